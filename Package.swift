@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool = false) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, resources: fixtures ? [.copy("Fixtures")] : [],
+    swiftSettings: strict)
+}
+
+let package = Package(
+  name: "bwmon",
+  products: [
+    .executable(name: "runmonitor", targets: ["runmonitor"]),
+    .executable(name: "runaggregator", targets: ["runaggregator"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
+  ],
+  targets: [
+    // Ground.
+    module("Model"),
+    module("INI"),
+    .systemLibrary(name: "CPCRE2"),
+    module("Patterns", ["CPCRE2"]),
+    .target(name: "CLinux"),
+    .systemLibrary(name: "CNetfilterConntrack"),
+    module("Kernel", ["Model", "CLinux", "CNetfilterConntrack", systemPackage]),
+
+    // Abilities: they never import each other.
+    module("Monitors", ["Model", "INI", "Patterns", "Kernel"]),
+    module("Aggregation", ["Model", "INI", "Patterns"]),
+    module("Output", ["Model"]),
+    module("Notifications", ["Model", "INI", subprocess, systemPackage]),
+
+    // Programs.
+    module("Program", ["Model", "Kernel", "Output", arguments]),
+    program("runmonitor", ["Program", "Model", "Patterns", "Kernel", "Monitors", "Output", arguments]),
+    program(
+      "runaggregator",
+      [
+        "Program", "Model", "INI", "Patterns", "Kernel", "Monitors", "Aggregation", "Output",
+        "Notifications", arguments,
+      ]),
+
+    // Tests.
+    tests("ModelTests", ["Model"]),
+    tests("INITests", ["INI"]),
+    tests("PatternsTests", ["Patterns"]),
+    tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack"], fixtures: true),
+    tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel"]),
+    tests("AggregationTests", ["Aggregation", "Model", "INI"]),
+    tests("OutputTests", ["Output", "Model"], fixtures: true),
+    tests("NotificationsTests", ["Notifications", "Model", "INI"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,101 @@
+/// Where all bytes that the kernel counted went; the parts add up to `total`, exactly.
+///
+/// The view is the host's: a byte of a loopback flow is sent once and received once, a forwarded byte comes
+/// in once and leaves once.
+public struct Balance: Sendable, Hashable {
+  /// Bytes that a process or pipe moved.
+  public var attributed: Usage
+  /// Bytes that passed through this host.
+  public var forwarded: Usage
+  /// Bytes that the kernel moved for itself.
+  public var kernel: Usage
+  /// Bytes without a known owner, by reason.
+  public var unattributed: [Owner.Reason: Usage]
+  /// How much of `attributed` the filters keep out of the rows.
+  public var hidden: Usage
+  /// How much of all moved between two ends of this host.
+  public var loopback: Usage
+
+  /// Makes a balance; without arguments, an empty one.
+  public init(
+    attributed: Usage = .zero, forwarded: Usage = .zero, kernel: Usage = .zero,
+    unattributed: [Owner.Reason: Usage] = [:], hidden: Usage = .zero, loopback: Usage = .zero
+  ) {
+    self.attributed = attributed
+    self.forwarded = forwarded
+    self.kernel = kernel
+    self.unattributed = unattributed
+    self.hidden = hidden
+    self.loopback = loopback
+  }
+
+  /// All bytes without a known owner.
+  public var unattributedTotal: Usage { unattributed.values.reduce(.zero, +) }
+
+  /// All bytes.
+  public var total: Usage { attributed + forwarded + kernel + unattributedTotal }
+
+  /// Adds `usage` to the part that `owner` belongs to.
+  public mutating func add(_ usage: Usage, of owner: Owner) {
+    switch owner {
+    case .process, .pipe: attributed += usage
+    case .forwarded: forwarded += usage
+    case .kernel: kernel += usage
+    case .unattributed(let reason): unattributed[reason, default: .zero] += usage
+    }
+  }
+
+  /// Adds every part of `right` to `left`.
+  public static func += (left: inout Balance, right: Balance) {
+    left.attributed += right.attributed
+    left.forwarded += right.forwarded
+    left.kernel += right.kernel
+    left.unattributed.merge(right.unattributed, uniquingKeysWith: +)
+    left.hidden += right.hidden
+    left.loopback += right.loopback
+  }
+}
+
+/// How well the measurement went: what was seen, and what did not fit or could not be read, since start.
+public struct Health: Sendable, Hashable {
+  /// Flows in the connection table now.
+  public var flows = 0
+  /// Flows in the table now that the kernel does not count: they are older than its accounting.
+  public var uncounted = 0
+  /// Flows in the table now whose packets bypass the kernel's counters at least in part.
+  public var offloaded = 0
+  /// Events of the kernel that were lost.
+  public var missedEvents: UInt64 = 0
+  /// Dumps that the kernel reported as inconsistent and that were repeated.
+  public var interruptedDumps: UInt64 = 0
+  /// Messages, attributes or lines that could not be understood.
+  public var malformed: UInt64 = 0
+  /// Processes that ended while they were read.
+  public var vanished: UInt64 = 0
+  /// Processes that may not be read, in the last look.
+  public var denied = 0
+  /// Owners whose row was folded into `(evicted)` because there were too many.
+  public var evicted: UInt64 = 0
+  /// Searches of a user's regular expression that were given up because they took too long.
+  public var abandonedSearches: UInt64 = 0
+  /// Notifications that were not run because too many waited.
+  public var droppedNotifications: UInt64 = 0
+
+  /// Makes the health of a meter that has seen nothing.
+  public init() {}
+
+  /// Adds what another meter saw.
+  public static func += (left: inout Health, right: Health) {
+    left.flows += right.flows
+    left.uncounted += right.uncounted
+    left.offloaded += right.offloaded
+    left.missedEvents += right.missedEvents
+    left.interruptedDumps += right.interruptedDumps
+    left.malformed += right.malformed
+    left.vanished += right.vanished
+    left.denied += right.denied
+    left.evicted += right.evicted
+    left.abandonedSearches += right.abandonedSearches
+    left.droppedNotifications += right.droppedNotifications
+  }
+}

@@ -1,0 +1,23 @@
+/// A sentence for the administrator that ends with what to do.
+public struct Warning: Sendable, Hashable {
+  /// What it is about, in one stable word (`accounting_off`), for programs that read it and to say it once.
+  public var code: String
+  /// The sentence.
+  public var text: String
+
+  /// Makes a warning.
+  public init(code: String, text: String) {
+    self.code = code
+    self.text = text
+  }
+}
+
+/// All that leaves a program.
+public enum Event: Sendable, Hashable {
+  /// What was moved.
+  case usage(UsageReport)
+  /// A rule was crossed.
+  case alert(Alert)
+  /// Something that makes the numbers less than they could be.
+  case warning(Warning, at: Timestamp)
+}

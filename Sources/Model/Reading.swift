@@ -1,0 +1,54 @@
+/// What one owner moved since its meter was last asked.
+public struct Reading: Sendable, Hashable {
+  /// Who moved it.
+  public var owner: Owner
+  /// What is known of the owner when it is a process.
+  public var process: ProcessDescription?
+  /// The bytes, from the owner's view.
+  public var usage: Usage
+
+  /// Makes a reading.
+  public init(owner: Owner, process: ProcessDescription? = nil, usage: Usage) {
+    self.owner = owner
+    self.process = process
+    self.usage = usage
+  }
+}
+
+/// All readings of one meter for one interval, and what it has to say of their quality.
+public struct Measurement: Sendable {
+  /// The time that the bytes took; nil for what had moved before the meter first looked, which has no rate.
+  public var interval: Duration?
+  /// One reading for each owner that moved something and that the meter's filters show.
+  public var readings: [Reading]
+  /// Processes that moved something earlier and have ended since the last measurement.
+  public var exited: [ProcessIdentity]
+  /// Where the bytes of this interval went, the hidden ones included.
+  public var balance: Balance
+  /// How well the measurement went, since start.
+  public var health: Health
+  /// What the administrator should know, each said once.
+  public var warnings: [Warning]
+
+  /// Makes a measurement.
+  public init(
+    interval: Duration?, readings: [Reading], exited: [ProcessIdentity] = [], balance: Balance = Balance(),
+    health: Health = Health(), warnings: [Warning] = []
+  ) {
+    self.interval = interval
+    self.readings = readings
+    self.exited = exited
+    self.balance = balance
+    self.health = health
+    self.warnings = warnings
+  }
+}
+
+/// Something that says what its owners used since it was last asked.
+public protocol Meter {
+  /// Why a measurement can fail.
+  associatedtype Failure: Error
+
+  /// Returns what moved between the last call and `now`.
+  mutating func readings(until now: ContinuousClock.Instant) throws(Failure) -> Measurement
+}

@@ -1,0 +1,52 @@
+/// A line of a report: a process, an application, or bytes that have no owner.
+public struct UsageRow: Sendable, Hashable {
+  /// Whose row it is.
+  public enum Subject: Sendable, Hashable {
+    /// One process; `exited` once it has ended.
+    case process(pid: Int32, uid: UInt32, exited: Bool)
+    /// All processes of an application, by pid.
+    case application(pids: [Int32])
+    /// Forwarded, kernel, unattributed or evicted bytes.
+    case remainder
+  }
+
+  /// The command line, the application, or `(forwarded)`, `(kernel)`, `(unattributed: REASON)`, `(evicted)`.
+  public var name: String
+  /// Whose row it is.
+  public var subject: Subject
+  /// Bytes since start, with what had moved before unless that was not wanted.
+  public var total: Usage
+  /// Bytes in the report's interval.
+  public var moved: Usage
+
+  /// Makes a row.
+  public init(name: String, subject: Subject, total: Usage, moved: Usage) {
+    self.name = name
+    self.subject = subject
+    self.total = total
+    self.moved = moved
+  }
+}
+
+/// All rows of one interval with their balance.
+public struct UsageReport: Sendable, Hashable {
+  /// When the interval ended.
+  public var time: Timestamp
+  /// How long it was; nil for the first report, which has no rates.
+  public var interval: Duration?
+  /// One row an owner or application, in no promised order.
+  public var rows: [UsageRow]
+  /// Where all bytes went, since start.
+  public var balance: Balance
+  /// How well the measurement went, since start.
+  public var health: Health
+
+  /// Makes a report.
+  public init(time: Timestamp, interval: Duration?, rows: [UsageRow], balance: Balance, health: Health) {
+    self.time = time
+    self.interval = interval
+    self.rows = rows
+    self.balance = balance
+    self.health = health
+  }
+}
