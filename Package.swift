@@ -72,6 +72,9 @@ let package = Package(
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
+    .executableTarget(
+      name: "benchmark", dependencies: ["CNetfilterConntrack", "Kernel", "Model", "Monitors"],
+      path: "Tests/Benchmarks", exclude: ["fill_conntrack.py"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

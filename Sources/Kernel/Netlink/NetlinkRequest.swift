@@ -48,6 +48,9 @@ struct NetlinkRequest {
     updateLength()
   }
 
+  /// True when the kernel will answer it with success or an error.
+  var wantsAcknowledgement: Bool { bytes[6] & UInt8(NetlinkHeader.Flag.acknowledge) != 0 }
+
   /// Writes the sequence number that the answer will carry.
   mutating func setSequence(_ sequence: UInt32) { write(sequence, at: 8) }
 

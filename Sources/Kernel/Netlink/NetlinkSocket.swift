@@ -78,26 +78,43 @@ import SystemPackage
     }
   }
 
-  /// Sends `request`, asks for an acknowledgement, and returns once it has come.
-  mutating func perform(_ request: NetlinkRequest, _ operation: String) throws(KernelError) {
-    _ = try dump(request, operation) { _, _ in }
+  /// Sends all of `requests` in one datagram and returns once every one that asks for it was acknowledged.
+  mutating func perform(_ requests: [NetlinkRequest], _ operation: String) throws(KernelError) {
+    var bytes: [UInt8] = []
+    var outstanding: Set<UInt32> = []
+    for var request in requests {
+      let number = nextSequence()
+      request.setSequence(number)
+      if request.wantsAcknowledgement { outstanding.insert(number) }
+      bytes += request.bytes
+    }
+    try send(bytes, operation)
+    while !outstanding.isEmpty {
+      var failure: CInt = 0
+      _ = try receive(operation) { header, payload in
+        guard header.type == NetlinkHeader.Control.error else { return }
+        outstanding.remove(header.sequence)
+        let code = payload.load(0, as: Int32.self) ?? -EBADMSG
+        if failure == 0 { failure = -code }
+      }
+      if failure != 0 { throw Self.error(operation, failure) }
+    }
   }
 
-  /// Sends the bytes of several messages at once, each already complete.
-  mutating func send(_ bytes: [UInt8], _ operation: String) throws(KernelError) {
+  private mutating func send(_ bytes: [UInt8], _ operation: String) throws(KernelError) {
     // In bounds: the pointer and count are the array's own.
     let sent = unsafe bytes.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
     guard sent == bytes.count else { throw Self.error(operation) }
   }
 
   /// A number for the next message, so that its answer can be told from an older one.
-  mutating func nextSequence() -> UInt32 {
+  private mutating func nextSequence() -> UInt32 {
     sequence &+= 1
     return sequence
   }
 
   /// Receives one datagram and calls `body` with each message in it; false if its end makes no sense.
-  mutating func receive(
+  private mutating func receive(
     _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
   ) throws(KernelError) -> Bool {
     let socket = unsafe socket

@@ -1,0 +1,34 @@
+/// The capabilities of this process (capabilities(7)).
+public enum Capabilities {
+  /// One capability: its number and name.
+  struct Capability: Sendable {
+    let number: UInt64
+    let name: String
+  }
+
+  /// What naming other users' processes needs: listing their descriptors, and reading where these lead.
+  static let forProcesses = [
+    Capability(number: 2, name: "CAP_DAC_READ_SEARCH"), Capability(number: 19, name: "CAP_SYS_PTRACE"),
+  ]
+
+  /// The names of those of `wanted` that are not in the effective set; all of them if that cannot be read.
+  static func missing(of wanted: [Capability]) -> [String] {
+    let effective = effectiveSet() ?? 0
+    return wanted.filter { effective & (1 << $0.number) == 0 }.map(\.name)
+  }
+
+  private static func effectiveSet() -> UInt64? {
+    var reader = LineReader()
+    var value: UInt64?
+    do {
+      try reader.forEachLine(of: "/proc/self/status") { line in
+        guard line.starts(with: "CapEff:".utf8) else { return }
+        let digits = line.filter { !" \t".utf8.contains($0) }.dropFirst("CapEff:".utf8.count)
+        value = UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
+      }
+    } catch {
+      return nil
+    }
+    return value
+  }
+}
