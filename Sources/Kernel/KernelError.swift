@@ -12,8 +12,8 @@ public enum KernelError: Error, Sendable, Hashable {
   case failed(String, Errno)
   /// The table changed under every attempt to read it.
   case neverConsistent(attempts: Int)
-  /// A file could not be understood.
-  case malformed(path: String)
+  /// A file that the user named cannot be read.
+  case unreadable(path: String, Errno)
 }
 
 extension KernelError: CustomStringConvertible {
@@ -33,8 +33,8 @@ extension KernelError: CustomStringConvertible {
     case .neverConsistent(let attempts):
       "the connection table changed during each of \(attempts) attempts to read it: raise "
         + "net.netfilter.nf_conntrack_buckets, or try --source procfs."
-    case .malformed(let path):
-      "\(path) has lines that cannot be understood: please report them."
+    case .unreadable(let path, let errno):
+      "\(path): \(errno.description). Check the path and its permissions."
     }
   }
 

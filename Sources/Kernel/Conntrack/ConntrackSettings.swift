@@ -20,11 +20,10 @@ public enum ConntrackSettings {
       let file = try FileDescriptor.open(FilePath(path), .writeOnly, options: .closeOnExec)
       try file.closeAfter { _ = try file.writeAll((on ? "1\n" : "0\n").utf8) }
     } catch {
-      switch error as? Errno {
-      case .permissionDenied?, .notPermitted?: throw .notPermitted("writing \(path)")
-      case .noSuchFileOrDirectory?: throw .unsupported("netfilter's connection table")
-      case let errno?: throw .failed("writing \(path)", errno)
-      case nil: throw .malformed(path: path)
+      switch error as? Errno ?? .ioError {
+      case .permissionDenied, .notPermitted: throw .notPermitted("writing \(path)")
+      case .noSuchFileOrDirectory: throw .unsupported("netfilter's connection table")
+      case let errno: throw .failed("writing \(path)", errno)
       }
     }
   }

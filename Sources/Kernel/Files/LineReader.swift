@@ -40,11 +40,10 @@ struct LineReader {
   }
 
   private static func error(_ path: String, _ error: any Error) -> KernelError {
-    switch error as? Errno {
-    case .permissionDenied?, .notPermitted?: .notPermitted("reading \(path)")
-    case .noSuchFileOrDirectory?: .unsupported(path)
-    case let errno?: .failed("reading \(path)", errno)
-    case nil: .malformed(path: path)
+    switch error as? Errno ?? .ioError {
+    case .permissionDenied, .notPermitted: .notPermitted("reading \(path)")
+    case .noSuchFileOrDirectory: .unsupported(path)
+    case let errno: .failed("reading \(path)", errno)
     }
   }
 }
