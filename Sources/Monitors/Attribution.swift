@@ -46,7 +46,8 @@ public struct Attribution: Sendable {
       if isClientLocal {
         claims.append(
           Claim(
-            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: isLocal, match: client))
+            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: isLocal,
+            match: client))
       }
       if isServerLocal {
         claims.append(

@@ -16,7 +16,9 @@ enum ConntrackFixture {
   private static func bytes(ofBlock block: String) -> [UInt8] {
     var digits: [Character] = []
     for line in block.split(separator: "\n") { digits += line.prefix { $0 != "#" }.filter(\.isHexDigit) }
-    return stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+    return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+      UInt8(String(digits[$0...$0 + 1]), radix: 16)
+    }
   }
 }
 

@@ -21,21 +21,27 @@ enum Oracle {
     func address(_ v4: nf_conntrack_attr, _ v6: nf_conntrack_attr) -> IPAddress {
       if has(v4) { return IPAddress(v4: UInt32(bigEndian: u32(v4))) }
       guard let raw = unsafe nfct_get_attr(entry, v6) else { return .anyV6 }
-      let halves = unsafe (raw.loadUnaligned(as: UInt64.self), raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+      let halves = unsafe (
+        raw.loadUnaligned(as: UInt64.self), raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+      )
       return IPAddress(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1))
     }
     let transport = TransportProtocol(rawValue: u8(ATTR_ORIG_L4PROTO))
     var original = FlowTuple(
       source: Endpoint(
-        address: address(ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV6_SRC), port: UInt16(bigEndian: u16(ATTR_ORIG_PORT_SRC))),
+        address: address(ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV6_SRC),
+        port: UInt16(bigEndian: u16(ATTR_ORIG_PORT_SRC))),
       destination: Endpoint(
-        address: address(ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST), port: UInt16(bigEndian: u16(ATTR_ORIG_PORT_DST))),
+        address: address(ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST),
+        port: UInt16(bigEndian: u16(ATTR_ORIG_PORT_DST))),
       transport: transport)
     var reply = FlowTuple(
       source: Endpoint(
-        address: address(ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC), port: UInt16(bigEndian: u16(ATTR_REPL_PORT_SRC))),
+        address: address(ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC),
+        port: UInt16(bigEndian: u16(ATTR_REPL_PORT_SRC))),
       destination: Endpoint(
-        address: address(ATTR_REPL_IPV4_DST, ATTR_REPL_IPV6_DST), port: UInt16(bigEndian: u16(ATTR_REPL_PORT_DST))),
+        address: address(ATTR_REPL_IPV4_DST, ATTR_REPL_IPV6_DST),
+        port: UInt16(bigEndian: u16(ATTR_REPL_PORT_DST))),
       transport: transport)
     if transport.isICMP {
       // The library keeps one set of ICMP fields, the original direction's; the reply's type is its answer.

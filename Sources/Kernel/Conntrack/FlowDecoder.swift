@@ -95,7 +95,8 @@ enum FlowDecoder {
 
   @inline(__always)
   private static func addressV6(_ value: borrowing RawSpan, _ broken: inout UInt64) -> IPAddress {
-    guard let high = value.loadBigEndian(0, as: UInt64.self), let low = value.loadBigEndian(8, as: UInt64.self)
+    guard let high = value.loadBigEndian(0, as: UInt64.self),
+      let low = value.loadBigEndian(8, as: UInt64.self)
     else {
       broken += 1
       return .anyV6

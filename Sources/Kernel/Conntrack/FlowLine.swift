@@ -12,7 +12,8 @@ enum FlowLine {
     // `ipv4 2 tcp 6 ..` against the older `tcp 6 ..`.
     let hasFamily = first.elementsEqual("ipv4".utf8) || first.elementsEqual("ipv6".utf8)
     if hasFamily && words.next() == nil { return nil }
-    guard let rawTransport = hasFamily ? words.next() : number, let transport = decimal(rawTransport, UInt8.self)
+    guard let rawTransport = hasFamily ? words.next() : number,
+      let transport = decimal(rawTransport, UInt8.self)
     else { return nil }
 
     var directions: [Direction] = []
@@ -20,7 +21,8 @@ enum FlowLine {
     var isOffloaded = false
     while let word = words.next() {
       guard let equals = word.firstIndex(of: UInt8(ascii: "=")) else {
-        isOffloaded = isOffloaded || word.elementsEqual("[OFFLOAD]".utf8) || word.elementsEqual("[HW_OFFLOAD]".utf8)
+        isOffloaded =
+          isOffloaded || word.elementsEqual("[OFFLOAD]".utf8) || word.elementsEqual("[HW_OFFLOAD]".utf8)
         continue
       }
       let key = String(decoding: word[..<equals], as: UTF8.self)

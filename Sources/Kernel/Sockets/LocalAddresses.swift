@@ -44,7 +44,8 @@ public final class LocalAddressReader {
     var addresses: [IPAddress] = []
     var broadcasts: [IPAddress] = []
     _ = try socket.dump(request, "reading this host's addresses") { type, payload in
-      guard type == Self.newAddress, let family = payload.load(0, as: UInt8.self), payload.byteCount >= 8 else {
+      guard type == Self.newAddress, let family = payload.load(0, as: UInt8.self), payload.byteCount >= 8
+      else {
         return
       }
       // On a point-to-point link IFA_ADDRESS is the peer and IFA_LOCAL this host.
@@ -65,7 +66,8 @@ public final class LocalAddressReader {
 
   private static func ipAddress(_ value: borrowing RawSpan, _ family: UInt8) -> IPAddress? {
     if CInt(family) == AF_INET { return value.loadBigEndian(0, as: UInt32.self).map(IPAddress.init(v4:)) }
-    guard let high = value.loadBigEndian(0, as: UInt64.self), let low = value.loadBigEndian(8, as: UInt64.self)
+    guard let high = value.loadBigEndian(0, as: UInt64.self),
+      let low = value.loadBigEndian(8, as: UInt64.self)
     else { return nil }
     return IPAddress(high: high, low: low)
   }
