@@ -8,8 +8,8 @@ import Model
 public struct Accounting: Sendable {
   private var ledger: FlowLedger
   private var attribution = Attribution()
-  private let filters: [MonitorFilter]
-  private let remainder: Visibility
+  private var filters: [MonitorFilter]
+  private var remainder: Visibility
   private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
   private var abandoned: UInt64 = 0
 
@@ -28,9 +28,11 @@ public struct Accounting: Sendable {
     return changes.deltas
   }
 
-  /// The protocols whose sockets are needed to say whose bytes these are.
+  /// The protocols whose sockets are needed to say whose bytes these are; raw sockets where there are no ports.
   public static func transports(of deltas: [FlowDelta], in flows: [Flow]) -> Set<TransportProtocol> {
-    Set(deltas.map { flows[$0.index].original.transport })
+    var transports = Set(deltas.lazy.map { flows[$0.index].original.transport })
+    if transports.contains(where: SocketIndex.isWithoutPorts) { transports.insert(.raw) }
+    return transports
   }
 
   /// Returns the ends of these flows on this host with the sockets that fit.
@@ -64,6 +66,13 @@ public struct Accounting: Sendable {
       if !reading.usage.isZero { readings.append(reading) }
     }
     return (readings, balance)
+  }
+
+  /// Shows from now on what these filters show.
+  public mutating func use(_ filters: [MonitorFilter]) {
+    self.filters = filters
+    remainder = Visibility(ofRemainder: filters)
+    verdicts.removeAll(keepingCapacity: true)
   }
 
   /// Forgets processes that have ended.

@@ -93,7 +93,7 @@ public struct SocketIndex: Sendable {
   }
 
   /// True for protocols whose sockets are found by protocol and address alone.
-  private static func isWithoutPorts(_ transport: TransportProtocol) -> Bool {
+  static func isWithoutPorts(_ transport: TransportProtocol) -> Bool {
     switch transport {
     case .tcp, .udp, .udpLite, .sctp, .dccp: false
     default: true

@@ -29,13 +29,6 @@ public enum ConntrackSettings {
   }
 
   private static func number(_ name: String) -> Int? {
-    var reader = LineReader()
-    var value: Int?
-    do {
-      try reader.forEachLine(of: directory + name) { value = Int(String(decoding: $0, as: UTF8.self)) }
-    } catch {
-      return nil
-    }
-    return value
+    SmallFile.text(directory + name).flatMap { Int($0.filter(\.isNumber)) }
   }
 }

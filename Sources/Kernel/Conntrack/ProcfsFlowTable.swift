@@ -1,4 +1,5 @@
 import Model
+import SystemPackage
 
 /// The connection table through /proc, for kernels or sandboxes without ctnetlink.
 ///
@@ -13,30 +14,40 @@ public final class ProcfsFlowTable: FlowTable {
   public let interrupted: UInt64 = 0
 
   /// Finds the table's file below `root`: `nf_conntrack`, or `ip_conntrack` on older kernels.
+  ///
+  /// Errors: `notPermitted`, `unsupported` where there is neither.
   public init(root: String = "/proc") throws(KernelError) {
-    let candidates = ["nf_conntrack", "ip_conntrack"].map { "\(root)/net/\($0)" }
-    var failure: KernelError?
-    for path in candidates {
-      do {
-        var probe = LineReader()
-        try probe.forEachLine(of: path) { _ in }
+    for path in ["\(root)/net/nf_conntrack", "\(root)/net/ip_conntrack"] {
+      if try Self.open(path) != nil {
         self.path = path
         return
-      } catch {
-        if case .unsupported = error { continue }
-        failure = error
       }
     }
-    throw failure ?? .unsupported("netfilter's connection table in \(root)/net")
+    throw .unsupported("netfilter's connection table in \(root)/net")
   }
 
   /// Replaces `flows` by all entries of the file.
   public func read(into flows: inout [Flow]) throws(KernelError) {
     flows.removeAll(keepingCapacity: true)
+    guard let file = try Self.open(path) else { throw .unsupported(path) }
     var broken: UInt64 = 0
-    try reader.forEachLine(of: path) { line in
-      if let flow = FlowLine.parse(line) { flows.append(flow) } else { broken += 1 }
-    }
+    do throws(Errno) {
+      broken += try reader.forEachLine(of: file) { line in
+        let bytes = line.indices.map { line[$0] }
+        if let flow = FlowLine.parse(bytes[...]) { flows.append(flow) } else { broken += 1 }
+      }
+    } catch { throw .failed("reading \(path)", error) }
     malformed += broken
+  }
+
+  /// The open file; nil when there is none.
+  private static func open(_ path: String) throws(KernelError) -> OpenFile? {
+    do throws(Errno) { return try OpenFile(path) } catch {
+      switch error {
+      case .noSuchFileOrDirectory: return nil
+      case .permissionDenied, .notPermitted: throw .notPermitted("reading \(path)")
+      default: throw .failed("reading \(path)", error)
+      }
+    }
   }
 }

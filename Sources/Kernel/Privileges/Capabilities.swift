@@ -18,17 +18,8 @@ public enum Capabilities {
   }
 
   private static func effectiveSet() -> UInt64? {
-    var reader = LineReader()
-    var value: UInt64?
-    do {
-      try reader.forEachLine(of: "/proc/self/status") { line in
-        guard line.starts(with: "CapEff:".utf8) else { return }
-        let digits = line.filter { !" \t".utf8.contains($0) }.dropFirst("CapEff:".utf8.count)
-        value = UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
-      }
-    } catch {
-      return nil
-    }
-    return value
+    let lines = SmallFile.text("/proc/self/status")?.split(separator: "\n") ?? []
+    guard let line = lines.first(where: { $0.hasPrefix("CapEff:") }) else { return nil }
+    return UInt64(line.dropFirst("CapEff:".count).filter(\.isHexDigit), radix: 16)
   }
 }
