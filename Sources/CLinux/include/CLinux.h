@@ -3,3 +3,4 @@
 #pragma once
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include "directory.h"
