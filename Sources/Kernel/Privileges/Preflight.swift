@@ -4,15 +4,16 @@ import Model
 public enum Preflight {
   /// Asks what stands in the way of right numbers in this network namespace and for this process.
   ///
-  /// Returns what the administrator should know. Errors: `unsupported` where the kernel tracks nothing,
-  /// `accountingOff`. Whether the table may be read at all is asked by opening it.
-  public static func check() throws(KernelError) -> [Warning] {
+  /// Returns what the administrator should know; nothing of an empty table if tracking was just turned on
+  /// (`isTrackingOurs`). Whether the table may be read at all is asked by opening it. Errors: `unsupported`
+  /// where the kernel tracks nothing, `accountingOff`.
+  public static func check(isTrackingOurs: Bool) throws(KernelError) -> [Warning] {
     guard let isAccounting = ConntrackSettings.isAccounting(), let count = ConntrackSettings.count() else {
       throw .unsupported("netfilter's connection table")
     }
     guard isAccounting else { throw .accountingOff }
     var warnings: [Warning] = []
-    if count == 0 { warnings.append(.emptyTable) }
+    if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
     let missing = Capabilities.missing(of: Capabilities.forProcesses)
     if !missing.isEmpty { warnings.append(.missingCapabilities(missing)) }
     return warnings
