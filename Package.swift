@@ -63,6 +63,11 @@ let package = Package(
         "Notifications", arguments,
       ]),
 
+    // The laboratory: private network namespaces, the programs in them, traffic of known size.
+    .target(name: "Lab", path: "Tests/Lab", swiftSettings: strict),
+    .executableTarget(
+      name: "traffic", path: "Tests/Traffic", cSettings: [.treatAllWarnings(as: .error)]),
+
     // Tests.
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI"]),
@@ -72,6 +77,8 @@ let package = Package(
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
+    .testTarget(
+      name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )
