@@ -59,11 +59,14 @@ public struct Traffic: Sendable {
   public func go() { process.write("g") }
 
   /// Waits until it has moved everything and returns its count; with `--hold` its sockets are still open then.
-  public func counted(by pid: Int32? = nil) async throws -> Count {
-    try await answer("a count") { line in
-      guard line.contains("\"sent\"") else { return nil }
-      let count = try JSONDecoder().decode(Count.self, from: Data(line.utf8))
-      return pid == nil || count.pid == pid ? count : nil
+  public func counted() async throws -> Count { try await counts(1)[0] }
+
+  /// Waits for that many counts, of itself and of those who go on with its socket.
+  public func counts(_ number: Int) async throws -> [Count] {
+    try await answer("\(number) counts") { lines in
+      let counts = try lines.filter { $0.contains("\"sent\"") }
+        .map { try JSONDecoder().decode(Count.self, from: Data($0.utf8)) }
+      return counts.count >= number ? counts : nil
     }
   }
 
@@ -76,20 +79,22 @@ public struct Traffic: Sendable {
   }
 
   private func number(for key: String) async throws -> Int {
-    try await answer(key) { line in
-      let words = line.split { "{}\":,".contains($0) }
-      return words.first.map(String.init) == key ? words.dropFirst().first.flatMap { Int($0) } : nil
+    try await answer(key) { lines in
+      for line in lines {
+        let words = line.split { "{}\":,".contains($0) }
+        if words.first.map(String.init) == key { return words.dropFirst().first.flatMap { Int($0) } }
+      }
+      return nil
     }
   }
 
-  /// The first line with an answer, or why the generator gave up.
-  private func answer<Answer>(_ awaited: String, _ match: (String) throws -> Answer?) async throws -> Answer {
+  /// What its lines answer, or why the generator gave up.
+  private func answer<Answer>(_ awaited: String, _ match: ([String]) throws -> Answer?) async throws -> Answer
+  {
     let output = process.output
     return try await eventually("\(awaited) of `\(process.command)`", state: { output.text }) {
       let status = process.status
-      for line in output.lines {
-        if let answer = try match(line) { return answer }
-      }
+      if let answer = try match(output.lines) { return answer }
       if let status, status != .exited(0) { throw failure(status) }
       return nil
     }

@@ -113,12 +113,9 @@ struct TrafficTests {
     let client = try Traffic(
       "\(command) 10.77.1.2 \(port) --send 100000 --after 200000 --exec \(Program.traffic)", in: lab.a)
     let heir = command == "tcp-exec" ? client.pid : try await client.child()
-    let counts = try await eventually("two counts") {
-      let lines = client.process.output.lines.filter { $0.contains("\"sent\"") }
-      return lines.count == 2 ? lines : nil
-    }
-    #expect(counts[0].contains("\"pid\":\(client.pid),\"sent\":100000,"))
-    #expect(counts[1].contains("\"pid\":\(heir),\"sent\":200000,"))
+    let counts = try await client.counts(2)
+    #expect(counts.map(\.pid) == [client.pid, heir])
+    #expect(counts.map(\.sent) == [100_000, 200_000])
     try await client.finish()
     try await server.finish()
     #expect(try await server.counted().received == 300_000)
