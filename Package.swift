@@ -63,6 +63,11 @@ let package = Package(
         "Notifications", arguments,
       ]),
 
+    // The laboratory: private network namespaces, the programs in them, traffic of known size.
+    .target(name: "Lab", path: "Tests/Lab", swiftSettings: strict),
+    .executableTarget(
+      name: "traffic", path: "Tests/Traffic", cSettings: [.treatAllWarnings(as: .error)]),
+
     // Tests.
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI"]),
@@ -75,6 +80,8 @@ let package = Package(
     .executableTarget(
       name: "benchmark", dependencies: ["CNetfilterConntrack", "Kernel", "Model", "Monitors"],
       path: "Tests/Benchmarks", exclude: ["fill_conntrack.py"], swiftSettings: strict),
+    .testTarget(
+      name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

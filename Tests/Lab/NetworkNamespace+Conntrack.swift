@@ -1,0 +1,102 @@
+/// How a namespace's connection tracking is asked and set, without the code under test.
+extension NetworkNamespace {
+  /// Makes the kernel track and count the connections of this namespace.
+  public func trackConnections(counting: Bool = true) async throws {
+    try await setSysctl("net.netfilter.nf_conntrack_acct", to: counting ? "1" : "0")
+    try await nft(
+      """
+      table inet lab_tracking
+      delete table inet lab_tracking
+      table inet lab_tracking {
+        chain every { type filter hook prerouting priority 0; ct state new counter; }
+      }
+      """)
+  }
+
+  /// Translates the source of what leaves by an interface to the address of that.
+  public func masquerade(out interface: String) async throws {
+    try await nft(
+      """
+      table ip lab_nat
+      delete table ip lab_nat
+      table ip lab_nat {
+        chain out { type nat hook postrouting priority srcnat; oifname "\(interface)" masquerade; }
+      }
+      """)
+  }
+
+  /// Loads rules of nft(8).
+  public func nft(_ rules: String) async throws {
+    let folder = try ScratchFolder()
+    try await run(["nft", "-f", try folder.write(rules + "\n", to: "rules")])
+  }
+
+  /// The connection table as conntrack(8) prints it.
+  public func connections() async throws -> [ConntrackEntry] {
+    try await run("conntrack -L -o extended").split(separator: "\n").map { try ConntrackEntry(String($0)) }
+  }
+
+  /// The connection table once nothing in it moves any more: the same in two looks, `pause` apart.
+  ///
+  /// An acknowledgement may come 40 ms after the last byte.
+  public func quietConnections(pause: Duration = .milliseconds(60)) async throws -> [ConntrackEntry] {
+    var last = try await connections()
+    return try await eventually("a quiet connection table", state: { "\(last)" }) {
+      try await Task.sleep(for: pause)
+      let now = try await connections()
+      defer { last = now }
+      return now == last ? now : nil
+    }
+  }
+
+  /// Empties the connection table.
+  public func forgetConnections() async throws {
+    try await run("conntrack -F")
+  }
+
+  /// Bytes that the interface has received and sent, frame headers included (ip -s link).
+  public func interfaceBytes(_ interface: String) async throws -> (received: UInt64, sent: UInt64) {
+    let folder = "/sys/class/net/\(interface)/statistics"
+    let numbers = try await run("cat \(folder)/rx_bytes \(folder)/tx_bytes").split(separator: "\n")
+      .compactMap { UInt64($0) }
+    guard numbers.count == 2 else { throw LabError.malformed("\(numbers)") }
+    return (numbers[0], numbers[1])
+  }
+
+  /// Counts from here on, by nft, what comes in for and goes out from local sockets, at layer 3.
+  public func countPackets() async throws {
+    try await nft(
+      """
+      table inet lab_count
+      delete table inet lab_count
+      table inet lab_count {
+        counter received {}
+        counter sent {}
+        chain in { type filter hook input priority 0; meta l4proto != ipv6-icmp counter name received; }
+        chain out { type filter hook output priority 0; meta l4proto != ipv6-icmp counter name sent; }
+      }
+      """)
+  }
+
+  /// What `countPackets` has counted.
+  public func countedBytes() async throws -> (received: UInt64, sent: UInt64) {
+    let text = try await run("nft list counters table inet lab_count")
+    func bytes(_ name: String) throws -> UInt64 {
+      let words = text.components(after: "counter \(name)")
+      guard let place = words.firstIndex(of: "bytes"), let value = UInt64(words[place + 1]) else {
+        throw LabError.malformed(text)
+      }
+      return value
+    }
+    return (try bytes("received"), try bytes("sent"))
+  }
+}
+
+extension String {
+  fileprivate func components(after mark: String) -> [Substring] {
+    let words = split(whereSeparator: \.isWhitespace)
+    let marks = mark.split(separator: " ")
+    guard let place = words.indices.first(where: { words[$0...].starts(with: marks) }) else { return [] }
+    return Array(words[place...])
+  }
+}

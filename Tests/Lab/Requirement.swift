@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+/// Something that a test needs of the machine and that not every machine has.
+public enum Requirement: String, Sendable, CaseIterable {
+  /// To be root and to make network namespaces.
+  case namespaces
+  /// The queueing discipline that delays and loses packets.
+  case netem
+  /// SCTP sockets.
+  case sctp
+  /// WireGuard interfaces.
+  case wireguard
+  /// Dummy interfaces.
+  case dummy
+  /// io_uring, which some hosts forbid.
+  case uring = "io_uring"
+
+  /// Whether a continuous-integration run asks that nothing is skipped without a word.
+  static var everyTestMustRun: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
+
+  /// Whether Tests/known-skips.txt says that this may be missing.
+  public var isKnownSkip: Bool {
+    let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "known-skips.txt")
+    let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").contains { $0.split(separator: " ").first == Substring(rawValue) }
+  }
+
+  /// Returns whether a test that needs this is to be skipped.
+  ///
+  /// - Throws: `LabError.missing` when it is missing and may not be.
+  func isMissing() async throws -> Bool {
+    if await isAvailable() { return false }
+    if isKnownSkip || !Self.everyTestMustRun { return true }
+    throw LabError.missing(rawValue)
+  }
+
+  /// Skips the running test case, with its reason, where this is missing; for one row of a table.
+  public func orSkip() async throws {
+    if try await isMissing() { try Test.cancel("needs \(rawValue)") }
+  }
+
+  /// Tries it out.
+  public func isAvailable() async -> Bool {
+    do {
+      switch self {
+      case .uring:
+        let setting =
+          FileManager.default.contents(atPath: "/proc/sys/kernel/io_uring_disabled") ?? Data("2".utf8)
+        return setting.first != UInt8(ascii: "2")
+      case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
+      default: break
+      }
+      let namespace = try await NetworkNamespace()
+      switch self {
+      case .netem: try await namespace.run("tc qdisc add dev lo root netem delay 1ms")
+      case .wireguard, .dummy: try await namespace.ip("link add lab0 type \(rawValue)")
+      case .namespaces, .sctp, .uring: break
+      }
+      return true
+    } catch { return false }
+  }
+}
+
+extension Trait where Self == ConditionTrait {
+  /// Runs a test only where the machine has all of this.
+  ///
+  /// Otherwise it is skipped with that reason; with `CI=true` it fails, unless Tests/known-skips.txt lists it.
+  public static func needs(_ requirements: Requirement...) -> Self {
+    .enabled("needs \(requirements.map(\.rawValue).joined(separator: ", "))") {
+      for requirement in requirements where try await requirement.isMissing() { return false }
+      return true
+    }
+  }
+}

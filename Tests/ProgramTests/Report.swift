@@ -1,0 +1,84 @@
+import Foundation
+import Lab
+
+/// A usage line of `--format json`, read without the code that wrote it.
+struct Report: Sendable, Decodable {
+  /// A process, an application or a remainder.
+  struct Row: Sendable, Decodable {
+    var name: String
+    var pid: Int32?
+    var pids: [Int32]?
+    var uid: UInt32?
+    var kind: String?
+    var received: UInt64
+    var sent: UInt64
+    var receivedRate: Double
+    var sentRate: Double
+    var exited: Bool?
+
+    var usage: HostView { HostView(received: received, sent: sent) }
+  }
+
+  /// Bytes both ways.
+  struct Usage: Sendable, Decodable {
+    var received: UInt64
+    var sent: UInt64
+
+    var view: HostView { HostView(received: received, sent: sent) }
+  }
+
+  /// Where all bytes went.
+  struct Balance: Sendable, Decodable {
+    struct Unattributed: Sendable, Decodable {
+      var received: UInt64
+      var sent: UInt64
+      var reasons: [String: UInt64]
+
+      var view: HostView { HostView(received: received, sent: sent) }
+    }
+
+    var total: Usage
+    var attributed: Usage
+    var forwarded: Usage
+    var kernel: Usage
+    var unattributed: Unattributed
+
+    /// The parts added up.
+    var sum: HostView {
+      let parts = [attributed.view, forwarded.view, kernel.view, unattributed.view]
+      return parts.reduce(HostView()) {
+        HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
+      }
+    }
+  }
+
+  var schema: Int
+  var event: String
+  var time: String
+  /// Seconds; null in a first report, which has no rates.
+  var interval: Double?
+  var layer: String
+  var rows: [Row]
+  var balance: Balance
+  var health: [String: Double]
+
+  /// Decodes a line; nil for another kind of event.
+  init?(line: String) throws {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let event = try decoder.decode(Kind.self, from: Data(line.utf8))
+    guard event.event == "usage" else { return nil }
+    self = try decoder.decode(Report.self, from: Data(line.utf8))
+  }
+
+  private struct Kind: Decodable { var event: String }
+
+  /// The row of a process.
+  func row(pid: Int32) -> Row? { rows.first { $0.pid == pid } }
+
+  /// What a process moved, nothing when it has no row.
+  func usage(pid: Int32) -> HostView { row(pid: pid)?.usage ?? HostView() }
+
+  /// The row with this name, of an application or a remainder.
+  func row(named name: String) -> Row? { rows.first { $0.name == name } }
+}

@@ -1,0 +1,61 @@
+import Lab
+import Testing
+
+/// runmonitor or runaggregator at work in a namespace, writing JSON lines.
+struct Reporter: Sendable {
+  /// Its process.
+  let process: ChildProcess
+
+  /// Starts the program with its flags, ten reports a second unless said otherwise.
+  init(
+    _ flags: [String] = [], program: String = "runmonitor", interval: String = "0.1",
+    in namespace: NetworkNamespace, wrapper: [String] = []
+  ) throws {
+    process = try namespace.start(
+      wrapper + [Program.path(program), "--format", "json", "--interval", interval] + flags)
+  }
+
+  /// All reports so far.
+  func reports() throws -> [Report] { try process.output.lines.compactMap { try Report(line: $0) } }
+
+  /// Waits for a report with which `isWanted` agrees; an early end of the program ends the wait.
+  @discardableResult
+  func report(
+    _ awaited: String, within limit: Duration = patience, where isWanted: (Report) -> Bool = { _ in true }
+  ) async throws -> Report {
+    var next = 0
+    return try await eventually(awaited, within: limit, state: { state }) {
+      let status = process.status
+      let lines = process.output.lines
+      while next < lines.count {
+        next += 1
+        if let report = try Report(line: lines[next - 1]), isWanted(report) { return report }
+      }
+      if let status {
+        throw LabError.failed(command: process.command, status: "\(status)", output: state)
+      }
+      return nil
+    }
+  }
+
+  /// Waits for a report that starts after this call.
+  @discardableResult
+  func nextReport() async throws -> Report {
+    let seen = try reports().count
+    // The one under way may have been measured before.
+    return try await eventually("two more reports", state: { state }) {
+      let reports = try reports()
+      return reports.count > seen + 1 ? reports[seen + 1] : nil
+    }
+  }
+
+  /// Ends it by SIGTERM, which must end it cleanly.
+  func stop() async throws {
+    let status = try await process.stop()
+    #expect(status == .exited(0), "\(process.errors.text)")
+  }
+
+  private var state: String {
+    "\(process.output.lines.suffix(2).joined(separator: "\n"))\n\(process.errors.text)"
+  }
+}

@@ -1,0 +1,48 @@
+#include "traffic.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct totals totals;
+
+static const struct {
+  const char *name;
+  int (*run)(const struct options *);
+  const char *use;
+} commands[] = {
+    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]]"},
+    {"tcp", tcp_client,
+     "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS]] [--source-port P]"},
+    {"tcp-fork", tcp_fork, "HOST PORT --send N --after N: the parent exits after --send, its child goes on"},
+    {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},
+    {"tcp-pass", tcp_pass, "HOST PORT --send N --after N [--keep]: hands the socket to a child by SCM_RIGHTS"},
+    {"tcp-resume", tcp_resume, "--fd N --send N: goes on with an inherited socket"},
+    {"udp-serve", udp_server, "[--bind A] [--port P]"},
+    {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N]"},
+    {"ping", ping, "HOST --count N --size N [--raw]: --size is the ICMP message with its 8-byte header"},
+    {"raw-serve", raw_receiver, "[--bind A] --protocol N"},
+    {"raw", raw_sender, "HOST --protocol N --count N --size N"},
+    {"packet", packet_sender, "--interface I --count N --size N: whole Ethernet frames"},
+};
+
+static int usage(const char *program) {
+  fprintf(stderr, "usage: %s COMMAND ...\n", program);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].use);
+  fprintf(stderr,
+          "common: --method plain|sendfile|splice|mmsg|uring, --gate (a byte on stdin starts it),\n"
+          "  --hold (sockets stay open until a byte or the end of stdin), --note TEXT (ignored)\n");
+  return 64;
+}
+
+int main(int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN);
+  if (argc < 2) return usage(argv[0]);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    if (strcmp(argv[1], commands[i].name) != 0) continue;
+    struct options options = parse_options(argc, argv);
+    return commands[i].run(&options);
+  }
+  return usage(argv[0]);
+}

@@ -1,0 +1,68 @@
+#define _GNU_SOURCE
+#include "traffic.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { MOST = 256 };
+
+static int bound_to(const struct options *options, const char *port) {
+  struct address local = resolve(options->bind, port);
+  int fd = socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (options->workers && !options->prefork) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (bind(fd, (struct sockaddr *)&local.storage, local.length)) fail("bind to %s %s", options->bind, port);
+  return fd;
+}
+
+// Sends --send bytes on each connection and takes what comes until the client ends it.
+static void serve(int listener, const struct options *options) {
+  struct stream streams[MOST];
+  size_t count = 0;
+  while (!stopped) {
+    struct pollfd polled[MOST + 1] = {{.fd = count < MOST ? listener : -1, .events = POLLIN}};
+    for (size_t i = 0; i < count; i++)
+      polled[i + 1] = (struct pollfd){.fd = streams[i].fd, .events = stream_events(&streams[i])};
+    if (poll(polled, count + 1, -1) < 0) {
+      if (errno == EINTR) continue;
+      fail("poll");
+    }
+    for (size_t i = count; i-- > 0;) {
+      stream_step(&streams[i], polled[i + 1].revents, options);
+      if (!stream_finished(&streams[i])) continue;
+      count_retransmitted(streams[i].fd);
+      close(streams[i].fd);
+      streams[i] = streams[--count];
+    }
+    if (!(polled[0].revents & POLLIN)) continue;
+    // Another worker may have been faster.
+    int fd = accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) continue;
+    streams[count++] = (struct stream){.fd = fd, .to_send = options->send, .to_receive = UINT64_MAX};
+    totals.connections++;
+  }
+}
+
+int tcp_server(const struct options *options) {
+  stop_on_signals();
+  // Bound, not listening: with SO_REUSEPORT it keeps the port and takes no connection from the workers.
+  int listener = bound_to(options, options->port);
+  int port = local_port(listener);
+  if (options->workers && options->prefork && listen(listener, 128)) fail("listen");
+  if (options->workers) become_workers(options);
+  if (options->workers && !options->prefork) {
+    char text[8];
+    snprintf(text, sizeof text, "%d", port);
+    close(listener);
+    listener = bound_to(options, text);
+  }
+  if (listen(listener, 128)) fail("listen");
+  say("{\"ready\":%d,\"pid\":%d}", port, getpid());
+  serve(listener, options);
+  report();
+  return 0;
+}
