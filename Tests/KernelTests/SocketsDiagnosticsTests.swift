@@ -49,10 +49,11 @@ import Testing
     #expect(tally == SocketDiagnostics.Tally(malformed: 0, unknownAttributes: 2))
   }
 
-  @Test(arguments: [
-    // A length of zero, one below the header's, one past the end; an attribute without its byte.
-    ([0, 0, 11, 0], 1), ([3, 0, 11, 0], 1), ([200, 0, 11, 0], 1), ([4, 0, 11, 0], 0), ([4, 0, 10, 0], 0),
-  ] as [([UInt8], UInt64)])
+  @Test(
+    arguments: [
+      // A length of zero, one below the header's, one past the end; an attribute without its byte.
+      ([0, 0, 11, 0], 1), ([3, 0, 11, 0], 1), ([200, 0, 11, 0], 1), ([4, 0, 11, 0], 0), ([4, 0, 10, 0], 0),
+    ] as [([UInt8], UInt64)])
   func `an impossible attribute ends the walk`(attribute: [UInt8], malformed: UInt64) throws {
     let answer = try #require(SocketsRecorded.answers.first)
     let (entry, tally) = decode(Array(answer.bytes[..<72]) + attribute, answer.transport)
@@ -69,13 +70,14 @@ import Testing
     #expect(tally.malformed == 1)
   }
 
-  @Test(arguments: [
-    // state, with an inode, without
-    (1, .open, .open), (2, .open, .open), (3, .open, .open), (4, .open, .closing), (5, .open, .closing),
-    (6, .open, .closing), (7, .open, .closing), (8, .open, .open), (9, .open, .closing),
-    (10, .listening, .listening), (11, .open, .closing), (12, .open, .open), (0, .open, .closing),
-    (255, .open, .closing),
-  ] as [(UInt8, SocketEntry.State, SocketEntry.State)])
+  @Test(
+    arguments: [
+      // state, with an inode, without
+      (1, .open, .open), (2, .open, .open), (3, .open, .open), (4, .open, .closing), (5, .open, .closing),
+      (6, .open, .closing), (7, .open, .closing), (8, .open, .open), (9, .open, .closing),
+      (10, .listening, .listening), (11, .open, .closing), (12, .open, .open), (0, .open, .closing),
+      (255, .open, .closing),
+    ] as [(UInt8, SocketEntry.State, SocketEntry.State)])
   func `states of TCP`(number: UInt8, held: SocketEntry.State, unheld: SocketEntry.State) {
     #expect(SocketEntry.State(number: number, transport: .tcp, inode: 7) == held)
     #expect(SocketEntry.State(number: number, transport: .tcp, inode: 0) == unheld)

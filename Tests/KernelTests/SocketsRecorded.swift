@@ -89,7 +89,8 @@ enum SocketsRecorded {
         transport: .udp, isV6: false, local: endpoint("0.0.0.0", 18083), remote: endpoint("0.0.0.0", 0),
         inode: 205_434, uid: 0)),
     Answer(
-      testDescription: "a raw ICMP socket: the protocol is an attribute, the port repeats it", transport: .raw,
+      testDescription: "a raw ICMP socket: the protocol is an attribute, the port repeats it",
+      transport: .raw,
       bytes: message(
         "02 07 00 00  0001 0000",
         "00000000 00000000 00000000 00000000  00000000 00000000 00000000 00000000",
@@ -107,7 +108,9 @@ enum SocketsRecorded {
 
   private static func message(_ parts: String...) -> [UInt8] {
     let digits = Array(parts.joined().filter(\.isHexDigit))
-    return stride(from: 0, to: digits.count, by: 2).compactMap { UInt8(String(digits[$0...($0 + 1)]), radix: 16) }
+    return stride(from: 0, to: digits.count, by: 2).compactMap {
+      UInt8(String(digits[$0...($0 + 1)]), radix: 16)
+    }
   }
 }
 
@@ -133,7 +136,8 @@ struct SocketsMutations: RandomNumberGenerator {
     }
     switch Int.random(in: 0..<8, using: &self) {
     case 0: bytes.removeLast(Int.random(in: 0...bytes.count, using: &self))
-    case 1: bytes += (0..<Int.random(in: 0..<64, using: &self)).map { _ in .random(in: 0...255, using: &self) }
+    case 1:
+      bytes += (0..<Int.random(in: 0..<64, using: &self)).map { _ in .random(in: 0...255, using: &self) }
     default: break
     }
     return bytes
