@@ -54,7 +54,7 @@ let package = Package(
     module("Notifications", ["Model", "INI", subprocess, systemPackage]),
 
     // Programs.
-    module("Program", ["Model", "Kernel", "Output", arguments]),
+    module("Program", ["Model", "Patterns", "Kernel", "Output", arguments]),
     program("runmonitor", ["Program", "Model", "Patterns", "Kernel", "Monitors", "Output", arguments]),
     program(
       "runaggregator",
@@ -79,6 +79,9 @@ let package = Package(
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
     .testTarget(
       name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
+    .executableTarget(
+      name: "benchmark", dependencies: ["CNetfilterConntrack", "Kernel", "Model", "Monitors"],
+      path: "Tests/Benchmarks", exclude: ["fill_conntrack.py"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

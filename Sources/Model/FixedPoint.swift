@@ -21,10 +21,25 @@ extension Double {
     return "." + String(repeating: "0", count: decimals - digits.count) + digits
   }
 
-  /// An integral number of any size, digit by digit.
+  /// An integral number of at least 2^53: its significand, doubled as often as the exponent says, in limbs of nine
+  /// decimal digits, the lowest first.
   private static func large(_ value: Double) -> String {
     if let small = UInt128(exactly: value) { return String(small) }
-    return value.description
+    var limbs = [UInt64(value.significandBitPattern | 1 << 52)]
+    for _ in 0..<Int(value.exponent) - 52 {
+      var carry: UInt64 = 0
+      for index in limbs.indices {
+        let doubled = limbs[index] * 2 + carry
+        carry = doubled / 1_000_000_000
+        limbs[index] = doubled % 1_000_000_000
+      }
+      if carry > 0 { limbs.append(carry) }
+    }
+    let rest = limbs.dropLast().reversed().map { limb in
+      let digits = String(limb)
+      return String(repeating: "0", count: 9 - digits.count) + digits
+    }
+    return String(limbs[limbs.count - 1]) + rest.joined()
   }
 }
 

@@ -11,6 +11,8 @@ extension IPAddress: CustomStringConvertible {
 
   /// Reads dotted decimal or any form of RFC 4291, 2.2; nil for anything else.
   public init?(_ text: some StringProtocol) {
+    // The longest form has 45 characters: six groups and a dotted decimal.
+    if text.utf8.count > 45 { return nil }
     if let bits = Self.parseV4(text) {
       self.init(v4: bits)
       return
@@ -62,11 +64,11 @@ extension IPAddress: CustomStringConvertible {
     var compressed = false
     if let gap = text.firstDoubleColon {
       compressed = true
-      guard let left = parseGroups(text[..<gap]) else { return nil }
+      guard let left = parseGroups(text[..<gap], mayEndInV4: false) else { return nil }
       sides.append(left)
       rest = text[text.index(gap, offsetBy: 2)...]
     }
-    guard let last = parseGroups(rest) else { return nil }
+    guard let last = parseGroups(rest, mayEndInV4: true) else { return nil }
     sides.append(last)
     let known = sides.reduce(0) { $0 + $1.count }
     if !compressed { return known == 8 ? last : nil }
@@ -74,12 +76,12 @@ extension IPAddress: CustomStringConvertible {
     return sides[0] + Array(repeating: 0, count: 8 - known) + sides[1]
   }
 
-  private static func parseGroups(_ text: Substring) -> [UInt16]? {
+  private static func parseGroups(_ text: Substring, mayEndInV4: Bool) -> [UInt16]? {
     if text.isEmpty { return [] }
     var groups = [UInt16]()
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     for (index, part) in parts.enumerated() {
-      if index == parts.count - 1, let v4 = parseV4(part) {
+      if mayEndInV4, index == parts.count - 1, let v4 = parseV4(part) {
         groups += [UInt16(v4 >> 16), UInt16(v4 & 0xffff)]
       } else if (1...4).contains(part.utf8.count), part.allSatisfy(\.isHexDigit),
         let group = UInt16(part, radix: 16)

@@ -16,6 +16,17 @@ extension String {
     return text
   }
 
+  /// This text if it has at most `limit` Unicode scalars, else its first `limit - 3` and `...`.
+  public func shortened(to limit: Int) -> String {
+    if utf8.count <= limit || unicodeScalars.count <= limit { return self }
+    return String(unicodeScalars.prefix(limit - 3)) + "..."
+  }
+
+  /// This text with spaces before it, so that it has at least `width` Unicode scalars, as printf(3)'s `%*s`.
+  public func rightAligned(in width: Int) -> String {
+    String(repeating: " ", count: max(0, width - unicodeScalars.count)) + self
+  }
+
   private static func escape(_ scalar: Unicode.Scalar) -> String {
     switch scalar {
     case "\n": "\\n"

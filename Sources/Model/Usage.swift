@@ -28,6 +28,11 @@ public struct Usage: Sendable, Hashable {
     Usage(received: left.received &+ right.received, sent: left.sent &+ right.sent)
   }
 
+  /// Takes `right` from `left`, which must not be less in either direction.
+  public static func - (left: Usage, right: Usage) -> Usage {
+    Usage(received: left.received &- right.received, sent: left.sent &- right.sent)
+  }
+
   /// Adds `right` to `left` in place.
   public static func += (left: inout Usage, right: Usage) { left = left + right }
 

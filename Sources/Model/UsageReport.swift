@@ -28,6 +28,24 @@ public struct UsageRow: Sendable, Hashable {
   }
 }
 
+extension UsageRow {
+  /// The name of the row that holds what rows without room had moved.
+  public static let evictedName = "(evicted)"
+}
+
+extension Owner {
+  /// The name of the row for bytes that no process or pipe moved: `(forwarded)`, `(kernel)`,
+  /// `(unattributed: REASON)`; nil for a process and a pipe.
+  public var remainderName: String? {
+    switch self {
+    case .process, .pipe: nil
+    case .forwarded: "(forwarded)"
+    case .kernel: "(kernel)"
+    case .unattributed(let reason): "(unattributed: \(reason.rawValue))"
+    }
+  }
+}
+
 /// All rows of one interval with their balance.
 public struct UsageReport: Sendable, Hashable {
   /// When the interval ended.

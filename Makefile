@@ -1,0 +1,49 @@
+# make run    this host's bytes per application, from a fresh machine
+# make test   all tests; make check what CI checks besides; make bench the speed claims; make install
+
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+PROGRAMS := runmonitor runaggregator
+RELEASE := .build-release
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libc6-dev
+TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
+BENCH_PACKAGES := $(TEST_PACKAGES)
+
+.PHONY: deps test-deps swift build run test check bench install clean
+
+deps: swift
+	@Tests/Checks/install-packages.sh $(BUILD_PACKAGES)
+
+test-deps: deps
+	@Tests/Checks/install-packages.sh $(TEST_PACKAGES)
+
+swift:
+	@command -v swift >/dev/null || { \
+	  echo "Swift 6.3 or newer is needed and no 'swift' is on PATH: get it from https://www.swift.org/install/linux/"; \
+	  echo "(Debian 12, or 'swiftly install 6.3'), put its usr/bin on PATH, and run make again."; exit 1; }
+
+build: deps
+	swift build -c release --static-swift-stdlib --scratch-path $(RELEASE) $(PROGRAMS:%=--product %)
+
+run: build
+	$(SUDO) $(RELEASE)/release/runaggregator --auto-group --app-config samples/group.sample.cfg --enable-tracking
+
+test: test-deps
+	swift build --build-tests
+	swift test --skip-build
+
+check: test-deps
+	Tests/Checks/check.sh
+
+bench: test-deps
+	Tests/Benchmarks/run.sh
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
+	install -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 samples/* $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
+
+clean:
+	rm -rf .build .build-release

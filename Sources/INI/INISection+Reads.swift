@@ -1,0 +1,109 @@
+extension INISection {
+  /// The value of `key`; nil where the section does not set it.
+  public func text(_ key: String) -> String? { entry(key)?.value }
+
+  /// The value of `key`; an error where the section does not set it or leaves it empty.
+  public func required(_ key: String) throws(INIError) -> String {
+    guard let entry = entry(key) else { throw error("[\(name)] needs \(key): add a line \(key)=...") }
+    guard !entry.value.isEmpty else { throw error(at: entry, "\(key) is empty: give it a value") }
+    return entry.value
+  }
+
+  /// The whole number of `key`, nil where it is not set; an error for another text or outside `range`.
+  public func integer(_ key: String, in range: ClosedRange<Int>) throws(INIError) -> Int? {
+    guard let entry = entry(key) else { return nil }
+    guard let number = Int(entry.value), range.contains(number) else {
+      throw wrong(entry, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// The number of `key`, nil where it is not set; an error for another text or outside `range`.
+  ///
+  /// Digits with an optional sign and a decimal point: no exponents, no `inf`.
+  public func number(_ key: String, in range: ClosedRange<Double>) throws(INIError) -> Double? {
+    guard let entry = entry(key) else { return nil }
+    guard let number = Self.decimal(entry.value[...]), range.contains(number) else {
+      throw wrong(entry, "a number from \(Self.short(range.lowerBound)) to \(Self.short(range.upperBound))")
+    }
+    return number
+  }
+
+  /// The truth of `key`, nil where it is not set: 1, yes, true, on or 0, no, false, off, in any case.
+  public func boolean(_ key: String) throws(INIError) -> Bool? {
+    guard let entry = entry(key) else { return nil }
+    switch entry.value.lowercased() {
+    case "1", "yes", "true", "on": return true
+    case "0", "no", "false", "off": return false
+    default: throw wrong(entry, "yes or no (or true, false, on, off, 1, 0)")
+    }
+  }
+
+  /// The time of `key`, nil where it is not set; written in seconds, decimals allowed, to the nanosecond.
+  ///
+  /// Throws an error for another text or outside `range`, which must lie within a hundred years.
+  public func seconds(_ key: String, in range: ClosedRange<Duration>) throws(INIError) -> Duration? {
+    guard let entry = entry(key) else { return nil }
+    guard let seconds = Self.decimal(entry.value[...]), abs(seconds) < 4e9 else {
+      throw wrong(entry, "a number of seconds, for example 10 or 0.5")
+    }
+    let duration = Duration.nanoseconds(Int64((seconds * 1e9).rounded()))
+    guard range.contains(duration) else {
+      throw wrong(entry, "from \(Self.short(range.lowerBound)) to \(Self.short(range.upperBound)) seconds")
+    }
+    return duration
+  }
+
+  /// The rate of `key` in units of 1024 bytes per second, nil where it is not set.
+  ///
+  /// Written `50` or `50.5` in kB/s (1024 bytes per second, as bwmon's files mean it), or with a unit: `50k`,
+  /// `50 kB/s`, `1M`, `2 GiB/s`. Throws an error for anything else; `kb` could mean bits and is refused.
+  public func rate(_ key: String) throws(INIError) -> Double? {
+    guard let entry = entry(key) else { return nil }
+    let value = entry.value.unicodeScalars
+    let end = value.firstIndex { !("0"..."9").contains($0) && $0 != "." } ?? value.endIndex
+    guard let number = Self.decimal(Substring(value[..<end])), number < 1e12,
+      let factor = Self.rateUnits[String(Substring(value[end...]).trimmed)]
+    else {
+      throw wrong(
+        entry, "a rate in kB/s (1024 bytes per second), or one with a unit, for example 50, 50k or 1.5M")
+    }
+    return number * factor
+  }
+
+  private static let rateUnits: [String: Double] = {
+    let prefixes: [(String, Double)] = [
+      ("k", 1), ("K", 1), ("m", 1024), ("M", 1024), ("g", 1024 * 1024), ("G", 1024 * 1024),
+    ]
+    var units = ["": 1.0]
+    for (prefix, factor) in prefixes {
+      for unit in ["", "B", "iB", "/s", "B/s", "iB/s"] { units[prefix + unit] = factor }
+    }
+    return units
+  }()
+
+  /// Digits, optionally with a sign before and a fraction after them.
+  private static func decimal(_ text: Substring) -> Double? {
+    var digits = text.utf8[...]
+    if let sign = digits.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
+      digits.removeFirst()
+    }
+    let point = UInt8(ascii: ".")
+    guard digits.count <= 40, digits.contains(where: { $0 != point }),
+      digits.allSatisfy({ $0 == point || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+    else { return nil }
+    return Double(text)
+  }
+
+  private func wrong(_ entry: INIEntry, _ wanted: String) -> INIError {
+    error(at: entry, "\(entry.key)=\(INIError.quoted(entry.value)) must be \(wanted)")
+  }
+
+  private static func short(_ number: Double) -> String {
+    Int(exactly: number).map(String.init) ?? String(number)
+  }
+
+  private static func short(_ duration: Duration) -> String {
+    short(Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18)
+  }
+}

@@ -1,0 +1,72 @@
+/// A `key=value` of a section.
+public struct INIEntry: Sendable, Hashable {
+  /// The key as it is written; keys are compared without case.
+  public let key: String
+  /// The value without the white space around it; the lines of a continued value are joined by a newline.
+  public let value: String
+  /// The line of the key, from 1.
+  public let line: Int
+
+  /// Makes an entry.
+  public init(key: String, value: String, line: Int) {
+    self.key = key
+    self.value = value
+    self.line = line
+  }
+
+  /// What decides whether two keys are the same.
+  var folded: String { key.lowercased() }
+}
+
+/// A `[name]` of a file with its entries.
+public struct INISection: Sendable, Hashable {
+  /// The name between the brackets, without the white space around it; names are compared with case.
+  public let name: String
+  /// The file, as it was named when it was read.
+  public let file: String
+  /// The line of the header, from 1.
+  public let line: Int
+  /// The entries in the order of the file; after them those of `[DEFAULT]` that the section does not set itself.
+  public let entries: [INIEntry]
+  private let positions: [String: Int]
+
+  /// Makes a section of entries that all have different keys.
+  init(name: String, file: String, line: Int, entries: [INIEntry]) {
+    self.name = name
+    self.file = file
+    self.line = line
+    self.entries = entries
+    var positions: [String: Int] = [:]
+    for (position, entry) in entries.enumerated() { positions[entry.folded] = position }
+    self.positions = positions
+  }
+
+  /// The entry of `key`, written in any case.
+  public func entry(_ key: String) -> INIEntry? {
+    positions[key.lowercased()].map { entries[$0] }
+  }
+
+  /// An error that points to the line of `entry`.
+  public func error(at entry: INIEntry, _ what: String) -> INIError {
+    INIError(file: file, line: entry.line, what: what)
+  }
+
+  /// An error that points to the section's header.
+  public func error(_ what: String) -> INIError {
+    INIError(file: file, line: line, what: what)
+  }
+
+  /// Throws an error for the first key that is not in `known`, with the known key that it may be a slip of.
+  public func checkKeys(known: [String]) throws(INIError) {
+    let folded = Set(known.map { $0.lowercased() })
+    for entry in entries where !folded.contains(entry.folded) {
+      throw error(
+        at: entry, "unknown key \(INIError.quoted(entry.key)) in [\(name)]" + hint(entry.key, known))
+    }
+  }
+
+  private func hint(_ key: String, _ known: [String]) -> String {
+    if let near = Spelling.nearest(to: key, in: known) { return " (did you mean \(near)?)" }
+    return "; the known keys are " + known.joined(separator: ", ")
+  }
+}

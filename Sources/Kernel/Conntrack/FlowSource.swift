@@ -1,0 +1,22 @@
+/// Where the connection table is read.
+public enum FlowSource: String, Sendable, CaseIterable {
+  /// netlink where it is allowed, else /proc.
+  case auto
+  /// ctnetlink.
+  case netlink
+  /// /proc/net/nf_conntrack.
+  case procfs
+
+  /// Opens the table. Errors: `notPermitted`, `unsupported`; with `auto` those of netlink.
+  public func open() throws(KernelError) -> any FlowTable {
+    switch self {
+    case .netlink: return try NetlinkFlowTable()
+    case .procfs: return try ProcfsFlowTable()
+    case .auto:
+      do { return try NetlinkFlowTable() } catch {
+        guard let table = try? ProcfsFlowTable() else { throw error }
+        return table
+      }
+    }
+  }
+}

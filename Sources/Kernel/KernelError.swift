@@ -1,0 +1,47 @@
+import SystemPackage
+
+/// Why Linux did not answer. Each description ends with what to do.
+public enum KernelError: Error, Sendable, Hashable {
+  /// The answer needs a capability that this process lacks.
+  case notPermitted(String)
+  /// This kernel, or this network namespace, does not have what was asked for.
+  case unsupported(String)
+  /// Connections are tracked but their bytes are not counted.
+  case accountingOff
+  /// A system call failed.
+  case failed(String, Errno)
+  /// The table changed under every attempt to read it.
+  case neverConsistent(attempts: Int)
+  /// A file that the user named cannot be read.
+  case unreadable(path: String, Errno)
+}
+
+extension KernelError: CustomStringConvertible {
+  /// A sentence for an administrator.
+  public var description: String {
+    switch self {
+    case .notPermitted(let operation):
+      "\(operation): permission denied. Run as root, or give the program its capabilities once: \(Self.setcap)"
+    case .unsupported(let what):
+      "\(what) is not available: load the kernel module (`modprobe nf_conntrack nf_conntrack_netlink`), or "
+        + "run on a kernel that has it."
+    case .accountingOff:
+      "connections are tracked but bytes are not counted: run `sysctl -w net.netfilter.nf_conntrack_acct=1`, "
+        + "or start with --enable-tracking."
+    case .failed(let operation, let errno):
+      "\(operation): \(errno.description). Try again; if it stays, please report it with this line."
+    case .neverConsistent(let attempts):
+      "the connection table changed during each of \(attempts) attempts to read it: raise "
+        + "net.netfilter.nf_conntrack_buckets, or try --source procfs."
+    case .unreadable(let path, let errno):
+      "\(path): \(errno.description). Check the path and its permissions."
+    }
+  }
+
+  /// The command that gives a program what it needs to run without root.
+  public static var setcap: String {
+    "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep \(programPath)"
+  }
+
+  private static var programPath: String { SymbolicLink.target(of: "/proc/self/exe") ?? "PROGRAM" }
+}

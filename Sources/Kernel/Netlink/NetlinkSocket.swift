@@ -1,0 +1,145 @@
+import CNetfilterConntrack
+import Glibc
+import SystemPackage
+
+/// A netlink socket of one protocol; closed when its owner goes.
+///
+/// Safe to use: the handle of libmnl never leaves it, and the buffer is an array.
+@safe struct NetlinkSocket: ~Copyable {
+  /// The netlink protocol (linux/netlink.h).
+  enum Family: CInt {
+    case route = 0
+    case socketDiagnostics = 4
+    case netfilter = 12
+  }
+
+  /// How a dump ended.
+  enum Outcome { case complete, interrupted }
+
+  private let socket: OpaquePointer
+  private var buffer: [UInt8]
+  private var sequence: UInt32
+
+  /// Opens and binds a socket of `family`.
+  init(_ family: Family) throws(KernelError) {
+    guard let socket = unsafe mnl_socket_open2(family.rawValue, CInt(SOCK_CLOEXEC.rawValue)) else {
+      throw Self.error("opening a netlink socket")
+    }
+    guard unsafe mnl_socket_bind(socket, 0, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
+      let error = Self.error("binding a netlink socket")
+      unsafe mnl_socket_close(socket)
+      throw error
+    }
+    unsafe self.socket = socket
+    // The kernel fills at most 32 KiB of a dump at a time; a shorter buffer costs more calls.
+    buffer = Array(repeating: 0, count: 65536)
+    sequence = 0
+  }
+
+  deinit { unsafe mnl_socket_close(socket) }
+
+  /// The descriptor, for options and for waiting; it stays this socket's.
+  var descriptor: CInt { unsafe mnl_socket_get_fd(socket) }
+
+  /// Sends `request` as a dump and calls `body` with the type and payload of each message of the answer.
+  ///
+  /// Returns how many messages could not be understood and whether the kernel changed what was dumped
+  /// meanwhile (NLM_F_DUMP_INTR): then the dump is not consistent and must be repeated.
+  mutating func dump(
+    _ request: NetlinkRequest, _ operation: String, _ body: (UInt16, RawSpan) -> Void
+  ) throws(KernelError) -> (outcome: Outcome, malformed: UInt64) {
+    var request = request
+    try send(&request, operation)
+    var outcome = Outcome.complete
+    var malformed: UInt64 = 0
+    while true {
+      var failure: CInt?
+      var isDone = false
+      let expected = sequence
+      let isWhole = try receive(operation) { header, payload in
+        guard header.sequence == expected else { return }
+        if header.flags & NetlinkHeader.Flag.interrupted != 0 { outcome = .interrupted }
+        switch header.type {
+        case NetlinkHeader.Control.done:
+          isDone = true
+          // A dump that ends early says so in the number that DONE carries.
+          if let code = payload.load(0, as: Int32.self), code < 0 { failure = -code }
+        case NetlinkHeader.Control.error:
+          isDone = true
+          failure = payload.load(0, as: Int32.self).map { -$0 } ?? EBADMSG
+        case NetlinkHeader.Control.noop: break
+        case NetlinkHeader.Control.overrun: outcome = .interrupted
+        default: body(header.type, payload)
+        }
+      }
+      if !isWhole { malformed += 1 }
+      if let failure, failure != 0 { throw Self.error(operation, failure) }
+      if isDone { return (outcome, malformed) }
+    }
+  }
+
+  /// Sends all of `requests` in one datagram and returns once every one that asks for it was acknowledged.
+  mutating func perform(_ requests: [NetlinkRequest], _ operation: String) throws(KernelError) {
+    var bytes: [UInt8] = []
+    var outstanding: Set<UInt32> = []
+    for var request in requests {
+      let number = nextSequence()
+      request.setSequence(number)
+      if request.wantsAcknowledgement { outstanding.insert(number) }
+      bytes += request.bytes
+    }
+    try send(bytes, operation)
+    while !outstanding.isEmpty {
+      var failure: CInt = 0
+      _ = try receive(operation) { header, payload in
+        guard header.type == NetlinkHeader.Control.error else { return }
+        outstanding.remove(header.sequence)
+        let code = payload.load(0, as: Int32.self) ?? -EBADMSG
+        if failure == 0 { failure = -code }
+      }
+      if failure != 0 { throw Self.error(operation, failure) }
+    }
+  }
+
+  private mutating func send(_ bytes: [UInt8], _ operation: String) throws(KernelError) {
+    // In bounds: the pointer and count are the array's own.
+    let sent = unsafe bytes.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
+    guard sent == bytes.count else { throw Self.error(operation) }
+  }
+
+  /// A number for the next message, so that its answer can be told from an older one.
+  private mutating func nextSequence() -> UInt32 {
+    sequence &+= 1
+    return sequence
+  }
+
+  /// Receives one datagram and calls `body` with each message in it; false if its end makes no sense.
+  private mutating func receive(
+    _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
+  ) throws(KernelError) -> Bool {
+    let socket = unsafe socket
+    var count: Int
+    repeat {
+      // In bounds: the kernel writes at most the count it is given, the array's own.
+      count = unsafe buffer.withUnsafeMutableBytes {
+        unsafe mnl_socket_recvfrom(socket, $0.baseAddress, $0.count)
+      }
+    } while count < 0 && errno == EINTR
+    guard count >= 0 else { throw Self.error(operation) }
+    // The kernel initialised these bytes; they live in the array while the span does.
+    return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
+  }
+
+  private mutating func send(_ request: inout NetlinkRequest, _ operation: String) throws(KernelError) {
+    request.setSequence(nextSequence())
+    try send(request.bytes, operation)
+  }
+
+  static func error(_ operation: String, _ code: CInt = errno) -> KernelError {
+    switch code {
+    case EPERM, EACCES: .notPermitted(operation)
+    case EPROTONOSUPPORT, EAFNOSUPPORT, EOPNOTSUPP, ENOPROTOOPT: .unsupported(operation)
+    default: .failed(operation, Errno(rawValue: code))
+    }
+  }
+}

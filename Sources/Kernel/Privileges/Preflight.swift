@@ -1,0 +1,47 @@
+import Model
+
+/// The questions asked before the first measurement, so that a zero is never silent.
+public enum Preflight {
+  /// Asks what stands in the way of right numbers in this network namespace and for this process.
+  ///
+  /// Returns what the administrator should know; nothing of an empty table if tracking was just turned on
+  /// (`isTrackingOurs`). Whether the table may be read at all is asked by opening it. Errors: `unsupported`
+  /// where the kernel tracks nothing, `accountingOff`.
+  public static func check(isTrackingOurs: Bool) throws(KernelError) -> [Warning] {
+    guard let isAccounting = ConntrackSettings.isAccounting(), let count = ConntrackSettings.count() else {
+      throw .unsupported("netfilter's connection table")
+    }
+    guard isAccounting else { throw .accountingOff }
+    var warnings: [Warning] = []
+    if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
+    let missing = Capabilities.missing(of: Capabilities.forProcesses)
+    if !missing.isEmpty { warnings.append(.missingCapabilities(missing)) }
+    return warnings
+  }
+}
+
+extension Warning {
+  fileprivate static let emptyTable = Warning(
+    code: "tracking_off",
+    text: "the connection table is empty: if something moves on this host, the kernel does not track it. "
+      + "Start with --enable-tracking, or add a rule that needs tracking: `nft add table inet track; nft add "
+      + "chain inet track out '{ type filter hook output priority 0; }'; nft add rule inet track out ct state new`."
+  )
+
+  fileprivate static func missingCapabilities(_ names: [String]) -> Warning {
+    Warning(
+      code: "missing_capabilities",
+      text:
+        "other users' processes cannot be named without \(names.joined(separator: ", ")): run as root, or "
+        + "`\(KernelError.setcap)`.")
+  }
+
+  /// What to say when the table is so full that the kernel drops or forgets connections; nil while it is not.
+  public static func tableNearlyFull(count: Int, limit: Int) -> Warning? {
+    guard limit > 0, count >= limit / 100 * 95 else { return nil }
+    return Warning(
+      code: "table_full",
+      text: "the connection table holds \(count) of \(limit) entries, so the kernel drops or forgets "
+        + "connections: raise it with `sysctl -w net.netfilter.nf_conntrack_max=\(limit * 2)`.")
+  }
+}

@@ -1,0 +1,112 @@
+import Model
+
+/// One look for the holders of sockets: which processes are said to hold them, and how sure that is.
+struct HolderSearch {
+  /// One descriptor that holds, or held, a wanted socket.
+  struct Candidate {
+    let inode: UInt64
+    let process: Int
+    let descriptor: Int32
+    /// The next candidate for the same inode; nil for the last.
+    let next: Int?
+    /// True when the descriptor was looked at in this search.
+    var isFresh: Bool
+    /// False once another look found something else.
+    var isValid = true
+  }
+
+  let wanted: Set<UInt64>
+  private(set) var candidates: [Candidate] = []
+  // The first candidate of an inode, and those of a process.
+  private var first: [UInt64: Int] = [:]
+  private var ranges: [Range<Int>]
+
+  init(wanted: Set<UInt64>, processes: Int) {
+    self.wanted = wanted
+    ranges = Array(repeating: 0..<0, count: processes)
+    first.reserveCapacity(wanted.count)
+    candidates.reserveCapacity(wanted.count)
+  }
+
+  /// Replaces what `process`, which stands at `index`, is said to hold.
+  mutating func set(_ process: KnownProcess, at index: Int) {
+    for candidate in ranges[index] { candidates[candidate].isValid = false }
+    let start = candidates.count
+    for socket in process.sockets where wanted.contains(socket.inode) {
+      let next = first.updateValue(candidates.count, forKey: socket.inode)
+      candidates.append(
+        Candidate(
+          inode: socket.inode, process: index, descriptor: socket.descriptor, next: next,
+          isFresh: process.isFresh))
+    }
+    ranges[index] = start..<candidates.count
+  }
+
+  /// Notes what a look at a candidate's descriptor found.
+  mutating func confirm(_ candidate: Int, _ isValid: Bool) {
+    candidates[candidate].isFresh = true
+    candidates[candidate].isValid = isValid
+  }
+
+  /// The candidates to look at again: those whose socket has just been seen elsewhere too, and of the others
+  /// so many that `budget` is kept and all have their turn, a tick for each.
+  func due(budget: Int, at tick: UInt64) -> [Int] {
+    var mustCheck = Set<Int>()
+    var stale = 0
+    for candidate in candidates where candidate.isValid {
+      if candidate.isFresh {
+        chain(of: candidate.inode) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
+      } else {
+        stale += 1
+      }
+    }
+    let period = UInt64((stale + max(budget, 1) - 1) / max(budget, 1))
+    return candidates.indices.filter { index in
+      let candidate = candidates[index]
+      guard candidate.isValid, !candidate.isFresh else { return false }
+      // Spread by a multiplicative hash: inodes of one server often have equal distances.
+      let turn = (candidate.inode &* 0x9e37_79b9_7f4a_7c15) >> 32
+      return budget > 0 && (turn &+ tick) % period == 0 || mustCheck.contains(index)
+    }
+  }
+
+  /// The wanted inodes without a holder.
+  var missing: [UInt64] {
+    wanted.filter { inode in
+      var isHeld = false
+      chain(of: inode) { _ in isHeld = true }
+      return !isHeld
+    }
+  }
+
+  /// How many candidates are taken without a look.
+  var remembered: Int { candidates.count { $0.isValid && !$0.isFresh } }
+
+  /// The holders of each inode, the oldest first.
+  func result(_ processes: [KnownProcess]) -> [UInt64: [ProcessIdentity]] {
+    var holders: [UInt64: [ProcessIdentity]] = [:]
+    holders.reserveCapacity(first.count)
+    for inode in first.keys {
+      var held: [ProcessIdentity] = []
+      chain(of: inode) { index in
+        let process = processes[candidates[index].process]
+        if held.isEmpty {
+          held = process.asHolders
+        } else if let identity = process.identity, !held.contains(identity) {
+          held.append(identity)
+        }
+      }
+      if held.count > 1 { held.sort() }
+      if !held.isEmpty { holders[inode] = held }
+    }
+    return holders
+  }
+
+  private func chain(of inode: UInt64, _ body: (Int) -> Void) {
+    var current = first[inode]
+    while let index = current {
+      if candidates[index].isValid { body(index) }
+      current = candidates[index].next
+    }
+  }
+}

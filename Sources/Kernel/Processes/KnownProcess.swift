@@ -1,0 +1,66 @@
+import Model
+
+/// A process of the last listing, with what is remembered of its sockets.
+struct KnownProcess {
+  /// A descriptor that was a socket when it was last looked at.
+  struct HeldSocket {
+    var inode: UInt64
+    var descriptor: Int32
+  }
+
+  let pid: Int32
+  /// The inode of /proc/PID: another one may mean another process.
+  var folderInode: UInt64
+  /// Nil until `stat` was read.
+  var identity: ProcessIdentity?
+  /// The state of /proc/PID/fd before it was last read; nil until then. An equal state means: the same process,
+  /// and (where the kernel says) as many open descriptors.
+  var descriptors: OpenFile.Status?
+  var sockets: [HeldSocket] = []
+  /// True when its descriptors may not be read.
+  var isDenied = false
+  /// True when this call has read all its descriptors.
+  var isFresh = false
+  /// Just this process, as most sockets have one holder: one array for all of them.
+  var asHolders: [ProcessIdentity] = []
+
+  init(pid: Int32, folderInode: UInt64) {
+    self.pid = pid
+    self.folderInode = folderInode
+  }
+}
+
+/// When to look for the holder of a socket that nobody seems to hold.
+///
+/// Reading all descriptors of all processes is the dearest thing this module does, and some sockets (the
+/// kernel's own, those of other pid namespaces) are never found: the pauses between searches double.
+struct SearchHistory {
+  private struct Search {
+    var pause: UInt64
+    var next: UInt64
+  }
+
+  private static let longestPause: UInt64 = 64
+  private var searches: [UInt64: Search] = [:]
+
+  /// True when `inode` was never searched, or its pause is over.
+  func isDue(_ inode: UInt64, at tick: UInt64) -> Bool {
+    searches[inode].map { tick >= $0.next } ?? true
+  }
+
+  /// Keeps only what is still `missing`, and after a search lengthens its pauses.
+  mutating func note(missing: [UInt64], wereSearched: Bool, at tick: UInt64) {
+    if missing.isEmpty, searches.isEmpty { return }
+    var kept: [UInt64: Search] = [:]
+    for inode in missing {
+      let last = searches[inode]
+      if wereSearched {
+        let pause = min(last.map { $0.pause * 2 } ?? 1, Self.longestPause)
+        kept[inode] = Search(pause: pause, next: tick + pause)
+      } else {
+        kept[inode] = last
+      }
+    }
+    searches = kept
+  }
+}

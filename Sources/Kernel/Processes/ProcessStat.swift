@@ -1,0 +1,68 @@
+/// What /proc/PID/stat tells (proc_pid_stat(5)).
+struct ProcessStat: Equatable {
+  /// The kernel's short name, at most 15 bytes of a program's choice (longer for kernel threads).
+  var name: String
+  /// `R`, `S`, ... and `Z` for a process that has ended and is not yet reaped.
+  var state: UInt8
+  /// The parent's pid; 0 for none that can be seen.
+  var parent: Int32
+  /// Clock ticks since boot.
+  var startTime: UInt64
+
+  /// True once the process has ended: its memory, and so its command line, is gone.
+  var isDead: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+
+  /// Reads the file's text; nil when it is not complete.
+  ///
+  /// The name may hold anything, also `)` and newlines, so it ends at the last `)`: what follows is numbers.
+  init?(_ text: ArraySlice<UInt8>) {
+    guard let open = text.firstIndex(of: UInt8(ascii: "(")),
+      let close = text.lastIndex(of: UInt8(ascii: ")")), open < close
+    else { return nil }
+    let fields = text[(close + 1)...].split(maxSplits: 21, whereSeparator: { $0 == 0x20 || $0 == 0x0a })
+    // The first field here is number 3, the state.
+    guard fields.count > 20, fields[0].count == 1, let state = fields[0].first,
+      let parent = Int32(decimal: fields[1]), let startTime = UInt64(decimal: fields[19])
+    else { return nil }
+    name = String(decoding: text[(open + 1)..<close], as: UTF8.self)
+    self.state = state
+    self.parent = parent
+    self.startTime = startTime
+  }
+}
+
+/// What is used of /proc/PID/status (proc_pid_status(5)).
+enum ProcessStatus {
+  /// The real user: the first number of the line `Uid:`. The kernel escapes newlines in `Name:`.
+  static func realUser(_ text: ArraySlice<UInt8>) -> UInt32? {
+    field("Uid:", text).flatMap { numbers in
+      numbers.split(whereSeparator: { $0 == 0x09 || $0 == 0x20 }).first.flatMap(UInt32.init(decimal:))
+    }
+  }
+
+  /// The capabilities in force: the hexadecimal number of the line `CapEff:`.
+  static func effectiveCapabilities(_ text: ArraySlice<UInt8>) -> UInt64? {
+    field("CapEff:", text).flatMap {
+      UInt64(String(decoding: $0, as: UTF8.self).filter(\.isHexDigit), radix: 16)
+    }
+  }
+
+  private static func field(_ name: String, _ text: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    text.split(separator: 0x0a).first { $0.starts(with: name.utf8) }?.dropFirst(name.utf8.count)
+  }
+}
+
+extension FixedWidthInteger {
+  /// The number that `digits` spell, and nothing else; nil when it does not fit.
+  init?(decimal digits: ArraySlice<UInt8>) {
+    guard !digits.isEmpty else { return nil }
+    self = 0
+    for digit in digits {
+      guard (0x30...0x39).contains(digit) else { return nil }
+      let (tenfold, overflow) = multipliedReportingOverflow(by: 10)
+      let (sum, carry) = tenfold.addingReportingOverflow(Self(digit - 0x30))
+      if overflow || carry { return nil }
+      self = sum
+    }
+  }
+}

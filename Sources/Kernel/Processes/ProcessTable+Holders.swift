@@ -1,0 +1,129 @@
+import Model
+import SystemPackage
+
+extension ProcessTable {
+  /// The processes that hold each of the sockets `inodes`, the oldest first; a socket that no process is seen to
+  /// hold is not in the answer. More than one holder: they share it (fork, SCM_RIGHTS, socket activation).
+  ///
+  /// No process's descriptors are read twice in a call. They are read when the process is new, when the number
+  /// of its descriptors changed (Linux 6.2 and later tell it), when a remembered descriptor turns out to be
+  /// something else, and, of all processes, when a socket has no holder; a socket that is never found is
+  /// searched with growing pauses. Remembered descriptors are looked at again, `Limits.linkChecks` in a call
+  /// and each in its turn; at once when their socket appears in a second process. `remembered` says how many
+  /// were not. Older kernels do not show when a process is handed a socket that another keeps.
+  public mutating func holders(of inodes: Set<UInt64>) -> [UInt64: [ProcessIdentity]] {
+    var search = HolderSearch(wanted: inodes, processes: processes.count)
+    for index in processes.indices {
+      processes[index].isFresh = false
+      if hasChanged(index) { scan(index) }
+      search.set(processes[index], at: index)
+    }
+    var isSearched = searchAll(&search)
+    checkLinks(&search)
+    if !isSearched, searchAll(&search) {
+      isSearched = true
+      checkLinks(&search)
+    }
+    searches.note(missing: search.missing, wereSearched: isSearched, at: tick)
+    remembered = search.remembered
+    return search.result(processes)
+  }
+
+  /// True when all descriptors of a process must be read before it can be relied on.
+  private func hasChanged(_ index: Int) -> Bool {
+    guard let known = processes[index].descriptors else { return true }
+    return known != (try? root.status(of: "\(processes[index].pid)/fd"))
+  }
+
+  /// Looks again at those remembered descriptors whose turn it is, and reads the processes where one differs.
+  private mutating func checkLinks(_ search: inout HolderSearch) {
+    var budget = limits.linkChecks
+    while case let due = search.due(budget: budget, at: tick), !due.isEmpty {
+      var differing = Set<Int>()
+      for index in due {
+        let candidate = search.candidates[index]
+        let path = "\(processes[candidate.process].pid)/fd/\(candidate.descriptor)"
+        let target = try? text[..<root.readLink(path, into: &text)]
+        let isHeld = target.flatMap(SocketLink.inode) == candidate.inode
+        search.confirm(index, isHeld)
+        if !isHeld { differing.insert(candidate.process) }
+      }
+      for process in differing where !processes[process].isFresh {
+        scan(process)
+        search.set(processes[process], at: process)
+      }
+      budget = 0
+    }
+  }
+
+  /// Reads all processes that this call has not read, when a wanted socket has no holder; returns whether it did.
+  private mutating func searchAll(_ search: inout HolderSearch) -> Bool {
+    var missing = Set(search.missing.filter { searches.isDue($0, at: tick) })
+    if missing.isEmpty { return false }
+    // Where the kernel tells that a process has as many descriptors as before, one holder found is the holder:
+    // then those with most sockets come first, and the search may end early.
+    let order =
+      countsDescriptors
+      ? processes.indices.sorted { processes[$0].sockets.count > processes[$1].sockets.count }
+      : Array(processes.indices)
+    for index in order where !processes[index].isFresh {
+      scan(index)
+      search.set(processes[index], at: index)
+      if countsDescriptors {
+        for socket in processes[index].sockets { missing.remove(socket.inode) }
+        if missing.isEmpty { break }
+      }
+    }
+    return true
+  }
+}
+
+extension ProcessTable {
+  /// Reads all descriptors of a process and remembers those that are sockets.
+  private mutating func scan(_ index: Int) {
+    scans += 1
+    heldSockets -= processes[index].sockets.count
+    var sockets = processes[index].sockets
+    processes[index].sockets = []
+    sockets.removeAll(keepingCapacity: true)
+    processes[index].isFresh = true
+    processes[index].isDenied = false
+    let pid = processes[index].pid
+    do throws(Errno) {
+      // Taken before the look: a change meanwhile shows as one in the next call.
+      processes[index].descriptors = try root.status(of: "\(pid)/fd")
+      // Open folders stay with the process they were opened for, whoever has its pid later.
+      let folder = try OpenFile("\(pid)", in: root, isFolder: true)
+      if let stat = try readStat(folder) {
+        let identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
+        note(identity)
+        descriptions[identity]?.nextCheck = tick
+        try readSockets(OpenFile("fd", in: folder, isFolder: true), into: &sockets)
+      } else {
+        failed += 1
+      }
+    } catch { processes[index].isDenied = noteFailure(error) }
+    heldSockets += sockets.count
+    processes[index].sockets = sockets
+  }
+
+  private mutating func readSockets(
+    _ folder: borrowing OpenFile, into sockets: inout [KnownProcess.HeldSocket]
+  ) throws(Errno) {
+    try entries.list(folder, into: &listing)
+    for entry in listing {
+      let count: Int
+      do throws(Errno) { count = try folder.readLink("\(entry.number)", into: &text) } catch {
+        // A descriptor that was closed meanwhile.
+        if error == .noSuchFileOrDirectory { continue }
+        throw error
+      }
+      guard let inode = SocketLink.inode(text[..<count]) else { continue }
+      if heldSockets + sockets.count < limits.sockets {
+        sockets.append(KnownProcess.HeldSocket(inode: inode, descriptor: entry.number))
+      } else {
+        droppedSockets += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Model
+
+/// A description with what tells whether it still holds.
+struct RememberedDescription {
+  private static let longestPause: UInt64 = 8
+
+  var description: ProcessDescription
+  /// The command lines of the ancestors as they were when first asked for.
+  var ancestors: [String]?
+  /// The inode of /proc/PID/cmdline: as long as it is the same, so is the process.
+  var commandLineInode: UInt64
+  /// The hash of the command line's bytes.
+  var commandLineHash: Int
+  /// When to read the command line again.
+  var nextCheck: UInt64
+  /// The tick at which the process was found gone; nil while it lives.
+  var exitedAt: UInt64?
+  private var pause: UInt64 = 1
+
+  init(_ description: ProcessDescription, commandLineInode: UInt64, commandLineHash: Int, at tick: UInt64) {
+    self.description = description
+    self.commandLineInode = commandLineInode
+    self.commandLineHash = commandLineHash
+    nextCheck = tick + 1
+  }
+
+  /// Notes that the command line is the same at `tick`: the next look comes after twice the pause.
+  mutating func confirm(at tick: UInt64) {
+    pause = min(pause * 2, Self.longestPause)
+    nextCheck = tick + pause
+  }
+
+  /// Bytes of text.
+  var byteCount: Int {
+    (description.executable?.utf8.count ?? 0) + description.commandLine.utf8.count
+      + description.arguments.reduce(0) { $0 + $1.utf8.count }
+      + (ancestors ?? []).reduce(0) { $0 + $1.utf8.count }
+  }
+}

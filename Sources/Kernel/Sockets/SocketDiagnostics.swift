@@ -1,0 +1,93 @@
+import Glibc
+import Model
+
+/// Socket diagnostics over netlink (sock_diag(7), linux/inet_diag.h): requests and the decoding of answers.
+enum SocketDiagnostics {
+  /// What an answer held that could not be used.
+  struct Tally: Equatable {
+    /// Messages, or lists of attributes, that end too early or claim what cannot be.
+    var malformed: UInt64 = 0
+    /// Attributes of a newer kernel than this code knows.
+    var unknownAttributes: UInt64 = 0
+  }
+
+  /// SOCK_DIAG_BY_FAMILY (linux/sock_diag.h), the type of requests and answers.
+  static let messageType: UInt16 = 20
+
+  private enum Attribute {
+    static let transport: UInt16 = 10
+    static let isV6Only: UInt16 = 11
+    static let last: UInt16 = 22
+  }
+
+  /// Asks for all sockets of one family that carry `transport` (struct inet_diag_req_v2).
+  static func request(family: CInt, transport: TransportProtocol) -> NetlinkRequest {
+    // Every state but bound-without-peer (bit 13), whose sockets move nothing; no extensions, no filter.
+    let states: [UInt8] = withBytes(of: UInt32(0x1ffe))
+    let fixed = [UInt8(family), transport.rawValue, 0, 0] + states + [UInt8](repeating: 0, count: 48)
+    return NetlinkRequest(type: messageType, flags: NetlinkHeader.Flag.dump, fixed: fixed)
+  }
+
+  /// Decodes the payload of one answer (struct inet_diag_msg and attributes); nil when it makes no sense.
+  static func decode(
+    _ payload: borrowing RawSpan, of transport: TransportProtocol, tally: inout Tally
+  ) -> SocketEntry? {
+    guard let family = payload.load(0, as: UInt8.self), let state = payload.load(1, as: UInt8.self),
+      let uid = payload.load(64, as: UInt32.self), let inode = payload.load(68, as: UInt32.self),
+      let isV6 = isV6(family),
+      var local = endpoint(payload, port: 4, address: 8, isV6),
+      var remote = endpoint(payload, port: 6, address: 24, isV6)
+    else {
+      tally.malformed += 1
+      return nil
+    }
+    var carried = transport
+    var isV6Only = false
+    var unknown: UInt64 = 0
+    let isWhole = forEachAttribute(in: payload.extracting(72..<payload.byteCount)) { type, value in
+      switch type {
+      case Attribute.transport: carried = value.load(0).map(TransportProtocol.init(rawValue:)) ?? carried
+      case Attribute.isV6Only: isV6Only = value.load(0, as: UInt8.self) == 1
+      case ...Attribute.last: break
+      default: unknown += 1
+      }
+    }
+    tally.unknownAttributes += unknown
+    if !isWhole { tally.malformed += 1 }
+    if transport == .raw {
+      // A raw socket's port is its protocol again; a port stays only where packets have one.
+      local.port = 0
+      remote.port = 0
+    }
+    return SocketEntry(
+      transport: carried, isV6: isV6, isV6Only: isV6Only,
+      state: SocketEntry.State(number: state, transport: transport, inode: UInt64(inode)),
+      local: local, remote: remote, inode: UInt64(inode), uid: uid)
+  }
+
+  private static func isV6(_ family: UInt8) -> Bool? {
+    switch CInt(family) {
+    case AF_INET: false
+    case AF_INET6: true
+    default: nil
+    }
+  }
+
+  private static func endpoint(
+    _ payload: borrowing RawSpan, port: Int, address: Int, _ isV6: Bool
+  ) -> Endpoint? {
+    guard let port = payload.loadBigEndian(port, as: UInt16.self) else { return nil }
+    if isV6 {
+      guard let high = payload.loadBigEndian(address, as: UInt64.self),
+        let low = payload.loadBigEndian(address + 8, as: UInt64.self)
+      else { return nil }
+      return Endpoint(address: IPAddress(high: high, low: low), port: port)
+    }
+    return payload.loadBigEndian(address).map { Endpoint(address: IPAddress(v4: $0), port: port) }
+  }
+
+  /// The bytes of `value` as they lie in this host's memory.
+  private static func withBytes(of value: UInt32) -> [UInt8] {
+    [0, 8, 16, 24].map { UInt8(truncatingIfNeeded: value.littleEndian >> $0) }
+  }
+}

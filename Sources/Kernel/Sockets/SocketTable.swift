@@ -1,0 +1,157 @@
+import Glibc
+import Model
+import SystemPackage
+
+/// Reads the sockets of this network namespace: through sock_diag(7), or from /proc/net where that is denied
+/// or the kernel lacks it.
+///
+/// A read is a walk over a living table, not a snapshot: a socket made or closed meanwhile may be missed or
+/// listed twice.
+public struct SocketTable: ~Copyable {
+  /// Where the sockets of a transport protocol come from.
+  public enum Source: Sendable, Hashable {
+    /// Neither way is there: the kernel has no such sockets, or hides them.
+    case unavailable
+    /// sock_diag(7).
+    case netlink
+    /// Text files of /proc/net: slower, and they do not tell IPV6_V6ONLY.
+    case procfs
+  }
+
+  /// Why sock_diag last refused a table; nil while it has answered for all.
+  public private(set) var netlinkError: KernelError?
+  /// Messages and lines that could not be understood, since start.
+  public var malformed: UInt64 { tally.malformed }
+  /// Attributes of a newer kernel than this code knows, since start.
+  public var unknownAttributes: UInt64 { tally.unknownAttributes }
+  /// Sockets beyond the limit, since start.
+  public private(set) var dropped: UInt64 = 0
+
+  private var tally = SocketDiagnostics.Tally()
+  private var netlink: NetlinkSocket?
+  private var lines = LineReader()
+  private var latest: [SocketFile: Source] = [:]
+  // What this kernel will not answer; asking again would make it look for the module each time.
+  private var refused: Set<SocketFile> = []
+  private let folder: String
+  private let limit: Int
+
+  /// Prepares to read at most `limit` sockets at a time.
+  ///
+  /// `root` is where procfs is mounted, or /proc/PID for the network namespace of another process, which
+  /// sock_diag cannot see: then pass false for `usesNetlink`.
+  public init(root: String = "/proc", usesNetlink: Bool = true, limit: Int = 1_048_576) {
+    folder = "\(root)/net"
+    self.limit = limit
+    guard usesNetlink else { return }
+    do throws(KernelError) { netlink = try NetlinkSocket(.socketDiagnostics) } catch { netlinkError = error }
+  }
+
+  /// Where the sockets of `transport` came from in the last read; nil when it was not asked for.
+  ///
+  /// A protocol whose two address families come from different sources counts as read from /proc.
+  public func source(of transport: TransportProtocol) -> Source? {
+    let sources = (SocketFile.both(of: transport) ?? []).compactMap { latest[$0] }
+    return [.procfs, .netlink, .unavailable].first(where: sources.contains)
+  }
+
+  /// Replaces `sockets` by those that carry `transports`, of both address families.
+  ///
+  /// Known are TCP, UDP, UDP-Lite, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each comes
+  /// with its own protocol and port zero, by which a raw ICMP socket is told from a ping socket. Throws when
+  /// a table may not be read, and when none of the tables asked for exists.
+  public mutating func read(
+    _ transports: Set<TransportProtocol>, into sockets: inout [SocketEntry]
+  ) throws(KernelError) {
+    sockets.removeAll(keepingCapacity: true)
+    latest.removeAll(keepingCapacity: true)
+    let tables = transports.sorted { $0.rawValue < $1.rawValue }.compactMap(SocketFile.both).joined()
+    for table in tables { latest[table] = try read(table, into: &sockets) }
+    if !tables.isEmpty, latest.values.allSatisfy({ $0 == .unavailable }) {
+      throw .failed("reading the sockets listed in \(folder)", .noSuchFileOrDirectory)
+    }
+  }
+
+  private mutating func read(
+    _ table: SocketFile, into sockets: inout [SocketEntry]
+  ) throws(KernelError) -> Source {
+    if try dump(table, into: &sockets) { return .netlink }
+    let path = "\(folder)/\(table.name)"
+    do throws(Errno) {
+      try readLines(of: table, at: path, into: &sockets)
+      return .procfs
+    } catch {
+      switch error {
+      case .noSuchFileOrDirectory: return .unavailable
+      case .permissionDenied, .notPermitted: throw .notPermitted("reading \(path)")
+      default: throw .failed("reading \(path)", error)
+      }
+    }
+  }
+}
+
+extension SocketTable {
+  /// Appends the sockets of `table` from sock_diag; false, and nothing appended, when it does not answer.
+  private mutating func dump(
+    _ table: SocketFile, into sockets: inout [SocketEntry]
+  ) throws(KernelError) -> Bool {
+    // Ping sockets have no diagnostics.
+    guard !table.transport.isICMP, !refused.contains(table) else { return false }
+    let request = SocketDiagnostics.request(
+      family: table.isV6 ? AF_INET6 : AF_INET, transport: table.transport)
+    let start = sockets.count
+    var tally = tally
+    var dropped: UInt64 = 0
+    do throws(KernelError) {
+      // Nothing is repeated on an interruption: no walk over sockets is consistent.
+      let answer = try netlink?.dump(request, "asking sock_diag for \(table.name) sockets") { type, payload in
+        guard type == SocketDiagnostics.messageType,
+          let entry = SocketDiagnostics.decode(payload, of: table.transport, tally: &tally)
+        else { return }
+        if sockets.count < limit { sockets.append(entry) } else { dropped += 1 }
+      }
+      guard let answer else { return false }
+      tally.malformed += answer.malformed
+      self.tally = tally
+      self.dropped += dropped
+      return true
+    } catch {
+      sockets.removeSubrange(start...)
+      netlinkError = error
+      if error.isLasting { refused.insert(table) }
+      return false
+    }
+  }
+
+  private mutating func readLines(
+    of table: SocketFile, at path: String, into sockets: inout [SocketEntry]
+  ) throws(Errno) {
+    let file = try OpenFile(path)
+    var isHeader = true
+    var malformed: UInt64 = 0
+    var dropped: UInt64 = 0
+    let limit = limit
+    malformed += try lines.forEachLine(of: file) { line in
+      if isHeader {
+        isHeader = false
+      } else if let entry = table.decode(line) {
+        if sockets.count < limit { sockets.append(entry) } else { dropped += 1 }
+      } else {
+        malformed += 1
+      }
+    }
+    tally.malformed += malformed
+    self.dropped += dropped
+  }
+}
+
+extension KernelError {
+  /// True when the same question would get the same answer again: the kernel lacks it, or forbids it.
+  fileprivate var isLasting: Bool {
+    switch self {
+    case .notPermitted, .unsupported: true
+    case .failed(_, let errno): errno == .noSuchFileOrDirectory || errno == .invalidArgument
+    default: false
+    }
+  }
+}

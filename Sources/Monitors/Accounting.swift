@@ -1,0 +1,107 @@
+import Kernel
+import Model
+
+/// Flows, sockets and processes into readings: everything that a monitor decides, without asking Linux.
+///
+/// Each tick is `advance`, then `claims` with the sockets of `transports`, then `readings` with the holders of
+/// the claims' inodes. The sum of all readings and the hidden bytes is the sum of what the flows moved.
+public struct Accounting: Sendable {
+  private var ledger: FlowLedger
+  private var attribution = Attribution()
+  private var filters: [MonitorFilter]
+  private var remainder: Visibility
+  private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
+  private var abandoned: UInt64 = 0
+
+  /// Makes the accounting of one or more monitors that look at the same table. A byte counts once if any of
+  /// them shows it.
+  public init(filters: [MonitorFilter], seed: UInt64 = .random(in: .min ... .max)) {
+    self.filters = filters
+    ledger = FlowLedger(seed: seed)
+    remainder = Visibility(ofRemainder: filters)
+  }
+
+  /// Takes the table as it is now; returns the flows that moved something, and forgets those that are gone.
+  public mutating func advance(to flows: [Flow]) -> [FlowDelta] {
+    let changes = ledger.advance(to: flows)
+    attribution.forget(changes.gone)
+    return changes.deltas
+  }
+
+  /// The protocols whose sockets are needed to say whose bytes these are; raw sockets where there are no ports.
+  public static func transports(of deltas: [FlowDelta], in flows: [Flow]) -> Set<TransportProtocol> {
+    var transports = Set(deltas.lazy.map { flows[$0.index].original.transport })
+    if transports.contains(where: SocketIndex.isWithoutPorts) { transports.insert(.raw) }
+    return transports
+  }
+
+  /// Returns the ends of these flows on this host with the sockets that fit.
+  public func claims(
+    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses
+  ) -> [Claim] {
+    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local)
+  }
+
+  /// Returns what each owner moved, and the balance.
+  ///
+  /// `holders` has the processes that hold the claims' inodes, oldest first; `isDenied` says that some could not
+  /// be read. `describe` is asked once for each process; one that it does not know has exited unseen.
+  public mutating func readings(
+    of claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
+    describe: (ProcessIdentity) -> ProcessDescription?
+  ) -> (readings: [Reading], balance: Balance) {
+    let owners = attribution.settle(claims, holders: holders, isDenied: isDenied)
+    var balance = Balance()
+    var moved: [Owner: SplitUsage] = [:]
+    for (claim, owner) in zip(claims, owners) {
+      moved[owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal)
+      if claim.isLocal { balance.loopback += claim.usage }
+    }
+    var readings: [Reading] = []
+    readings.reserveCapacity(moved.count)
+    for (owner, usage) in moved {
+      let reading = reading(owner, usage, describe)
+      balance.add(usage.all, of: reading.owner)
+      if reading.usage != usage.all { balance.hidden += usage.all - reading.usage }
+      if !reading.usage.isZero { readings.append(reading) }
+    }
+    return (readings, balance)
+  }
+
+  /// Shows from now on what these filters show.
+  public mutating func use(_ filters: [MonitorFilter]) {
+    self.filters = filters
+    remainder = Visibility(ofRemainder: filters)
+    verdicts.removeAll(keepingCapacity: true)
+  }
+
+  /// Forgets processes that have ended.
+  public mutating func forget(_ exited: some Sequence<ProcessIdentity>) {
+    for process in exited { verdicts[process] = nil }
+  }
+
+  /// Searches of the filters' patterns that were given up, since start.
+  public var abandonedSearches: UInt64 { abandoned }
+
+  private mutating func reading(
+    _ owner: Owner, _ usage: SplitUsage, _ describe: (ProcessIdentity) -> ProcessDescription?
+  ) -> Reading {
+    guard case .process(let identity) = owner else {
+      return Reading(owner: owner, usage: remainder.shown(usage))
+    }
+    guard let process = describe(identity) else {
+      return Reading(owner: .unattributed(.exited), usage: remainder.shown(usage))
+    }
+    return Reading(owner: owner, process: process, usage: visibility(of: process).shown(usage))
+  }
+
+  /// Remembered until the process ends or runs something else.
+  private mutating func visibility(of process: ProcessDescription) -> Visibility {
+    if let known = verdicts[process.identity], known.commandLine == process.commandLine {
+      return known.visibility
+    }
+    let visibility = Visibility(filters, of: process.commandLine, abandoned: &abandoned)
+    verdicts[process.identity] = (process.commandLine, visibility)
+    return visibility
+  }
+}

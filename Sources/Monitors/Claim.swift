@@ -1,0 +1,58 @@
+import Model
+
+/// One end of a flow on this host, with the bytes it moved and the sockets that may have moved them.
+public struct Claim: Sendable, Hashable {
+  /// What this host is to the flow.
+  public enum Role: Sendable, Hashable {
+    /// It sent the first packet.
+    case client
+    /// It was sent the first packet.
+    case server
+    /// It is neither end.
+    case passing
+  }
+
+  /// The flow.
+  public var flow: FlowKey
+  /// What this host is to it.
+  public var role: Role
+  /// What it carries.
+  public var transport: TransportProtocol
+  /// The bytes, from this end's view.
+  public var usage: Usage
+  /// True when both ends are on this host.
+  public var isLocal: Bool
+  /// The sockets that fit.
+  public var match: SocketIndex.Match
+
+  /// Who owns bytes for which there never was a socket.
+  var ownerWithoutSocket: Owner {
+    switch (role, transport) {
+    case (.server, .icmp), (.server, .icmpv6): .kernel
+    case (_, let transport) where Self.kernelProtocols.contains(transport.rawValue): .kernel
+    // Something here sent the first packet; its socket was closed before we looked.
+    case (.client, _): .unattributed(.exited)
+    default: .unattributed(.noSocket)
+    }
+  }
+
+  /// IGMP, IP in IP, IPv6 in IP, GRE, ESP, AH and PIM: what the kernel speaks for itself when no raw socket does.
+  private static let kernelProtocols: Set<UInt8> = [2, 4, 41, 47, 50, 51, 103]
+}
+
+extension SocketIndex.Match {
+  /// True when a socket has exactly these ends, whether or not the address is one of this host's: proxies
+  /// may answer for any (ip(7), IP_TRANSPARENT).
+  var provesLocality: Bool {
+    if case .exact(let socket) = self { !socket.local.address.isUnspecified } else { false }
+  }
+
+  /// The inodes of the sockets, for asking who holds them.
+  var inodes: [UInt64] {
+    switch self {
+    case .exact(let socket): [socket.inode]
+    case .bound(let sockets), .listening(let sockets): sockets.map(\.inode)
+    case .closing, .none: []
+    }
+  }
+}

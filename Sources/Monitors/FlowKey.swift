@@ -1,0 +1,28 @@
+import Model
+
+/// Identifier, zone and original tuple of a flow, mixed into 64 bits.
+///
+/// The kernel's identifier alone is 32 bits of a hash: among 200,000 flows a few would share one.
+public struct FlowKey: Sendable, Hashable {
+  /// The mixed bits.
+  public let bits: UInt64
+
+  /// Mixes what tells `flow` from others, with a secret `seed`.
+  @inline(__always)
+  public init(_ flow: Flow, seed: UInt64) {
+    let tuple = flow.original
+    let numbers =
+      UInt64(flow.id) << 32 | UInt64(flow.zone) << 16 | UInt64(tuple.transport.rawValue)
+    let ports = UInt64(tuple.source.port) << 16 | UInt64(tuple.destination.port)
+    var bits = Self.mix(seed ^ numbers, 0x9e37_79b9_7f4a_7c15 ^ ports)
+    bits = Self.mix(bits ^ tuple.source.address.high, seed ^ tuple.source.address.low)
+    self.bits = Self.mix(bits ^ tuple.destination.address.high, ~seed ^ tuple.destination.address.low)
+  }
+
+  /// Multiplies to 128 bits and folds them.
+  @inline(__always)
+  private static func mix(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    let product = (left ^ 0xa076_1d64_78bd_642f).multipliedFullWidth(by: right ^ 0xe703_7ed1_a0b4_28db)
+    return product.high ^ product.low
+  }
+}

@@ -1,0 +1,117 @@
+import Kernel
+import Model
+
+/// What each process moved since it was last asked: the connection table, the sockets and the processes of this
+/// host, brought together.
+public final class Monitor: Meter {
+  private let table: any FlowTable
+  private var sockets: SocketTable
+  private var processes: ProcessTable
+  private let addresses: LocalAddressSource
+  private var accounting: Accounting
+  private let countsLookback: Bool
+  private let wantsAncestors: Bool
+
+  private var flows: [Flow] = []
+  private var entries: [SocketEntry] = []
+  private var last: ContinuousClock.Instant?
+  private var reported: Set<ProcessIdentity> = []
+  private var said: Set<String> = []
+
+  /// Brings the sources together; nothing is read yet.
+  ///
+  /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
+  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors.
+  public init(
+    table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
+    addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool, wantsAncestors: Bool = false
+  ) {
+    self.table = table
+    self.sockets = sockets
+    self.processes = processes
+    self.addresses = addresses
+    self.countsLookback = countsLookback
+    self.wantsAncestors = wantsAncestors
+    accounting = Accounting(filters: filters)
+  }
+
+  /// Returns what moved between the last call and `now`; the first time what had moved before.
+  ///
+  /// Errors: those of reading the connection table, or when /proc cannot be listed.
+  public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
+    var table = table
+    try table.read(into: &flows)
+    let deltas = accounting.advance(to: flows)
+    let interval = last.map { now - $0 }
+    last = now
+    try processes.refresh()
+    var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
+    if !deltas.isEmpty && (interval != nil || countsLookback) { try attribute(deltas, to: &measurement) }
+    measurement.health = health()
+    measurement.warnings = warnings()
+    return measurement
+  }
+
+  /// Takes new filters; what was counted stays.
+  public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
+
+  private func attribute(_ deltas: [FlowDelta], to measurement: inout Measurement) throws(KernelError) {
+    let transports = Accounting.transports(of: deltas, in: flows)
+    try sockets.read(transports, into: &entries)
+    let claims = accounting.claims(
+      of: deltas, in: flows, sockets: SocketIndex(entries), local: try addresses.read())
+    let holders = processes.holders(of: Set(claims.lazy.flatMap(\.match.inodes)))
+    let isDenied = processes.denied > 0
+    (measurement.readings, measurement.balance) = accounting.readings(
+      of: claims, holders: holders, isDenied: isDenied
+    ) { processes.description(of: $0, ancestors: wantsAncestors) }
+    for case .process(let identity) in measurement.readings.lazy.map(\.owner) { reported.insert(identity) }
+  }
+
+  /// Of the processes that ended since the last tick, those that had moved something.
+  private func takeExited() -> [ProcessIdentity] {
+    let exited = processes.exited
+    accounting.forget(exited)
+    return exited.filter { reported.remove($0) != nil }
+  }
+
+  private func health() -> Health {
+    var health = Health()
+    health.flows = flows.count
+    for flow in flows where !flow.isCounted { health.uncounted += 1 }
+    for flow in flows where flow.isOffloaded { health.offloaded += 1 }
+    health.interruptedDumps = table.interrupted
+    health.malformed = table.malformed + sockets.malformed
+    health.vanished = processes.vanished
+    health.denied = processes.denied
+    health.abandonedSearches = accounting.abandonedSearches
+    return health
+  }
+
+  /// What is to be said and was not said before.
+  private func warnings() -> [Warning] {
+    var warnings: [Warning] = []
+    if let limit = ConntrackSettings.limit(),
+      let warning = Warning.tableNearlyFull(count: flows.count, limit: limit)
+    {
+      warnings.append(warning)
+    }
+    if processes.denied > 0 { warnings.append(.denied(processes.denied)) }
+    if flows.contains(where: \.isOffloaded) { warnings.append(.offloaded) }
+    return warnings.filter { said.insert($0.code).inserted }
+  }
+}
+
+extension Warning {
+  fileprivate static func denied(_ count: Int) -> Warning {
+    Warning(
+      code: "denied",
+      text: "\(count) processes may not be read, so bytes of their sockets have no owner: run as root, or "
+        + "`\(KernelError.setcap)`.")
+  }
+
+  fileprivate static let offloaded = Warning(
+    code: "offloaded",
+    text: "some flows are offloaded to a flowtable or to hardware, whose counters may lag or be missing: add "
+      + "`counter` to the flowtable (`nft add flowtable .. { hook ingress priority 0; devices = {..}; counter; }`).")
+}

@@ -1,0 +1,102 @@
+import Model
+
+/// The sockets of this host, found by what a flow says of its ends.
+public struct SocketIndex: Sendable {
+  /// What fits a flow's end, best first.
+  public enum Match: Sendable, Hashable {
+    /// The socket with exactly this pair of ends.
+    case exact(SocketEntry)
+    /// Sockets without a peer that take what comes to this port, all equally near; never empty.
+    case bound([SocketEntry])
+    /// Sockets that wait for connections to this port, all equally near; never empty.
+    case listening([SocketEntry])
+    /// Only a socket that its process has closed already.
+    case closing
+    /// None.
+    case none
+  }
+
+  private struct Pair: Hashable {
+    var transport: TransportProtocol
+    var local: Endpoint
+    var remote: Endpoint
+  }
+
+  private struct Port: Hashable {
+    var transport: TransportProtocol
+    var number: UInt16
+  }
+
+  private var pairs: [Pair: SocketEntry] = [:]
+  private var ports: [Port: [SocketEntry]] = [:]
+  private var raw: [TransportProtocol: [SocketEntry]] = [:]
+
+  /// Indexes `sockets`.
+  public init(_ sockets: [SocketEntry]) {
+    pairs.reserveCapacity(sockets.count)
+    for socket in sockets { insert(socket) }
+  }
+
+  private mutating func insert(_ socket: SocketEntry) {
+    if Self.isWithoutPorts(socket.transport) {
+      raw[socket.transport, default: []].append(socket)
+    } else if socket.remote.port == 0 {
+      ports[Port(transport: socket.transport, number: socket.local.port), default: []].append(socket)
+    } else {
+      let pair = Pair(transport: socket.transport, local: socket.local, remote: socket.remote)
+      // A closed socket may linger beside the one that uses the same ends again.
+      if let old = pairs[pair], old.inode != 0 { return }
+      pairs[pair] = socket
+    }
+  }
+
+  /// Returns what fits the end `local` of a flow whose other end is `remote`.
+  public func match(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
+    if Self.isWithoutPorts(transport) { return rawMatch(transport, local: local, remote: remote) }
+    let pair = pairs[Pair(transport: transport, local: local, remote: remote)]
+    if let pair, pair.inode != 0 { return .exact(pair) }
+    let nearest = nearest(ports[Port(transport: transport, number: local.port)] ?? [], to: local.address)
+    guard let first = nearest.first else { return pair == nil ? .none : .closing }
+    return first.state == .listening ? .listening(nearest) : .bound(nearest)
+  }
+
+  /// A ping socket's port is the ICMP identifier, which is unique among them. Any raw socket of the protocol,
+  /// or of IPPROTO_RAW, may have sent what no ping socket did; raw sockets have no port.
+  private func rawMatch(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
+    let fitting = ((raw[transport] ?? []) + (raw[.raw] ?? [])).filter {
+      $0.inode != 0 && accepts($0, local.address)
+        && ($0.remote.address.isUnspecified || $0.remote.address == remote.address)
+    }
+    if let ping = fitting.first(where: { $0.local.port != 0 && $0.local.port == local.port }) {
+      return .exact(ping)
+    }
+    let raw = fitting.filter { $0.local.port == 0 }
+    return raw.isEmpty ? .none : .bound(raw)
+  }
+
+  /// Those bound to the address itself, else to any of its family, else to any of both families.
+  private func nearest(_ sockets: [SocketEntry], to address: IPAddress) -> [SocketEntry] {
+    let levels: [(SocketEntry) -> Bool] = [
+      { $0.local.address == address },
+      { $0.local.address.isUnspecified && $0.isV6 == !address.isV4 },
+      { $0.local.address.isUnspecified && $0.isV6 && !$0.isV6Only && address.isV4 },
+    ]
+    for level in levels {
+      let found = sockets.filter(level)
+      if !found.isEmpty { return found }
+    }
+    return []
+  }
+
+  private func accepts(_ socket: SocketEntry, _ address: IPAddress) -> Bool {
+    socket.local.address == address || (socket.local.address.isUnspecified && socket.isV6 == !address.isV4)
+  }
+
+  /// True for protocols whose sockets are found by protocol and address alone.
+  static func isWithoutPorts(_ transport: TransportProtocol) -> Bool {
+    switch transport {
+    case .tcp, .udp, .udpLite, .sctp, .dccp: false
+    default: true
+    }
+  }
+}

@@ -1,0 +1,62 @@
+public import Model
+import Synchronization
+
+/// Hands alerts to their commands without ever making its caller wait.
+///
+/// The loop that measures owns the notifier and calls `submit`; `service` runs the commands in a task of its own.
+public struct Notifier: Sendable {
+  /// What runs the commands; the program gives it a task.
+  public let service: CommandService
+
+  private let commands: AsyncStream<Command>.Continuation
+  private let drops = DropCounter()
+  private var rules: [String: CommandRule] = [:]
+
+  /// The most alerts that wait for the service to look at them.
+  static let capacity = 1024
+
+  /// Makes a notifier for the commands of `rules`, on the host of this name. What commands write goes to the
+  /// descriptor `output`, stderr unless told; `warn` is called with one warning for each rule whose command fails, until it succeeds again.
+  public init(
+    rules: [CommandRule], host: String, output: CInt = 2,
+    warn: @escaping @Sendable (Warning) -> Void
+  ) {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: Command.self, bufferingPolicy: .bufferingOldest(Self.capacity))
+    commands = continuation
+    service = CommandService(
+      commands: stream, runner: CommandRunner(host: host, output: output),
+      drops: drops, warn: warn)
+    reload(rules: rules)
+  }
+
+  /// How many notifications were not run because too many waited, since start.
+  public var dropped: UInt64 { drops.total }
+
+  /// Has the command of the alert's rule run, if it has one; returns at once.
+  public func submit(_ alert: Alert) {
+    guard let rule = rules[alert.rule] else { return }
+    if case .dropped = commands.yield(Command(alert: alert, rule: rule)) { drops.countUnread() }
+  }
+
+  /// Uses `rules` for all alerts that are submitted from now on. Alerts that end because their rule was removed are to
+  /// be submitted before. The last of two rules of one name counts.
+  public mutating func reload(rules: [CommandRule]) {
+    self.rules = Dictionary(rules.map { ($0.rule, $0) }) { _, last in last }
+  }
+
+  /// Takes no more alerts: the service ends when the commands of those before have ended.
+  public func finish() { commands.finish() }
+}
+
+/// Counts what was dropped, where the loop and the service can both see it.
+final class DropCounter: Sendable {
+  private let unread = Atomic<UInt64>(0)
+  private let queued = Atomic<UInt64>(0)
+
+  var total: UInt64 { unread.load(ordering: .relaxed) + queued.load(ordering: .relaxed) }
+
+  func countUnread() { unread.add(1, ordering: .relaxed) }
+
+  func set(queued count: UInt64) { queued.store(count, ordering: .relaxed) }
+}

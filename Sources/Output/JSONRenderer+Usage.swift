@@ -1,0 +1,76 @@
+import Model
+
+extension UsageReport {
+  func write(to writer: inout JSONWriter) {
+    writer.field("event", "usage")
+    writer.field("time", time.rfc3339)
+    writer.field("interval", interval)
+    writer.field("layer", "l3")
+    writer.key("rows")
+    writer.array { writer in
+      for row in rows { row.write(to: &writer, interval: interval) }
+    }
+    writer.key("balance")
+    writer.object { balance.write(to: &$0) }
+    writer.key("health")
+    writer.object { health.write(to: &$0) }
+  }
+}
+
+extension UsageRow {
+  fileprivate func write(to writer: inout JSONWriter, interval: Duration?) {
+    writer.object { writer in
+      writer.field("name", name)
+      switch subject {
+      case .process(let pid, let uid, _):
+        writer.field("pid", pid)
+        writer.field("uid", uid)
+      case .application(let pids): writer.field("pids", pids)
+      case .remainder: writer.field("kind", "remainder")
+      }
+      writer.fields(total)
+      let rates = moved.rates(over: interval)
+      writer.field("received_rate", rates.received)
+      writer.field("sent_rate", rates.sent)
+      if case .process(_, _, let exited) = subject { writer.field("exited", exited) }
+    }
+  }
+}
+
+extension Balance {
+  /// `reasons` are bytes of both directions together.
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.field("total", total)
+    writer.field("attributed", attributed)
+    writer.field("forwarded", forwarded)
+    writer.field("kernel", kernel)
+    writer.key("unattributed")
+    writer.object { writer in
+      writer.fields(unattributedTotal)
+      writer.key("reasons")
+      writer.object { writer in
+        for reason in Owner.Reason.allCases {
+          writer.field(reason.rawValue, unattributed[reason, default: .zero].sum)
+        }
+      }
+    }
+    writer.field("hidden", hidden)
+    writer.field("loopback", loopback)
+  }
+}
+
+extension Health {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.field("flows", flows)
+    writer.field("missed_events", missedEvents)
+    writer.field("vanished", vanished)
+    writer.field("denied", denied)
+    writer.field("uncounted", uncounted)
+    writer.field("offloaded", offloaded)
+    writer.field("interrupted_dumps", interruptedDumps)
+    writer.field("malformed", malformed)
+    writer.field("evicted", evicted)
+    writer.field("abandoned_searches", abandonedSearches)
+    writer.field("dropped_notifications", droppedNotifications)
+  }
+}

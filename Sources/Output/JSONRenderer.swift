@@ -1,0 +1,72 @@
+public import Model
+
+/// JSON lines: one object an event, `"schema":1`; keys are added, never changed.
+///
+/// Bytes are integers, rates are bytes per second, the time is RFC 3339 in UTC. `interval` is null in the first
+/// report, which has no rates: they read 0.0 there. Text is the original's, with control characters as `\uXXXX`.
+public struct JSONRenderer: Renderer, Sendable {
+  /// Makes a renderer.
+  public init() {}
+
+  /// Returns `event` as one line.
+  public mutating func render(_ event: Event) -> String {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.field("schema", 1)
+      switch event {
+      case .usage(let report): report.write(to: &writer)
+      case .alert(let alert): alert.write(to: &writer)
+      case .warning(let warning, let time):
+        writer.field("event", "warning")
+        writer.field("time", time.rfc3339)
+        writer.field("code", warning.code)
+        writer.field("text", warning.text)
+      }
+    }
+    return writer.text + "\n"
+  }
+}
+
+extension JSONWriter {
+  mutating func field(_ key: String, _ value: String) {
+    self.key(key)
+    string(value)
+  }
+
+  mutating func field(_ key: String, _ value: some BinaryInteger) {
+    self.key(key)
+    integer(value)
+  }
+
+  mutating func field(_ key: String, _ value: Bool) {
+    self.key(key)
+    boolean(value)
+  }
+
+  mutating func field(_ key: String, _ value: Rate) {
+    self.key(key)
+    number(value.bytesPerSecond, decimals: 1)
+  }
+
+  mutating func field(_ key: String, _ value: Duration?) {
+    self.key(key)
+    if let value { number(value.inSeconds, decimals: 3) } else { null() }
+  }
+
+  mutating func field(_ key: String, _ values: [Int32]) {
+    self.key(key)
+    array { writer in
+      for value in values { writer.integer(value) }
+    }
+  }
+
+  mutating func field(_ key: String, _ usage: Usage) {
+    self.key(key)
+    object { $0.fields(usage) }
+  }
+
+  mutating func fields(_ usage: Usage) {
+    field("received", usage.received)
+    field("sent", usage.sent)
+  }
+}

@@ -1,0 +1,83 @@
+import Model
+
+/// Writes one JSON text (RFC 8259) without white space, key by key.
+///
+/// The caller keeps the shape (a key before each value of an object); the writer sets commas, closes what it
+/// opens and escapes, so that the text is always valid.
+struct JSONWriter {
+  /// What was written so far.
+  private(set) var text = ""
+  private var needsComma = false
+
+  mutating func object(_ body: (inout JSONWriter) -> Void) { enclose("{", "}", body) }
+
+  mutating func array(_ body: (inout JSONWriter) -> Void) { enclose("[", "]", body) }
+
+  mutating func key(_ name: String) {
+    separate()
+    quote(name)
+    text += ":"
+    needsComma = false
+  }
+
+  mutating func string(_ value: String) { element { $0.quote(value) } }
+
+  mutating func integer(_ value: some BinaryInteger) { element { $0.text += String(value) } }
+
+  mutating func boolean(_ value: Bool) { element { $0.text += value ? "true" : "false" } }
+
+  mutating func null() { element { $0.text += "null" } }
+
+  /// A number with exactly `decimals` digits after the point; null for what JSON has no number for.
+  mutating func number(_ value: Double, decimals: Int) {
+    element { $0.text += value.isFinite ? value.fixed(decimals) : "null" }
+  }
+
+  private mutating func enclose(_ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
+    separate()
+    text += open
+    needsComma = false
+    body(&self)
+    text += close
+    needsComma = true
+  }
+
+  private mutating func element(_ write: (inout JSONWriter) -> Void) {
+    separate()
+    write(&self)
+    needsComma = true
+  }
+
+  private mutating func separate() {
+    if needsComma { text += "," }
+  }
+
+  /// Escapes what JSON demands and all that can drive a terminal or break a line in any language: the Unicode
+  /// categories Cc, Cf (bidirectional controls), Zl and Zp. The value a parser reads is the original.
+  private mutating func quote(_ value: String) {
+    text += "\""
+    if value.utf8.allSatisfy({ (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
+      text += value
+    } else {
+      for scalar in value.unicodeScalars { append(scalar) }
+    }
+    text += "\""
+  }
+
+  private mutating func append(_ scalar: Unicode.Scalar) {
+    switch scalar {
+    case "\"": text += "\\\""
+    case "\\": text += "\\\\"
+    case " "..."~": text.unicodeScalars.append(scalar)
+    default:
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator:
+        for unit in scalar.utf16 {
+          let digits = String(unit, radix: 16)
+          text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+  }
+}

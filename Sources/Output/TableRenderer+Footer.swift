@@ -1,0 +1,85 @@
+import Model
+
+/// The lines under the table: where the bytes went, and what makes the numbers less than they could be.
+struct Footer {
+  /// Where all bytes went since start, in percent of all; empty parts are reasons only.
+  let balance: Pieces
+  /// What did not fit or could not be read, each with its counter; empty when all is well.
+  let warnings: Pieces
+
+  init(_ report: UsageReport) {
+    balance = Pieces(separator: " · ", Self.parts(of: report.balance))
+    let counters = Self.counters(of: report.health).filter { $0.count > 0 }
+    let parts = counters.map { "\($0.count) \($0.what)" }
+    warnings = Pieces(separator: ", ", parts.isEmpty ? [] : ["warning: " + parts[0]] + parts.dropFirst())
+  }
+
+  private static func parts(of balance: Balance) -> [String] {
+    let all = balance.total.sum
+    if all == 0 { return ["no traffic counted yet"] }
+    func share(_ usage: Usage) -> String { (Double(usage.sum) / Double(all) * 100).fixed(1) + " %" }
+
+    let reasons = Owner.Reason.allCases.compactMap { reason -> String? in
+      guard let usage = balance.unattributed[reason], !usage.isZero else { return nil }
+      return "\(reason.words) \(share(usage))"
+    }
+    let unattributed = "unattributed \(share(balance.unattributedTotal))"
+    var parts = [
+      "attributed \(share(balance.attributed))", "forwarded \(share(balance.forwarded))",
+      "kernel \(share(balance.kernel))",
+      reasons.isEmpty ? unattributed : "\(unattributed) (\(reasons.joined(separator: ", ")))",
+    ]
+    if !balance.hidden.isZero { parts.append("hidden by filters \(share(balance.hidden))") }
+    if !balance.loopback.isZero { parts.append("loopback \(share(balance.loopback))") }
+    return parts
+  }
+
+  /// A process that vanished and a dump that was repeated are no loss: JSON has them, people need not read them.
+  private static func counters(of health: Health) -> [(count: UInt64, what: String)] {
+    [
+      (UInt64(max(0, health.uncounted)), "flows not counted"),
+      (UInt64(max(0, health.offloaded)), "flows offloaded"),
+      (health.missedEvents, "kernel events lost"),
+      (health.malformed, "messages not understood"),
+      (UInt64(max(0, health.denied)), "processes not readable"),
+      (health.evicted, "owners evicted"),
+      (health.abandonedSearches, "searches given up"),
+      (health.droppedNotifications, "notifications dropped"),
+    ]
+  }
+}
+
+extension Owner.Reason {
+  fileprivate var words: String {
+    switch self {
+    case .exited: "exited"
+    case .ambiguous: "ambiguous"
+    case .noSocket: "no socket"
+    case .denied: "denied"
+    }
+  }
+}
+
+/// Parts of a sentence that may be broken between them.
+struct Pieces {
+  private let separator: String
+  private let parts: [String]
+
+  init(separator: String, _ parts: [String]) {
+    self.separator = separator
+    self.parts = parts
+  }
+
+  /// The parts on as few lines of at most `columns` columns as they need in this order; a part that is wider is cut.
+  func wrapped(to columns: Int) -> [String] {
+    var lines = [String]()
+    for part in parts {
+      if let last = lines.last, (last + separator + part).displayWidth <= columns {
+        lines[lines.count - 1] = last + separator + part
+      } else {
+        lines.append(part.fitted(to: columns))
+      }
+    }
+    return lines
+  }
+}

@@ -1,0 +1,111 @@
+import Model
+
+/// The columns that fit a width: the name always, then rates, the process, totals.
+struct Layout {
+  private enum Column {
+    case members, rate, receivedRate, sentRate, received, sent
+  }
+
+  /// Column sets, the best first; the name gets what they leave.
+  private static let choices: [[Column]] = [
+    [.members, .receivedRate, .sentRate, .received, .sent],
+    [.members, .receivedRate, .sentRate],
+    [.receivedRate, .sentRate],
+    [.rate],
+    [],
+  ]
+  private static let narrowestName = 12
+  private static let gap = "  "
+
+  private let columns: [Column]
+  private let nameWidth: Int
+  private let countsMembers: Bool
+
+  init(width: Int, rows: [UsageRow]) {
+    let fitting = Self.choices.first { width - Self.width(of: $0) >= Self.narrowestName }
+    columns = fitting ?? []
+    nameWidth = width - Self.width(of: columns)
+    countsMembers = rows.contains { $0.subject.isApplication }
+  }
+
+  var header: String {
+    line(name: "NAME") { column in
+      switch column {
+      case .members: countsMembers ? "PROCS" : "PID"
+      case .rate: "RATE"
+      case .receivedRate: "RECEIVED/s"
+      case .sentRate: "SENT/s"
+      case .received: "RECEIVED"
+      case .sent: "SENT"
+      }
+    }
+  }
+
+  func line(_ row: UsageRow, over interval: Duration?) -> String {
+    line(
+      name: row.shownName, members: row.subject.members, total: row.total, moved: row.moved, over: interval)
+  }
+
+  func totals(_ rows: [UsageRow], over interval: Duration?) -> String {
+    let total = rows.reduce(Usage.zero) { $0 + $1.total }
+    let moved = rows.reduce(Usage.zero) { $0 + $1.moved }
+    return line(name: "TOTAL", members: "", total: total, moved: moved, over: interval)
+  }
+
+  private func line(
+    name: String, members: String, total: Usage, moved: Usage, over interval: Duration?
+  ) -> String {
+    line(name: name) { column in
+      // What had moved before the first look has no rate.
+      let rates = interval.map { moved.rates(over: $0) }
+      let both = rates.map { Rate.bytesPerSecond($0.received.bytesPerSecond + $0.sent.bytesPerSecond) }
+      switch column {
+      case .members: return members
+      case .rate: return both.map(ByteText.rate) ?? "-"
+      case .receivedRate: return rates.map { ByteText.rate($0.received) } ?? "-"
+      case .sentRate: return rates.map { ByteText.rate($0.sent) } ?? "-"
+      case .received: return ByteText.size(total.received)
+      case .sent: return ByteText.size(total.sent)
+      }
+    }
+  }
+
+  private func line(name: String, _ cell: (Column) -> String) -> String {
+    let cells = columns.map { cell($0).rightAligned(in: Self.width(of: $0)) }
+    return (cells + [name.fitted(to: nameWidth)]).joined(separator: Self.gap)
+  }
+
+  private static func width(of columns: [Column]) -> Int {
+    columns.reduce(0) { $0 + width(of: $1) + gap.utf8.count }
+  }
+
+  private static func width(of column: Column) -> Int {
+    switch column {
+    case .members: 7
+    case .rate, .receivedRate, .sentRate: ByteText.rateWidth
+    case .received, .sent: ByteText.sizeWidth
+    }
+  }
+}
+
+extension UsageRow {
+  fileprivate var shownName: String {
+    let name = name.escapingControlCharacters
+    guard case .process(_, _, exited: true) = subject else { return name }
+    return "(exited) " + name
+  }
+}
+
+extension UsageRow.Subject {
+  fileprivate var isApplication: Bool {
+    if case .application = self { true } else { false }
+  }
+
+  fileprivate var members: String {
+    switch self {
+    case .process(let pid, _, _): String(pid)
+    case .application(let pids): String(pids.count)
+    case .remainder: ""
+    }
+  }
+}

@@ -1,0 +1,73 @@
+public import Model
+
+/// A table for people: sorted by rate, with units, totals and the balance, never wider than the terminal.
+///
+/// A frame is the whole picture of one report. A program that writes to a terminal moves the cursor home, writes
+/// the lines of `frame`, each followed by "clear to the end of the line", and clears the rest; elsewhere frames
+/// follow each other. Only `color` puts control sequences into a line, and never as the only emphasis.
+public struct TableRenderer: Renderer, Sendable {
+  /// Columns of the terminal.
+  public var width: Int
+  /// Lines of the terminal; nil where there is no end (a pipe).
+  public var height: Int?
+  /// True to emphasise with colours; false when NO_COLOR is set.
+  public var color: Bool
+
+  /// Makes a renderer for a terminal of the given size.
+  public init(width: Int, height: Int?, color: Bool) {
+    self.width = width
+    self.height = height
+    self.color = color
+  }
+
+  /// Returns the frame of a report and an empty line; empty for every other event.
+  public mutating func render(_ event: Event) -> String {
+    guard case .usage(let report) = event else { return "" }
+    return frame(report).map { $0 + "\n" }.joined() + "\n"
+  }
+
+  /// Returns the lines of one report, none wider than `width` columns and no more than `height` of them: header,
+  /// rows, `… and N more` for what does not fit, totals, balance, and warnings if a counter says so.
+  public func frame(_ report: UsageReport) -> [String] {
+    guard width > 0, height ?? 1 > 0 else { return [] }
+    let layout = Layout(width: width, rows: report.rows)
+    let rows = report.rows.sorted { $0.isBusier(than: $1) }
+    let footer = Footer(report)
+    let budget = LineBudget(
+      height: height, rows: rows.count,
+      balance: footer.balance.wrapped(to: width).count, warnings: footer.warnings.wrapped(to: width).count)
+
+    var lines = [String]()
+    if budget.hasHeader { lines.append(emphasised(layout.header, "1")) }
+    lines += rows.prefix(budget.rows).map { layout.line($0, over: report.interval) }
+    if budget.rows < rows.count, budget.hasMore {
+      lines.append("… and \(rows.count - budget.rows) more".fitted(to: width))
+    }
+    if budget.hasTotals { lines.append(emphasised(layout.totals(rows, over: report.interval), "1")) }
+    if budget.hasBalance { lines += footer.balance.wrapped(to: width) }
+    if budget.hasWarnings { lines += footer.warnings.wrapped(to: width).map { emphasised($0, "33") } }
+    return lines
+  }
+
+  /// Wraps `line` into an ECMA-48 SGR sequence, if colours are wanted.
+  private func emphasised(_ line: String, _ attribute: String) -> String {
+    color ? "\u{1b}[\(attribute)m\(line)\u{1b}[0m" : line
+  }
+}
+
+extension UsageRow {
+  /// Orders by what moved in the interval, then by totals, then by name, so that rows hold their place.
+  fileprivate func isBusier(than other: UsageRow) -> Bool {
+    if moved.sum != other.moved.sum { return moved.sum > other.moved.sum }
+    if total.sum != other.total.sum { return total.sum > other.total.sum }
+    return (name, order) < (other.name, other.order)
+  }
+
+  private var order: Int32 {
+    switch subject {
+    case .process(let pid, _, _): pid
+    case .application(let pids): pids.first ?? 0
+    case .remainder: 0
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import Kernel
+import Model
+
+/// What a program says to its administrator: on standard error, one line each, never in the reports.
+public struct Diagnostics: Sendable {
+  private let program: String
+
+  /// Names the program at the start of each line.
+  public init(program: String) { self.program = program }
+
+  /// Says why the program cannot go on.
+  public func error(_ error: some Error) { write("error: \(error)") }
+
+  /// Says what makes the numbers less than they could be.
+  public func warning(_ text: String) { write("warning: \(text)") }
+
+  /// Says what was changed or done.
+  public func note(_ text: String) { write(text) }
+
+  /// Writes a line of its own form, such as an alert's.
+  public func line(_ text: String) { StandardError.write(text.escapingControlCharacters + "\n") }
+
+  private func write(_ text: String) { line("\(program): \(text)") }
+}

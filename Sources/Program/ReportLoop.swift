@@ -1,0 +1,48 @@
+import Kernel
+import Model
+
+/// The loop of every program: at each tick a report, at SIGINT or SIGTERM a last one.
+public struct ReportLoop {
+  private let period: Duration
+  private let count: Int?
+  private let startsAtOnce: Bool
+
+  /// Makes a loop that ends after `count` reports, or never. With `startsAtOnce` the first report comes before
+  /// the first interval has passed.
+  public init(period: Duration, count: Int?, startsAtOnce: Bool) {
+    self.period = period
+    self.count = count
+    self.startsAtOnce = startsAtOnce
+  }
+
+  /// Runs until the count is reached, a signal ends it or nobody reads the output any more.
+  ///
+  /// `measure` is asked at the start and at each tick; `show` is given what it returned, but for the start
+  /// without `startsAtOnce`. `show` says whether anybody still reads. `reload` is called at SIGHUP.
+  public func run<Report>(
+    measure: (ContinuousClock.Instant) throws(KernelError) -> Report,
+    show: (Report) throws(KernelError) -> StandardOutput.Outcome,
+    reload: () -> Void = {}
+  ) throws(KernelError) {
+    let ticker = try Ticker(interval: period)
+    var reports = 0
+    let first = try measure(.now)
+    if startsAtOnce {
+      guard try show(first) == .written else { return }
+      reports += 1
+    }
+    while reports < count ?? .max {
+      switch try ticker.wait() {
+      case .outputClosed: return
+      case .signal(.hangup): reload()
+      case .signal(.resize): continue
+      case .signal(.interrupt), .signal(.terminate):
+        _ = try show(try measure(.now))
+        return
+      case .tick:
+        guard try show(try measure(.now)) == .written else { return }
+        reports += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Kernel
+
+/// The flags of programs that read the connection table.
+public struct SourceOptions: ParsableArguments {
+  /// Where the table is read.
+  @Option(
+    help: ArgumentHelp(
+      "Where to read the connection table: auto, netlink or procfs. auto takes netlink where it is allowed."))
+  public var source: FlowSource = .auto
+
+  /// Whether to turn tracking and accounting on.
+  @Flag(
+    help: "Turn connection tracking and byte accounting on if they are off, and off again at the end.")
+  public var enableTracking = false
+
+  /// Whether to leave them on.
+  @Flag(help: "With --enable-tracking: leave both on at the end.")
+  public var keepTracking = false
+
+  /// For ArgumentParser.
+  public init() {}
+
+  /// Refuses combinations that make no sense.
+  public mutating func validate() throws {
+    if keepTracking && !enableTracking {
+      throw ValidationError("--keep-tracking needs --enable-tracking.")
+    }
+  }
+}
+
+extension FlowSource: ExpressibleByArgument {}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Kernel
+import Model
+import Monitors
+import Output
+import Patterns
+import Program
+
+/// Bytes per process, from netfilter's connection table.
+@main struct RunMonitor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runmonitor",
+    abstract: "Say which process moved how many bytes.",
+    discussion: """
+      Reads netfilter's connection table, so bytes are those of IP packets and none is missed between two looks. \
+      Without --bandwidth totals are shown, with what the connections that are open at the start had moved before.
+      """,
+    version: "bwmon 2.0.0")
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Show only processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
+  var include: [PatternArgument] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Hide processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
+  var exclude: [PatternArgument] = []
+
+  @Flag(help: "Show bytes per second instead of totals.")
+  var bandwidth = false
+
+  @Flag(help: "Count from the start only, not what open connections had moved before.")
+  var noLookback = false
+
+  @Flag(help: "Leave out what moves between two addresses of this host.")
+  var ignoreLocal = false
+
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var source: SourceOptions
+
+  func run() throws {
+    ProgramSignal.block()
+    let diagnostics = Diagnostics(program: "runmonitor")
+    do throws(KernelError) {
+      try TrackedTable.with(source, diagnostics) { (table) throws(KernelError) in
+        try measure(table, diagnostics)
+      }
+    } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
+  }
+
+  private func measure(_ table: any FlowTable, _ diagnostics: Diagnostics) throws(KernelError) {
+    let filter = MonitorFilter(
+      include: include.map(\.pattern), exclude: exclude.map(\.pattern), ignoresLocal: ignoreLocal)
+    let monitor = Monitor(
+      table: table, sockets: SocketTable(), processes: try ProcessTable(),
+      addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback)
+    var totals = ProcessTotals()
+    var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
+    let loop = ReportLoop(period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
+    try loop.run { (now) throws(KernelError) in
+      let measurement = try monitor.readings(until: now)
+      for warning in measurement.warnings { diagnostics.warning(warning.text) }
+      totals.add(measurement)
+      return totals.report(at: WallClock.now())
+    } show: { (report) throws(KernelError) in
+      try screen.show(.usage(report))
+    }
+  }
+}

@@ -1,0 +1,17 @@
+#!/bin/bash
+# Installs those of the named Debian packages that are missing; does nothing, and needs nothing, if none is.
+set -euo pipefail
+missing=()
+for package in "$@"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+command -v apt-get >/dev/null || {
+  echo "These Debian packages are needed: ${missing[*]}. Install what your distribution calls them." >&2
+  exit 1
+}
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"

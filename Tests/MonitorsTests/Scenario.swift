@@ -1,0 +1,91 @@
+import Kernel
+import Model
+
+@testable import Monitors
+
+/// A host in a table: its addresses, sockets and processes, and the flows that its kernel counts.
+struct Scenario {
+  var local = LocalAddresses(
+    [Self.address("10.0.0.1"), Self.address("2001:db8::1")], broadcasts: [Self.address("10.0.0.255")])
+  var sockets: [SocketEntry] = []
+  var holders: [UInt64: [ProcessIdentity]] = [:]
+  var commandLines: [Int32: String] = [:]
+  var isDenied = false
+  var flows: [Flow] = []
+
+  private var accounting: Accounting
+  private var nextInode: UInt64 = 100
+
+  init(filters: [MonitorFilter] = [MonitorFilter()]) { accounting = Accounting(filters: filters, seed: 3) }
+
+  static func address(_ text: String) -> IPAddress { IPAddress(text) ?? .anyV6 }
+
+  /// `10.0.0.1:80`, `[::1]:80`, `*:80` (any IPv4), `[*]:80` (any IPv6), `*` (no peer).
+  static func endpoint(_ text: String) -> Endpoint {
+    let colon = text.lastIndex(of: ":") ?? text.endIndex
+    let host = text[..<colon].filter { $0 != "[" && $0 != "]" }
+    let port = colon == text.endIndex ? 0 : UInt16(text[text.index(after: colon)...]) ?? 0
+    let any = text.hasPrefix("[") ? IPAddress.anyV6 : .anyV4
+    return Endpoint(address: host == "*" ? any : address(host), port: port)
+  }
+
+  static func process(_ pid: Int32) -> ProcessIdentity {
+    ProcessIdentity(pid: pid, startTime: UInt64(pid) * 10)
+  }
+
+  /// A socket and who holds it; `pids` empty: nobody.
+  @discardableResult
+  mutating func socket(
+    _ transport: TransportProtocol, _ local: String, _ remote: String = "*", state: SocketEntry.State = .open,
+    v6Only: Bool = false, heldBy pids: Int32...
+  ) -> UInt64 {
+    nextInode += 1
+    let localEnd = Self.endpoint(local)
+    sockets.append(
+      SocketEntry(
+        transport: transport, isV6: local.hasPrefix("["), isV6Only: v6Only, state: state, local: localEnd,
+        remote: Self.endpoint(remote), inode: state == .closing ? 0 : nextInode, uid: 0))
+    holders[nextInode] = pids.map(Self.process).sorted()
+    return nextInode
+  }
+
+  /// An entry of the connection table; `reply` defaults to the original turned round.
+  mutating func flow(
+    _ id: UInt32, _ transport: TransportProtocol, _ source: String, _ destination: String,
+    reply: (String, String)? = nil, bytes: (original: UInt64, reply: UInt64)
+  ) {
+    flows.removeAll { $0.id == id }
+    flows.append(
+      Flow(
+        id: id,
+        original: FlowTuple(
+          source: Self.endpoint(source), destination: Self.endpoint(destination), transport: transport),
+        reply: FlowTuple(
+          source: Self.endpoint(reply?.0 ?? destination), destination: Self.endpoint(reply?.1 ?? source),
+          transport: transport),
+        counters: FlowCounters(originalBytes: bytes.original, replyBytes: bytes.reply)))
+  }
+
+  /// One tick: what each owner moved, and the balance.
+  mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
+    let deltas = accounting.advance(to: flows)
+    let claims = accounting.claims(of: deltas, in: flows, sockets: SocketIndex(sockets), local: local)
+    let names = commandLines
+    let result = accounting.readings(of: claims, holders: holders, isDenied: isDenied) { identity in
+      ProcessDescription(
+        identity: identity, uid: 0, executable: nil, arguments: [],
+        commandLine: names[identity.pid] ?? "process \(identity.pid)")
+    }
+    let owners = Dictionary(result.readings.map { ($0.owner, $0.usage) }, uniquingKeysWith: +)
+    return (owners, result.balance, result.readings)
+  }
+}
+
+extension Owner {
+  /// The process that `Scenario.process` makes for this pid.
+  static func pid(_ pid: Int32) -> Owner { .process(Scenario.process(pid)) }
+}
+
+extension Usage {
+  init(_ received: UInt64, _ sent: UInt64) { self.init(received: received, sent: sent) }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Notifications
+
+@Suite struct CommandRunnerTests {
+  private let shop: Workshop
+
+  init() throws { shop = try Workshop() }
+
+  private func run(_ rule: CommandRule, _ alert: Alert = sampleAlert()) async -> CommandOutcome {
+    let runner = CommandRunner(host: "gate", output: 2, grace: .milliseconds(100))
+    return await runner.run(Command(alert: alert, rule: rule))
+  }
+
+  @Test(arguments: [
+    ("exit 0", CommandOutcome.succeeded), ("exit 3", .failed(status: 3)), ("exit 255", .failed(status: 255)),
+    ("kill -9 $$", .killed(signal: 9)), ("exec <&-; exit 0", .succeeded),
+    ("false", .failed(status: 1)),
+  ])
+  func `the end of a command is known`(script: String, outcome: CommandOutcome) async {
+    #expect(await run(shop.rule(script)) == outcome)
+  }
+
+  @Test(arguments: ["/nonexistent/program", "no-such-program-of-bwmon", "./no", "/etc/passwd", "/tmp", ""])
+  func `a program that cannot be run is told`(program: String) async {
+    let outcome = await run(CommandRule(rule: "web", words: [program]))
+    guard case .notStarted = outcome else {
+      #expect(outcome == .notFound)
+      return
+    }
+    #expect(program == "")
+  }
+
+  @Test func `no words are no program`() async {
+    #expect(await run(CommandRule(rule: "web", words: [])) == .notFound)
+  }
+
+  @Test func `a program is found on the path and gets its arguments as they are`() async throws {
+    let rule = CommandRule(
+      rule: "web",
+      words: ["sh", "-c", #"printf '%s\n' "$@" > "$0/arguments""#, shop.path, "a b", "$HOME", "", "*", "'\""])
+    #expect(await run(rule) == .succeeded)
+    #expect(shop.lines("arguments") == ["a b", "$HOME", "", "*", "'\""])
+  }
+
+  @Test func `facts come by environment and the line by stdin`() async throws {
+    let alert = sampleAlert(.repeated(count: 2))
+    #expect(await run(shop.rule(#"env -0 > "$0/env"; cat > "$0/stdin""#), alert) == .succeeded)
+    #expect(shop.text("stdin") == AlertLine(alert).description + "\n")
+    let pairs = try #require(shop.text("env")).split(separator: "\0").map {
+      $0.split(separator: "=", maxSplits: 1)
+    }
+    let environment = Dictionary(pairs.map { (String($0[0]), $0.count > 1 ? String($0[1]) : "") }) {
+      first, _ in first
+    }
+    #expect(
+      environment.filter { $0.key.hasPrefix("BWMON_") } == CommandEnvironment(alert, host: "gate").variables)
+    #expect(environment["PATH"] == ProcessInfo.processInfo.environment["PATH"])
+  }
+
+  @Test func `a hostile subject arrives verbatim and runs nothing`() async throws {
+    let subject = "$(touch \(shop.path)/x); \n\"'`touch \(shop.path)/x` \u{1b}[2J \\ %s é"
+    let rule = shop.rule(#"printf %s "$BWMON_SUBJECT" > "$0/subject"; cat > "$0/stdin""#)
+    #expect(await run(rule, sampleAlert(subject: subject)) == .succeeded)
+    #expect(shop.text("subject") == subject)
+    #expect(shop.text("stdin")?.contains("\u{1b}") == false)
+    #expect(shop.text("x") == nil)
+  }
+
+  @Test func `endless facts do not keep a command from running`() async {
+    let alert = sampleAlert(
+      rule: String(repeating: "r", count: 300_000), subject: String(repeating: "\0é", count: 300_000),
+      pids: Array(repeating: 4_194_304, count: 300_000))
+    #expect(await run(shop.rule("exit 0"), alert) == .succeeded)
+  }
+
+  @Test func `a command does not wait for a reader or a terminal`() async {
+    #expect(await run(shop.rule(#"read line && read more || test -n "$line""#)) == .succeeded)
+  }
+
+  @Test func `a command has default signals, its own group and no descriptor of ours`() async throws {
+    let script = #"""
+      grep -E '^Sig(Blk|Ign)' /proc/self/status > "$0/signals"
+      echo $$ $(cut -d' ' -f5 /proc/$$/stat) > "$0/group"
+      set -- /proc/self/fd/*; echo "$@" > "$0/descriptors"
+      """#
+    // Threads of the concurrency runtime block nearly all signals: inherited, SIGTERM would not end a command.
+    #expect(await run(shop.rule(script)) == .succeeded)
+    let signals = shop.lines("signals").map { UInt64($0.suffix(16), radix: 16) }
+    // Signals 32 and 33 are glibc's own, and it leaves them ignored.
+    #expect(signals == [0, 0x1_8000_0000])
+    let group = try #require(shop.lines("group").first).split(separator: " ")
+    #expect(group.count == 2 && group[0] == group[1])
+    // The fourth is the folder that the shell reads.
+    #expect(shop.lines("descriptors") == ["/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3"])
+  }
+
+  @Test(arguments: [
+    (#""#, #""#), (#"trap "" TERM;"#, #"trap "" TERM;"#), (#""#, #"trap "" TERM;"#),
+    (#"trap "exit 0" TERM;"#, #"trap "" TERM;"#),
+  ])
+  func `at the timeout the whole group ends`(child: String, grandchild: String) async throws {
+    let script = #"""
+      \#(child) (\#(grandchild) sh -c 'echo $PPID' > "$0/grandchild.new"; mv "$0/grandchild.new" "$0/grandchild"; while :; do sleep 1; done) &
+      echo $$ > "$0/child"; wait; wait
+      """#
+    // A busy machine may need longer to come to the point where both live.
+    for timeout in [Duration.milliseconds(200), .seconds(1), .seconds(5), .seconds(30)] {
+      #expect(await run(shop.rule(script, timeout: timeout)) == .timedOut)
+      if shop.text("grandchild") != nil { break }
+    }
+    let pids = try [#require(shop.lines("child").first), #require(shop.lines("grandchild").first)]
+    #expect(pids[0] != pids[1])
+    #expect(!FileManager.default.fileExists(atPath: "/proc/\(pids[0])"))
+    try await wait { isGone(pids[1]) }
+  }
+
+  @Test func `a grandchild that lives on holds nobody up`() async throws {
+    #expect(await run(shop.rule(#"sleep 600 & echo $! > "$0/pid""#)) == .succeeded)
+    let pid = try #require(shop.lines("pid").first)
+    #expect(!isGone(pid))
+    kill(try #require(Int32(pid)), SIGKILL)
+  }
+
+  @Test func `what fails to start leaves nothing open`() async throws {
+    func count() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
+    let before = try count()
+    for _ in 0..<300 {
+      #expect(await run(CommandRule(rule: "web", words: ["/nonexistent/program"])) == .notFound)
+    }
+    // Other tests open descriptors meanwhile, but not that many.
+    #expect(try count() < before + 150)
+  }
+}

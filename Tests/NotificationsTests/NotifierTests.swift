@@ -1,0 +1,156 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Notifications
+
+@Suite struct NotifierTests {
+  private let shop: Workshop
+
+  init() throws { shop = try Workshop() }
+
+  @Test func `a hundred rules at once run four at a time and leave no zombie`() async throws {
+    let script = #"echo "+ $$" >> "$0/log"; sleep 0.02; echo "- $$" >> "$0/log""#
+    let rules = (1...100).map { shop.rule(script, for: "rule \($0)") }
+    let (warnings, dropped) = try await deliver(rules.map { sampleAlert(rule: $0.rule) }, to: rules) {
+      shop.lines("log").count == 200
+    }
+    #expect(warnings.isEmpty && dropped == 0)
+    let log = shop.lines("log")
+    var alive = 0
+    for line in log {
+      alive += line.hasPrefix("+") ? 1 : -1
+      #expect((0...4).contains(alive))
+    }
+    let pids = Set(log.map { $0.dropFirst(2) })
+    #expect(pids.count == 100)
+    for pid in pids { #expect(!FileManager.default.fileExists(atPath: "/proc/\(pid)")) }
+  }
+
+  @Test func `one rule runs one command at a time, in order`() async throws {
+    let rule = shop.rule(
+      #"echo "+ $BWMON_SUBJECT" >> "$0/log"; sleep 0.01; echo "- $BWMON_SUBJECT" >> "$0/log""#)
+    let subjects = (1...12).map { "app \($0)" }
+    _ = try await deliver(subjects.map { sampleAlert(subject: $0) }, to: [rule]) {
+      shop.lines("log").count == 24
+    }
+    #expect(shop.lines("log") == subjects.flatMap { ["+ " + $0, "- " + $0] })
+  }
+
+  @Test func `only what the configuration names is run`() async throws {
+    let alerts = [
+      sampleAlert(rule: "quiet"), sampleAlert(.resolved(.below), rule: "quiet"), sampleAlert(rule: "other"),
+      sampleAlert(rule: "loud"), sampleAlert(.repeated(count: 2), rule: "loud"),
+      sampleAlert(.resolved(.gone), rule: "loud"),
+    ]
+    let script = #"echo "$BWMON_RULE $BWMON_STATE $BWMON_REASON" >> "$0/log""#
+    let rules = [shop.rule(script, for: "quiet"), shop.rule(script, for: "loud", onResolve: true)]
+    _ = try await deliver(alerts, to: rules)
+    #expect(shop.lines("log").filter { $0.hasPrefix("quiet") } == ["quiet firing "])
+    // The repetition says nothing new while its firing waits.
+    let loud = shop.lines("log").filter { $0.hasPrefix("loud") }
+    #expect(loud.first == "loud firing " && loud.last == "loud resolved gone")
+    #expect(shop.lines("log").allSatisfy { !$0.hasPrefix("other") })
+  }
+
+  @Test(arguments: [
+    ("exit 7", "ended with status 7"), ("kill -15 $$", "ended by signal 15"),
+    ("sleep 600", "was killed with its children after 0.2 s"),
+  ])
+  func `a command that fails again and again is one warning`(script: String, text: String) async throws {
+    let rule = shop.rule(script, timeout: script == "sleep 600" ? .milliseconds(200) : .seconds(600))
+    let (warnings, _) = try await deliver((1...3).map { sampleAlert(since: $0) }, to: [rule])
+    #expect(warnings.count == 1)
+    #expect(warnings.first?.code == "notification_failed")
+    #expect(warnings.first?.text.contains(text) == true)
+  }
+
+  @Test func `missing commands are one warning a rule and stop nothing`() async throws {
+    let missing = ["a", "b"].map { CommandRule(rule: $0, words: ["/nonexistent/" + $0]) }
+    let alerts = ["a", "b", "a", "b"].enumerated().map {
+      sampleAlert(rule: $0.element, since: Int64($0.offset))
+    }
+    let (warnings, _) = try await deliver(
+      alerts + [sampleAlert(rule: "web")], to: missing + [shop.rule(#"echo ran > "$0/log""#)])
+    #expect(Set(warnings.map { $0.text.prefix(3) }) == ["[a]", "[b]"] && warnings.count == 2)
+    #expect(shop.lines("log") == ["ran"])
+  }
+
+  @Test func `a success is the end of a failure`() {
+    var log = FailureLog()
+    let rule = CommandRule(rule: "web\u{1b}", words: ["/bin/x\n"])
+    let outcomes: [CommandOutcome] = [
+      .succeeded, .notFound, .failed(status: 1), .abandoned, .timedOut, .succeeded, .killed(signal: 9),
+      .notStarted("why\n"),
+    ]
+    let warnings = outcomes.map { log.record($0, of: rule) }
+    #expect(warnings.map { $0 == nil } == [true, false, true, true, true, true, false, true])
+    for warning in warnings.compactMap(\.self) {
+      #expect(warning.text.hasPrefix(#"[web\e]: the command `/bin/x\n` "#))
+    }
+  }
+
+  @Test(arguments: [
+    (CommandOutcome.failed(status: 4), "ended with status 4"), (.killed(signal: 11), "ended by signal 11"),
+    (.timedOut, "killed with its children after 30.0 s"), (.notFound, "was not found"),
+    (.notStarted("E2BIG"), "could not be started (E2BIG)"),
+  ])
+  func `every failure has its sentence`(outcome: CommandOutcome, text: String) {
+    var log = FailureLog()
+    let warning = log.record(outcome, of: CommandRule(rule: "web", words: ["mail"]))
+    #expect(warning?.text.contains(text) == true)
+  }
+
+  @Test func `new rules are for later alerts`() async throws {
+    var notifier = Notifier(rules: [shop.rule(#"echo old >> "$0/log""#)], host: "h") { _ in }
+    notifier.submit(sampleAlert(since: 1))
+    notifier.reload(rules: [
+      shop.rule(#"echo no >> "$0/log""#, for: "other"), shop.rule(#"echo new >> "$0/log""#),
+    ])
+    notifier.submit(sampleAlert(since: 2))
+    notifier.reload(rules: [])
+    notifier.submit(sampleAlert(since: 3))
+    notifier.finish()
+    await notifier.service.run()
+    #expect(shop.lines("log") == ["old", "new"])
+  }
+
+  @Test func `nobody waits for a service that does not look, and what is lost is counted`() {
+    let notifier = Notifier(rules: [shop.rule("exit 0")], host: "h") { _ in }
+    for since in 0..<5000 { notifier.submit(sampleAlert(since: Int64(since))) }
+    #expect(notifier.dropped == UInt64(5000 - Notifier.capacity))
+  }
+
+  @Test func `too many alerts of one rule are counted`() async throws {
+    let alerts = (0..<400).map { sampleAlert(since: Int64($0)) }
+    let notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)], host: "h") { _ in }
+    for alert in alerts { notifier.submit(alert) }
+    notifier.finish()
+    await notifier.service.run()
+    #expect(UInt64(shop.lines("log").count) + notifier.dropped == 400)
+    #expect(notifier.dropped > 0)
+  }
+
+  @Test func `what commands write goes to the given output`() async throws {
+    #expect(FileManager.default.createFile(atPath: shop.path + "/output", contents: nil))
+    let file = try #require(FileHandle(forWritingAtPath: shop.path + "/output"))
+    _ = try await deliver(
+      [sampleAlert()], to: [shop.rule("echo one; echo two >&2")], output: file.fileDescriptor)
+    #expect(shop.lines("output") == ["one", "two"])
+  }
+
+  @Test func `a cancelled service ends its commands and drops the rest`() async throws {
+    let notifier = Notifier(rules: [shop.rule(#"echo $$ >> "$0/log"; exec sleep 600"#)], host: "h") { _ in }
+    notifier.submit(sampleAlert(since: 1))
+    notifier.submit(sampleAlert(since: 2))
+    try await withThrowingTaskGroup { group in
+      group.addTask { await notifier.service.run() }
+      try await wait { !shop.lines("log").isEmpty }
+      group.cancelAll()
+      try await group.waitForAll()
+    }
+    let pids = shop.lines("log")
+    #expect(pids.count == 1 && pids.allSatisfy { !FileManager.default.fileExists(atPath: "/proc/\($0)") })
+    #expect(notifier.dropped == 1)
+  }
+}

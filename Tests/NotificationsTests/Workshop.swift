@@ -1,0 +1,65 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Notifications
+
+/// A folder for the files of one test's commands, gone with the test.
+final class Workshop: Sendable {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "/bwmon-test-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// A rule whose command is a shell script that finds this folder as `$0`.
+  func rule(
+    _ script: String, for name: String = "web", onResolve: Bool = false, timeout: Duration = .seconds(600)
+  ) -> CommandRule {
+    CommandRule(
+      rule: name, words: ["/bin/sh", "-c", script, path], runsOnResolve: onResolve, timeout: timeout)
+  }
+
+  /// The text of a file, nil while there is none.
+  func text(_ name: String) -> String? {
+    FileManager.default.contents(atPath: path + "/" + name).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The complete lines of a file.
+  func lines(_ name: String) -> [String] {
+    (text(name) ?? "").split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+  }
+}
+
+/// Runs the commands of `alerts` to their end; `isDone` tells when no more is expected.
+func deliver(
+  _ alerts: [Alert], to rules: [CommandRule], output: CInt = 2, until isDone: () -> Bool = { true }
+) async throws -> (warnings: [Warning], dropped: UInt64) {
+  let (warnings, continuation) = AsyncStream.makeStream(of: Warning.self)
+  let notifier = Notifier(rules: rules, host: "gate.example.org", output: output) { continuation.yield($0) }
+  async let service: Void = notifier.service.run()
+  for alert in alerts { notifier.submit(alert) }
+  try await wait(for: isDone)
+  notifier.finish()
+  await service
+  continuation.finish()
+  return (await warnings.reduce(into: []) { $0.append($1) }, notifier.dropped)
+}
+
+/// Waits until `condition` holds; gives up with an issue when it does not after a minute.
+func wait(for condition: () -> Bool, _ location: SourceLocation = #_sourceLocation) async throws {
+  for _ in 0..<6000 {
+    if condition() { return }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+  Issue.record("this never came true", sourceLocation: location)
+}
+
+/// True when no such process runs: it is gone, or its parent (an init that does not reap) has yet to look.
+func isGone(_ pid: String) -> Bool {
+  guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return true }
+  return String(decoding: data, as: UTF8.self).contains(") Z ")
+}

@@ -1,0 +1,86 @@
+import Model
+import Testing
+
+import Output
+
+@Suite struct JSONRendererTests {
+  private func json(_ event: Event) -> String {
+    var renderer = JSONRenderer()
+    return renderer.render(event)
+  }
+
+  private let balance = Balance(
+    attributed: Usage(received: 1000, sent: 200), forwarded: Usage(received: 30, sent: 30),
+    kernel: Usage(received: 4, sent: 5),
+    unattributed: [.exited: Usage(received: 6, sent: 1), .noSocket: Usage(received: 0, sent: 2)],
+    hidden: Usage(received: 100, sent: 20), loopback: Usage(received: 8, sent: 8))
+
+  private var health: Health {
+    var health = Health()
+    (health.flows, health.uncounted, health.offloaded, health.denied) = (12, 1, 2, 3)
+    (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (4, 5, 6, 7)
+    (health.evicted, health.abandonedSearches, health.droppedNotifications) = (8, 9, 10)
+    return health
+  }
+
+  @Test func `a report is one line with the agreed keys in the agreed order`() {
+    let rows = [
+      process("curl -s http://h/", pid: 4711, total: (10_485_760, 2212), moved: (10_485_760, 2212)),
+      process("wget", pid: 5, exited: true, total: (1, 2), moved: (0, 1)),
+      application("Web", pids: [7, 8], total: (3, 4), moved: (3, 0)),
+      UsageRow(
+        name: "(forwarded)", subject: .remainder, total: Usage(received: 30, sent: 30),
+        moved: Usage(received: 1, sent: 1)),
+    ]
+    let text = json(.usage(report(rows, over: .milliseconds(1500), balance: balance, health: health)))
+    let expected = [
+      #"{"schema":1,"event":"usage","time":"2026-11-21T10:00:01.007Z","interval":1.500,"layer":"l3","rows":["#,
+      #"{"name":"curl -s http://h/","pid":4711,"uid":1000,"received":10485760,"sent":2212,"#,
+      #""received_rate":6990506.7,"sent_rate":1474.7,"exited":false},"#,
+      #"{"name":"wget","pid":5,"uid":1000,"received":1,"sent":2,"received_rate":0.0,"sent_rate":0.7,"exited":true},"#,
+      #"{"name":"Web","pids":[7,8],"received":3,"sent":4,"received_rate":2.0,"sent_rate":0.0},"#,
+      #"{"name":"(forwarded)","kind":"remainder","received":30,"sent":30,"received_rate":0.7,"sent_rate":0.7}],"#,
+      #""balance":{"total":{"received":1040,"sent":238},"attributed":{"received":1000,"sent":200},"#,
+      #""forwarded":{"received":30,"sent":30},"kernel":{"received":4,"sent":5},"#,
+      #""unattributed":{"received":6,"sent":3,"reasons":{"exited":7,"ambiguous":0,"no_socket":2,"denied":0}},"#,
+      #""hidden":{"received":100,"sent":20},"loopback":{"received":8,"sent":8}},"#,
+      #""health":{"flows":12,"missed_events":4,"vanished":7,"denied":3,"uncounted":1,"offloaded":2,"#,
+      #""interrupted_dumps":5,"malformed":6,"evicted":8,"abandoned_searches":9,"dropped_notifications":10}}"#,
+    ]
+    #expect(text == expected.joined() + "\n")
+  }
+
+  @Test func `the first report has no interval and no rates`() throws {
+    let text = json(.usage(report([process("a", total: (9, 9), moved: (9, 9))], over: nil)))
+    #expect(text.contains(#""interval":null,"layer""#))
+    #expect(text.contains(#""received":9,"sent":9,"received_rate":0.0,"sent_rate":0.0,"#))
+  }
+
+  @Test(arguments: [
+    (Alert.State.firing, #""state":"firing""#, #""count":1"#),
+    (.repeated(count: 3), #""state":"firing""#, #""count":3"#),
+    (.resolved(.below), #""state":"resolved""#, #""reason":"below""#),
+    (.resolved(.gone), #""state":"resolved""#, #""reason":"gone""#),
+    (.resolved(.removed), #""state":"resolved""#, #""reason":"removed""#),
+  ])
+  func `an alert is one line`(state: Alert.State, written: String, detail: String) {
+    let expected = [
+      #"{"schema":1,"event":"alert","time":"2026-11-21T10:00:01.007Z",\#(written),"#,
+      #""rule":"web-limit","subject":"Web","direction":"sent","value":126412.8,"threshold":51200.5,"#,
+      #""unit":"B/s","interval":10.500,"since":"2026-11-21T09:58:20.000Z",\#(detail),"pids":[7,4711]}"#,
+    ]
+    #expect(json(.alert(alert(state, direction: .sent))) == expected.joined() + "\n")
+  }
+
+  @Test func `a warning is one line`() {
+    let text = json(.warning(Warning(code: "accounting_off", text: "run \"x\"."), at: sampleTime))
+    let expected =
+      #"{"schema":1,"event":"warning","time":"2026-11-21T10:00:01.007Z","code":"accounting_off","text":"run \"x\"."}"#
+    #expect(text == expected + "\n")
+  }
+
+  @Test func `counters of any size are integers`() {
+    let text = json(.usage(report([process("a", total: (.max, 1 << 53), moved: (.max, .max))])))
+    #expect(text.contains(#""received":18446744073709551615,"sent":9007199254740992,"#))
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import Model
+import Testing
+
+import Output
+
+/// The published schema (DESIGN 6): consumers rely on every key and its type.
+@Suite struct JSONSchemaTests {
+  private static let alertKeys = [
+    "schema": "integer", "event": "string", "time": "string", "state": "string", "rule": "string",
+    "subject": "string", "direction": "string", "value": "number", "threshold": "number", "unit": "string",
+    "interval": "number", "since": "string", "pids": "array",
+  ]
+
+  private static let schema: [String: [String: String]] = [
+    "usage": [
+      "schema": "integer", "event": "string", "time": "string", "interval": "number", "layer": "string",
+      "rows": "array", "balance": "object", "health": "object",
+    ],
+    "process": [
+      "name": "string", "pid": "integer", "uid": "integer", "received": "integer", "sent": "integer",
+      "received_rate": "number", "sent_rate": "number", "exited": "boolean",
+    ],
+    "application": [
+      "name": "string", "pids": "array", "received": "integer", "sent": "integer", "received_rate": "number",
+      "sent_rate": "number",
+    ],
+    "balance": [
+      "total": "object", "attributed": "object", "forwarded": "object", "kernel": "object",
+      "unattributed": "object", "hidden": "object", "loopback": "object",
+    ],
+    "total": ["received": "integer", "sent": "integer"],
+    "unattributed": ["received": "integer", "sent": "integer", "reasons": "object"],
+    "reasons": ["exited": "integer", "ambiguous": "integer", "no_socket": "integer", "denied": "integer"],
+    "health": [
+      "flows": "integer", "missed_events": "integer", "vanished": "integer", "denied": "integer",
+      "uncounted": "integer", "offloaded": "integer", "interrupted_dumps": "integer", "malformed": "integer",
+      "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
+    ],
+    "remainder": [
+      "name": "string", "kind": "string", "received": "integer", "sent": "integer", "received_rate": "number",
+      "sent_rate": "number",
+    ],
+    "firing": alertKeys.merging(["count": "integer"]) { first, _ in first },
+    "resolved": alertKeys.merging(["reason": "string"]) { first, _ in first },
+    "warning": [
+      "schema": "integer", "event": "string", "time": "string", "code": "string", "text": "string",
+    ],
+  ]
+
+  @Test func `every key of a report has its type`() throws {
+    let rows = [
+      process("a", total: (1, 2), moved: (1, 1)), application("b", total: (1, 2), moved: (1, 1)),
+      UsageRow(name: "(kernel)", subject: .remainder, total: .zero, moved: Usage(received: 1, sent: 1)),
+    ]
+    let usage = try check(try parse(.usage(report(rows, over: .milliseconds(1500)))), "usage")
+    guard case .array(let written) = usage["rows"], written.count == 3 else {
+      Issue.record("rows are missing")
+      return
+    }
+    _ = try check(written[0], "process")
+    _ = try check(written[1], "application")
+    _ = try check(written[2], "remainder")
+    _ = try check(usage["health"], "health")
+    let balance = try check(usage["balance"], "balance")
+    for part in ["total", "attributed", "forwarded", "kernel", "hidden", "loopback"] {
+      _ = try check(balance[part], "total")
+    }
+    let unattributed = try check(balance["unattributed"], "unattributed")
+    _ = try check(unattributed["reasons"], "reasons")
+  }
+
+  @Test func `every key of an alert has its type`() throws {
+    for state in [Alert.State.firing, .repeated(count: 2)] {
+      _ = try check(try parse(.alert(alert(state))), "firing")
+    }
+    for reason in [Alert.Resolution.below, .gone, .removed] {
+      _ = try check(try parse(.alert(alert(.resolved(reason)))), "resolved")
+    }
+  }
+
+  @Test func `every key of a warning has its type`() throws {
+    _ = try check(try parse(.warning(Warning(code: "c", text: "t"), at: sampleTime)), "warning")
+  }
+
+  private func parse(_ event: Event) throws -> Value {
+    var renderer = JSONRenderer()
+    return try JSONDecoder().decode(Value.self, from: Data(renderer.render(event).utf8))
+  }
+
+  private func check(_ value: Value?, _ name: String) throws -> [String: Value] {
+    guard case .object(let object) = value else {
+      Issue.record("\(name) is not an object")
+      return [:]
+    }
+    #expect(object.mapValues(\.kind) == Self.schema[name])
+    return object
+  }
+}
+
+/// A parsed JSON value; a number is an integer where it has no fraction.
+private enum Value: Decodable {
+  case boolean, integer, number, string
+  case array([Value])
+  case object([String: Value])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if (try? container.decode(Bool.self)) != nil {
+      self = .boolean
+    } else if (try? container.decode(UInt64.self)) != nil {
+      self = .integer
+    } else if (try? container.decode(Double.self)) != nil {
+      self = .number
+    } else if (try? container.decode(String.self)) != nil {
+      self = .string
+    } else if let values = try? container.decode([Value].self) {
+      self = .array(values)
+    } else {
+      self = .object(try container.decode([String: Value].self))
+    }
+  }
+
+  var kind: String {
+    switch self {
+    case .boolean: "boolean"
+    case .integer: "integer"
+    case .number: "number"
+    case .string: "string"
+    case .array: "array"
+    case .object: "object"
+    }
+  }
+}

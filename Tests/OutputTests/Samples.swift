@@ -1,0 +1,42 @@
+import Model
+
+/// A moment whose local time is an hour ahead of UTC.
+let sampleTime = Timestamp(seconds: 1_795_255_201, nanoseconds: 7_000_000, utcOffset: 3600)
+
+/// What a stranger may write into his command line.
+let hostileName =
+  "a\"b\\c\u{1b}[2J\n\t\r\u{7}\u{7f}\u{9b}é\u{202e}\u{2028}\u{2029}\u{200b}\u{e0001}日本 🙂\u{0}</script>"
+
+func process(
+  _ name: String, pid: Int32 = 1, exited: Bool = false, total: (UInt64, UInt64),
+  moved: (UInt64, UInt64) = (0, 0)
+) -> UsageRow {
+  UsageRow(
+    name: name, subject: .process(pid: pid, uid: 1000, exited: exited),
+    total: Usage(received: total.0, sent: total.1), moved: Usage(received: moved.0, sent: moved.1))
+}
+
+func application(
+  _ name: String, pids: [Int32] = [1], total: (UInt64, UInt64), moved: (UInt64, UInt64)
+) -> UsageRow {
+  UsageRow(
+    name: name, subject: .application(pids: pids), total: Usage(received: total.0, sent: total.1),
+    moved: Usage(received: moved.0, sent: moved.1))
+}
+
+func report(
+  _ rows: [UsageRow], over interval: Duration? = .seconds(1), balance: Balance = Balance(),
+  health: Health = Health()
+) -> UsageReport {
+  UsageReport(time: sampleTime, interval: interval, rows: rows, balance: balance, health: health)
+}
+
+func alert(
+  _ state: Alert.State, subject: String = "Web", rule: String = "web-limit",
+  direction: Alert.Direction = .received
+) -> Alert {
+  Alert(
+    rule: rule, subject: subject, direction: direction, state: state, value: .kibibytesPerSecond(123.45),
+    threshold: .bytesPerSecond(51_200.5), interval: .milliseconds(10_500), pids: [7, 4711],
+    since: Timestamp(seconds: 1_795_255_100), time: sampleTime)
+}

@@ -1,0 +1,110 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Output
+
+@Suite struct TableRendererTests {
+  private let busyReport: UsageReport = {
+    var health = Health()
+    (health.flows, health.vanished, health.interruptedDumps) = (12, 9, 9)
+    (health.uncounted, health.missedEvents) = (2, 3)
+    var rows = [
+      process("sshd: root@pts/0", pid: 812, total: (40_000, 90_000), moved: (100, 300)),
+      process(
+        "curl -s http://files.example.org/pub/iso/debian-12.iso", pid: 4711, total: (10_485_760, 2212),
+        moved: (5_242_880, 1106)),
+      process("日本語の名前を持つプログラム --verbose", pid: 99_999, total: (4096, 1 << 40), moved: (0, 2048)),
+      process("wget", pid: 7, exited: true, total: (5000, 50), moved: (0, 0)),
+      process(hostileName, pid: 13, total: (4000, 50)),
+      UsageRow(
+        name: "(forwarded)", subject: .remainder, total: Usage(received: 3000, sent: 3000),
+        moved: Usage(received: 10, sent: 10)),
+    ]
+    rows += (1...8).map { process("idle \($0)", pid: Int32(1000 + $0), total: (UInt64(100 - $0), 0)) }
+    let balance = Balance(
+      attributed: Usage(received: 9000, sent: 720), forwarded: Usage(received: 100, sent: 60),
+      kernel: Usage(received: 10, sent: 0),
+      unattributed: [.exited: Usage(received: 80, sent: 0), .noSocket: Usage(received: 0, sent: 30)])
+    return report(rows, balance: balance, health: health)
+  }()
+
+  private func fixture(_ name: String) throws -> String {
+    let file = try #require(
+      Bundle.module.url(forResource: name, withExtension: "txt", subdirectory: "Fixtures"))
+    return try String(contentsOf: file, encoding: .utf8)
+  }
+
+  @Test(arguments: [(40, 10), (80, 24), (200, 60)])
+  func `a frame of this size is the recorded one`(width: Int, height: Int) throws {
+    let frame = TableRenderer(width: width, height: height, color: false).frame(busyReport)
+    let text = frame.map { $0 + "\n" }.joined()
+    #expect(text == (try fixture("table-\(width)x\(height)")))
+  }
+
+  @Test func `applications are shown with the number of their processes`() throws {
+    var renderer = TableRenderer(width: 80, height: nil, color: false)
+    let rows = [
+      application("Web", pids: [4, 5, 6], total: (7000, 8000), moved: (1024, 512)),
+      application("Mail", pids: [], total: (1 << 31, 8000), moved: (2048, 512)),
+    ]
+    let text = renderer.render(.usage(report(rows, over: .seconds(2))))
+    #expect(
+      text == """
+          PROCS    RECEIVED/s        SENT/s    RECEIVED        SENT  NAME
+              0     1.0 KiB/s       256 B/s     2.0 GiB     7.8 KiB  Mail
+              3       512 B/s       256 B/s     6.8 KiB     7.8 KiB  Web
+                    1.5 KiB/s       512 B/s     2.0 GiB    15.6 KiB  TOTAL
+        no traffic counted yet
+
+
+        """)
+  }
+
+  @Test func `the first frame has no rates`() {
+    let frame = TableRenderer(width: 60, height: nil, color: false)
+      .frame(report([process("a", pid: 3, total: (2048, 0), moved: (2048, 0))], over: nil))
+    #expect(frame[1] == "      3             -             -  a")
+  }
+
+  @Test func `no size is too small and nothing is wider or higher`() {
+    for width in 0...140 {
+      for height in 0...30 {
+        let frame = TableRenderer(width: width, height: height, color: false).frame(busyReport)
+        #expect(frame.count <= height && frame.allSatisfy { $0.displayWidth <= width })
+        #expect(width == 0 || frame.isEmpty == (height == 0))
+      }
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 8, 20])
+  func `what is not shown is counted`(height: Int) throws {
+    let rows = (1...10).map { process("p\($0)", total: (1, 1), moved: (UInt64($0), 0)) }
+    let frame = TableRenderer(width: 80, height: height, color: false).frame(report(rows))
+    let shown = frame.count { $0.contains(" p") && $0.contains("B/s") }
+    let more = frame.compactMap { line in line.hasPrefix("… and ") ? Int(line.split(separator: " ")[2]) : nil
+    }
+    #expect(more == (shown < 10 && height > 1 ? [10 - shown] : []))
+    #expect(frame.contains { $0.hasSuffix("  p10") })
+  }
+
+  @Test func `colours change no text`() {
+    let plain = TableRenderer(width: 80, height: 24, color: false).frame(busyReport)
+    let colored = TableRenderer(width: 80, height: 24, color: true).frame(busyReport)
+    #expect(!plain.joined().contains("\u{1b}"))
+    #expect(colored[0] == "\u{1b}[1m" + plain[0] + "\u{1b}[0m")
+    #expect(colored.last == "\u{1b}[33m" + (plain.last ?? "") + "\u{1b}[0m")
+    #expect(zip(plain, colored).allSatisfy { $0 == $1 || $1.contains($0) })
+  }
+
+  @Test func `a quiet host has no warnings`() {
+    let frame = TableRenderer(width: 80, height: 24, color: true).frame(report([]))
+    #expect(!frame.joined().contains("warning"))
+  }
+
+  @Test func `alerts and warnings are not in the table`() {
+    var renderer = TableRenderer(width: 80, height: 24, color: true)
+    #expect(renderer.render(.alert(alert(.firing))) == "")
+    #expect(renderer.render(.warning(Warning(code: "c", text: "t"), at: sampleTime)) == "")
+  }
+}
