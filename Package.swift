@@ -77,11 +77,11 @@ let package = Package(
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
-    .testTarget(
-      name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
     .executableTarget(
       name: "benchmark", dependencies: ["CNetfilterConntrack", "Kernel", "Model", "Monitors"],
       path: "Tests/Benchmarks", exclude: ["fill_conntrack.py"], swiftSettings: strict),
+    .testTarget(
+      name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

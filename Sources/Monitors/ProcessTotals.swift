@@ -44,7 +44,7 @@ public struct ProcessTotals: Sendable {
       UsageRow(name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved)
     }
     if !evicted.isZero {
-      rows.append(UsageRow(name: "(evicted)", subject: .remainder, total: evicted, moved: .zero))
+      rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
     }
     var health = health
     health.evicted = evictions
@@ -52,7 +52,7 @@ public struct ProcessTotals: Sendable {
   }
 
   private mutating func add(_ reading: Reading, movesNow: Bool) {
-    var line = lines[reading.owner] ?? Line(name: reading.owner.remainderName)
+    var line = lines[reading.owner] ?? Line(name: reading.owner.remainderName ?? "")
     if let process = reading.process {
       line.name = process.commandLine
       line.uid = process.uid
@@ -79,19 +79,6 @@ public struct ProcessTotals: Sendable {
       evicted += line.total
       evictions += 1
       lines[owner] = nil
-    }
-  }
-}
-
-extension Owner {
-  /// The name of the row for bytes without a process: `(forwarded)`, `(kernel)`, `(unattributed: REASON)`.
-  public var remainderName: String {
-    switch self {
-    case .process(let identity): "\(identity.pid)"
-    case .pipe(let name): name
-    case .forwarded: "(forwarded)"
-    case .kernel: "(kernel)"
-    case .unattributed(let reason): "(unattributed: \(reason.rawValue))"
     }
   }
 }

@@ -2,15 +2,16 @@ import Kernel
 import Model
 
 /// The loop of every program: at each tick a report, at SIGINT or SIGTERM a last one.
-public struct ReportLoop {
-  private let period: Duration
+public struct ReportLoop: ~Copyable {
+  private let ticker: Ticker
   private let count: Int?
   private let startsAtOnce: Bool
 
   /// Makes a loop that ends after `count` reports, or never. With `startsAtOnce` the first report comes before
-  /// the first interval has passed.
-  public init(period: Duration, count: Int?, startsAtOnce: Bool) {
-    self.period = period
+  /// the first interval has passed. Make it before anything that must be undone: from here on a signal only
+  /// ends the loop.
+  public init(period: Duration, count: Int?, startsAtOnce: Bool) throws(KernelError) {
+    ticker = try Ticker(interval: period)
     self.count = count
     self.startsAtOnce = startsAtOnce
   }
@@ -24,7 +25,6 @@ public struct ReportLoop {
     show: (Report) throws(KernelError) -> StandardOutput.Outcome,
     reload: () -> Void = {}
   ) throws(KernelError) {
-    let ticker = try Ticker(interval: period)
     var reports = 0
     let first = try measure(.now)
     if startsAtOnce {

@@ -40,11 +40,12 @@ import Program
   @OptionGroup var source: SourceOptions
 
   func run() throws {
-    ProgramSignal.block()
     let diagnostics = Diagnostics(program: "runmonitor")
     do throws(KernelError) {
+      let loop = try ReportLoop(
+        period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
       try TrackedTable.with(source, diagnostics) { (table) throws(KernelError) in
-        try measure(table, diagnostics)
+        try measure(table, loop, diagnostics)
       }
     } catch {
       diagnostics.error(error)
@@ -52,7 +53,9 @@ import Program
     }
   }
 
-  private func measure(_ table: any FlowTable, _ diagnostics: Diagnostics) throws(KernelError) {
+  private func measure(
+    _ table: any FlowTable, _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
+  ) throws(KernelError) {
     let filter = MonitorFilter(
       include: include.map(\.pattern), exclude: exclude.map(\.pattern), ignoresLocal: ignoreLocal)
     let monitor = Monitor(
@@ -60,7 +63,6 @@ import Program
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
-    let loop = ReportLoop(period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
     try loop.run { (now) throws(KernelError) in
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }

@@ -89,7 +89,7 @@ import Testing
       notification_command=mail -s "Web exceeding" root
 
       """, to: "n.cfg")
-    let copy = try CopyForEveryone(of: "runaggregator")
+    let copy = try await CopyForEveryone(of: "runaggregator")
     let child = try ChildProcess([
       "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--app-config", apps,
       "--monitor-config", monitors, "--notification-config", rules, "--check-config",

@@ -41,7 +41,7 @@ struct MonitorNameTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let folder = try ScratchFolder()
-    let file = try folder.copy(Program.traffic, as: disguise.file)
+    let file = try await folder.copy(Program.traffic, as: disguise.file)
     var arguments = ["tcp", "10.77.1.2", "\(port)", "--send", "100000", "--hold"]
     if !disguise.note.isEmpty { arguments += ["--note", disguise.note] }
     let wrapper = disguise.title.map { ["bash", "-c", "exec -a \($0) \"$@\"", "bash"] } ?? []
@@ -81,7 +81,7 @@ struct MonitorNameTests {
     let root = try Traffic(line, in: lab.a)
     // A copy that everybody may run, wherever the build lies.
     let folder = try ScratchFolder()
-    let file = try folder.copy(Program.traffic, as: "traffic")
+    let file = try await folder.copy(Program.traffic, as: "traffic")
     let nobody = try Traffic(
       line, in: lab.a, wrapper: "setpriv --reuid 65534 --regid 65534 --clear-groups", program: file)
     _ = try await (root.counted(), nobody.counted())

@@ -12,7 +12,7 @@ struct MonitorStartTests {
   ) async throws -> (status: ProcessStatus, output: String, errors: [String]) {
     let child = try namespace.start(wrapper + [Self.program] + flags)
     let status = try await child.ended()
-    return (status, child.output.text, child.errors.lines)
+    return (status, child.output.text, child.complaints)
   }
 
   @Test(arguments: [
@@ -60,7 +60,7 @@ struct MonitorStartTests {
   func `a user without privilege is told the exact setcap line`(source: String) async throws {
     let namespace = try await NetworkNamespace()
     try await namespace.trackConnections()
-    let copy = try CopyForEveryone(of: "runmonitor")
+    let copy = try await CopyForEveryone(of: "runmonitor")
     let child = try namespace.start(
       [
         "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--count", "1",
@@ -68,7 +68,7 @@ struct MonitorStartTests {
       ])
     #expect(try await child.ended() == .exited(77))
     #expect(child.output.text.isEmpty)
-    #expect(child.errors.lines.count == 1)
+    #expect(child.complaints.count == 1)
     #expect(
       child.errors.text.contains("setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep \(copy.path)"))
   }
@@ -101,8 +101,8 @@ struct CopyForEveryone: Sendable {
   let path: String
   private let folder: ScratchFolder
 
-  init(of program: String) throws {
+  init(of program: String) async throws {
     folder = try ScratchFolder()
-    path = try folder.copy(Program.path(program), as: program)
+    path = try await folder.copy(Program.path(program), as: program)
   }
 }

@@ -1,4 +1,6 @@
+import CLinux
 import Glibc
+import SystemPackage
 
 /// The signals that a program handles in its loop.
 public enum ProgramSignal: Sendable, Hashable {
@@ -11,8 +13,8 @@ public enum ProgramSignal: Sendable, Hashable {
   /// The terminal has another size (SIGWINCH).
   case resize
 
-  init?(number: Int32) {
-    switch number {
+  init?(number: UInt8) {
+    switch Int32(number) {
     case SIGINT: self = .interrupt
     case SIGTERM: self = .terminate
     case SIGHUP: self = .hangup
@@ -20,20 +22,40 @@ public enum ProgramSignal: Sendable, Hashable {
     default: return nil
     }
   }
+}
 
-  /// Blocks these signals, and SIGPIPE, in this thread and those that it starts, so that they wait to be
-  /// read. Call it before any other thread exists. A write to a closed pipe then fails with EPIPE.
-  public static func block() {
-    var set = handled()
-    // In bounds: the set is ours, the old one is not asked for.
-    unsafe sigaddset(&set, SIGPIPE)
-    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+/// Turns signals into bytes of a pipe.
+///
+/// Not a signal descriptor: that needs every thread to block the signals, and libdispatch's and
+/// swift-subprocess's threads do not.
+struct SignalPipe: ~Copyable {
+  private let reading: CInt
+  private let writing: CInt
+
+  /// From here on signals write to this pipe, and a write to a closed pipe fails with EPIPE.
+  init() throws(KernelError) {
+    var ends: [CInt] = [-1, -1]
+    // In bounds: the array holds the two descriptors that the call makes.
+    guard unsafe clinux_pipe(&ends) == 0, clinux_catch_signals(ends[1]) == 0 else {
+      throw .failed("catching signals", Errno(rawValue: errno))
+    }
+    reading = ends[0]
+    writing = ends[1]
   }
 
-  static func handled() -> sigset_t {
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH] { unsafe sigaddset(&set, number) }
-    return set
+  deinit {
+    // Signals that come later have no loop to end.
+    clinux_catch_signals(-1)
+    close(writing)
+    close(reading)
+  }
+
+  /// The descriptor that is readable when a signal has come.
+  var descriptor: CInt { reading }
+
+  /// The next signal; nil when there is none.
+  func next() -> ProgramSignal? {
+    var byte: UInt8 = 0
+    return unsafe read(reading, &byte, 1) == 1 ? ProgramSignal(number: byte) : nil
   }
 }

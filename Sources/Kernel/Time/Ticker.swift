@@ -17,21 +17,18 @@ public struct Ticker: ~Copyable {
   }
 
   private let timer: CInt
-  private let signals: CInt
+  private let signals: SignalPipe
 
   /// Starts ticking: the first tick comes after one `interval`, which must be positive.
   ///
   /// The clock does not stop during suspend (CLOCK_BOOTTIME), like the one that intervals are measured by.
-  /// Signals must have been blocked by `ProgramSignal.block`.
+  /// From here on SIGINT, SIGTERM, SIGHUP and SIGWINCH only wake the loop.
   public init(interval: Duration) throws(KernelError) {
-    var set = ProgramSignal.handled()
-    let signals = unsafe signalfd(-1, &set, CInt(SFD_CLOEXEC) | CInt(SFD_NONBLOCK))
-    guard signals >= 0 else { throw .failed("opening a signal descriptor", Errno(rawValue: errno)) }
+    let signals = try SignalPipe()
     let timer = timerfd_create(CLOCK_BOOTTIME, CInt(TFD_CLOEXEC) | CInt(TFD_NONBLOCK))
     var period = itimerspec(it_interval: timespec(interval), it_value: timespec(interval))
     guard timer >= 0, unsafe timerfd_settime(timer, 0, &period, nil) == 0 else {
       let code = errno
-      close(signals)
       close(timer)
       throw .failed("starting a timer", Errno(rawValue: code))
     }
@@ -39,16 +36,13 @@ public struct Ticker: ~Copyable {
     self.signals = signals
   }
 
-  deinit {
-    close(timer)
-    close(signals)
-  }
+  deinit { close(timer) }
 
   /// Waits, and returns why it woke; a signal before a tick.
   public func wait() throws(KernelError) -> Wake {
     while true {
       var events = [
-        pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
         pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
         // Asks for nothing: POLLERR comes by itself once the pipe's reader is gone (poll(2)).
         pollfd(fd: STDOUT_FILENO, events: 0, revents: 0),
@@ -57,17 +51,10 @@ public struct Ticker: ~Copyable {
         if errno == EINTR { continue }
         throw .failed("waiting", Errno(rawValue: errno))
       }
-      if events[0].revents != 0, let signal = readSignal() { return .signal(signal) }
+      if events[0].revents != 0, let signal = signals.next() { return .signal(signal) }
       if events[2].revents & Int16(POLLERR) != 0 { return .outputClosed }
       if events[1].revents != 0, readTicks() > 0 { return .tick }
     }
-  }
-
-  private func readSignal() -> ProgramSignal? {
-    var info = signalfd_siginfo()
-    let size = MemoryLayout<signalfd_siginfo>.size
-    guard unsafe read(signals, &info, size) == size else { return nil }
-    return ProgramSignal(number: Int32(bitPattern: info.ssi_signo))
   }
 
   private func readTicks() -> UInt64 {
