@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// How a process ended.
-public enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
+public enum ProcessStatus: Sendable, Hashable, CustomStringConvertible {
   /// It returned this status.
   case exited(Int32)
   /// This signal killed it.
@@ -32,7 +32,7 @@ public final class ChildProcess: Sendable {
   }
 
   private struct State: ~Copyable {
-    var status: ExitStatus?
+    var status: ProcessStatus?
     var input: Fifo?
   }
 
@@ -84,7 +84,7 @@ public final class ChildProcess: Sendable {
   }
 
   /// How it ended, nil while it runs.
-  public var status: ExitStatus? {
+  public var status: ProcessStatus? {
     state.withLock { state in
       if let status = state.status { return status }
       var word: CInt = 0
@@ -96,7 +96,7 @@ public final class ChildProcess: Sendable {
   }
 
   /// Waits for its end.
-  public func ended(within limit: Duration = patience) async throws -> ExitStatus {
+  public func ended(within limit: Duration = patience) async throws -> ProcessStatus {
     try await eventually("the end of `\(command)`", within: limit, state: { "it runs; \(errors.text)" }) {
       status
     }
@@ -109,7 +109,7 @@ public final class ChildProcess: Sendable {
 
   /// Ends it and waits for that.
   @discardableResult
-  public func stop(_ number: Int32 = SIGTERM) async throws -> ExitStatus {
+  public func stop(_ number: Int32 = SIGTERM) async throws -> ProcessStatus {
     signal(number)
     return try await ended()
   }

@@ -33,9 +33,12 @@ public final class ScratchFolder: Sendable {
   }
 
   /// Copies a file into the folder under another name, which may be a hostile one, and returns its path.
-  public func copy(_ source: String, as name: String) throws -> String {
+  ///
+  /// By cp(1): a descriptor of ours that is open for writing, inherited by a program that another test starts
+  /// just then, would make the copy "text file busy" for a moment.
+  public func copy(_ source: String, as name: String) async throws -> String {
     let file = "\(path)/\(name)"
-    try FileManager.default.copyItem(atPath: source, toPath: file)
+    try await run(["cp", source, file])
     return file
   }
 }

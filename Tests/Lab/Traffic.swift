@@ -100,7 +100,7 @@ public struct Traffic: Sendable {
     }
   }
 
-  private func failure(_ status: ExitStatus) -> LabError {
+  private func failure(_ status: ProcessStatus) -> LabError {
     .failed(command: process.command, status: status.description, output: process.errors.text)
   }
 }

@@ -1,0 +1,124 @@
+import Lab
+import Testing
+
+/// Files of runaggregator: what is wrong is said with its line before anything starts.
+@Suite struct AggregatorConfigurationTests {
+  private static let program = Program.path("runaggregator")
+
+  /// A wrong file and what must be said of it.
+  struct Mistake: Sendable, CustomTestStringConvertible {
+    let flag: String
+    let text: String
+    let line: Int
+    var says = ""
+
+    var testDescription: String { "\(flag) \(text.debugDescription)" }
+  }
+
+  static let mistakes = [
+    Mistake(flag: "--app-config", text: "[Application]\nWeb=curl|wget\nBad=(\n", line: 3, says: "Bad"),
+    Mistake(flag: "--app-config", text: "[Application]\nWeb=[z-a]\n", line: 2),
+    Mistake(flag: "--app-config", text: "[Aplication]\nWeb=curl\n", line: 1, says: "Application"),
+    Mistake(flag: "--app-config", text: "[Application]\nWeb=curl\n[Application]\nMail=x\n", line: 3),
+    Mistake(flag: "--app-config", text: "Web=curl\n", line: 1),
+    Mistake(flag: "--app-config", text: "[Application]\nnonsense\n", line: 2),
+    Mistake(flag: "--app-config", text: "[Application]\nWeb=curl\nweb=wget\n", line: 3),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitr\n", line: 2, says: "monitor"),
+    Mistake(flag: "--monitor-config", text: "[m]\ninclude=x\n", line: 1, says: "type"),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninlcude=x\n", line: 3, says: "include"),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninclude=*\n", line: 3),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\nignorelocal=perhaps\n", line: 3),
+    Mistake(
+      flag: "--notification-config", text: "[n]\nprocess_filter=x\nin_treshold=50\n", line: 3,
+      says: "in_threshold"),
+    Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=x\nin_threshold=much\n", line: 3),
+    Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=(\nin_threshold=5\n", line: 2),
+    Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=x\nout_threshold=-1\n", line: 3),
+    Mistake(flag: "--notification-config", text: "[n]\nin_threshold=5\ninterval=0\n", line: 3),
+    Mistake(flag: "--notification-config", text: "[n\nin_threshold=5\n", line: 1),
+  ]
+
+  @Test(arguments: mistakes, [true, false])
+  func `a wrong file is 78, with its line`(mistake: Mistake, checking: Bool) async throws {
+    let folder = try ScratchFolder()
+    let file = try folder.write(mistake.text, to: "bad.cfg")
+    let flags = [mistake.flag, file] + (checking ? ["--check-config"] : ["--count", "1"])
+    let child = try ChildProcess([Self.program] + flags)
+    #expect(try await child.ended() == .exited(78), "\(child.errors.text)")
+    #expect(child.output.text.isEmpty)
+    #expect(child.errors.text.contains("\(file):\(mistake.line): "), "\(child.errors.text)")
+    #expect(child.errors.text.contains(mistake.says), "\(child.errors.text)")
+  }
+
+  @Test(arguments: ["--app-config", "--monitor-config", "--notification-config"])
+  func `a file that is not there is 78`(flag: String) async throws {
+    let child = try ChildProcess([Self.program, flag, "/nonexistent/bwmon.cfg", "--check-config"])
+    #expect(try await child.ended() == .exited(78))
+    #expect(child.errors.text.contains("/nonexistent/bwmon.cfg"))
+  }
+
+  @Test func `hostile bytes in a file are an error, not a crash`() async throws {
+    let folder = try ScratchFolder()
+    for text in [
+      "\0\0\0", "[Application]\nWeb=\u{1b}[31m(\n", String(repeating: "[", count: 100_000), "[]\n=\n",
+    ] {
+      let file = try folder.write(text, to: "hostile.cfg")
+      let child = try ChildProcess([Self.program, "--app-config", file, "--check-config"])
+      #expect(try await child.ended() == .exited(78))
+      #expect(!child.errors.text.contains("\u{1b}"))
+      #expect(child.errors.text.utf8.count < 4000)
+    }
+  }
+
+  @Test func `right files pass the check, which needs no privilege`() async throws {
+    let folder = try ScratchFolder()
+    let apps = try folder.write("# who is who\n[Application]\nWeb = curl|wget\nMail: postfix\n", to: "a.cfg")
+    let monitors = try folder.write("[all]\ntype=monitor\nignorelocal=true\n", to: "m.cfg")
+    let rules = try folder.write(
+      """
+      [web]
+      process_filter=Web
+      in_threshold=50
+      out_threshold=10.5
+      interval=10
+      for=5
+      in_clear=40
+      repeat=60
+      on_resolve=yes
+      command_timeout=5
+      notification_command=mail -s "Web exceeding" root
+
+      """, to: "n.cfg")
+    let copy = try await CopyForEveryone(of: "runaggregator")
+    let child = try ChildProcess([
+      "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--app-config", apps,
+      "--monitor-config", monitors, "--notification-config", rules, "--check-config",
+    ])
+    #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
+  }
+
+  @Test func `explain names the application, the file and the line`() async throws {
+    let folder = try ScratchFolder()
+    let apps = try folder.write(
+      "[Application]\nMail=postfix\n# the web\nWeb=curl|wget\nOther=.\n", to: "apps.cfg")
+    for (line, name, place) in [
+      ("curl -s http://h/", "Web", 4), ("/usr/lib/postfix/master", "Mail", 2), ("x", "Other", 5),
+    ] {
+      let text = try await run([Self.program, "--app-config", apps, "--explain", line])
+      #expect(text.contains(name), "\(text)")
+      #expect(text.contains("\(apps):\(place)"), "\(text)")
+    }
+  }
+
+  @Test(arguments: [
+    ["--nonsense"], ["--interval", "0"], ["--count", "x"], ["--format", "xml"], ["--app-config"],
+    ["--explain"],
+    ["surplus"],
+  ])
+  func `a wrong flag is 64`(flags: [String]) async throws {
+    let child = try ChildProcess([Self.program] + flags)
+    #expect(try await child.ended() == .exited(64))
+    #expect(child.output.text.isEmpty)
+    #expect(!child.errors.text.isEmpty)
+  }
+}

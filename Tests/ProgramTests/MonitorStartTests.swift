@@ -1,0 +1,108 @@
+import Lab
+import Testing
+
+/// A42: what keeps runmonitor from right numbers is said in one line that ends with what to do.
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+struct MonitorStartTests {
+  private static let program = Program.path("runmonitor")
+
+  /// Runs it to its end in a namespace.
+  private func start(
+    _ flags: [String], in namespace: NetworkNamespace, wrapper: [String] = []
+  ) async throws -> (status: ProcessStatus, output: String, errors: [String]) {
+    let child = try namespace.start(wrapper + [Self.program] + flags)
+    let status = try await child.ended()
+    return (status, child.output.text, child.complaints)
+  }
+
+  @Test(arguments: [
+    ["--nonsense"], ["--interval"], ["--interval", "0"], ["--interval", "-1"], ["--interval", "soon"],
+    ["--interval", "nan"], ["--count", "0"], ["--count", "-1"], ["--count", "1.5"], ["--format", "xml"],
+    ["--source", "ebpf"], ["--include"], ["--include", "("], ["--exclude", "a{2,1}"], ["--keep-tracking"],
+    ["surplus"], ["--bandwidth=yes"],
+  ])
+  func `a wrong flag is 64 and says which`(flags: [String]) async throws {
+    let child = try ChildProcess([Self.program] + flags)
+    #expect(try await child.ended() == .exited(64))
+    #expect(child.output.text.isEmpty)
+    let value = flags.last ?? ""
+    #expect(child.errors.text.contains(flags[0].prefix { $0 != "=" }) || child.errors.text.contains(value))
+  }
+
+  @Test func `the version is one line`() async throws {
+    let text = try await run([Self.program, "--version"])
+    #expect(text.split(separator: "\n").count == 1)
+    #expect(text.contains(#/\d+\.\d+/#))
+  }
+
+  @Test func `without accounting it does not print zeros`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections(counting: false)
+    let (status, output, errors) = try await start(["--count", "1"], in: namespace)
+    #expect(status == .exited(69))
+    #expect(output.isEmpty)
+    #expect(errors.count == 1)
+    #expect(errors.first?.contains("sysctl -w net.netfilter.nf_conntrack_acct=1") == true)
+    #expect(errors.first?.contains("--enable-tracking") == true)
+  }
+
+  @Test func `without tracking it says how to turn it on, and changes nothing by itself`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.setSysctl("net.netfilter.nf_conntrack_acct", to: "1")
+    let (status, _, errors) = try await start(["--count", "1"], in: namespace)
+    #expect(status == .exited(0) || status == .exited(69))
+    #expect(errors.count == 1)
+    #expect(errors.first?.contains("--enable-tracking") == true)
+    #expect(try await namespace.run("nft list ruleset").isEmpty)
+  }
+
+  @Test(arguments: ["auto", "netlink", "procfs"])
+  func `a user without privilege is told the exact setcap line`(source: String) async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let copy = try await CopyForEveryone(of: "runmonitor")
+    let child = try namespace.start(
+      [
+        "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--count", "1",
+        "--source", source,
+      ])
+    #expect(try await child.ended() == .exited(77))
+    #expect(child.output.text.isEmpty)
+    #expect(child.complaints.count == 1)
+    #expect(
+      child.errors.text.contains("setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep \(copy.path)"))
+  }
+
+  @Test func `root without CAP_NET_ADMIN is refused by netlink`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let without = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
+    let (status, output, errors) = try await start(
+      ["--count", "1", "--source", "netlink"], in: namespace, wrapper: without)
+    #expect(status == .exited(77))
+    #expect(output.isEmpty)
+    #expect(errors.count == 1)
+    #expect(errors.first?.contains("setcap") == true)
+  }
+
+  @Test func `enabling tracking needs the privilege too`() async throws {
+    let namespace = try await NetworkNamespace()
+    let without = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
+    let (status, _, errors) = try await start(
+      ["--count", "1", "--enable-tracking"], in: namespace, wrapper: without)
+    #expect(status == .exited(77))
+    #expect(errors.count == 1)
+    #expect(try await namespace.run("nft list ruleset").isEmpty)
+  }
+}
+
+/// A program where every user may run it, wherever the build lies.
+struct CopyForEveryone: Sendable {
+  let path: String
+  private let folder: ScratchFolder
+
+  init(of program: String) async throws {
+    folder = try ScratchFolder()
+    path = try await folder.copy(Program.path(program), as: program)
+  }
+}

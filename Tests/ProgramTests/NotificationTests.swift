@@ -1,0 +1,154 @@
+import Lab
+import Testing
+
+/// A47: an application that crosses a threshold, and the command that this runs.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+struct NotificationTests {
+  /// A command that writes its environment, arguments and input to numbered files, and the rules that run it.
+  private struct Stage {
+    let lab: Topology
+    let server: Traffic
+    let port: Int
+    let folder: ScratchFolder
+    let apps: String
+    let command: String
+
+    init(script: String = "") async throws {
+      lab = try await MonitorAccountingTests.readyTopology()
+      server = try Traffic("tcp-serve", in: lab.b)
+      port = try await server.ready()
+      folder = try ScratchFolder()
+      apps = try folder.write("[Application]\nDrip=note drip\n", to: "apps.cfg")
+      command = try folder.write(
+        """
+        #!/bin/sh
+        dir=$(dirname "$0")
+        { printf '%s\\n' "$@"; env | grep ^BWMON_ | sort; echo "stdin: $(cat)"; } > "$dir/out.$$"
+        mv "$dir/out.$$" "$dir/ran.$BWMON_STATE.$$"
+        \(script)
+
+        """, to: "notify.sh", permissions: 0o755)
+    }
+
+    func rules(_ text: String) throws -> [String] {
+      let file = try folder.write(text.replacing("COMMAND", with: command), to: "rules.cfg")
+      return ["--app-config", apps, "--notification-config", file]
+    }
+
+    /// Something that sends so many kB (1024 bytes) a second for so long.
+    func drip(_ rate: Int, seconds: Int) throws -> Traffic {
+      try Traffic(
+        "tcp 10.77.1.2 \(port) --rate \(rate * 1024) --send \(rate * 1024 * seconds) --note drip --hold",
+        in: lab.a)
+    }
+
+    /// What the command has written so far.
+    func runs(_ state: String = "") async throws -> [String] {
+      let names = try await run("ls \(folder.path)").split(separator: "\n").map(String.init)
+      return names.filter { $0.hasPrefix("ran.\(state)") }.map { folder.read($0) }
+    }
+  }
+
+  @Test func `above the threshold the command runs once, with the facts`() async throws {
+    let stage = try await Stage()
+    let aggregator = try Reporter(
+      try stage.rules(
+        """
+        [too much]
+        process_filter=Drip
+        out_threshold=100
+        interval=1
+        on_resolve=yes
+        notification_command=COMMAND "two words" $(id) plain
+
+        """), program: "runaggregator", in: stage.lab.a)
+    try await aggregator.report("a first report")
+    let drip = try stage.drip(400, seconds: 4)
+    let run = try await eventually("a command") { try await stage.runs("firing").first }
+    let lines = run.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    #expect(Array(lines.prefix(3)) == ["two words", "$(id)", "plain"])
+    for fact in [
+      "BWMON_RULE=too much", "BWMON_STATE=firing", "BWMON_SUBJECT=Drip", "BWMON_THRESHOLD=100.00",
+      "BWMON_PIDS=\(drip.pid)",
+    ] { #expect(lines.contains(fact), "\(run)") }
+    let value = lines.first { $0.hasPrefix("BWMON_VALUE=") }.flatMap { Double($0.dropFirst(12)) }
+    #expect(value.map { (100...700).contains($0) } == true, "\(run)")
+    let said =
+      #/stdin: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: Drip exceeding '\w+' bandwidth limit +100\.00: +\d+\.\d\d kB\/s \(\d+\.\d\d %\)/#
+    #expect(lines.contains { $0.wholeMatch(of: said) != nil }, "\(run)")
+    #expect(aggregator.process.errors.lines.contains { "stdin: \($0)".wholeMatch(of: said) != nil })
+    _ = try await drip.counted()
+    let resolved = try await eventually("the end of it") { try await stage.runs("resolved").first }
+    #expect(resolved.contains("BWMON_STATE=resolved"))
+    #expect(try await stage.runs().count == 2)
+    let events = aggregator.process.output.lines.filter { $0.contains("\"event\":\"alert\"") }
+    #expect(events.count == 2)
+    #expect(events.first?.contains("\"state\":\"firing\"") == true)
+    #expect(events.last?.contains("\"state\":\"resolved\"") == true)
+    try await aggregator.stop()
+    try await drip.finish()
+    try await stage.server.finish()
+  }
+
+  @Test func `below it, and for a short burst, nothing runs`() async throws {
+    let stage = try await Stage()
+    let aggregator = try Reporter(
+      try stage.rules(
+        "[calm]\nprocess_filter=Drip\nout_threshold=300\ninterval=3\nnotification_command=COMMAND\n"),
+      program: "runaggregator", in: stage.lab.a)
+    try await aggregator.report("a first report")
+    // 100 of 300 kB/s for five seconds; then 300 kB at once are another 100 over three seconds.
+    let drip = try stage.drip(100, seconds: 5)
+    _ = try await drip.counted()
+    try await drip.finish()
+    let burst = try Traffic("tcp 10.77.1.2 \(stage.port) --send 307200 --note drip", in: stage.lab.a)
+    try await burst.finish()
+    for _ in 0..<10 { try await aggregator.nextReport() }
+    #expect(try await stage.runs().isEmpty)
+    #expect(!aggregator.process.output.text.contains("\"alert\""))
+    try await aggregator.stop()
+    try await stage.server.finish()
+  }
+
+  @Test func `a command that hangs is killed with its children and stops nothing`() async throws {
+    let stage = try await Stage(script: "sleep 3600 & echo $! > \"$dir/sleeper\"; sleep 3600")
+    let aggregator = try Reporter(
+      try stage.rules(
+        "[slow]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\ncommand_timeout=1\nnotification_command=COMMAND\n"
+      ),
+      program: "runaggregator", in: stage.lab.a)
+    try await aggregator.report("a first report")
+    let drip = try stage.drip(300, seconds: 6)
+    let sleeper = try await eventually("the command's child") {
+      Int(stage.folder.read("sleeper").filter(\.isNumber))
+    }
+    try await aggregator.nextReport()
+    try await eventually("the end of the command's child") {
+      (try? await run("test -d /proc/\(sleeper)")) == nil ? () : nil
+    }
+    try await aggregator.process.errors.first("a warning") { $0.contains("notify.sh") ? () : nil }
+    try await aggregator.nextReport()
+    try await aggregator.stop()
+    _ = try await drip.counted()
+    try await drip.finish()
+    try await stage.server.finish()
+  }
+
+  @Test(arguments: ["/nonexistent/command", "/bin/false", "/etc/passwd"])
+  func `a command that fails is one warning`(command: String) async throws {
+    let stage = try await Stage()
+    let aggregator = try Reporter(
+      try stage.rules(
+        "[broken]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\nnotification_command=\(command)\n"),
+      program: "runaggregator", in: stage.lab.a)
+    try await aggregator.report("a first report")
+    let drip = try stage.drip(300, seconds: 3)
+    try await aggregator.process.errors.first("a warning") { $0.contains(command) ? () : nil }
+    _ = try await drip.counted()
+    try await aggregator.nextReport()
+    #expect(aggregator.process.errors.lines.count { $0.contains(command) } == 1)
+    try await aggregator.stop()
+    try await drip.finish()
+    try await stage.server.finish()
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import Lab
+import Testing
+
+/// --enable-tracking: what it changes, and that exactly this is undone.
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+struct TrackingTests {
+  private func settings(_ namespace: NetworkNamespace) async throws -> (accounting: String, rules: String) {
+    (
+      try await namespace.sysctl("net.netfilter.nf_conntrack_acct"),
+      try await namespace.run("nft list ruleset")
+    )
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT])
+  func `it is on while the program runs and off afterwards`(signal: Int32) async throws {
+    let lab = try await Topology()
+    let monitor = try Reporter(["--enable-tracking"], in: lab.a)
+    try await monitor.report("a first report")
+    let during = try await settings(lab.a)
+    #expect(during.accounting == "1")
+    #expect(during.rules.contains("table inet"))
+    #expect(monitor.process.errors.text.contains("nf_conntrack_acct"))
+    #expect(monitor.process.errors.text.contains("nft"))
+    let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 3000000").run(in: lab)
+    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    try await monitor.report("\(truth)") { $0.usage(pid: traffic.client.pid) == truth }
+    try await traffic.finish()
+    #expect(try await monitor.process.stop(signal) == .exited(0))
+    let after = try await settings(lab.a)
+    #expect(after.accounting == "0")
+    #expect(after.rules.isEmpty)
+  }
+
+  @Test func `count is an end like any other`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.run([Program.path("runmonitor"), "--enable-tracking", "--count", "1"])
+    let after = try await settings(namespace)
+    #expect(after.accounting == "0")
+    #expect(after.rules.isEmpty)
+  }
+
+  @Test func `what was on before stays on`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let before = try await settings(namespace)
+    try await namespace.run([Program.path("runmonitor"), "--enable-tracking", "--count", "1"])
+    let after = try await settings(namespace)
+    #expect(after.accounting == "1")
+    #expect(after.rules == before.rules)
+  }
+
+  @Test func `the table goes with the process, also when it is killed`() async throws {
+    let namespace = try await NetworkNamespace()
+    let monitor = try Reporter(["--enable-tracking"], in: namespace)
+    try await monitor.report("a first report")
+    #expect(try await !settings(namespace).rules.isEmpty)
+    #expect(try await monitor.process.stop(SIGKILL) == .signalled(SIGKILL))
+    try await eventually("an empty ruleset") { try await settings(namespace).rules.isEmpty ? () : nil }
+  }
+
+  @Test func `it stays on if asked, and a second time changes nothing`() async throws {
+    let namespace = try await NetworkNamespace()
+    let command = [
+      Program.path("runmonitor"), "--enable-tracking", "--keep-tracking", "--count", "1", "--format", "json",
+    ]
+    try await namespace.run(command)
+    let first = try await settings(namespace)
+    #expect(first.accounting == "1")
+    #expect(first.rules.contains("table inet"))
+    try await namespace.run(command)
+    let second = try await settings(namespace)
+    #expect(second == first)
+  }
+
+  @Test func `two at a time do not harm each other`() async throws {
+    let namespace = try await NetworkNamespace()
+    let first = try Reporter(["--enable-tracking"], in: namespace)
+    try await first.report("a first report")
+    let second = try Reporter(["--enable-tracking"], in: namespace)
+    try await second.report("a first report")
+    try await second.stop()
+    try await first.nextReport()
+    #expect(try await settings(namespace).accounting == "1")
+    #expect(try await settings(namespace).rules.contains("table inet"))
+    try await first.stop()
+    #expect(try await settings(namespace).accounting == "0")
+    #expect(try await settings(namespace).rules.isEmpty)
+  }
+}
