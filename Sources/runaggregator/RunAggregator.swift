@@ -34,7 +34,7 @@ import Program
   var inherit = false
 
   @Option(
-    parsing: .unconditionalSingleValue,
+    parsing: .unconditional,
     help: ArgumentHelp("Say which rule claims a process with this command line, and exit.", valueName: "command line"))
   var explain: String?
 
