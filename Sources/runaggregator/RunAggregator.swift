@@ -18,10 +18,14 @@ import Program
       """,
     version: bwmonVersion)
 
-  @Option(help: ArgumentHelp("Application rules: an INI file with a section [Application] of name=regex.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Application rules: an INI file with a section [Application] of name=regex.", valueName: "file"))
   var appConfig: String?
 
-  @Option(help: ArgumentHelp("What to measure: an INI file, a section with type=monitor for each monitor.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "What to measure: an INI file, a section with type=monitor for each monitor.", valueName: "file"))
   var monitorConfig: String?
 
   @Option(help: ArgumentHelp("Limits: an INI file, a section for each rule.", valueName: "file"))
@@ -35,7 +39,8 @@ import Program
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Say which rule claims a process with this command line, and exit.", valueName: "command line"))
+    help: ArgumentHelp(
+      "Say which rule claims a process with this command line, and exit.", valueName: "command line"))
   var explain: String?
 
   @Flag(help: "Read all configuration files, say whether they are valid, and exit.")
@@ -46,7 +51,8 @@ import Program
 
   private var files: Configuration.Files {
     Configuration.Files(
-      applications: appConfig, monitors: monitorConfig, notifications: notificationConfig, autoGroup: autoGroup,
+      applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
+      autoGroup: autoGroup,
       inherit: inherit)
   }
 

@@ -19,12 +19,15 @@ import Program
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Show only processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
+    help: ArgumentHelp(
+      "Show only processes whose command line this regular expression finds. Repeatable.", valueName: "regex")
+  )
   var include: [PatternArgument] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Hide processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
+    help: ArgumentHelp(
+      "Hide processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
   var exclude: [PatternArgument] = []
 
   @Flag(help: "Show bytes per second instead of totals.")
