@@ -15,6 +15,9 @@ import Program
     discussion: """
       Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
       watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
+
+      Exit status: 0 done; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
+      78 a configuration file is wrong.
       """,
     version: bwmonVersion)
 
@@ -67,7 +70,9 @@ import Program
     for warning in configuration.warnings { diagnostics.warning(warning.text) }
     if let explain {
       print(configuration.rules.explain(commandLine: explain))
-    } else if !checkConfig {
+    } else if checkConfig {
+      print("all configuration files are valid")
+    } else {
       try await measure(configuration, diagnostics)
     }
   }
