@@ -3,7 +3,9 @@ import Model
 import Testing
 
 @Suite struct AggregatorBoundTests {
-  private func aggregator(applications: Int = 10_000, processes: Int = 100_000, exited: Int = 1000) -> Aggregator {
+  private func aggregator(applications: Int = 10_000, processes: Int = 100_000, exited: Int = 1000)
+    -> Aggregator
+  {
     var limits = Aggregator.Limits()
     limits.applications = applications
     limits.processes = processes
@@ -14,7 +16,8 @@ import Testing
   @Test func `the application that ended and was active the longest ago is folded`() {
     var aggregator = aggregator(applications: 3)
     let (a, b, c, d) = (process(1, "a"), process(2, "b"), process(3, "c"), process(4, "d"))
-    _ = aggregator.absorb([measured([reading(a, 1), reading(b, 2), reading(c, 3)], exited: [a, b])], at: noon)
+    _ = aggregator.absorb(
+      [measured([reading(a, 1), reading(b, 2), reading(c, 3)], exited: [a, b])], at: noon)
     _ = aggregator.absorb([measured([reading(a, 10)])], at: noon)
     let report = aggregator.absorb([measured([reading(d, 4)])], at: noon)
     #expect(Set(report.rows.map(\.name)) == ["a", "c", "d", "(evicted)"])

@@ -71,7 +71,8 @@ import Testing
     _ random: inout SeededGenerator
   ) -> Reading {
     let usage = Usage(
-      received: UInt64.random(in: 0...1000, using: &random), sent: UInt64.random(in: 0...1000, using: &random))
+      received: UInt64.random(in: 0...1000, using: &random), sent: UInt64.random(in: 0...1000, using: &random)
+    )
     let others: [Owner] = [
       .forwarded, .kernel, .pipe("pipe-a"), .pipe("pipe-x"), .unattributed(.exited), .unattributed(.denied),
     ]
@@ -84,7 +85,8 @@ import Testing
     case 2...4:
       let name = ["a", "b", "c", "python3 x.py", "1"].randomElement(using: &random) ?? "a"
       let born = process(
-        Int32(tick * 100 + living.count + dead.count + 1), "\(name) \(Int.random(in: 0...30, using: &random))",
+        Int32(tick * 100 + living.count + dead.count + 1),
+        "\(name) \(Int.random(in: 0...30, using: &random))",
         start: UInt64(tick), ancestors: ["a"])
       living.append(born)
       return Reading(owner: .process(born.identity), process: born, usage: usage)
@@ -93,7 +95,9 @@ import Testing
       living[index].commandLine += "b"
       return Reading(owner: .process(living[index].identity), process: living[index], usage: usage)
     default:
-      guard let one = living.randomElement(using: &random) else { return Reading(owner: .kernel, usage: usage) }
+      guard let one = living.randomElement(using: &random) else {
+        return Reading(owner: .kernel, usage: usage)
+      }
       return Reading(
         owner: .process(one.identity), process: Bool.random(using: &random) ? one : nil, usage: usage)
     }

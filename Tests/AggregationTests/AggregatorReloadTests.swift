@@ -43,7 +43,9 @@ import Testing
   @Test func `a file with a wrong expression never becomes rules`() throws {
     var aggregator = Aggregator(rules: try rules("Web=nginx"))
     _ = aggregator.absorb([measured([reading(process(1, "nginx"), 10)])], at: noon)
-    let error = #expect(throws: INIError.self) { aggregator.reload(rules: try rules("Web=nginx", "SSH=*sshd")) }
+    let error = #expect(throws: INIError.self) {
+      aggregator.reload(rules: try rules("Web=nginx", "SSH=*sshd"))
+    }
     #expect(error?.line == 3)
     let report = aggregator.absorb([measured([reading(process(1, "nginx"), 1)])], at: noon)
     #expect(report.row("Web")?.total.received == 11)

@@ -6,7 +6,9 @@ import Testing
   @Test func `two processes of one program under two users are one application with two members`() throws {
     var aggregator = Aggregator(rules: try rules("Web=nginx"))
     let report = aggregator.absorb(
-      [measured([reading(process(7, "nginx", uid: 33), 100, 1), reading(process(5, "nginx", uid: 0), 20, 2)])],
+      [
+        measured([reading(process(7, "nginx", uid: 33), 100, 1), reading(process(5, "nginx", uid: 0), 20, 2)])
+      ],
       at: noon)
     #expect(
       report.rows == [
@@ -134,7 +136,8 @@ import Testing
     let report = aggregator.absorb([measured([reading(.forwarded, 10)])], at: noon)
     #expect(
       report.rows.map(\.name) == [
-        "(forwarded)", "(kernel)", "(unattributed: exited)", "(unattributed: ambiguous)", "(unattributed: no_socket)",
+        "(forwarded)", "(kernel)", "(unattributed: exited)", "(unattributed: ambiguous)",
+        "(unattributed: no_socket)",
         "(unattributed: denied)",
       ])
     #expect(report.rows.allSatisfy { $0.subject == .remainder })
@@ -152,7 +155,9 @@ import Testing
 
   @Test func `a pipe is claimed by its name`() throws {
     var aggregator = Aggregator(rules: try rules("Web=^pipe-80:"))
-    let readings = [reading(.pipe("pipe-80:h:80"), 1), reading(.pipe("pipe-22:h:22"), 2), reading(.pipe("pipe-22:h:22"), 3)]
+    let readings = [
+      reading(.pipe("pipe-80:h:80"), 1), reading(.pipe("pipe-22:h:22"), 2), reading(.pipe("pipe-22:h:22"), 3),
+    ]
     let report = aggregator.absorb([measured(readings)], at: noon)
     #expect(report.row("Web")?.total.received == 1 && report.pids("Web") == [])
     #expect(report.row("pipe-22:h:22")?.total.received == 5)
@@ -164,7 +169,8 @@ import Testing
     health.flows = 3
     health.missedEvents = 2
     health.evicted = 1
-    var one = measured([reading(process(1, "a"), 10), reading(.forwarded, 5, 5)], hidden: Usage(received: 100))
+    var one = measured(
+      [reading(process(1, "a"), 10), reading(.forwarded, 5, 5)], hidden: Usage(received: 100))
     one.health = health
     one.balance.loopback = Usage(received: 4, sent: 4)
     _ = aggregator.absorb([one, one], at: noon)

@@ -59,7 +59,9 @@ import Testing
     (["/bin/sh ./deploy", "sshd: a@pts/0", "nginx"], "SSH"), (["nginx", "sshd: a@pts/0"], "Web"),
     (["bash", "init"], "helper --x"), ([], "helper --x"),
   ])
-  func `an unclaimed process inherits its nearest claimed ancestor`(ancestors: [String], application: String) throws {
+  func `an unclaimed process inherits its nearest claimed ancestor`(ancestors: [String], application: String)
+    throws
+  {
     let lines = try rules("Web=nginx", "SSH=^sshd:", inherit: true)
     #expect(lines.claim(process(1, "helper --x", ancestors: ancestors)).application == application)
   }
@@ -76,7 +78,10 @@ import Testing
   @Test(arguments: [
     ("/usr/sbin/nginx -g x", "Web: group.cfg:3: nginx|httpd"),
     ("python3 /opt/a/job.py", "job.py: no rule claims it, it is grouped by its program"),
-    ("[kworker/0:1-events]", "[kworker/0:1-events]: no rule claims it, it stands for itself; add a line to [Application]"),
+    (
+      "[kworker/0:1-events]",
+      "[kworker/0:1-events]: no rule claims it, it stands for itself; add a line to [Application]"
+    ),
   ])
   func `explain names the rule`(commandLine: String, expected: String) throws {
     let lines = try rules("SSH=sshd", "Web=nginx|httpd", autoGroup: true)
