@@ -47,7 +47,8 @@ public struct SocketTable: ~Copyable {
     do throws(KernelError) { netlink = try NetlinkSocket(.socketDiagnostics) } catch { netlinkError = error }
   }
 
-  /// Where the sockets of `transport` came from in the last read; nil when it was not asked for.
+  /// Where the sockets of `transport` came from in the last read; nil when it was not asked for,
+  /// or is none of those that this type knows.
   ///
   /// A protocol whose two address families come from different sources counts as read from /proc.
   public func source(of transport: TransportProtocol) -> Source? {
