@@ -15,7 +15,11 @@ extension ProcessTable {
     var search = HolderSearch(wanted: inodes, processes: processes.count)
     for index in processes.indices {
       processes[index].isFresh = false
-      if hasChanged(index) { scan(index) }
+      if hasChanged(index) {
+        scan(index)
+        // Another program closes what it does not inherit.
+        if let identity = processes[index].identity { descriptions[identity]?.nextCheck = tick }
+      }
       search.set(processes[index], at: index)
     }
     var isSearched = searchAll(&search)
@@ -93,7 +97,6 @@ extension ProcessTable {
     }
     heldSockets += sockets.count
     processes[index].sockets = sockets
-    if let identity = processes[index].identity { descriptions[identity]?.nextCheck = tick }
   }
 
   /// Opens /proc/PID/fd, and makes sure who has the pid.
