@@ -11,12 +11,15 @@ public struct Notifier: Sendable {
   private let commands: AsyncStream<Command>.Continuation
   private let drops = DropCounter()
   private var rules: [String: CommandRule] = [:]
+  /// Rules that the last reload took away: their alerts end after it.
+  private var retired: [String: CommandRule] = [:]
 
   /// The most alerts that wait for the service to look at them.
   static let capacity = 1024
 
   /// Makes a notifier for the commands of `rules`, on the host of this name. What commands write goes to the
-  /// descriptor `output`, stderr unless told; `warn` is called with one warning for each rule whose command fails, until it succeeds again.
+  /// descriptor `output`, stderr unless told; `warn` is called with one warning for each rule whose command
+  /// fails, until it succeeds again.
   public init(
     rules: [CommandRule], host: String, output: CInt = 2,
     warn: @escaping @Sendable (Warning) -> Void
@@ -35,14 +38,20 @@ public struct Notifier: Sendable {
 
   /// Has the command of the alert's rule run, if it has one; returns at once.
   public func submit(_ alert: Alert) {
-    guard let rule = rules[alert.rule] else { return }
+    guard let rule = rules[alert.rule] ?? retiredRule(of: alert) else { return }
     if case .dropped = commands.yield(Command(alert: alert, rule: rule)) { drops.countUnread() }
   }
 
-  /// Uses `rules` for all alerts that are submitted from now on. Alerts that end because their rule was removed are to
-  /// be submitted before. The last of two rules of one name counts.
+  /// Uses `rules` for all alerts that are submitted from now on; alerts that only end now still find the rule
+  /// that they began with. The last of two rules of one name counts.
   public mutating func reload(rules: [CommandRule]) {
+    let old = self.rules
     self.rules = Dictionary(rules.map { ($0.rule, $0) }) { _, last in last }
+    retired = old.filter { self.rules[$0.key] == nil }
+  }
+
+  private func retiredRule(of alert: Alert) -> CommandRule? {
+    if case .resolved = alert.state { retired[alert.rule] } else { nil }
   }
 
   /// Takes no more alerts: the service ends when the commands of those before have ended.

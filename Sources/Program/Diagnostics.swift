@@ -9,7 +9,7 @@ public struct Diagnostics: Sendable {
   public init(program: String) { self.program = program }
 
   /// Says why the program cannot go on.
-  public func error(_ error: some Error) { write("error: \(error)") }
+  public func error(_ error: some CustomStringConvertible) { write("error: \(error)") }
 
   /// Says what makes the numbers less than they could be.
   public func warning(_ text: String) { write("warning: \(text)") }

@@ -15,7 +15,7 @@ import Program
       Reads netfilter's connection table, so bytes are those of IP packets and none is missed between two looks. \
       Without --bandwidth totals are shown, with what the connections that are open at the start had moved before.
       """,
-    version: "bwmon 2.0.0")
+    version: bwmonVersion)
 
   @Option(
     parsing: .unconditionalSingleValue,

@@ -68,8 +68,8 @@ extension ProcessTable {
         return nil
       }
       note(identity)
-      let user = try ProcessStatus.realUser(read("status", folder))
-      let uid = if let user { user } else { try folder.status().owner }
+      let owner = try folder.status().owner
+      let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
       let executable = try? text[..<folder.readLink("exe", into: &text)]
       let path = executable.map { String(decoding: $0, as: UTF8.self) }
       let file = try OpenFile("cmdline", in: folder)

@@ -1,0 +1,107 @@
+import Model
+
+/// Whether one rule fires for one direction of one application.
+struct AlertState: Sendable {
+  /// What is to be told.
+  enum Change: Sendable, Hashable {
+    case raised
+    case repeated(count: Int)
+    case resolved(Alert.Resolution)
+  }
+
+  /// What a tick has shown. All of it is taken to hold for the whole tick.
+  struct Observation {
+    /// The average is above the threshold.
+    var isAbove: Bool
+    /// The average is not above the clear level.
+    var isClear: Bool
+    /// No process of the application lives, and nothing moved.
+    var isGone: Bool
+    /// When the tick started.
+    var start: ContinuousClock.Instant
+    /// When it ended.
+    var end: ContinuousClock.Instant
+  }
+
+  private enum Phase {
+    case quiet
+    case above(since: ContinuousClock.Instant)
+    case firing(Firing)
+  }
+
+  private struct Firing {
+    var count = 1
+    /// When it was last told.
+    var told: ContinuousClock.Instant
+    /// Since when it is clear, nil while it is not.
+    var clearSince: ContinuousClock.Instant?
+  }
+
+  private var phase = Phase.quiet
+  /// When the alert was raised.
+  private(set) var since = Timestamp(seconds: 0)
+
+  var isFiring: Bool {
+    if case .firing = phase { return true }
+    return false
+  }
+
+  /// Neither firing nor on the way to it.
+  var isQuiet: Bool {
+    if case .quiet = phase { return true }
+    return false
+  }
+
+  /// Takes what a tick that ended at `time` has shown; returns what is to be told, if anything.
+  mutating func update(_ seen: Observation, _ rule: ThresholdRule, at time: Timestamp) -> Change? {
+    switch phase {
+    case .firing(let firing): return update(firing, seen, rule)
+    case .quiet: return seen.isAbove && !seen.isGone ? rise(from: seen.start, seen, rule, time) : nil
+    case .above(let start):
+      guard seen.isAbove && !seen.isGone else {
+        phase = .quiet
+        return nil
+      }
+      return rise(from: start, seen, rule, time)
+    }
+  }
+
+  private mutating func rise(
+    from start: ContinuousClock.Instant, _ seen: Observation, _ rule: ThresholdRule, _ time: Timestamp
+  ) -> Change? {
+    guard seen.end - start >= rule.hold else {
+      phase = .above(since: start)
+      return nil
+    }
+    phase = .firing(Firing(told: seen.end))
+    since = time
+    return .raised
+  }
+
+  private mutating func update(_ before: Firing, _ seen: Observation, _ rule: ThresholdRule) -> Change? {
+    var firing = before
+    if seen.isGone {
+      phase = .quiet
+      return .resolved(.gone)
+    }
+    if seen.isClear {
+      let start = firing.clearSince ?? seen.start
+      guard seen.end - start < rule.keepFiring else {
+        phase = .quiet
+        return .resolved(.below)
+      }
+      firing.clearSince = start
+      phase = .firing(firing)
+      return nil
+    }
+    firing.clearSince = nil
+    guard let interval = rule.repeatInterval, seen.end - firing.told >= interval else {
+      phase = .firing(firing)
+      return nil
+    }
+    firing.count += 1
+    firing.told = seen.end
+    phase = .firing(firing)
+    return .repeated(count: firing.count)
+  }
+}

@@ -1,0 +1,58 @@
+import Model
+import Patterns
+
+/// The application that a process belongs to, and why.
+public struct Claim: Sendable, Hashable, CustomStringConvertible {
+  /// A rule, by its place.
+  public struct Source: Sendable, Hashable {
+    /// The file of the rule.
+    public let file: String
+    /// Its line.
+    public let line: Int
+    /// Its expression.
+    public let pattern: String
+  }
+
+  /// What decided.
+  public enum Reason: Sendable, Hashable {
+    /// A rule that matches the own command line.
+    case rule(Source)
+    /// A rule that matches the command line of an ancestor.
+    case inherited(Source, ancestor: String)
+    /// The program or script that runs.
+    case program
+    /// Nothing: it is an application of its own.
+    case nobody
+  }
+
+  /// The application.
+  public let application: String
+  /// What decided.
+  public let reason: Reason
+  /// How many searches were given up on the way.
+  public let abandonedSearches: Int
+
+  /// One line for a terminal: `Web: group.cfg:12: nginx|httpd`.
+  public var description: String {
+    let name = application.escapingControlCharacters
+    let abandoned = abandonedSearches == 0 ? "" : " (\(abandonedSearches) searches were given up: simplify those rules)"
+    switch reason {
+    case .rule(let source): return "\(name): \(source)" + abandoned
+    case .inherited(let source, let ancestor):
+      return "\(name): \(source) (by its ancestor \(ancestor.escapingControlCharacters))" + abandoned
+    case .program: return "\(name): no rule claims it, it is grouped by its program" + abandoned
+    case .nobody:
+      return "\(name): no rule claims it, it stands for itself; add a line to [\(ApplicationRules.section)]"
+        + abandoned
+    }
+  }
+}
+
+extension Claim.Source: CustomStringConvertible {
+  init(_ rule: ApplicationRules.Rule) {
+    self.init(file: rule.file, line: rule.line, pattern: rule.pattern.source)
+  }
+
+  /// `file:line: expression`.
+  public var description: String { "\(file):\(line): \(pattern.escapingControlCharacters)" }
+}

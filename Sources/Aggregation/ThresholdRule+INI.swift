@@ -1,0 +1,78 @@
+import INI
+import Model
+import Patterns
+
+extension ThresholdRule {
+  /// The keys of a section that are read here.
+  public static let keys = [
+    "process_filter", "in_threshold", "out_threshold", "notification_threshold", "interval", "for",
+    "keep_firing_for", "in_clear", "out_clear", "repeat",
+  ]
+
+  private static let day = Duration.seconds(86_400)
+
+  /// Reads a section of a notification file; throws an error for a wrong value, a clear level above its
+  /// threshold or without one, and a section without any threshold.
+  ///
+  /// Keys that are not in `keys` are left to others.
+  public init(_ section: INISection) throws(INIError) {
+    let both = try section.rate("notification_threshold")
+    let received = try Self.level(of: section, "in", default: both)
+    let sent = try Self.level(of: section, "out", default: both)
+    guard received != nil || sent != nil else {
+      throw section.error(
+        "[\(section.name)] has no limit: set in_threshold or out_threshold to more than 0, in kB/s")
+    }
+    self.init(
+      name: section.name, filter: try Self.filter(of: section), received: received, sent: sent,
+      interval: try section.seconds("interval", in: .milliseconds(100)...Self.day) ?? .seconds(1),
+      hold: try section.seconds("for", in: .zero...Self.day) ?? .zero,
+      keepFiring: try section.seconds("keep_firing_for", in: .zero...Self.day) ?? .zero,
+      repeatInterval: try section.seconds("repeat", in: .seconds(1)...Self.day * 31),
+      warnings: Self.warnings(of: section))
+  }
+
+  private static func level(
+    of section: INISection, _ direction: String, default both: Double?
+  ) throws(INIError) -> Level? {
+    let threshold = try section.rate("\(direction)_threshold") ?? both ?? 0
+    let clear = try section.rate("\(direction)_clear")
+    guard let entry = section.entry("\(direction)_clear"), let clear else {
+      // No limit, as the original has it.
+      return threshold == 0
+        ? nil
+        : Level(threshold: .kibibytesPerSecond(threshold), clear: .kibibytesPerSecond(threshold))
+    }
+    guard threshold > 0 else {
+      throw section.error(
+        at: entry, "\(entry.key) needs a limit that it clears: set \(direction)_threshold, or remove it")
+    }
+    guard clear <= threshold else {
+      throw section.error(
+        at: entry, "\(entry.key) is above \(direction)_threshold, so the alert would never hold: lower it")
+    }
+    return Level(threshold: .kibibytesPerSecond(threshold), clear: .kibibytesPerSecond(clear))
+  }
+
+  private static func filter(of section: INISection) throws(INIError) -> Filter {
+    guard let entry = section.entry("process_filter"), !entry.value.isEmpty else { return .applications }
+    if remainders.contains(entry.value) { return .remainder(entry.value) }
+    return .matching(try Pattern(entry, of: section))
+  }
+
+  /// The rows that a filter can only name, not match.
+  private static let remainders: Set<String> = {
+    let owners = [Owner.forwarded, .kernel] + Owner.Reason.allCases.map(Owner.unattributed)
+    return Set(owners.compactMap(\.remainderName) + [UsageRow.evictedName])
+  }()
+
+  private static func warnings(of section: INISection) -> [Warning] {
+    guard let entry = section.entry("notification_threshold") else { return [] }
+    return [
+      Warning(
+        code: "notification_threshold",
+        text: "\(section.file):\(entry.line): notification_threshold is taken for both directions: "
+          + "write in_threshold and out_threshold instead.")
+    ]
+  }
+}

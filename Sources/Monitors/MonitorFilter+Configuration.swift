@@ -1,0 +1,23 @@
+import INI
+import Patterns
+
+extension MonitorFilter {
+  /// The keys of a section with `type=monitor`.
+  public static let keys = ["type", "include", "exclude", "ignorelocal"]
+
+  /// Reads `include`, `exclude` and `ignorelocal`. An empty value is as good as none: the original's empty
+  /// `exclude` hid everything.
+  public init(_ section: INISection) throws(INIError) {
+    try section.checkKeys(known: Self.keys)
+    self.init(
+      include: try Self.pattern("include", section), exclude: try Self.pattern("exclude", section),
+      ignoresLocal: try section.boolean("ignorelocal") ?? false)
+  }
+
+  private static func pattern(_ key: String, _ section: INISection) throws(INIError) -> [Pattern] {
+    guard let entry = section.entry(key), !entry.value.isEmpty else { return [] }
+    do throws(PatternError) { return [try Pattern(entry.value)] } catch {
+      throw section.error(at: entry, "\(key): \(error)")
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/// What `--version` of every program says.
+public let bwmonVersion = "bwmon 2.0.0"

@@ -1,0 +1,101 @@
+import Aggregation
+import INI
+import Kernel
+import Model
+import Monitors
+import Notifications
+
+/// All that the configuration files say, read together: either all of it is valid, or none is used.
+struct Configuration {
+  /// Where the files are; nil for one that was not named.
+  struct Files {
+    var applications: String?
+    var monitors: String?
+    var notifications: String?
+    var autoGroup: Bool
+    var inherit: Bool
+  }
+
+  /// Why the files cannot be used.
+  enum Failure: Error, CustomStringConvertible {
+    case invalid(INIError)
+    case unreadable(KernelError)
+
+    var description: String {
+      switch self {
+      case .invalid(let error): "\(error)"
+      case .unreadable(let error): "\(error)"
+      }
+    }
+  }
+
+  /// Which application a process belongs to.
+  let rules: ApplicationRules
+  /// What the monitors show; without a file one that shows all.
+  let filters: [MonitorFilter]
+  /// The limits.
+  let thresholds: [ThresholdRule]
+  /// What runs when one is crossed.
+  let commands: [CommandRule]
+
+  init(_ files: Files) throws(Failure) {
+    if let path = files.applications {
+      let file = try Self.read(path)
+      rules = try Self.valid { () throws(INIError) in
+        try ApplicationRules(file, autoGroup: files.autoGroup, inherit: files.inherit)
+      }
+    } else {
+      rules = ApplicationRules(autoGroup: files.autoGroup, inherit: files.inherit)
+    }
+    filters = try files.monitors.map(Self.filters) ?? [MonitorFilter()]
+    (thresholds, commands) = try files.notifications.map(Self.notifications) ?? ([], [])
+  }
+
+  /// What should be said of values that are understood but not as they should be.
+  var warnings: [Warning] { thresholds.flatMap(\.warnings) }
+
+  private static func filters(_ path: String) throws(Failure) -> [MonitorFilter] {
+    let file = try read(path)
+    return try valid { () throws(INIError) in
+      var filters: [MonitorFilter] = []
+      for section in file.sections {
+        let type = try section.required("type")
+        guard type == "monitor" else {
+          throw section.error(
+            at: section.entry("type") ?? section.entries[0], "unknown type \(type); known types: monitor")
+        }
+        filters.append(try MonitorFilter(section))
+      }
+      guard !filters.isEmpty else {
+        throw INIError(file: path, line: 1, what: "no section: add one with type=monitor")
+      }
+      return filters
+    }
+  }
+
+  private static func notifications(_ path: String) throws(Failure) -> ([ThresholdRule], [CommandRule]) {
+    let file = try read(path)
+    return try valid { () throws(INIError) in
+      var thresholds: [ThresholdRule] = []
+      var commands: [CommandRule] = []
+      for section in file.sections {
+        try section.checkKeys(known: ThresholdRule.keys + CommandRule.keys)
+        thresholds.append(try ThresholdRule(section))
+        if let command = try CommandRule(section) { commands.append(command) }
+      }
+      return (thresholds, commands)
+    }
+  }
+
+  private static func read(_ path: String) throws(Failure) -> INIFile {
+    let bytes: [UInt8]
+    do throws(KernelError) { bytes = try WholeFile.read(path, limit: INIFile.maximumSize) } catch {
+      throw .unreadable(error)
+    }
+    return try valid { () throws(INIError) in try INIFile(name: path, bytes: bytes) }
+  }
+
+  private static func valid<Value>(_ body: () throws(INIError) -> Value) throws(Failure) -> Value {
+    do throws(INIError) { return try body() } catch { throw .invalid(error) }
+  }
+}

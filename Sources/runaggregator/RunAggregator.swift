@@ -1,0 +1,114 @@
+import Aggregation
+import ArgumentParser
+import Kernel
+import Model
+import Monitors
+import Notifications
+import Output
+import Program
+
+/// Bytes per application, and commands when a limit is crossed.
+@main struct RunAggregator: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runaggregator",
+    abstract: "Group processes into applications; run commands when one crosses a limit.",
+    discussion: """
+      Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
+      watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
+      """,
+    version: bwmonVersion)
+
+  @Option(help: ArgumentHelp("Application rules: an INI file with a section [Application] of name=regex.", valueName: "file"))
+  var appConfig: String?
+
+  @Option(help: ArgumentHelp("What to measure: an INI file, a section with type=monitor for each monitor.", valueName: "file"))
+  var monitorConfig: String?
+
+  @Option(help: ArgumentHelp("Limits: an INI file, a section for each rule.", valueName: "file"))
+  var notificationConfig: String?
+
+  @Flag(help: "Group what no rule claims by its program, or by its script if it is run by an interpreter.")
+  var autoGroup = false
+
+  @Flag(help: "What no rule claims belongs to its nearest ancestor's application.")
+  var inherit = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Say which rule claims a process with this command line, and exit.", valueName: "command line"))
+  var explain: String?
+
+  @Flag(help: "Read all configuration files, say whether they are valid, and exit.")
+  var checkConfig = false
+
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var source: SourceOptions
+
+  private var files: Configuration.Files {
+    Configuration.Files(
+      applications: appConfig, monitors: monitorConfig, notifications: notificationConfig, autoGroup: autoGroup,
+      inherit: inherit)
+  }
+
+  /// The loop blocks the main thread; commands run on the others.
+  @MainActor func run() async throws {
+    let diagnostics = Diagnostics(program: "runaggregator")
+    let configuration: Configuration
+    do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
+      diagnostics.error(error)
+      throw ExitStatus.configuration.exitCode
+    }
+    for warning in configuration.warnings { diagnostics.warning(warning.text) }
+    if let explain {
+      print(configuration.rules.explain(commandLine: explain))
+    } else if !checkConfig {
+      try await measure(configuration, diagnostics)
+    }
+  }
+
+  @MainActor private func measure(_ configuration: Configuration, _ diagnostics: Diagnostics) async throws {
+    let notifier = Notifier(rules: configuration.commands, host: HostName.current) {
+      diagnostics.warning($0.text)
+    }
+    let failure = await withTaskGroup(of: Void.self) { group in
+      group.addTask { [service = notifier.service] in await service.run() }
+      let failure = loop(configuration, notifier, diagnostics)
+      notifier.finish()
+      return failure
+    }
+    if let failure {
+      diagnostics.error(failure)
+      throw ExitStatus(failure).exitCode
+    }
+  }
+
+  /// Measures until the end; returns why it ended early.
+  @MainActor private func loop(
+    _ configuration: Configuration, _ notifier: Notifier, _ diagnostics: Diagnostics
+  ) -> KernelError? {
+    do throws(KernelError) {
+      let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
+      try TrackedTable.with(source, diagnostics) { (table) throws(KernelError) in
+        let monitor = Monitor(
+          table: table, sockets: SocketTable(), processes: try ProcessTable(),
+          addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
+          wantsAncestors: inherit)
+        var watch = Watch(configuration, monitor, notifier, diagnostics)
+        var screen = Screen(report.format, style: .applications)
+        try loop.run { (now) throws(KernelError) in
+          try watch.tick(until: now, at: WallClock.now())
+        } show: { (events) throws(KernelError) in
+          for event in events {
+            guard try screen.show(event) == .written else { return .closed }
+          }
+          return .written
+        } reload: {
+          watch.reload(files)
+        }
+      }
+      return nil
+    } catch {
+      return error
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Aggregation
+import Kernel
+import Model
+import Monitors
+import Notifications
+import Program
+
+/// A tick of the aggregator: measure, group, compare with the limits, tell.
+struct Watch {
+  private let monitor: Monitor
+  private let diagnostics: Diagnostics
+  private var aggregator: Aggregator
+  private var thresholds: Thresholds
+  private var notifier: Notifier
+
+  init(
+    _ configuration: Configuration, _ monitor: Monitor, _ notifier: Notifier, _ diagnostics: Diagnostics
+  ) {
+    self.monitor = monitor
+    self.notifier = notifier
+    self.diagnostics = diagnostics
+    aggregator = Aggregator(rules: configuration.rules)
+    thresholds = Thresholds(rules: configuration.thresholds)
+  }
+
+  /// Returns the report of the interval that ends `now`, and the alerts that it raises or resolves; writes their
+  /// lines and starts their commands.
+  mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
+    let measurement = try monitor.readings(until: now)
+    for warning in measurement.warnings { diagnostics.warning(warning.text) }
+    var report = aggregator.absorb([measurement], at: time)
+    let alerts = thresholds.update(with: report, at: now)
+    for alert in alerts {
+      diagnostics.line(AlertLine(alert).description)
+      notifier.submit(alert)
+    }
+    report.health.droppedNotifications = notifier.dropped
+    report.health.abandonedSearches += thresholds.abandonedSearches
+    return [.usage(report)] + alerts.map(Event.alert)
+  }
+
+  /// Takes the files as they are now, if all of them are valid; says why not otherwise. Counters stay.
+  mutating func reload(_ files: Configuration.Files) {
+    let configuration: Configuration
+    do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
+      diagnostics.error("\(error); the configuration that was read before stays in force.")
+      return
+    }
+    for warning in configuration.warnings { diagnostics.warning(warning.text) }
+    monitor.use(configuration.filters)
+    aggregator.reload(rules: configuration.rules)
+    thresholds.reload(rules: configuration.thresholds)
+    notifier.reload(rules: configuration.commands)
+    diagnostics.note("configuration read again")
+  }
+}
