@@ -1,0 +1,1 @@
+@main struct RunPipe { static func main() {} }
