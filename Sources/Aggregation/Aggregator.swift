@@ -6,7 +6,7 @@ import Model
 /// processes moved after they end; a process that runs another program, or that new rules give to another
 /// application, takes only its later bytes along.
 public struct Aggregator: Sendable {
-  /// How much is remembered at most.
+  /// How much is remembered at most; what does not fit is counted in the health as evicted.
   public struct Limits: Sendable {
     /// Rows of applications. The ones without a living process that were active the longest ago are folded
     /// into `(evicted)`; if all have one, new applications are counted there.
