@@ -2,10 +2,15 @@
 #include "streams.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
-int clinux_accept(int listener, struct sockaddr_storage *address) {
-  socklen_t length = sizeof *address;
-  return accept4(listener, (struct sockaddr *)address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+int clinux_stream_socket(int family) {
+  return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int clinux_accept(int listener, void *address) {
+  socklen_t length = sizeof(struct sockaddr_storage);
+  return accept4(listener, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 ssize_t clinux_splice(int from, int to, size_t length) {

@@ -61,7 +61,8 @@ public struct Poller: ~Copyable, Sendable {
   public func wait(into events: inout PollEvents, timeout: Duration?) {
     let count = unsafe events.fill { list in
       // In bounds: the kernel writes at most the count that it is given.
-      unsafe epoll_wait(file.number, list.baseAddress, CInt(list.count), timeout?.inMillisecondsRoundedUp ?? -1)
+      unsafe epoll_wait(
+        file.number, list.baseAddress, CInt(list.count), timeout?.inMillisecondsRoundedUp ?? -1)
     }
     events.count = max(0, Int(count))
   }

@@ -13,7 +13,7 @@ public enum NameResolution {
   /// Returns the addresses of `host` in the order of RFC 6724; waits for the resolver, which may take long.
   public static func addresses(of host: String) throws(Failure) -> [IPAddress] {
     var hints = unsafe addrinfo()
-    unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+    unsafe hints.ai_protocol = CInt(IPPROTO_TCP)
     var list: UnsafeMutablePointer<addrinfo>?
     let code = unsafe getaddrinfo(host, nil, &hints, &list)
     guard code == 0 else {

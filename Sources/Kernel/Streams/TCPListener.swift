@@ -45,7 +45,7 @@ public final class TCPListener: Sendable {
   /// Takes over a listening socket that another process made; fails with `notSocket` where it is none for TCP.
   init(owning number: CInt) throws(Errno) {
     let file = Descriptor(owning: number)
-    guard Self.get(number, SO_ACCEPTCONN) == 1, Self.get(number, SO_TYPE) == CInt(SOCK_STREAM.rawValue) else {
+    guard Self.get(number, SO_ACCEPTCONN) == 1, Self.get(number, SO_PROTOCOL) == CInt(IPPROTO_TCP) else {
       throw .notSocket
     }
     _ = fcntl(number, F_SETFD, FD_CLOEXEC)
@@ -79,8 +79,7 @@ public final class TCPListener: Sendable {
   }
 
   private static func makeSocket(_ endpoint: Endpoint) -> CInt {
-    let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    return socket(endpoint.address.isV4 ? AF_INET : AF_INET6, flags, 0)
+    clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
   }
 
   /// Accepted sockets inherit both options, which saves two calls for each.

@@ -14,8 +14,7 @@ public struct TCPSocket: ~Copyable, Sendable {
   ///
   /// Small writes go out at once (TCP_NODELAY), and a peer that has vanished is noticed some day (SO_KEEPALIVE).
   public init(connectingTo endpoint: Endpoint) throws(Errno) {
-    let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let number = socket(endpoint.address.isV4 ? AF_INET : AF_INET6, flags, 0)
+    let number = clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
     guard number >= 0 else { throw Errno.last }
     let file = Descriptor(owning: number)
     Self.enable(TCP_NODELAY, CInt(IPPROTO_TCP), of: number)

@@ -27,7 +27,9 @@ extension Configuration {
     if let text = section.text("bind"), let entry = section.entry("bind") {
       guard let address = IPAddress(text) else {
         throw section.error(
-          at: entry, "bind=\(text.escapingControlCharacters) must be an address of this host, for example 127.0.0.1 or ::1")
+          at: entry,
+          "bind=\(text.escapingControlCharacters) must be an address of this host, for example 127.0.0.1 or ::1"
+        )
       }
       bind = address
     }
@@ -53,7 +55,9 @@ extension Configuration {
   public static func reasonNotAHost(_ host: String) -> String? {
     if host.isEmpty { return "is empty: give a host name or an address" }
     if host.utf8.count > 253 { return "is too long: a host name has at most 253 bytes" }
-    let forbidden = host.utf8.first { $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "/") }
+    let forbidden = host.utf8.first {
+      $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "/")
+    }
     if forbidden != nil { return "is no host name: it may not contain spaces, slashes or backslashes" }
     return nil
   }

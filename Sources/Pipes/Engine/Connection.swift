@@ -74,7 +74,8 @@ final class Connection {
   var account: ClientLedger.Account?
 
   init(
-    _ pipe: Pipe, _ configuration: Configuration, _ client: consuming TCPSocket, from source: Endpoint, token: Token,
+    _ pipe: Pipe, _ configuration: Configuration, _ client: consuming TCPSocket, from source: Endpoint,
+    token: Token,
     at now: ContinuousClock.Instant
   ) {
     self.pipe = pipe

@@ -7,10 +7,12 @@ final class Mailbox: Sendable {
   enum Message: Sendable {
     /// Accept for this pipe.
     case open(Pipe)
-    /// Stop accepting for this pipe; `cuts` its connections too.
-    case close(Pipe, cuts: Bool)
+    /// Stop accepting for this pipe and cut its connections.
+    case close(Pipe)
     /// The addresses of this pipe's target were looked up.
     case resolved(Pipe)
+    /// Stop accepting for every pipe.
+    case drain
     /// Cut everything and end.
     case stop
   }

@@ -8,8 +8,6 @@ final class Pipe: Sendable {
   let id: Int
   /// What it is called in reports.
   let name: String
-  /// Where it listens; it is the activated sockets' owner where those were given.
-  let listeners: [TCPListener]
   /// Where it forwards to.
   let target: Target
   /// What was delivered, of all its connections.
@@ -22,6 +20,7 @@ final class Pipe: Sendable {
   let clients: ClientLedger?
 
   private let settings: Mutex<Configuration>
+  private let ownListeners: Mutex<[TCPListener]>
   private let openCount = Atomic<Int>(0)
   private let acceptedCount = Atomic<UInt64>(0)
   private let failedCount = Atomic<UInt64>(0)
@@ -34,7 +33,7 @@ final class Pipe: Sendable {
   ) {
     self.id = id
     name = configuration.name
-    self.listeners = listeners
+    ownListeners = Mutex(listeners)
     self.target = target
     self.log = log
     received = Lane(.received, limit: configuration.receivedLimit)
@@ -45,6 +44,12 @@ final class Pipe: Sendable {
 
   /// How it is set up now.
   var configuration: Configuration { settings.withLock { $0 } }
+
+  /// Where it listens; empty once it does not.
+  var listeners: [TCPListener] { ownListeners.withLock { $0 } }
+
+  /// Gives the listeners up: they close when the workers have done the same.
+  func stopListening() { ownListeners.withLock { $0 = [] } }
 
   /// Takes another configuration of the same name and place: limits hold at once, the rest for new connections.
   func use(_ configuration: Configuration, at now: ContinuousClock.Instant) {

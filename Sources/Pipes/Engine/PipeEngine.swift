@@ -30,7 +30,8 @@ public final class PipeEngine {
       let pipes = min(512, max(8, descriptors / 32))
       common = try Worker.Common(
         workers: threads, pipes: pipes,
-        connectionLimit: max(1, (descriptors - Self.reservedDescriptors - min(2 * pipes, descriptors / 50)) / 2))
+        connectionLimit: max(
+          1, (descriptors - Self.reservedDescriptors - min(2 * pipes, descriptors / 50)) / 2))
       var mailboxes: [Mailbox] = []
       for index in 0..<threads {
         let mailbox = try Mailbox()
@@ -47,7 +48,9 @@ public final class PipeEngine {
     for pipe in pipes { pipe.target.stop() }
   }
 
-  private static func startWorker(_ index: Int, _ common: Worker.Common, _ mailbox: Mailbox) throws(KernelError) {
+  private static func startWorker(_ index: Int, _ common: Worker.Common, _ mailbox: Mailbox)
+    throws(KernelError)
+  {
     let worker = try Worker(index: index, common: common, mailbox: mailbox)
     try WorkerThread.start("pipes-\(index)") { worker.run() }
   }
@@ -62,7 +65,8 @@ public final class PipeEngine {
     let next = try prepare(configurations, activated)
     let now = ContinuousClock.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
-      post(.close(pipe, cuts: true))
+      post(.close(pipe))
+      pipe.stopListening()
       pipe.target.stop()
       removed.append(pipe)
     }
@@ -107,8 +111,13 @@ public final class PipeEngine {
 
   /// Accepts nothing more; what is open goes on.
   public func drain() {
-    for pipe in pipes { post(.close(pipe, cuts: false)) }
-    for pipe in pipes { pipe.target.stop() }
+    post(.drain)
+    for pipe in pipes { pipe.stopListening() }
+  }
+
+  /// Whether all that was open when draining began has ended.
+  public var isDrained: Bool {
+    common.draining.load(ordering: .acquiring) == mailboxes.count && openConnections == 0
   }
 
   /// Cuts what is open, ends all threads and returns when they have ended: the counters are final then.

@@ -115,7 +115,9 @@ final class Target: Sendable {
   /// Puts `endpoint` first, because it answered where those before it did not.
   func prefer(_ endpoint: Endpoint) {
     state.withLock { state in
-      guard case .ready(var endpoints) = state.answer, let index = endpoints.firstIndex(of: endpoint) else { return }
+      guard case .ready(var endpoints) = state.answer, let index = endpoints.firstIndex(of: endpoint) else {
+        return
+      }
       endpoints.insert(endpoints.remove(at: index), at: 0)
       state.answer = .ready(endpoints)
     }

@@ -1,5 +1,6 @@
 import Kernel
 import Model
+import Synchronization
 import SystemPackage
 
 extension Worker {
@@ -10,29 +11,37 @@ extension Worker {
 
   /// Starts to accept for `pipe`.
   func open(_ pipe: Pipe) {
-    services[pipe.id] = Service(pipe: pipe)
+    services[pipe.id] = Service(pipe: pipe, listeners: pipe.listeners)
     resume(pipe.id)
   }
 
-  /// Stops accepting for `pipe`; `cuts` its connections too.
-  func close(_ pipe: Pipe, cuts: Bool) {
-    if let service = services.removeValue(forKey: pipe.id), service.pausedUntil == nil {
-      for listener in pipe.listeners { poller.remove(listener) }
-    }
-    guard cuts else { return }
+  /// Stops accepting for `pipe` and cuts its connections.
+  func close(_ pipe: Pipe) {
+    stopAccepting(pipe)
     for connection in connections {
       if let connection, connection.pipe === pipe { cut(connection) }
     }
   }
 
+  /// Stops accepting for every pipe.
+  func drain() {
+    for service in Array(services.values) { stopAccepting(service.pipe) }
+    common.draining.wrappingAdd(1, ordering: .acquiringAndReleasing)
+  }
+
+  private func stopAccepting(_ pipe: Pipe) {
+    guard let service = services.removeValue(forKey: pipe.id), service.pausedUntil == nil else { return }
+    for listener in service.listeners { poller.remove(listener) }
+  }
+
   /// Waits for connections again.
   func resume(_ id: Int) {
-    guard let pipe = services[id]?.pipe else { return }
+    guard let service = services[id] else { return }
     services[id]?.pausedUntil = nil
-    for (index, listener) in pipe.listeners.enumerated() {
+    for (index, listener) in service.listeners.enumerated() {
       let token = Token(slot: id, generation: UInt32(index), .listener)
       do throws(Errno) { try poller.add(listener, token: token.raw) } catch {
-        pipe.warn("not_accepting", "cannot wait for connections: \(error). It is tried again.")
+        service.pipe.warn("not_accepting", "cannot wait for connections: \(error). It is tried again.")
         pause(id)
         return
       }
@@ -40,30 +49,36 @@ extension Worker {
   }
 
   private func pause(_ id: Int) {
-    guard let pipe = services[id]?.pipe else { return }
-    for listener in pipe.listeners { poller.remove(listener) }
+    guard let service = services[id] else { return }
+    for listener in service.listeners { poller.remove(listener) }
     services[id]?.pausedUntil = now + Self.pause
   }
 
   /// Takes the connections that wait.
   func accept(for id: Int, listener index: Int) {
-    guard let service = services[id], service.pausedUntil == nil, index < service.pipe.listeners.count else { return }
+    guard let service = services[id], service.pausedUntil == nil, index < service.listeners.count else {
+      return
+    }
     let pipe = service.pipe
     let configuration = pipe.configuration
     let limit = configuration.maxConnections ?? common.connectionLimit
     for _ in 0..<Self.batch {
       guard pipe.enter(limit: limit) else {
-        pipe.warn("full", "all \(limit) connections are in use: new clients wait. Raise --max-conn or the limit of descriptors.")
+        pipe.warn(
+          "full",
+          "all \(limit) connections are in use: new clients wait. Raise --max-conn or the limit of descriptors."
+        )
         return pause(id)
       }
       do throws(Errno) {
-        guard let accepted = try pipe.listeners[index].accept() else { return pipe.leave() }
+        guard let accepted = try service.listeners[index].accept() else { return pipe.leave() }
         let source = accepted.peer
         begin(pipe, configuration, accepted.intoSocket(), from: source)
       } catch {
         pipe.leave()
         pipe.warn(
-          "no_descriptors", "cannot accept a connection: \(error). New clients wait. Raise the limit of descriptors "
+          "no_descriptors",
+          "cannot accept a connection: \(error). New clients wait. Raise the limit of descriptors "
             + "(`ulimit -n`, LimitNOFILE=), or lower --max-conn.")
         return pause(id)
       }

@@ -30,7 +30,8 @@ extension Worker {
 
   private func malformed(_ connection: Connection, _ why: String) {
     connection.pipe.warn(
-      "malformed_header", "\(connection.source) sent no good PROXY header: \(why). It was closed; --accept-proxy is for "
+      "malformed_header",
+      "\(connection.source) sent no good PROXY header: \(why). It was closed; --accept-proxy is for "
         + "clients that send one.")
     cut(connection)
   }
@@ -59,7 +60,8 @@ extension Worker {
   private func unresolvable(_ connection: Connection, _ why: String) {
     connection.pipe.noteFailed()
     connection.pipe.warn(
-      "unresolvable", "cannot use \(connection.pipe.target.host) as the target: \(why). The client was refused; check the name "
+      "unresolvable",
+      "cannot use \(connection.pipe.target.host) as the target: \(why). The client was refused; check the name "
         + "(`getent ahosts \(connection.pipe.target.host)`).")
     cut(connection)
   }
@@ -100,9 +102,11 @@ extension Worker {
     let pipe = connection.pipe
     pipe.noteFailed()
     pipe.target.distrust()
-    let places = endpoints.prefix(4).map(\.description).joined(separator: ", ") + (endpoints.count > 4 ? ", .." : "")
+    let places =
+      endpoints.prefix(4).map(\.description).joined(separator: ", ") + (endpoints.count > 4 ? ", .." : "")
     pipe.warn(
-      "unreachable", "cannot connect to \(places): \(why). The client was refused; check that the target is up and listens.")
+      "unreachable",
+      "cannot connect to \(places): \(why). The client was refused; check that the target is up and listens.")
     cut(connection)
   }
 
@@ -111,7 +115,9 @@ extension Worker {
     switch connection.phase {
     case .open(let received, let sent):
       guard index == connection.targetIndex else { return }
-      if readiness.contains(.failed) { return broken(connection, received.sink, received.sink.socket.takeError()) }
+      if readiness.contains(.failed) {
+        return broken(connection, received.sink, received.sink.socket.takeError())
+      }
       if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
         sent.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
       }
@@ -136,7 +142,8 @@ extension Worker {
   /// A moment has come until which something should have happened.
   func deadlinePassed(_ connection: Connection) {
     switch connection.phase {
-    case .header: malformed(connection, "it did not come within \(connection.configuration.connectTimeout.inSeconds) s")
+    case .header:
+      malformed(connection, "it did not come within \(connection.configuration.connectTimeout.inSeconds) s")
     case .resolving: unresolvable(connection, "its addresses did not come in time")
     case .dialing(var dial, let endpoints):
       guard connection.started + connection.configuration.connectTimeout > now else {
@@ -152,7 +159,8 @@ extension Worker {
       connection.pipe.warn(
         isHalfClosed ? "half_closed" : "idle",
         "the connection of \(connection.source) was silent for \(seconds) s\(isHalfClosed ? " after one side had finished" : "") "
-          + "and was closed. Raise \(isHalfClosed ? "--fin-timeout" : "--idle-timeout") if it should live longer.")
+          + "and was closed. Raise \(isHalfClosed ? "--fin-timeout" : "--idle-timeout") if it should live longer."
+      )
       cut(connection)
     }
   }

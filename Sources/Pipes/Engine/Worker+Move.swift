@@ -30,13 +30,15 @@ extension Worker {
       choice: TransferChoice(configuration.splice))
     let sent = HalfConnection(
       from: target, to: connection.client, lane: pipe.sent,
-      relay: Relay(mayRead: connection.targetEarly.contains(.readable),
+      relay: Relay(
+        mayRead: connection.targetEarly.contains(.readable),
         endIsNear: connection.targetEarly.contains(.peerFinished)),
       choice: TransferChoice(configuration.splice))
     connection.phase = .open(received: received, sent: sent)
     if let clients = pipe.clients {
       // Only a client of this host has a process here; a PROXY header speaks of somebody else's.
-      let ours = connection.destination == nil ? connection.client.socket.local : nil
+      let local = connection.destination == nil ? connection.client.socket.local : nil
+      let ours = local.flatMap { $0.address == connection.source.address || $0.address.isLoopback ? $0 : nil }
       connection.account = clients.open(connection.source, destination: ours)
     }
     if let version = configuration.sendsProxy {
@@ -56,7 +58,9 @@ extension Worker {
   func clientChanged(_ connection: Connection, _ readiness: Readiness) {
     switch connection.phase {
     case .open(let received, let sent):
-      if readiness.contains(.failed) { return broken(connection, connection.client, connection.client.socket.takeError()) }
+      if readiness.contains(.failed) {
+        return broken(connection, connection.client, connection.client.socket.takeError())
+      }
       if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
         received.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
       }
@@ -94,7 +98,8 @@ extension Worker {
     if end !== connection.client {
       let why = error.map { "\($0)" } ?? "connection reset"
       connection.pipe.warn(
-        "target_failed", "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
+        "target_failed",
+        "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
     }
     cut(connection)
   }
@@ -147,7 +152,8 @@ extension Worker {
         return fill(half, connection, atMost: limit, taken: &left)
       }
       let asked = min(limit, pooled.pipe.capacity)
-      return note(pooled.pipe.fill(from: half.source.socket, atMost: asked), half, asked: asked, copied: false, &left)
+      return note(
+        pooled.pipe.fill(from: half.source.socket, atMost: asked), half, asked: asked, copied: false, &left)
     }
     release(half)
     let asked = min(limit, scratch.count)

@@ -7,7 +7,8 @@ import SystemPackage
 final class Worker {
   /// A pipe that this worker accepts for.
   struct Service {
-    var pipe: Pipe
+    let pipe: Pipe
+    let listeners: [TCPListener]
     /// Why nothing is accepted now: when to try again.
     var pausedUntil: ContinuousClock.Instant?
   }
@@ -23,6 +24,8 @@ final class Worker {
     let allowance: PipePool.Allowance
     /// Workers that have not ended.
     let running: Atomic<Int>
+    /// Workers that accept nothing more.
+    let draining = Atomic<Int>(0)
     /// Woken at the end of each.
     let ended: Waker
     /// The most connections that a pipe has where its configuration names no limit.
@@ -62,7 +65,8 @@ final class Worker {
     self.mailbox = mailbox
     pool = PipePool(common.allowance)
     poller = try Poller()
-    do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch {
+    do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch
+    {
       throw .failed("waiting for an event descriptor", error)
     }
   }
@@ -108,7 +112,8 @@ final class Worker {
     for message in mailbox.take() {
       switch message {
       case .open(let pipe): open(pipe)
-      case .close(let pipe, let cuts): close(pipe, cuts: cuts)
+      case .close(let pipe): close(pipe)
+      case .drain: drain()
       case .resolved(let pipe): resolved(pipe)
       case .stop: isStopped = true
       }
@@ -135,7 +140,9 @@ final class Worker {
 
   private func lookAtDeadlines() {
     while let entry = deadlines.take(until: now) {
-      guard let connection = connection(Token(entry.token)), connection.scheduled == entry.time else { continue }
+      guard let connection = connection(Token(entry.token)), connection.scheduled == entry.time else {
+        continue
+      }
       connection.scheduled = nil
       guard let deadline = connection.deadline else { continue }
       if deadline <= now { deadlinePassed(connection) } else { schedule(connection) }

@@ -21,7 +21,8 @@ extension ProxyHeader {
   private static func decodeLine(_ bytes: ArraySlice<UInt8>) -> Decoding {
     guard zip(bytes, word).allSatisfy(==) else { return .malformed("it does not begin with PROXY") }
     guard let end = bytes.prefix(longestLine).firstIndex(of: 0x0a) else {
-      return bytes.count < longestLine ? .incomplete : .malformed("its line is longer than \(longestLine) bytes")
+      return bytes.count < longestLine
+        ? .incomplete : .malformed("its line is longer than \(longestLine) bytes")
     }
     let length = end + 1 - bytes.startIndex
     guard length >= 2, bytes[end - 1] == 0x0d else { return .malformed("its line does not end with CR LF") }
@@ -29,9 +30,12 @@ extension ProxyHeader {
       .map { String(decoding: $0, as: UTF8.self) }
     guard words.count >= 2 else { return .malformed("its line has no protocol") }
     if words[1] == "UNKNOWN" { return .complete(ProxyHeader(ends: nil), length: length) }
-    guard words[1] == "TCP4" || words[1] == "TCP6" else { return .malformed("its protocol is not TCP4 or TCP6") }
+    guard words[1] == "TCP4" || words[1] == "TCP6" else {
+      return .malformed("its protocol is not TCP4 or TCP6")
+    }
     let isV4 = words[1] == "TCP4"
-    guard words.count == 6, let source = address(words[2], isV4), let destination = address(words[3], isV4) else {
+    guard words.count == 6, let source = address(words[2], isV4), let destination = address(words[3], isV4)
+    else {
       return .malformed("its addresses are not those of \(words[1])")
     }
     guard let sourcePort = port(words[4]), let destinationPort = port(words[5]) else {
@@ -64,7 +68,9 @@ extension ProxyHeader {
     let length = 16 + Int(bytes[start + 14]) << 8 + Int(bytes[start + 15])
     guard length <= longest else { return .malformed("it is longer than \(longest) bytes") }
     let size: Int? = family == 0x11 ? 4 : family == 0x21 ? 16 : nil
-    if command == 1, let size, length < 16 + 2 * size + 4 { return .malformed("it is too short for its addresses") }
+    if command == 1, let size, length < 16 + 2 * size + 4 {
+      return .malformed("it is too short for its addresses")
+    }
     guard bytes.count >= length else { return .incomplete }
     guard command == 1, let size else { return .complete(ProxyHeader(ends: nil), length: length) }
     let addresses = bytes[(start + 16)...]
