@@ -36,7 +36,7 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     let name = application.escapingControlCharacters
     let abandoned =
-      abandonedSearches == 0 ? "" : " (\(abandonedSearches) searches were given up: simplify those rules)"
+      abandonedSearches == 0 ? "" : " (searches given up: \(abandonedSearches); simplify the rules above it)"
     switch reason {
     case .rule(let source): return "\(name): \(source)" + abandoned
     case .inherited(let source, let ancestor):
