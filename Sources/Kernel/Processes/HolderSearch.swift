@@ -55,7 +55,7 @@ struct HolderSearch {
     var stale = 0
     for candidate in candidates where candidate.isValid {
       if candidate.isFresh {
-        chain(of: candidate.inode) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
+        chain(from: first[candidate.inode]) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
       } else {
         stale += 1
       }
@@ -72,9 +72,11 @@ struct HolderSearch {
 
   /// The wanted inodes without a holder.
   var missing: [UInt64] {
-    wanted.filter { inode in
+    // In most calls each has one.
+    if first.count == wanted.count, candidates.allSatisfy(\.isValid) { return [] }
+    return wanted.filter { inode in
       var isHeld = false
-      chain(of: inode) { _ in isHeld = true }
+      chain(from: first[inode]) { _ in isHeld = true }
       return !isHeld
     }
   }
@@ -86,9 +88,9 @@ struct HolderSearch {
   func result(_ processes: [KnownProcess]) -> [UInt64: [ProcessIdentity]] {
     var holders: [UInt64: [ProcessIdentity]] = [:]
     holders.reserveCapacity(first.count)
-    for inode in first.keys {
+    for (inode, start) in first {
       var held: [ProcessIdentity] = []
-      chain(of: inode) { index in
+      chain(from: start) { index in
         let process = processes[candidates[index].process]
         if held.isEmpty {
           held = process.asHolders
@@ -102,8 +104,8 @@ struct HolderSearch {
     return holders
   }
 
-  private func chain(of inode: UInt64, _ body: (Int) -> Void) {
-    var current = first[inode]
+  private func chain(from start: Int?, _ body: (Int) -> Void) {
+    var current = start
     while let index = current {
       if candidates[index].isValid { body(index) }
       current = candidates[index].next
