@@ -61,7 +61,7 @@ public final class Monitor: Meter {
     try sockets.read(transports, into: &entries)
     let claims = accounting.claims(
       of: deltas, in: flows, sockets: SocketIndex(entries), local: try addresses.read())
-    let holders = processes.holders(of: Set(claims.lazy.flatMap(\.match.inodes)))
+    let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
       of: claims, holders: holders, isDenied: isDenied
