@@ -54,7 +54,7 @@ let package = Package(
     module("Notifications", ["Model", "INI", subprocess, systemPackage]),
 
     // Programs.
-    module("Program", ["Model", "Patterns", "Kernel", "Output", arguments]),
+    module("Program", ["Model", "Kernel", "Output", arguments]),
     program("runmonitor", ["Program", "Model", "Patterns", "Kernel", "Monitors", "Output", arguments]),
     program(
       "runaggregator",

@@ -55,7 +55,7 @@ public struct Aggregator: Sendable {
     // After all readings: one meter may still count the last bytes of what another saw end.
     for measurement in measurements {
       for identity in measurement.exited {
-        guard let member = members.end(identity) else { continue }
+        guard let member = members.end(identity, tick: tick) else { continue }
         applications.leave(identity.pid, from: member.place)
       }
     }

@@ -40,7 +40,9 @@ public struct ApplicationRules: Sendable {
     var rules: [Rule] = []
     for section in file.sections {
       guard section.name == Self.section else {
-        let hint = Spelling.nearest(to: section.name, in: [Self.section]) == nil ? "" : " (did you mean [Application]?)"
+        let hint =
+          Spelling.nearest(to: section.name, in: [Self.section]) == nil
+          ? "" : " (did you mean [Application]?)"
         throw section.error(
           "unknown section [\(section.name)]: this file has one section, [\(Self.section)], with lines NAME=REGEX"
             + hint)
@@ -66,7 +68,9 @@ extension Pattern {
     }
     guard !entry.value.contains("\n") else {
       throw section.error(
-        at: entry, "\(entry.key) goes on in the next line, which is indented: write it in one line, or unindent the next")
+        at: entry,
+        "\(entry.key) goes on in the next line, which is indented: write it in one line, or unindent the next"
+      )
     }
     do {
       try self.init(entry.value)

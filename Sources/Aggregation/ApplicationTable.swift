@@ -93,7 +93,8 @@ struct ApplicationTable: Sendable {
   func appendRows(to rows: inout [UsageRow]) {
     for slot in slots {
       rows.append(
-        UsageRow(name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved))
+        UsageRow(
+          name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved))
     }
   }
 

@@ -35,7 +35,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
   /// One line for a terminal: `Web: group.cfg:12: nginx|httpd`.
   public var description: String {
     let name = application.escapingControlCharacters
-    let abandoned = abandonedSearches == 0 ? "" : " (\(abandonedSearches) searches were given up: simplify those rules)"
+    let abandoned =
+      abandonedSearches == 0 ? "" : " (searches given up: \(abandonedSearches); simplify the rules above it)"
     switch reason {
     case .rule(let source): return "\(name): \(source)" + abandoned
     case .inherited(let source, let ancestor):

@@ -30,7 +30,8 @@ extension Interpreter {
   private static let node = Interpreter(
     inlineWords: ["-e", "--eval", "-p", "--print", "-pe"],
     valuedWords: [
-      "-r", "--require", "-C", "--conditions", "--import", "--loader", "--experimental-loader", "--icu-data-dir",
+      "-r", "--require", "-C", "--conditions", "--import", "--loader", "--experimental-loader",
+      "--icu-data-dir",
       "--title", "--openssl-config", "--redirect-warnings", "--trace-event-categories",
     ],
     groupsLetters: false)

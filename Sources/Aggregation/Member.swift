@@ -58,12 +58,12 @@ struct MemberTable: Sendable {
     return forgotten
   }
 
-  /// Notes that a process ended; returns what was known of it while it lived, nil if nothing.
-  mutating func end(_ identity: ProcessIdentity) -> Member? {
-    guard let index = members.index(forKey: identity), members.values[index].isLiving else { return nil }
-    let member = members.values[index]
-    members.values[index].isLiving = false
-    members.values[index].process = nil
+  /// Notes that a process ended, known or not; returns what was known of it while it lived, nil if nothing.
+  mutating func end(_ identity: ProcessIdentity, tick: Int) -> Member? {
+    let member = members[identity]
+    if let member, !member.isLiving { return nil }
+    members[identity, default: Member(lastTick: tick)].isLiving = false
+    members[identity]?.process = nil
     exited.append(identity)
     if exited.count > exitedLimit {
       for identity in exited.prefix(exitedLimit / 2) { members[identity] = nil }

@@ -49,7 +49,7 @@ enum ProgramName {
     let argument = argument.hasPrefix("-") ? argument.dropFirst() : argument[...]
     guard let colon = argument.firstIndex(of: ":"), !argument[..<colon].contains(" ") else { return argument }
     let after = argument.index(after: colon)
-    return after < argument.endIndex && argument[after] == " " ? argument[..<colon] : argument
+    return after == argument.endIndex || argument[after] == " " ? argument[..<colon] : argument
   }
 
   /// What env(1) runs: without its options and the variables that it sets.

@@ -36,7 +36,8 @@ public struct Thresholds: Sendable {
       watched[index] = min(rules[index].intervalNanoseconds, watched[index].addingClamped(duration))
     }
     let span = TrackedApplication.Tick(
-      number: tick, start: now.advanced(by: .zero - interval), end: now, duration: duration, time: report.time)
+      number: tick, start: now.advanced(by: .zero - interval), end: now, duration: duration, time: report.time
+    )
     for row in report.rows {
       let key = TrackedApplication.Key(row)
       guard let index = applications.index(forKey: key) else {
@@ -59,7 +60,8 @@ public struct Thresholds: Sendable {
   /// rule, a limit or an application that is gone is resolved with the next report.
   public mutating func reload(rules: [ThresholdRule]) {
     let old = self.rules
-    let positions = Dictionary(old.indices.map { (old[$0].name, $0) }, uniquingKeysWith: { first, _ in first })
+    let positions = Dictionary(
+      old.indices.map { (old[$0].name, $0) }, uniquingKeysWith: { first, _ in first })
     watched = rules.map { rule in
       guard let position = positions[rule.name], old[position].interval == rule.interval,
         old[position].filterSource == rule.filterSource

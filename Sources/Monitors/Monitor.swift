@@ -24,7 +24,8 @@ public final class Monitor: Meter {
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
-    addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool, wantsAncestors: Bool = false
+    addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
+    wantsAncestors: Bool = false
   ) {
     self.table = table
     self.sockets = sockets
@@ -113,5 +114,6 @@ extension Warning {
   fileprivate static let offloaded = Warning(
     code: "offloaded",
     text: "some flows are offloaded to a flowtable or to hardware, whose counters may lag or be missing: add "
-      + "`counter` to the flowtable (`nft add flowtable .. { hook ingress priority 0; devices = {..}; counter; }`).")
+      + "`counter` to the flowtable (`nft add flowtable .. { hook ingress priority 0; devices = {..}; counter; }`)."
+  )
 }

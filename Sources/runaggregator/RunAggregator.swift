@@ -15,13 +15,20 @@ import Program
     discussion: """
       Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
       watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
+
+      Exit status: 0 done; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
+      78 a configuration file is wrong.
       """,
     version: bwmonVersion)
 
-  @Option(help: ArgumentHelp("Application rules: an INI file with a section [Application] of name=regex.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Application rules: an INI file with a section [Application] of name=regex.", valueName: "file"))
   var appConfig: String?
 
-  @Option(help: ArgumentHelp("What to measure: an INI file, a section with type=monitor for each monitor.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "What to measure: an INI file, a section with type=monitor for each monitor.", valueName: "file"))
   var monitorConfig: String?
 
   @Option(help: ArgumentHelp("Limits: an INI file, a section for each rule.", valueName: "file"))
@@ -35,7 +42,8 @@ import Program
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Say which rule claims a process with this command line, and exit.", valueName: "command line"))
+    help: ArgumentHelp(
+      "Say which rule claims a process with this command line, and exit.", valueName: "command line"))
   var explain: String?
 
   @Flag(help: "Read all configuration files, say whether they are valid, and exit.")
@@ -46,7 +54,8 @@ import Program
 
   private var files: Configuration.Files {
     Configuration.Files(
-      applications: appConfig, monitors: monitorConfig, notifications: notificationConfig, autoGroup: autoGroup,
+      applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
+      autoGroup: autoGroup,
       inherit: inherit)
   }
 
@@ -61,7 +70,9 @@ import Program
     for warning in configuration.warnings { diagnostics.warning(warning.text) }
     if let explain {
       print(configuration.rules.explain(commandLine: explain))
-    } else if !checkConfig {
+    } else if checkConfig {
+      print("all configuration files are valid")
+    } else {
       try await measure(configuration, diagnostics)
     }
   }

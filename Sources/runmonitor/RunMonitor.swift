@@ -12,20 +12,27 @@ import Program
     commandName: "runmonitor",
     abstract: "Say which process moved how many bytes.",
     discussion: """
-      Reads netfilter's connection table, so bytes are those of IP packets and none is missed between two looks. \
-      Without --bandwidth totals are shown, with what the connections that are open at the start had moved before.
+      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them. Without --bandwidth \
+      totals are shown, with what the connections that are open at the start had moved before.
+
+      Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep runmonitor. Exit status: 0 \
+      done; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege.
       """,
     version: bwmonVersion)
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Show only processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
-  var include: [PatternArgument] = []
+    help: ArgumentHelp(
+      "Show only processes whose command line this regular expression finds. Repeatable.", valueName: "regex"),
+    transform: { try Pattern($0) })
+  var include: [Pattern] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Hide processes whose command line this regular expression finds. Repeatable.", valueName: "regex"))
-  var exclude: [PatternArgument] = []
+    help: ArgumentHelp(
+      "Hide processes whose command line this regular expression finds. Repeatable.", valueName: "regex"),
+    transform: { try Pattern($0) })
+  var exclude: [Pattern] = []
 
   @Flag(help: "Show bytes per second instead of totals.")
   var bandwidth = false
@@ -57,7 +64,7 @@ import Program
     _ table: any FlowTable, _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
   ) throws(KernelError) {
     let filter = MonitorFilter(
-      include: include.map(\.pattern), exclude: exclude.map(\.pattern), ignoresLocal: ignoreLocal)
+      include: include, exclude: exclude, ignoresLocal: ignoreLocal)
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback)

@@ -180,6 +180,21 @@ import Testing
     #expect(table.holders(of: [999]) == [999: [identity(20)]])
   }
 
+  @Test func `where the kernel counts descriptors a search ends with the find`() throws {
+    proc.folder("self")
+    proc.folder("self/fd")
+    for pid in Int32(10)..<20 { proc.add(pid, sockets: [3: UInt64(pid)]) }
+    proc.hold(15, 4, 600)
+    var table = try table()
+    _ = table.holders(of: [10])
+    let before = table.scans
+    // As many descriptors as before, another socket.
+    proc.hold(15, 4, 601)
+    try table.refresh()
+    #expect(table.holders(of: [10, 601]) == [10: [identity(10)], 601: [identity(15)]])
+    #expect(table.scans == before + 1)
+  }
+
   @Test func `with few looks a tick each remembered descriptor still has its turn`() throws {
     var limits = ProcessTable.Limits()
     limits.linkChecks = 10

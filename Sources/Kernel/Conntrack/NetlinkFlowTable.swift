@@ -14,13 +14,19 @@ public final class NetlinkFlowTable: FlowTable {
   /// A table this busy is not going to be quiet at the sixth attempt.
   private static let attempts = 5
 
-  /// Opens the socket; does not yet ask for anything.
-  public init() throws(KernelError) { socket = try NetlinkSocket(.netfilter) }
+  /// Opens the socket and asks the kernel whether this process may read the table.
+  ///
+  /// Errors: `notPermitted` without CAP_NET_ADMIN, `unsupported` where the kernel has no ctnetlink.
+  public init() throws(KernelError) {
+    socket = try NetlinkSocket(.netfilter)
+    // The cheapest question of the subsystem: how many entries there are.
+    let question = Self.request(IPCTNL_MSG_CT_GET_STATS, flags: NetlinkHeader.Flag.acknowledge)
+    try Self.explained { () throws(KernelError) in try socket.perform([question], Self.operation) }
+  }
 
   /// Replaces `flows` by all entries. A dump that the kernel marks as inconsistent is repeated.
   ///
-  /// Errors: `notPermitted` without CAP_NET_ADMIN, `unsupported` where the kernel has no ctnetlink,
-  /// `neverConsistent` when no attempt was whole.
+  /// Errors: those of `init`, and `neverConsistent` when no attempt was whole.
   public func read(into flows: inout [Flow]) throws(KernelError) {
     for _ in 0..<Self.attempts {
       flows.removeAll(keepingCapacity: true)
@@ -31,21 +37,35 @@ public final class NetlinkFlowTable: FlowTable {
   }
 
   private func dump(into flows: inout [Flow]) throws(KernelError) -> Bool {
-    let request = NetlinkRequest(
-      type: UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(IPCTNL_MSG_CT_GET.rawValue),
-      flags: NetlinkHeader.Flag.dump, fixed: NetlinkRequest.nfgenmsg(family: UInt8(AF_UNSPEC)))
+    let request = Self.request(IPCTNL_MSG_CT_GET, flags: NetlinkHeader.Flag.dump)
     var broken: UInt64 = 0
-    let result: (outcome: NetlinkSocket.Outcome, malformed: UInt64)
-    do {
-      result = try socket.dump(request, "reading the connection table") { type, payload in
+    let result = try Self.explained { () throws(KernelError) in
+      try socket.dump(request, Self.operation) { type, payload in
         guard type == FlowDecoder.entryMessage else { return }
         if let flow = FlowDecoder.decode(payload, malformed: &broken) { flows.append(flow) }
       }
-    } catch .failed(_, .invalidArgument) {
-      // nfnetlink answers EINVAL for a subsystem that is not loaded.
-      throw .unsupported("netfilter's connection table (ctnetlink)")
     }
     malformed += broken + result.malformed
     return result.outcome == .complete
+  }
+
+  private static let operation = "reading the connection table"
+
+  private static func request(_ message: cntl_msg_types, flags: UInt16) -> NetlinkRequest {
+    NetlinkRequest(
+      type: UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(message.rawValue), flags: flags,
+      fixed: NetlinkRequest.nfgenmsg(family: UInt8(AF_UNSPEC)))
+  }
+
+  /// nfnetlink answers EINVAL for a subsystem that is not loaded.
+  private static func explained<Answer>(_ body: () throws(KernelError) -> Answer) throws(KernelError)
+    -> Answer
+  {
+    do throws(KernelError) { return try body() } catch {
+      if case .failed(_, .invalidArgument) = error {
+        throw .unsupported("netfilter's connection table (ctnetlink)")
+      }
+      throw error
+    }
   }
 }

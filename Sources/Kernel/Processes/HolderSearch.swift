@@ -20,6 +20,7 @@ struct HolderSearch {
   // The first candidate of an inode, and those of a process.
   private var first: [UInt64: Int] = [:]
   private var ranges: [Range<Int>]
+  private var hasInvalid = false
 
   init(wanted: Set<UInt64>, processes: Int) {
     self.wanted = wanted
@@ -30,7 +31,10 @@ struct HolderSearch {
 
   /// Replaces what `process`, which stands at `index`, is said to hold.
   mutating func set(_ process: KnownProcess, at index: Int) {
-    for candidate in ranges[index] { candidates[candidate].isValid = false }
+    for candidate in ranges[index] {
+      candidates[candidate].isValid = false
+      hasInvalid = true
+    }
     let start = candidates.count
     for socket in process.sockets where wanted.contains(socket.inode) {
       let next = first.updateValue(candidates.count, forKey: socket.inode)
@@ -46,6 +50,7 @@ struct HolderSearch {
   mutating func confirm(_ candidate: Int, _ isValid: Bool) {
     candidates[candidate].isFresh = true
     candidates[candidate].isValid = isValid
+    if !isValid { hasInvalid = true }
   }
 
   /// The candidates to look at again: those whose socket has just been seen elsewhere too, and of the others
@@ -72,7 +77,8 @@ struct HolderSearch {
 
   /// The wanted inodes without a holder.
   var missing: [UInt64] {
-    wanted.filter { inode in
+    if !hasInvalid, first.count == wanted.count { return [] }
+    return wanted.filter { inode in
       var isHeld = false
       chain(of: inode) { _ in isHeld = true }
       return !isHeld
@@ -86,9 +92,9 @@ struct HolderSearch {
   func result(_ processes: [KnownProcess]) -> [UInt64: [ProcessIdentity]] {
     var holders: [UInt64: [ProcessIdentity]] = [:]
     holders.reserveCapacity(first.count)
-    for inode in first.keys {
+    for (inode, start) in first {
       var held: [ProcessIdentity] = []
-      chain(of: inode) { index in
+      chain(from: start) { index in
         let process = processes[candidates[index].process]
         if held.isEmpty {
           held = process.asHolders
@@ -102,8 +108,10 @@ struct HolderSearch {
     return holders
   }
 
-  private func chain(of inode: UInt64, _ body: (Int) -> Void) {
-    var current = first[inode]
+  private func chain(of inode: UInt64, _ body: (Int) -> Void) { chain(from: first[inode], body) }
+
+  private func chain(from start: Int?, _ body: (Int) -> Void) {
+    var current = start
     while let index = current {
       if candidates[index].isValid { body(index) }
       current = candidates[index].next

@@ -41,7 +41,12 @@ struct SearchHistory {
   }
 
   private static let longestPause: UInt64 = 64
+  private let firstPause: UInt64
   private var searches: [UInt64: Search] = [:]
+
+  /// The first pause is longer where the kernel tells that a process's descriptors changed: such a process is
+  /// read anyway.
+  init(countsDescriptors: Bool) { firstPause = countsDescriptors ? 8 : 1 }
 
   /// True when `inode` was never searched, or its pause is over.
   func isDue(_ inode: UInt64, at tick: UInt64) -> Bool {
@@ -55,7 +60,7 @@ struct SearchHistory {
     for inode in missing {
       let last = searches[inode]
       if wereSearched {
-        let pause = min(last.map { $0.pause * 2 } ?? 1, Self.longestPause)
+        let pause = min(last.map { $0.pause * 2 } ?? firstPause, Self.longestPause)
         kept[inode] = Search(pause: pause, next: tick + pause)
       } else {
         kept[inode] = last

@@ -48,7 +48,13 @@ enum ProcessStatus {
   }
 
   private static func field(_ name: String, _ text: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-    text.split(separator: 0x0a).first { $0.starts(with: name.utf8) }?.dropFirst(name.utf8.count)
+    var rest = text
+    while !rest.isEmpty {
+      let line = rest.prefix { $0 != 0x0a }
+      if line.starts(with: name.utf8) { return line.dropFirst(name.utf8.count) }
+      rest = rest.dropFirst(line.count + 1)
+    }
+    return nil
   }
 }
 

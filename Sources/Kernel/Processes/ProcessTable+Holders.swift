@@ -15,7 +15,11 @@ extension ProcessTable {
     var search = HolderSearch(wanted: inodes, processes: processes.count)
     for index in processes.indices {
       processes[index].isFresh = false
-      if hasChanged(index) { scan(index) }
+      if hasChanged(index) {
+        scan(index)
+        // Another program closes what it does not inherit.
+        if let identity = processes[index].identity { descriptions[identity]?.nextCheck = tick }
+      }
       search.set(processes[index], at: index)
     }
     var isSearched = searchAll(&search)
@@ -88,23 +92,30 @@ extension ProcessTable {
     sockets.removeAll(keepingCapacity: true)
     processes[index].isFresh = true
     processes[index].isDenied = false
-    let pid = processes[index].pid
-    do throws(Errno) {
-      // Taken before the look: a change meanwhile shows as one in the next call.
-      processes[index].descriptors = try root.status(of: "\(pid)/fd")
-      // Open folders stay with the process they were opened for, whoever has its pid later.
-      let folder = try OpenFile("\(pid)", in: root, isFolder: true)
-      if let stat = try readStat(folder) {
-        let identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
-        note(identity)
-        descriptions[identity]?.nextCheck = tick
-        try readSockets(OpenFile("fd", in: folder, isFolder: true), into: &sockets)
-      } else {
-        failed += 1
-      }
-    } catch { processes[index].isDenied = noteFailure(error) }
+    do throws(Errno) { try readSockets(openDescriptors(index), into: &sockets) } catch {
+      processes[index].isDenied = noteFailure(error)
+    }
     heldSockets += sockets.count
     processes[index].sockets = sockets
+  }
+
+  /// Opens /proc/PID/fd, and makes sure who has the pid.
+  private mutating func openDescriptors(_ index: Int) throws(Errno) -> OpenFile {
+    let pid = processes[index].pid
+    let known = processes[index].identity == nil ? nil : processes[index].descriptors
+    // Taken before the look: a change meanwhile shows as one in the next call.
+    let status = try root.status(of: "\(pid)/fd")
+    processes[index].descriptors = status
+    if let known, known.inode == status.inode {
+      let descriptors = try OpenFile("\(pid)/fd", in: root, isFolder: true)
+      if try descriptors.status().inode == known.inode { return descriptors }
+    }
+    // Open folders stay with the process they were opened for, whoever has its pid later.
+    let folder = try OpenFile("\(pid)", in: root, isFolder: true)
+    // Without a name nobody can be said to hold anything.
+    guard let stat = try readStat(folder) else { throw .badMessage }
+    note(ProcessIdentity(pid: pid, startTime: stat.startTime))
+    return try OpenFile("fd", in: folder, isFolder: true)
   }
 
   private mutating func readSockets(

@@ -54,7 +54,7 @@ public struct ProcessTable: ~Copyable {
   var heldSockets = 0
   var droppedSockets: UInt64 = 0
   var exitedSinceRefresh: [ProcessIdentity] = []
-  var searches = SearchHistory()
+  var searches: SearchHistory
   var descriptions: [ProcessIdentity: RememberedDescription] = [:]
   var descriptionBytes = 0
   var exitedDescriptions = 0
@@ -69,6 +69,7 @@ public struct ProcessTable: ~Copyable {
       throw .failed("opening \(path)", error)
     }
     countsDescriptors = (try? root.status(of: "self/fd").size).map { $0 > 0 } ?? false
+    searches = SearchHistory(countsDescriptors: countsDescriptors)
     self.path = path
     self.limits = limits
     entries = NumberedEntries(limit: limits.entries)

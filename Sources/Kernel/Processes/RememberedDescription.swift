@@ -24,10 +24,12 @@ struct RememberedDescription {
     nextCheck = tick + 1
   }
 
-  /// Notes that the command line is the same at `tick`: the next look comes after twice the pause.
+  /// Notes that the command line is the same at `tick`: the next look comes after twice the pause, and once
+  /// that is the longest, at a tick of the process's own, so that not all are looked at together.
   mutating func confirm(at tick: UInt64) {
-    pause = min(pause * 2, Self.longestPause)
-    nextCheck = tick + pause
+    if pause < Self.longestPause { pause *= 2 }
+    let turn = tick &+ UInt64(truncatingIfNeeded: description.identity.pid)
+    nextCheck = tick + (pause < Self.longestPause ? pause : pause - turn % pause)
   }
 
   /// Bytes of text.

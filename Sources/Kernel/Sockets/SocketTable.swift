@@ -18,7 +18,8 @@ public struct SocketTable: ~Copyable {
     case procfs
   }
 
-  /// Why sock_diag last refused a table; nil while it has answered for all.
+  /// Why sock_diag is not used, or last failed; nil while it works. That this kernel lacks it for a protocol is
+  /// no failure: `source(of:)` says so.
   public private(set) var netlinkError: KernelError?
   /// Messages and lines that could not be understood, since start.
   public var malformed: UInt64 { tally.malformed }
@@ -47,7 +48,8 @@ public struct SocketTable: ~Copyable {
     do throws(KernelError) { netlink = try NetlinkSocket(.socketDiagnostics) } catch { netlinkError = error }
   }
 
-  /// Where the sockets of `transport` came from in the last read; nil when it was not asked for.
+  /// Where the sockets of `transport` came from in the last read; nil when it was not asked for,
+  /// or is none of those that this type knows.
   ///
   /// A protocol whose two address families come from different sources counts as read from /proc.
   public func source(of transport: TransportProtocol) -> Source? {
@@ -117,7 +119,7 @@ extension SocketTable {
       return true
     } catch {
       sockets.removeSubrange(start...)
-      netlinkError = error
+      if !error.isMissing { netlinkError = error }
       if error.isLasting { refused.insert(table) }
       return false
     }
@@ -146,12 +148,17 @@ extension SocketTable {
 }
 
 extension KernelError {
+  /// True when this kernel has no diagnostics for what was asked.
+  fileprivate var isMissing: Bool {
+    guard case .failed(_, let errno) = self else { return false }
+    return errno == .noSuchFileOrDirectory || errno == .invalidArgument
+  }
+
   /// True when the same question would get the same answer again: the kernel lacks it, or forbids it.
   fileprivate var isLasting: Bool {
     switch self {
     case .notPermitted, .unsupported: true
-    case .failed(_, let errno): errno == .noSuchFileOrDirectory || errno == .invalidArgument
-    default: false
+    default: isMissing
     }
   }
 }

@@ -1,0 +1,114 @@
+import Aggregation
+import INI
+import Model
+import Testing
+
+@Suite struct ApplicationRulesTests {
+  @Test(arguments: [
+    ("nginx: worker process", "Web"), ("/usr/sbin/httpd -k start", "Web"), ("sshd: root@pts/0", "SSH"),
+    ("vim nginx.conf", "Web"), ("firefox", "firefox"), ("", ""),
+  ])
+  func `the first rule that matches claims`(commandLine: String, application: String) throws {
+    let rules = try rules("Web=nginx|httpd", "SSH=^sshd:", "Editor=vim")
+    #expect(rules.claim(process(1, commandLine)).application == application)
+  }
+
+  @Test func `the order is that of the file`() throws {
+    #expect(try rules("b=x", "a=x").claim(process(1, "x")).application == "b")
+    #expect(try rules("a=x", "b=x").claim(process(1, "x")).application == "a")
+  }
+
+  @Test func `names are kept as they are written, and regular expressions may hold = and :`() throws {
+    let rules = try rules("Web Servers = --port=80", "Proxy: x:y", "Größe=%s")
+    #expect(rules.rules.map(\.name) == ["Web Servers", "Proxy", "Größe"])
+    #expect(rules.claim(process(1, "a --port=80")).application == "Web Servers")
+    #expect(rules.claim(process(1, "x:y")).application == "Proxy")
+    #expect(rules.claim(process(1, "%s")).application == "Größe")
+  }
+
+  @Test(arguments: [
+    (
+      "[Aplication]\na=b",
+      "f:1: unknown section [Aplication]: this file has one section, [Application], with lines NAME=REGEX (did you mean [Application]?)"
+    ),
+    ("[ssh]", "f:1: unknown section [ssh]: this file has one section, [Application], with lines NAME=REGEX"),
+    (
+      "[Application]\nok=a\nweb=nginx(",
+      "f:3: web: the regular expression is wrong after 6 characters: missing closing parenthesis; correct it"
+    ),
+    ("[Application]\nweb=", "f:2: web has no regular expression: write .* if it is meant for everything"),
+    (
+      "[Application]\nweb=nginx\n  ssh=sshd",
+      "f:2: web goes on in the next line, which is indented: write it in one line, or unindent the next"
+    ),
+    ("[Application]\nweb=a\nWeb=b", "f:3: key \"Web\" is already in line 2: remove one of the two"),
+  ])
+  func `a wrong file is refused with its line`(text: String, expected: String) {
+    let error = #expect(throws: INIError.self) {
+      try ApplicationRules(try INIFile(name: "f", bytes: text.utf8), autoGroup: false, inherit: false)
+    }
+    #expect(error?.description == expected)
+  }
+
+  @Test func `a file without rules claims nothing`() throws {
+    let empty = try ApplicationRules(INIFile(name: "f", bytes: []), autoGroup: false, inherit: false)
+    #expect(empty.claim(process(1, "curl x")).application == "curl x")
+  }
+
+  @Test(arguments: [
+    (["/bin/sh ./deploy", "sshd: a@pts/0", "nginx"], "SSH"), (["nginx", "sshd: a@pts/0"], "Web"),
+    (["bash", "init"], "helper --x"), ([], "helper --x"),
+  ])
+  func `an unclaimed process inherits its nearest claimed ancestor`(ancestors: [String], application: String)
+    throws
+  {
+    let lines = try rules("Web=nginx", "SSH=^sshd:", inherit: true)
+    #expect(lines.claim(process(1, "helper --x", ancestors: ancestors)).application == application)
+  }
+
+  @Test func `the own command line goes before ancestors, and those before the program`() throws {
+    let lines = try rules("Web=nginx", "SSH=^sshd:", autoGroup: true, inherit: true)
+    #expect(lines.claim(process(1, "nginx", ancestors: ["sshd: x"])).application == "Web")
+    #expect(lines.claim(process(1, "/bin/x y", ancestors: ["sshd: x"])).application == "SSH")
+    #expect(lines.claim(process(1, "/bin/x y", ancestors: ["init"])).application == "x")
+    let without = try rules("SSH=^sshd:")
+    #expect(without.claim(process(1, "/bin/x y", ancestors: ["sshd: x"])).application == "/bin/x y")
+  }
+
+  @Test(arguments: [
+    ("/usr/sbin/nginx -g x", "Web: group.cfg:3: nginx|httpd"),
+    ("python3 /opt/a/job.py", "job.py: no rule claims it, it is grouped by its program"),
+    (
+      "[kworker/0:1-events]",
+      "[kworker/0:1-events]: no rule claims it, it stands for itself; add a line to [Application]"
+    ),
+  ])
+  func `explain names the rule`(commandLine: String, expected: String) throws {
+    let lines = try rules("SSH=sshd", "Web=nginx|httpd", autoGroup: true)
+    #expect(lines.explain(commandLine: commandLine).description == expected)
+  }
+
+  @Test func `explain is safe for a terminal, and names the ancestor`() throws {
+    let lines = try rules("SSH=sshd", inherit: true)
+    #expect(lines.explain(commandLine: "a\u{1b}[2J").description.hasPrefix("a\\e[2J: no rule claims it"))
+    let claim = lines.claim(process(1, "x", ancestors: ["sshd: \n"]))
+    #expect(claim.description == "SSH: group.cfg:2: sshd (by its ancestor sshd: \\n)")
+  }
+
+  @Test func `a search that takes too long is counted and does not claim`() throws {
+    let lines = try rules("Evil=(a+)+$", "Good=!")
+    let claim = lines.claim(process(1, String(repeating: "a", count: 5000) + "!"))
+    #expect(claim.application == "Good")
+    #expect(claim.abandonedSearches == 1)
+    #expect(claim.description.hasSuffix("(searches given up: 1; simplify the rules above it)"))
+  }
+
+  @Test func `a name is bounded and keeps what tells two programs apart`() {
+    let path = String(repeating: "/x.jar:", count: 20_000)
+    let rules = ApplicationRules()
+    let one = rules.claim(process(1, "java -cp \(path) kafka.Kafka")).application
+    let two = rules.claim(process(2, "java -cp \(path) zookeeper.Main")).application
+    #expect(one.utf8.count < 5000 && one.hasPrefix("java -cp /x.jar:") && one.hasSuffix("kafka.Kafka"))
+    #expect(one != two)
+  }
+}

@@ -1,0 +1,76 @@
+import Aggregation
+import Glibc
+import INI
+import Model
+import Testing
+
+/// The files of `samples/` are read by the program as they are.
+@Suite struct SamplesTests {
+  /// Reads a sample, which stands beside this test's folder.
+  private func sample(_ name: String, file: String = #filePath) throws -> INIFile {
+    let root = file.split(separator: "/").dropLast(3).joined(separator: "/")
+    guard let stream = unsafe fopen("/\(root)/samples/\(name)", "r") else {
+      Issue.record("samples/\(name) is missing")
+      return try INIFile(name: name, bytes: [])
+    }
+    defer { unsafe _ = fclose(stream) }
+    var bytes: [UInt8] = []
+    while case let byte = unsafe getc(stream), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
+    return try INIFile(name: name, bytes: bytes)
+  }
+
+  @Test(arguments: [
+    ("nginx: worker process", "Web servers"), ("/usr/sbin/apache2 -k start", "Web servers"),
+    ("sshd: root@pts/0", "SSH"), ("/usr/bin/ssh host", "SSH"), ("scp a b:", "SSH"), ("ssh-agent", "SSH"),
+    ("curl -s http://h/nginx", "Downloads"), ("/usr/bin/curl x", "Downloads"), ("wget x", "Downloads"),
+    ("curlew x", "curlew x"), ("vim curl", "vim curl"),
+    ("/usr/bin/python3 /usr/bin/borg create", "Backup"), ("rsync -a x y", "Backup"),
+    ("/usr/lib/git-core/git-remote-https origin x", "Git"), ("git pull", "Git"),
+    ("postgres: 15/main: walwriter", "Databases"), ("/usr/lib/postfix/sbin/master -w", "Mail"),
+    ("/lib/systemd/systemd-resolved", "Names"), ("/usr/sbin/chronyd -F 1", "Time"),
+    ("/usr/lib/apt/methods/http", "Packages"), ("/usr/bin/python3 /usr/bin/pip3 install x", "Packages"),
+    ("/usr/lib/firefox/firefox -contentproc", "Browsers"), ("/usr/bin/dockerd -H fd://", "Containers"),
+  ])
+  func `the sample rules claim what they are named for`(commandLine: String, application: String) throws {
+    let rules = try ApplicationRules(sample("group.sample.cfg"), autoGroup: false, inherit: false)
+    #expect(rules.claim(process(1, commandLine)).application == application)
+  }
+
+  @Test func `the sample notifications are read and document each key`() throws {
+    let file = try sample("notifications.sample.cfg")
+    let commands = ["notification_command", "on_resolve", "command_timeout"]
+    for section in file.sections { try section.checkKeys(known: ThresholdRule.keys + commands) }
+    let rules = try file.sections.map { try ThresholdRule($0) }
+    #expect(rules.map(\.name) == ["SSH", "Downloads", "Anything", "Routed"])
+    #expect(rules.flatMap(\.warnings) == [])
+    let mail = try file.section(named: "SSH")?.words("notification_command")
+    #expect(mail == ["mail", "-s", "SSH exceeding bandwidth limit", "root"])
+    for section in file.sections { #expect(try section.words("notification_command")?.isEmpty == false) }
+  }
+
+  @Test func `the sample rules and notifications work together`() throws {
+    var aggregator = Aggregator(
+      rules: try ApplicationRules(sample("group.sample.cfg"), autoGroup: false, inherit: false))
+    let file = try sample("notifications.sample.cfg")
+    var thresholds = Thresholds(rules: try file.sections.map { try ThresholdRule($0) })
+    let curl = process(1, "curl -s http://h/")
+    let start = ContinuousClock.now
+    var alerts: [Alert] = []
+    for second in 1...3 {
+      let report = aggregator.absorb(
+        [measured([reading(curl, 100_000)])], at: Timestamp(seconds: Int64(second)))
+      alerts += thresholds.update(with: report, at: start.advanced(by: .seconds(second)))
+    }
+    #expect(alerts.map { "\($0.rule) \($0.subject) \($0.state)" } == ["Downloads Downloads firing"])
+  }
+
+  @Test func `the sample monitors have known values`() throws {
+    let file = try sample("monitors.sample.cfg")
+    #expect(!file.sections.isEmpty)
+    for section in file.sections {
+      try section.checkKeys(known: ["type", "include", "exclude", "ignorelocal"])
+      #expect(try section.required("type") == "monitor")
+      _ = try section.boolean("ignorelocal")
+    }
+  }
+}
