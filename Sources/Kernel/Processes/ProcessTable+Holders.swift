@@ -118,6 +118,15 @@ extension ProcessTable {
     return try OpenFile("fd", in: folder, isFolder: true)
   }
 
+  /// True when the process has ended: the kernel refuses to read the links of one that is about to go.
+  private mutating func hasEnded(_ pid: Int32) -> Bool {
+    do throws(Errno) {
+      return try readStat(OpenFile("\(pid)", in: root, isFolder: true))?.isDead ?? false
+    } catch {
+      return error == .noSuchFileOrDirectory || error == .noSuchProcess
+    }
+  }
+
   private mutating func readSockets(
     _ folder: borrowing OpenFile, into sockets: inout [KnownProcess.HeldSocket]
   ) throws(Errno) {
