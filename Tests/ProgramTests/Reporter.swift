@@ -56,7 +56,8 @@ struct Reporter: Sendable {
     #expect(status == .exited(0), "\(process.errors.text)")
   }
 
-  private var state: String {
+  /// What it said last, for a failing test.
+  var state: String {
     "\(process.output.lines.suffix(2).joined(separator: "\n"))\n\(process.errors.text)"
   }
 }
