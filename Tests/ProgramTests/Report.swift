@@ -15,6 +15,10 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    var connections: Int?
+    var accepted: Int?
+    var failed: Int?
+    var address: String?
 
     var usage: HostView { HostView(received: received, sent: sent) }
   }

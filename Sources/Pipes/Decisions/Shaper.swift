@@ -1,7 +1,10 @@
 import Model
 
 /// A limit that all connections of one direction of a pipe share: a token bucket, and a queue in which they take
-/// turns with small grants, so that each gets the same. Does no I/O.
+/// turns with small grants. Does no I/O.
+///
+/// Who was granted least comes first (start-time fair queueing), so that each gets the same, whatever the order in
+/// which workers ask.
 struct Shaper: Sendable {
   /// Who waits for a grant: a half connection of a worker.
   struct Ticket: Sendable, Hashable {
@@ -17,13 +20,26 @@ struct Shaper: Sendable {
     var ticket: Ticket
     /// How many bytes.
     var bytes: Int
+    /// What the owner brings with its next request.
+    var turn: Double
+  }
+
+  private struct Waiting: Sendable, Comparable {
+    var turn: Double
+    // Of equals, who came first.
+    var arrival: UInt64
+    var ticket: Ticket
+
+    static func < (left: Waiting, right: Waiting) -> Bool {
+      (left.turn, left.arrival) < (right.turn, right.arrival)
+    }
   }
 
   /// How often workers look for grants, at least.
   static let tick = Duration.milliseconds(5)
   /// The bucket holds what flows in this time, so that a late tick loses nothing and a burst stays short.
   private static let depth = 0.05
-  private static let largestGrant = 1 << 20
+  private static let largestGrant = 64 << 20
   /// About a segment: below it the cost of a byte rises.
   private static let usualGrant = 1448.0
 
@@ -32,8 +48,10 @@ struct Shaper: Sendable {
 
   private var tokens = 0.0
   private var last: ContinuousClock.Instant?
-  private var queue: [Ticket] = []
-  private var head = 0
+  private var queue = PriorityQueue<Waiting>()
+  private var arrivals: UInt64 = 0
+  // The turn that was served last: who comes new or was silent starts there.
+  private var turn = 0.0
   // By worker.
   private var granted: [[Grant]] = []
 
@@ -41,12 +59,13 @@ struct Shaper: Sendable {
   init(rate: Double?) { self.rate = rate }
 
   /// How many wait.
-  var waiting: Int { queue.count - head }
+  var waiting: Int { queue.count }
 
-  /// Puts `ticket` at the end of the queue.
-  mutating func request(_ ticket: Ticket, at now: ContinuousClock.Instant) {
-    if queue.isEmpty { refill(at: now) }
-    queue.append(ticket)
+  /// Puts `ticket` into the queue, with the turn that came with its last grant.
+  mutating func request(_ ticket: Ticket, turn: Double = 0, at now: ContinuousClock.Instant) {
+    if queue.count == 0 { refill(at: now) }
+    arrivals += 1
+    queue.insert(Waiting(turn: max(turn, self.turn), arrival: arrivals, ticket: ticket))
   }
 
   /// Hands out what has flowed into the bucket until `now`, and returns what is for `worker`.
@@ -78,21 +97,18 @@ struct Shaper: Sendable {
   }
 
   private mutating func distribute() {
-    while head < queue.count {
-      var bytes = Self.largestGrant
-      if let rate {
-        bytes = grantSize(rate)
+    // The same for all of this turn, however many are left in it.
+    let bytes = rate.map(grantSize) ?? Self.largestGrant
+    while let next = queue.first {
+      if rate != nil {
         guard tokens >= Double(bytes) else { break }
         tokens -= Double(bytes)
       }
-      let ticket = queue[head]
-      head += 1
-      while granted.count <= ticket.worker { granted.append([]) }
-      granted[ticket.worker].append(Grant(ticket: ticket, bytes: bytes))
-    }
-    if head == queue.count || head > 1024 {
-      queue.removeFirst(head)
-      head = 0
+      _ = queue.popFirst()
+      turn = next.turn
+      while granted.count <= next.ticket.worker { granted.append([]) }
+      granted[next.ticket.worker].append(
+        Grant(ticket: next.ticket, bytes: bytes, turn: next.turn + Double(bytes)))
     }
   }
 

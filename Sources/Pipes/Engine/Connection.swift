@@ -22,6 +22,8 @@ final class HalfConnection {
   var leftoverStart = 0
   /// What it may still move under a limit.
   var grant = 0
+  /// What its last grant said about the next.
+  var turn = 0.0
   /// Whether it stands in the lane's queue.
   var waitsForGrant = false
 

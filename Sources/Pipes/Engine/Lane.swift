@@ -26,8 +26,8 @@ final class Lane: Sendable {
   }
 
   /// Puts a half connection into the queue.
-  func request(_ ticket: Shaper.Ticket, at now: ContinuousClock.Instant) {
-    shaper.withLock { $0.request(ticket, at: now) }
+  func request(_ ticket: Shaper.Ticket, turn: Double, at now: ContinuousClock.Instant) {
+    shaper.withLock { $0.request(ticket, turn: turn, at: now) }
   }
 
   /// The grants that are due to `worker`.

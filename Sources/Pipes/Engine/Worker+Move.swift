@@ -134,7 +134,7 @@ extension Worker {
       half.waitsForGrant = true
       var ticket = connection.token
       ticket.kind = half.lane.direction == .received ? .client : .attempt(0)
-      half.lane.request(Shaper.Ticket(worker: index, token: ticket.raw), at: now)
+      half.lane.request(Shaper.Ticket(worker: index, token: ticket.raw), turn: half.turn, at: now)
       shaped[ObjectIdentifier(half.lane), default: Waiting(lane: half.lane)].count += 1
       if nextGrants == nil { nextGrants = now + Shaper.tick }
     }
@@ -256,6 +256,7 @@ extension Worker {
     let half = lane.direction == .received ? received : sent
     half.waitsForGrant = false
     half.grant = grant.bytes
+    half.turn = grant.turn
     move(connection)
   }
 }
