@@ -46,7 +46,9 @@ struct PipeTransferTests {
     let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
     let before = try pipe.descriptors()
     try await PipePeer.run("half_close", in: lab.a)
-    let report = try await pipe.report("no connection", within: .seconds(5)) { $0.pipe?.connections == 0 }
+    let report = try await pipe.report("no connection", within: .seconds(5)) {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == 1
+    }
     #expect(report.pipe?.usage == HostView(received: 1 << 20, sent: 10 << 20))
     // What may stay is a pipe for the next that splices.
     #expect(try pipe.descriptors() <= before + 4)
@@ -102,7 +104,9 @@ struct PipeTransferTests {
     }
     peer.process.signal(SIGKILL)
     _ = try await peer.process.ended()
-    let report = try await pipe.report("no connection") { $0.pipe?.connections == 0 }
+    let report = try await pipe.report("no connection") {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == 1
+    }
     let delivered = try #require(peer.process.output.lines.compactMap { UInt64($0) }.last)
     #expect(try #require(report.pipe).received >= delivered)
     let totals = try pipe.reports().compactMap { $0.pipe?.received }
