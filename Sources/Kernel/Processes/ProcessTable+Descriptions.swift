@@ -14,8 +14,9 @@ extension ProcessTable {
   /// With `ancestors`, the command lines of at most 16 ancestors, up to pid 1, as they were when first asked
   /// for: a process that init inherits keeps them.
   public mutating func description(of identity: ProcessIdentity, ancestors: Bool) -> ProcessDescription? {
-    guard var known = descriptions[identity] ?? readDescription(of: identity) else { return nil }
-    var isNews = descriptions[identity] == nil
+    let remembered = descriptions[identity]
+    guard var known = remembered ?? readDescription(of: identity) else { return nil }
+    var isNews = remembered == nil
     if known.exitedAt == nil, known.nextCheck <= tick {
       update(&known)
       isNews = true
