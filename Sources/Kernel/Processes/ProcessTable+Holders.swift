@@ -32,7 +32,7 @@ extension ProcessTable {
   /// True when all descriptors of a process must be read before it can be relied on.
   private func hasChanged(_ index: Int) -> Bool {
     guard let known = processes[index].descriptors else { return true }
-    return known != (try? root.status(of: "\(processes[index].pid)/fd"))
+    return known != (try? root.status(of: processes[index].descriptorFolder))
   }
 
   /// Looks again at those remembered descriptors whose turn it is, and reads the processes where one differs.
@@ -42,7 +42,7 @@ extension ProcessTable {
       var differing = Set<Int>()
       for index in due {
         let candidate = search.candidates[index]
-        let path = "\(processes[candidate.process].pid)/fd/\(candidate.descriptor)"
+        let path = "\(processes[candidate.process].descriptorFolder)/\(candidate.descriptor)"
         let target = try? text[..<root.readLink(path, into: &text)]
         let isHeld = target.flatMap(SocketLink.inode) == candidate.inode
         search.confirm(index, isHeld)
@@ -91,7 +91,7 @@ extension ProcessTable {
     let pid = processes[index].pid
     do throws(Errno) {
       // Taken before the look: a change meanwhile shows as one in the next call.
-      processes[index].descriptors = try root.status(of: "\(pid)/fd")
+      processes[index].descriptors = try root.status(of: processes[index].descriptorFolder)
       // Open folders stay with the process they were opened for, whoever has its pid later.
       let folder = try OpenFile("\(pid)", in: root, isFolder: true)
       if let stat = try readStat(folder) {
