@@ -24,8 +24,15 @@ public struct Screen {
     }
   }
 
-  /// Writes `event`; returns whether anybody still reads.
-  public mutating func show(_ event: Event) throws(KernelError) -> StandardOutput.Outcome {
+  /// Writes `events` in their order; returns whether anybody still reads.
+  public mutating func show(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
+    for event in events {
+      guard try show(event) == .written else { return .closed }
+    }
+    return .written
+  }
+
+  private mutating func show(_ event: Event) throws(KernelError) -> StandardOutput.Outcome {
     guard repaints else {
       let text = renderer.render(event)
       return text.isEmpty ? .written : try StandardOutput.write(text)

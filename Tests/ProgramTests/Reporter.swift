@@ -67,6 +67,6 @@ extension ChildProcess {
   /// may read all processes, and the programs rightly say so.
   var complaints: [String] {
     let isSandboxed = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/1/fd/0")) == nil
-    return errors.lines.filter { !isSandboxed || !$0.contains("processes may not be read") }
+    return errors.lines.filter { !isSandboxed || !$0.contains("processes that may not be read") }
   }
 }
