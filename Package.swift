@@ -62,7 +62,7 @@ let package = Package(
     program(
       "runaggregator",
       [
-        "Program", "Model", "INI", "Patterns", "Kernel", "Monitors", "Aggregation", "Output",
+        "Program", "Model", "INI", "Patterns", "Kernel", "Monitors", "Pipes", "Aggregation", "Output",
         "Notifications", arguments,
       ]),
 

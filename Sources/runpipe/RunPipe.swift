@@ -45,6 +45,7 @@ import Program
   }
 
   func run() throws {
+    StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runpipe")
     do {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: false)
@@ -75,16 +76,17 @@ extension RunPipe {
 
   private func forward(_ meter: PipeMeter, _ loop: borrowing ReportLoop) throws {
     var screen = Screen(report.format, style: .totals)
+    defer { screen.end() }
     let ending = try loop.run { (now) throws(KernelError) in
       _ = meter.readings(until: now)
       return meter.report(at: WallClock.now())
     } show: { (report) throws(KernelError) in
-      try screen.show(.usage(report))
+      try screen.show([.usage(report)])
     }
     let cut = ending == .terminated ? try drain(meter, &screen) : 0
     meter.stop()
     _ = meter.readings(until: .now)
-    if ending != .outputClosed { _ = try screen.show(.usage(meter.report(at: WallClock.now()))) }
+    if ending != .outputClosed { _ = try screen.show([.usage(meter.report(at: WallClock.now()))]) }
     guard cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
   }
@@ -101,7 +103,7 @@ extension RunPipe {
       if now - shown >= report.period {
         shown = now
         _ = meter.readings(until: now)
-        _ = try screen.show(.usage(meter.report(at: WallClock.now())))
+        _ = try screen.show([.usage(meter.report(at: WallClock.now()))])
       }
       if case .signal(let signal) = try ticker.wait(), signal == .interrupt || signal == .terminate {
         return meter.openConnections
