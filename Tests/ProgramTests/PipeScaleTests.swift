@@ -36,7 +36,9 @@ struct PipeScaleTests {
     try await pipe.report("their bytes") { $0.pipe?.received ?? 0 > seen + 1_000_000 }
     try await active.finished()
     try await idle.finished()
-    try await pipe.report("no connection") { $0.pipe?.connections == 0 }
+    try await pipe.report("no connection") {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == Self.idleCount + 100
+    }
     #expect(try pipe.descriptors() <= before + 32)
     try await pipe.stop()
   }
@@ -61,7 +63,7 @@ struct PipeScaleTests {
     #expect(process.name.contains("pipe_peer.py hold"))
     try await here.finished()
     try await there.finished()
-    let last = try await pipe.report("no connection") { $0.pipe?.connections == 0 }
+    let last = try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted == 5 }
     #expect(last.row(named: "10.77.1.2")?.usage == HostView(received: 2, sent: 2))
     #expect(last.pipe?.usage == HostView(received: 5, sent: 5))
     try await pipe.stop()

@@ -81,7 +81,7 @@ extension Worker {
       switch action {
       case .wait: return schedule(connection)
       case .use(let index): return connected(connection, index, endpoints[index])
-      case .giveUp(let error): return unreachable(connection, endpoints, "\(error)")
+      case .giveUp(let error): return unreachable(connection, "unreachable", endpoints, "\(error)")
       case .start(let index):
         do throws(Errno) {
           try attempt(connection, index, endpoints[index])
@@ -98,14 +98,14 @@ extension Worker {
     connection.attempts[index] = end
   }
 
-  private func unreachable(_ connection: Connection, _ endpoints: [Endpoint], _ why: String) {
+  private func unreachable(_ connection: Connection, _ code: String, _ endpoints: [Endpoint], _ why: String) {
     let pipe = connection.pipe
     pipe.noteFailed()
     pipe.target.distrust()
     let places =
       endpoints.prefix(4).map(\.description).joined(separator: ", ") + (endpoints.count > 4 ? ", .." : "")
     pipe.warn(
-      "unreachable",
+      code,
       "cannot connect to \(places): \(why). The client was refused; check that the target is up and listens.")
     cut(connection)
   }
@@ -148,7 +148,7 @@ extension Worker {
     case .dialing(var dial, let endpoints):
       guard connection.started + connection.configuration.connectTimeout > now else {
         let limit = connection.configuration.connectTimeout.inSeconds
-        return unreachable(connection, endpoints, "no answer within \(limit) s")
+        return unreachable(connection, "no_answer", endpoints, "no answer within \(limit) s")
       }
       let action = dial.advance(to: now)
       connection.phase = .dialing(dial, endpoints)

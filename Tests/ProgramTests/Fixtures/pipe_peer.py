@@ -419,7 +419,7 @@ def drip():
 
 
 def activate():
-    """Makes the listening socket PIPE and runs the rest of the command line on it, again each time it ends, twice."""
+    """Makes the listening socket PIPE and runs the rest of the command line on it, again each time it ends, three times."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(PIPE)
