@@ -8,6 +8,8 @@ import Model
 public struct Accounting: Sendable {
   private var ledger: FlowLedger
   private var attribution = Attribution()
+  /// Flows that ended with the last reading: their owners are needed until its bytes are settled.
+  private var gone: [FlowKey] = []
   private var filters: [MonitorFilter]
   private var remainder: Visibility
   private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
@@ -21,10 +23,11 @@ public struct Accounting: Sendable {
     remainder = Visibility(ofRemainder: filters)
   }
 
-  /// Takes the table as it is now; returns the flows that moved something, and forgets those that are gone.
-  public mutating func advance(to flows: [Flow]) -> [FlowDelta] {
-    let changes = ledger.advance(to: flows)
-    attribution.forget(changes.gone)
+  /// Takes the table as it is now; returns the flows that moved something.
+  public mutating func advance(to snapshot: FlowSnapshot) -> [FlowDelta] {
+    attribution.forget(gone)
+    let changes = ledger.advance(to: snapshot)
+    gone = changes.gone
     return changes.deltas
   }
 

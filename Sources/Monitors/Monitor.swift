@@ -12,7 +12,7 @@ public final class Monitor: Meter {
   private let countsLookback: Bool
   private let wantsAncestors: Bool
 
-  private var flows: [Flow] = []
+  private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
@@ -40,9 +40,8 @@ public final class Monitor: Meter {
   ///
   /// Errors: those of reading the connection table, or when /proc cannot be listed.
   public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
-    var table = table
-    try table.read(into: &flows)
-    let deltas = accounting.advance(to: flows)
+    try table.read(into: &snapshot, at: now)
+    let deltas = accounting.advance(to: snapshot)
     let interval = last.map { now - $0 }
     last = now
     try processes.refresh()
@@ -57,10 +56,10 @@ public final class Monitor: Meter {
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
 
   private func attribute(_ deltas: [FlowDelta], to measurement: inout Measurement) throws(KernelError) {
-    let transports = Accounting.transports(of: deltas, in: flows)
+    let transports = Accounting.transports(of: deltas, in: snapshot.flows)
     try sockets.read(transports, into: &entries)
     let claims = accounting.claims(
-      of: deltas, in: flows, sockets: SocketIndex(entries), local: try addresses.read())
+      of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: try addresses.read())
     let holders = processes.holders(of: Set(claims.lazy.flatMap(\.match.inodes)))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
@@ -78,11 +77,15 @@ public final class Monitor: Meter {
 
   private func health() -> Health {
     var health = Health()
-    health.flows = flows.count
-    for flow in flows where !flow.isCounted { health.uncounted += 1 }
-    for flow in flows where flow.isOffloaded { health.offloaded += 1 }
-    health.interruptedDumps = table.interrupted
-    health.malformed = table.malformed + sockets.malformed
+    health.flows = snapshot.livingCount
+    for flow in snapshot.flows.prefix(snapshot.livingCount) {
+      if !flow.isCounted { health.uncounted += 1 }
+      if flow.isOffloaded { health.offloaded += 1 }
+    }
+    let condition = table.condition
+    health.missedEvents = condition.missedEvents
+    health.interruptedDumps = condition.interrupted
+    health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
     health.denied = processes.denied
     health.abandonedSearches = accounting.abandonedSearches
@@ -93,12 +96,12 @@ public final class Monitor: Meter {
   private func warnings() -> [Warning] {
     var warnings: [Warning] = []
     if let limit = ConntrackSettings.limit(),
-      let warning = Warning.tableNearlyFull(count: flows.count, limit: limit)
+      let warning = Warning.tableNearlyFull(count: snapshot.livingCount, limit: limit)
     {
       warnings.append(warning)
     }
     if processes.denied > 0 { warnings.append(.denied(processes.denied)) }
-    if flows.contains(where: \.isOffloaded) { warnings.append(.offloaded) }
+    if snapshot.flows.contains(where: \.isOffloaded) { warnings.append(.offloaded) }
     return warnings.filter { said.insert($0.code).inserted }
   }
 }

@@ -8,7 +8,7 @@ import Monitors
   static func main() throws {
     let table = try NetlinkFlowTable()
     var ledger = FlowLedger()
-    var flows: [Flow] = []
+    var flows = FlowSnapshot()
     let clock = ContinuousClock()
     func floor() -> Int {
       let s = unsafe mnl_socket_open2(12, CInt(SOCK_CLOEXEC.rawValue))!
@@ -28,10 +28,10 @@ import Monitors
     }
     for _ in 0..<5 {
       let f = clock.measure { _ = floor() }
-      let d = try clock.measure { try table.read(into: &flows) }
-      var changes = ledger.advance(to: [])
+      let d = try clock.measure { try table.read(into: &flows, at: .now) }
+      var changes = ledger.advance(to: FlowSnapshot())
       let l = clock.measure { changes = ledger.advance(to: flows) }
-      print(flows.count, f, d, l, changes.deltas.count)
+      print(flows.livingCount, f, d, l, changes.deltas.count)
     }
   }
 }

@@ -12,6 +12,8 @@ struct Scenario {
   var commandLines: [Int32: String] = [:]
   var isDenied = false
   var flows: [Flow] = []
+  /// Entries that end with the next tick.
+  var ended: [Flow] = []
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
@@ -68,8 +70,9 @@ struct Scenario {
 
   /// One tick: what each owner moved, and the balance.
   mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
-    let deltas = accounting.advance(to: flows)
-    let claims = accounting.claims(of: deltas, in: flows, sockets: SocketIndex(sockets), local: local)
+    let deltas = accounting.advance(to: FlowSnapshot(living: flows, ended: ended))
+    let claims = accounting.claims(of: deltas, in: flows + ended, sockets: SocketIndex(sockets), local: local)
+    ended = []
     let names = commandLines
     let result = accounting.readings(of: claims, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(

@@ -1,0 +1,40 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// Wakes a thread that waits in a poller, from any other (eventfd(2)).
+public final class Waker: Sendable {
+  private let file: Descriptor
+
+  /// Makes one that was not used yet.
+  public init() throws(KernelError) {
+    let number = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
+    guard number >= 0 else { throw .failed("making an event descriptor", .last) }
+    file = Descriptor(owning: number)
+  }
+
+  /// The descriptor, for waiting; it stays this waker's.
+  var descriptor: CInt { file.number }
+
+  /// Wakes the thread; several calls before it wakes are one.
+  public func wake() {
+    var one: UInt64 = 1
+    // In bounds: the kernel reads one number.
+    _ = unsafe write(descriptor, &one, MemoryLayout<UInt64>.size)
+  }
+
+  /// Forgets all calls until now.
+  public func reset() {
+    var count: UInt64 = 0
+    // In bounds: the kernel writes one number.
+    _ = unsafe read(descriptor, &count, MemoryLayout<UInt64>.size)
+  }
+
+  /// Waits until somebody wakes, and forgets that.
+  public func wait() {
+    var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    // In bounds: one structure.
+    _ = unsafe poll(&event, 1, -1)
+    reset()
+  }
+}
