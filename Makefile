@@ -25,7 +25,9 @@ swift:
 	  echo "(Debian 12, or 'swiftly install 6.3'), put its usr/bin on PATH, and run make again."; exit 1; }
 
 build: deps
-	swift build -c release --static-swift-stdlib --scratch-path $(RELEASE) $(PROGRAMS:%=--product %)
+	@# The build command takes one product at a time: of several it builds the last.
+	set -e; for program in $(PROGRAMS); do \
+	  swift build -c release --static-swift-stdlib --scratch-path $(RELEASE) --product $$program; done
 
 run: build
 	$(SUDO) $(RELEASE)/release/runaggregator --auto-group --app-config samples/group.sample.cfg --enable-tracking

@@ -60,7 +60,7 @@ public final class Monitor: Meter {
     try sockets.read(transports, into: &entries)
     let claims = accounting.claims(
       of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: try addresses.read())
-    let holders = processes.holders(of: Set(claims.lazy.flatMap(\.match.inodes)))
+    let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
       of: claims, holders: holders, isDenied: isDenied
@@ -101,12 +101,34 @@ public final class Monitor: Meter {
       warnings.append(warning)
     }
     if processes.denied > 0 { warnings.append(.denied(processes.denied)) }
+    if !said.contains(Warning.uncountedCode), let warning = uncountedWarning() { warnings.append(warning) }
     if snapshot.flows.contains(where: \.isOffloaded) { warnings.append(.offloaded) }
     return warnings.filter { said.insert($0.code).inserted }
   }
 }
 
+extension Monitor {
+  /// Flows without counters are older than accounting, or it was turned off under us.
+  private func uncountedWarning() -> Warning? {
+    let count = snapshot.flows.prefix(snapshot.livingCount).count { !$0.isCounted }
+    return count == 0 ? nil : .uncounted(count, isAccounting: ConntrackSettings.isAccounting() ?? true)
+  }
+}
+
 extension Warning {
+  fileprivate static let uncountedCode = "uncounted"
+
+  fileprivate static func uncounted(_ count: Int, isAccounting: Bool) -> Warning {
+    Warning(
+      code: uncountedCode,
+      text: isAccounting
+        ? "connections whose bytes the kernel does not count: \(count). They began before accounting was turned "
+          + "on and stay uncounted until they are made anew: turn it on at boot, with "
+          + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
+        : "byte accounting was turned off while we measure, so new connections are not counted: run "
+          + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+  }
+
   fileprivate static func denied(_ count: Int) -> Warning {
     Warning(
       code: "denied",

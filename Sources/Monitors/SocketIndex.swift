@@ -45,8 +45,7 @@ public struct SocketIndex: Sendable {
     } else {
       let pair = Pair(transport: socket.transport, local: socket.local, remote: socket.remote)
       // A closed socket may linger beside the one that uses the same ends again.
-      if let old = pairs[pair], old.inode != 0 { return }
-      pairs[pair] = socket
+      if let old = pairs.updateValue(socket, forKey: pair), old.inode != 0 { pairs[pair] = old }
     }
   }
 
@@ -82,6 +81,8 @@ public struct SocketIndex: Sendable {
       { $0.local.address.isUnspecified && $0.isV6 && !$0.isV6Only && address.isV4 },
     ]
     for level in levels {
+      // Usually all of them: then no new array is made for each of the flows of a busy port.
+      if !sockets.isEmpty, sockets.allSatisfy(level) { return sockets }
       let found = sockets.filter(level)
       if !found.isEmpty { return found }
     }

@@ -37,6 +37,12 @@ public struct Screen {
     return try StandardOutput.write("\u{1b}[H" + lines + "\u{1b}[J")
   }
 
+  /// Leaves the cursor below what was painted, for whatever is written next.
+  public func end() {
+    // Nobody is left to tell when this fails.
+    if repaints { _ = try? StandardOutput.write("\r\n") }
+  }
+
   private static func table(isTerminal: Bool) -> TableRenderer {
     let size = isTerminal ? StandardOutput.terminalSize() : nil
     return TableRenderer(

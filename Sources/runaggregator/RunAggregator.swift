@@ -52,6 +52,13 @@ import Program
   @OptionGroup var report: ReportOptions
   @OptionGroup var source: SourceOptions
 
+  mutating func validate() throws {
+    if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil {
+      throw ValidationError(
+        "--check-config needs --app-config, --monitor-config or --notification-config.")
+    }
+  }
+
   private var files: Configuration.Files {
     Configuration.Files(
       applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
@@ -106,6 +113,7 @@ import Program
           wantsAncestors: inherit)
         var watch = Watch(configuration, monitor, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
+        defer { screen.end() }
         try loop.run { (now) throws(KernelError) in
           try watch.tick(until: now, at: WallClock.now())
         } show: { (events) throws(KernelError) in

@@ -70,11 +70,13 @@ import Program
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
+    defer { screen.end() }
     try loop.run { (now) throws(KernelError) in
+      let time = WallClock.now()
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }
       totals.add(measurement)
-      return totals.report(at: WallClock.now())
+      return totals.report(at: time)
     } show: { (report) throws(KernelError) in
       try screen.show(.usage(report))
     }

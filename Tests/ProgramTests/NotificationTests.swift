@@ -23,9 +23,9 @@ struct NotificationTests {
         """
         #!/bin/sh
         dir=$(dirname "$0")
+        \(script)
         { printf '%s\\n' "$@"; env | grep ^BWMON_ | sort; echo "stdin: $(cat)"; } > "$dir/out.$$"
         mv "$dir/out.$$" "$dir/ran.$BWMON_STATE.$$"
-        \(script)
 
         """, to: "notify.sh", permissions: 0o755)
     }
@@ -114,7 +114,7 @@ struct NotificationTests {
     let stage = try await Stage(script: "sleep 3600 & echo $! > \"$dir/sleeper\"; sleep 3600")
     let aggregator = try Reporter(
       try stage.rules(
-        "[slow]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\ncommand_timeout=1\nnotification_command=COMMAND\n"
+        "[slow]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\ncommand_timeout=2\nnotification_command=COMMAND\n"
       ),
       program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")

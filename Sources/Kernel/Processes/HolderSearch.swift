@@ -60,7 +60,7 @@ struct HolderSearch {
     var stale = 0
     for candidate in candidates where candidate.isValid {
       if candidate.isFresh {
-        chain(of: candidate.inode) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
+        chain(from: first[candidate.inode]) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
       } else {
         stale += 1
       }
@@ -77,10 +77,11 @@ struct HolderSearch {
 
   /// The wanted inodes without a holder.
   var missing: [UInt64] {
+    // In most calls each has one.
     if !hasInvalid, first.count == wanted.count { return [] }
     return wanted.filter { inode in
       var isHeld = false
-      chain(of: inode) { _ in isHeld = true }
+      chain(from: first[inode]) { _ in isHeld = true }
       return !isHeld
     }
   }
@@ -107,8 +108,6 @@ struct HolderSearch {
     }
     return holders
   }
-
-  private func chain(of inode: UInt64, _ body: (Int) -> Void) { chain(from: first[inode], body) }
 
   private func chain(from start: Int?, _ body: (Int) -> Void) {
     var current = start
