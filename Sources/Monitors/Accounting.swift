@@ -67,11 +67,11 @@ public struct Accounting: Sendable {
     of claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
     describe: (ProcessIdentity) -> ProcessDescription?
   ) -> (readings: [Reading], balance: Balance) {
-    let owners = attribution.settle(claims, holders: holders, isDenied: isDenied)
+    let findings = attribution.settle(claims, holders: holders, isDenied: isDenied)
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
-    for (claim, owner) in zip(claims, owners) {
-      moved[owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal)
+    for (claim, finding) in zip(claims, findings) {
+      moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }
     var readings: [Reading] = []
@@ -109,7 +109,8 @@ public struct Accounting: Sendable {
     guard let process = describe(identity) else {
       return Reading(owner: .unattributed(.exited), usage: remainder.shown(usage))
     }
-    return Reading(owner: owner, process: process, usage: visibility(of: process).shown(usage))
+    return Reading(
+      owner: owner, process: process, usage: visibility(of: process).shown(usage), certainty: usage.certainty)
   }
 
   /// Remembered until the process ends or runs something else.

@@ -12,7 +12,7 @@ public struct Attribution: Sendable {
     var role: Claim.Role
   }
 
-  private var remembered: [End: ProcessIdentity] = [:]
+  private var remembered: [End: Finding] = [:]
   private var unheld: Set<UInt64> = []
 
   /// Makes an attribution that remembers nothing.
@@ -66,21 +66,34 @@ public struct Attribution: Sendable {
     return claims
   }
 
-  /// Returns the owner of each claim, in their order.
+  /// Who moved the bytes of a claim, and how sure that is.
+  public struct Finding: Sendable, Hashable {
+    /// Who.
+    public var owner: Owner
+    /// How sure.
+    public var certainty = Certainty()
+  }
+
+  /// Returns who moved the bytes of each claim, in their order.
   ///
   /// `holders` has the processes that hold the sockets' inodes, the oldest first; `isDenied` says that some
   /// processes could not be read. A socket that several processes hold belongs to the oldest of them.
   public mutating func settle(
     _ claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool
-  ) -> [Owner] {
+  ) -> [Finding] {
     var unheldNow: Set<UInt64> = []
-    let owners = claims.map { claim -> Owner in
-      let owner = owner(of: claim, holders, isDenied, &unheldNow)
-      if case .process(let process) = owner { remembered[End(flow: claim.flow, role: claim.role)] = process }
-      return owner
+    let findings = claims.map { claim -> Finding in
+      let finding = find(claim, holders, isDenied, &unheldNow)
+      if case .process = finding.owner { remembered[End(flow: claim.flow, role: claim.role)] = finding }
+      return finding
     }
     unheld = unheldNow
-    return owners
+    return findings
+  }
+
+  /// Remembers whose end of a flow this is, seen while its socket lived.
+  public mutating func learn(_ process: ProcessIdentity, of flow: FlowKey, _ role: Claim.Role, _ certainty: Certainty) {
+    remembered[End(flow: flow, role: role)] = Finding(owner: .process(process), certainty: certainty)
   }
 
   /// Forgets flows that are no longer in the table.
@@ -91,44 +104,59 @@ public struct Attribution: Sendable {
     }
   }
 
-  private func owner(
-    of claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool, _ unheldNow: inout Set<UInt64>
-  ) -> Owner {
-    var earlier: Owner? { remembered[End(flow: claim.flow, role: claim.role)].map(Owner.process) }
+  private func find(
+    _ claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool, _ unheldNow: inout Set<UInt64>
+  ) -> Finding {
+    var earlier: Finding? { remembered[End(flow: claim.flow, role: claim.role)] }
     switch claim.match {
-    case _ where claim.role == .passing: return .forwarded
+    case _ where claim.role == .passing: return Finding(owner: .forwarded)
     case .exact(let socket):
       // Most bytes of most hosts: no list is made for them.
-      if let oldest = holders[socket.inode]?.first { return .process(oldest) }
-      return holder(of: [socket], holders, isDenied, &unheldNow)
+      if let all = holders[socket.inode], let oldest = all.first {
+        return Finding(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
+      }
+      return unheldOwner(of: [socket], isDenied, earlier, &unheldNow)
     case .bound(let sockets):
-      return holder(of: sockets, holders, isDenied, &unheldNow)
+      return holder(of: sockets, holders) ?? unheldOwner(of: sockets, isDenied, earlier, &unheldNow)
     case .listening(let sockets) where claim.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
-      let processes = Set(sockets.flatMap { holders[$0.inode] ?? [] })
       if let earlier { return earlier }
-      if let only = processes.first, processes.count == 1 { return .process(only) }
-      return .unattributed(processes.isEmpty ? (isDenied ? .denied : .exited) : .ambiguous)
+      let processes = Set(sockets.flatMap { holders[$0.inode] ?? [] })
+      if let only = processes.first, processes.count == 1 {
+        return Finding(owner: .process(only), certainty: Certainty(match: .relaxed))
+      }
+      return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .exited) : .ambiguous))
     case .listening, .closing, .none:
-      return earlier ?? claim.ownerWithoutSocket
+      return earlier ?? Finding(owner: claim.ownerWithoutSocket)
     }
   }
 
-  private func holder(
-    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool,
-    _ unheldNow: inout Set<UInt64>
-  ) -> Owner {
+  /// The process that holds all of `sockets`, each by its oldest holder; nil when nobody holds any.
+  private func holder(of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
     var only: ProcessIdentity?
+    var isShared = false
     for socket in sockets {
-      guard let oldest = holders[socket.inode]?.first else { continue }
-      if let only, only != oldest { return .unattributed(.ambiguous) }
+      guard let all = holders[socket.inode], let oldest = all.first else { continue }
+      if let only, only != oldest { return Finding(owner: .unattributed(.ambiguous)) }
       only = oldest
+      isShared = isShared || all.count > 1
     }
-    if let only { return .process(only) }
-    if isDenied { return .unattributed(.denied) }
+    guard let only else { return nil }
+    // A raw socket sees what others of its protocol send; a bound port is the kernel's own choice.
+    let isRaw = sockets.contains { SocketIndex.isWithoutPorts($0.transport) }
+    return Finding(
+      owner: .process(only), certainty: Certainty(match: isRaw ? .relaxed : .exact, isShared: isShared))
+  }
+
+  /// Whose a socket is that no process seems to hold.
+  private func unheldOwner(
+    of sockets: [SocketEntry], _ isDenied: Bool, _ earlier: Finding?, _ unheldNow: inout Set<UInt64>
+  ) -> Finding {
+    if let earlier { return earlier }
+    if isDenied { return Finding(owner: .unattributed(.denied)) }
     let inodes = sockets.map(\.inode)
     unheldNow.formUnion(inodes)
     // Once may be a process that ended while we looked; a socket that lives on without one is the kernel's.
-    return inodes.allSatisfy(unheld.contains) ? .kernel : .unattributed(.exited)
+    return Finding(owner: inodes.allSatisfy(unheld.contains) ? .kernel : .unattributed(.exited))
   }
 }

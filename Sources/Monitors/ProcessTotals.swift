@@ -11,6 +11,7 @@ public struct ProcessTotals: Sendable {
     var total = Usage.zero
     var moved = Usage.zero
     var isExited = false
+    var certainty = Certainty()
     var lastActive: UInt64 = 0
   }
 
@@ -41,7 +42,9 @@ public struct ProcessTotals: Sendable {
   /// Returns all rows as they are now.
   public func report(at time: Timestamp) -> UsageReport {
     var rows = lines.map { owner, line in
-      UsageRow(name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved)
+      UsageRow(
+        name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved,
+        certainty: line.certainty)
     }
     if !evicted.isZero {
       rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
@@ -58,6 +61,7 @@ public struct ProcessTotals: Sendable {
       line.uid = process.uid
     }
     line.total += reading.usage
+    line.certainty = line.certainty + reading.certainty
     if movesNow { line.moved += reading.usage }
     line.lastActive = tick
     lines[reading.owner] = line

@@ -33,6 +33,8 @@ extension UsageRow {
       writer.field("received_rate", rates.received)
       writer.field("sent_rate", rates.sent)
       if case .process(_, _, let exited) = subject { writer.field("exited", exited) }
+      if subject != .remainder { writer.field("match", certainty.match.rawValue) }
+      if certainty.isShared { writer.field("shared", true) }
     }
   }
 }
