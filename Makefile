@@ -44,7 +44,7 @@ bench: test-deps
 
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
-	install -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
+	install -s -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 samples/* $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
 
 clean:

@@ -74,6 +74,10 @@ public struct Health: Sendable, Hashable {
   public var vanished: UInt64 = 0
   /// Processes that may not be read, in the last look.
   public var denied = 0
+  /// Reads of a process that failed for another reason.
+  public var failedReads: UInt64 = 0
+  /// Sockets, descriptors, names and parts of command lines that did not fit what is set aside for them.
+  public var dropped: UInt64 = 0
   /// Owners whose row was folded into `(evicted)` because there were too many.
   public var evicted: UInt64 = 0
   /// Searches of a user's regular expression that were given up because they took too long.
@@ -94,6 +98,8 @@ public struct Health: Sendable, Hashable {
     left.malformed += right.malformed
     left.vanished += right.vanished
     left.denied += right.denied
+    left.failedReads += right.failedReads
+    left.dropped += right.dropped
     left.evicted += right.evicted
     left.abandonedSearches += right.abandonedSearches
     left.droppedNotifications += right.droppedNotifications

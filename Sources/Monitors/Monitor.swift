@@ -17,15 +17,18 @@ public final class Monitor: Meter {
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
   private var said: Set<String> = []
+  private var opening: [Warning]
 
   /// Brings the sources together; nothing is read yet.
   ///
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
-  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors.
+  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. `warnings` are said
+  /// with the first measurement.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
-    wantsAncestors: Bool = false
+    wantsAncestors: Bool = false,
+    warnings: [Warning] = []
   ) {
     self.table = table
     self.sockets = sockets
@@ -33,6 +36,7 @@ public final class Monitor: Meter {
     self.addresses = addresses
     self.countsLookback = countsLookback
     self.wantsAncestors = wantsAncestors
+    opening = warnings
     accounting = Accounting(filters: filters)
   }
 
@@ -88,22 +92,29 @@ public final class Monitor: Meter {
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
     health.denied = processes.denied
+    health.failedReads = processes.failed
+    health.dropped =
+      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }
 
   /// What is to be said and was not said before.
   private func warnings() -> [Warning] {
-    var warnings: [Warning] = []
+    defer { opening = [] }
+    said.formUnion(opening.map(\.code))
+    var found: [Warning] = []
     if let limit = ConntrackSettings.limit(),
       let warning = Warning.tableNearlyFull(count: snapshot.livingCount, limit: limit)
     {
-      warnings.append(warning)
+      found.append(warning)
     }
-    if processes.denied > 0 { warnings.append(.denied(processes.denied)) }
-    if !said.contains(Warning.uncountedCode), let warning = uncountedWarning() { warnings.append(warning) }
-    if snapshot.flows.contains(where: \.isOffloaded) { warnings.append(.offloaded) }
-    return warnings.filter { said.insert($0.code).inserted }
+    if processes.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
+      found.append(.denied(processes.denied))
+    }
+    if !said.contains(Warning.uncountedCode), let warning = uncountedWarning() { found.append(warning) }
+    if snapshot.flows.contains(where: \.isOffloaded) { found.append(.offloaded) }
+    return opening + found.filter { said.insert($0.code).inserted }
   }
 }
 
@@ -132,8 +143,9 @@ extension Warning {
   fileprivate static func denied(_ count: Int) -> Warning {
     Warning(
       code: "denied",
-      text: "\(count) processes may not be read, so bytes of their sockets have no owner: run as root, or "
-        + "`\(KernelError.setcap)`.")
+      text:
+        "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
+        + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
   }
 
   fileprivate static let offloaded = Warning(

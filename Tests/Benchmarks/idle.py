@@ -1,10 +1,12 @@
 """A host with 100 connections and 100 processes where nothing happens: what does watching it cost?"""
 import os
+import signal
+import socket
 import subprocess
 import time
 
 import laboratory
-from laboratory import PROGRAMS, goal
+from laboratory import PROGRAMS, goal, median, spread
 
 COUNT = 100
 SECONDS = 12
@@ -15,9 +17,6 @@ def populate():
     """100 processes with a UDP connection each."""
     for index in range(COUNT):
         if os.fork() == 0:
-            import signal
-            import socket
-
             sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sender.connect((f"10.1.0.{index + 1}", 9))
             sender.send(b"x")
@@ -30,18 +29,18 @@ def start(name, *flags):
 
 
 def first_line(name, *flags):
-    """Milliseconds from exec to the first line of a program, and to its end where it ends by itself."""
+    """From exec to the first line of a program, and to the end of one that ends by itself, in milliseconds."""
     begin = time.monotonic()
     process = start(name, *flags)
     if not process.stdout.readline():
         raise SystemExit(f"{name} ended without a line")
-    shown = (time.monotonic() - begin) * 1e3
-    if "--count" in flags:
-        process.stdout.read()
-    else:
+    shown = time.monotonic() - begin
+    if "--count" not in flags:
         process.terminate()
-    process.wait()
-    return {"shown": shown, "ended": (time.monotonic() - begin) * 1e3}
+    process.stdout.read()
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"shown": shown * 1e3, "ended": (time.monotonic() - begin) * 1e3, "cpu": cpu * 1e3}
 
 
 def watch(name, *flags):
@@ -62,16 +61,21 @@ def main():
     laboratory.network()
     populate()
     time.sleep(0.5)
+    instrument = laboratory.Instrument("table")
+    floors = [instrument.round() for _ in range(SECONDS)]
+    instrument.end()
+    dump = f"the kernel's walk of its table takes {median(floors, 'floor'):.1f} ms"
+    lists = [laboratory.cost_of("conntrack", "-L") for _ in range(SECONDS)]
+    listed = f"`conntrack -L` takes {median(lists, 'wall'):.0f} ms, {median(lists, 'cpu'):.0f} of a processor"
     for name, *flags in [["runmonitor"], ["runaggregator", "--auto-group"]]:
         share, resident, peak = watch(name, *flags)
-        goal(f"idle: {name}, one tick a second", share, "% of a core", 1, f"{share * 10:.1f} ms a tick")
+        goal(f"idle: {name}, one tick a second", share, "% of a core", 1, f"{share * 10:.1f} ms a tick", dump)
         goal(f"idle: {name}, resident", resident, "MB", 20, f"at most {peak:.1f} MB")
         begun = [first_line(name, "--format", "json", *flags) for _ in range(STARTS)]
         ended = [first_line(name, "--format", "json", "--count", "1", *flags) for _ in range(STARTS)]
-        goal(f"idle: {name}, first report after its start", laboratory.median(begun, "shown"), "ms", 150,
-             laboratory.spread(begun, "shown"))
-        goal(f"idle: {name} --count 1, all of it", laboratory.median(ended, "ended"), "ms", 150,
-             laboratory.spread(ended, "ended"))
+        goal(f"idle: {name}, first report after its start", median(begun, "shown"), "ms", 150, spread(begun, "shown"))
+        goal(f"idle: {name} --count 1, to its end", median(ended, "ended"), "ms", 150, spread(ended, "ended"),
+             f"{median(ended, 'cpu'):.0f} ms of a processor", listed)
 
 
 main()

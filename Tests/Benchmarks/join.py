@@ -61,10 +61,11 @@ def main():
     instrument = laboratory.Instrument("join")
     move()
     first = instrument.round()
-    figures = []
+    figures, theirs = [], []
     for _ in range(ROUNDS):
         move()
         figures.append(instrument.round())
+        theirs.append(laboratory.cost_of("ss", "-tnpH"))
     flows, named = median(figures, "moved"), median(figures, "processes")
     if flows != PROCESSES * CONNECTIONS or named != PROCESSES:
         sys.exit(f"{flows:.0f} flows of {named:.0f} processes moved: expected {PROCESSES * CONNECTIONS} of {PROCESSES}")
@@ -72,8 +73,9 @@ def main():
         f"{part} {median(figures, part):.1f}" for part in ["refresh", "sockets", "claims", "holders", "readings"])
     goal(f"join: {2 * PROCESSES * CONNECTIONS} sockets of {PROCESSES} processes, a tick after the first",
          median(figures, "join"), "ms", 20,
-         f"of a processor, {spread(figures, 'join')}; wall {median(figures, 'join_wall'):.1f} ms; {parts}; "
-         f"the first tick {first['join']:.0f} ms")
+         "of a processor", spread(figures, "join"), f"wall {median(figures, 'join_wall'):.1f} ms", parts,
+         f"the first tick {first['join']:.0f} ms",
+         f"`ss -tnp` takes {median(theirs, 'cpu'):.0f} ms, {median(theirs, 'cpu') / median(figures, 'join'):.0f} x")
     instrument.end()
 
 

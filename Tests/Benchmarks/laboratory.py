@@ -66,22 +66,26 @@ def cpu_seconds(pid):
     return sum(int(open(f"{folder}/{task}/schedstat").read().split()[0]) for task in os.listdir(folder)) / 1e9
 
 
+def cost_of(*words):
+    """What a command takes with its output thrown away, in milliseconds: of a processor, and by the clock."""
+    begin = time.monotonic()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    if process.returncode:
+        raise SystemExit(f"`{' '.join(words)}` failed")
+    return {"cpu": (usage.ru_utime + usage.ru_stime) * 1e3, "wall": (time.monotonic() - begin) * 1e3}
+
+
 def median(figures, name):
     return statistics.median(figure[name] for figure in figures)
 
 
 def spread(figures, name):
     values = [figure[name] for figure in figures]
-    return f"{min(values):.1f}..{max(values):.1f}"
+    return f"{min(values):.2f}..{max(values):.2f}"
 
 
-def milliseconds(work):
-    start = time.monotonic()
-    work()
-    return (time.monotonic() - start) * 1e3
-
-
-def goal(what, value, unit, limit, detail=""):
+def goal(claim, value, unit, limit, *details):
     """Prints one claim: what was measured, the goal, and whether it is met."""
     verdict = "met" if value <= limit else "MISSED"
-    print(f"{verdict:6}  {what}: {value:.2f} {unit} (goal <= {limit} {unit}){'; ' + detail if detail else ''}", flush=True)
+    print("; ".join([f"{verdict:6}  {claim}: {value:.2f} {unit} (goal <= {limit} {unit})", *details]), flush=True)

@@ -19,11 +19,11 @@ import Output
     ],
     "process": [
       "name": "string", "pid": "integer", "uid": "integer", "received": "integer", "sent": "integer",
-      "received_rate": "number", "sent_rate": "number", "exited": "boolean",
+      "received_rate": "number", "sent_rate": "number", "exited": "boolean", "match": "string",
     ],
     "application": [
       "name": "string", "pids": "array", "received": "integer", "sent": "integer", "received_rate": "number",
-      "sent_rate": "number",
+      "sent_rate": "number", "match": "string",
     ],
     "balance": [
       "total": "object", "attributed": "object", "forwarded": "object", "kernel": "object",
@@ -35,7 +35,8 @@ import Output
     "health": [
       "flows": "integer", "missed_events": "integer", "vanished": "integer", "denied": "integer",
       "uncounted": "integer", "offloaded": "integer", "interrupted_dumps": "integer", "malformed": "integer",
-      "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
+      "failed_reads": "integer", "dropped": "integer", "evicted": "integer", "abandoned_searches": "integer",
+      "dropped_notifications": "integer",
     ],
     "remainder": [
       "name": "string", "kind": "string", "received": "integer", "sent": "integer", "received_rate": "number",

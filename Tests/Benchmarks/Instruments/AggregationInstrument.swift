@@ -33,7 +33,9 @@ struct AggregationInstrument: Instrument {
     let absorb = Cost.of { report = aggregator.absorb([measurement], at: time) }
     var alerts = 0
     let update = Cost.of { if let report { alerts = thresholds.update(with: report, at: now).count } }
-    return absorb.named("absorb") + update.named("update")
+    var totals: [Owner: Usage] = [:]
+    let floor = Cost.of { for reading in readings { totals[reading.owner, default: .zero] += reading.usage } }
+    return absorb.named("absorb") + update.named("update") + floor.named("floor")
       + [("rows", Double(report?.rows.count ?? 0)), ("alerts", Double(alerts))]
   }
 

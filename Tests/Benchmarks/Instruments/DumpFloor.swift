@@ -22,10 +22,11 @@ import SystemPackage
     let socket = unsafe socket
     // struct nlmsghdr and struct nfgenmsg: IPCTNL_MSG_CT_GET with NLM_F_REQUEST and NLM_F_DUMP.
     let request: [UInt8] = [20, 0, 0, 0, 1, 1, 1, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    buffer[4] = 0
     var count = unsafe request.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
     var total = 0
-    // NLMSG_DONE comes in a datagram of its own, or last in one; its type is where a message starts.
-    while count > 0 {
+    // NLMSG_DONE comes in a datagram of its own; the type stands behind the length.
+    while count > 0, buffer[4] != UInt8(NLMSG_ERROR) {
       count = unsafe buffer.withUnsafeMutableBytes {
         unsafe mnl_socket_recvfrom(socket, $0.baseAddress, $0.count)
       }
