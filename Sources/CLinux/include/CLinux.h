@@ -1,7 +1,10 @@
 // Headers of Linux that Swift's Glibc module does not have. Must not define _GNU_SOURCE: it would change
 // what the Glibc module means.
 #pragma once
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include "directory.h"
 #include "signals.h"
+#include "threads.h"

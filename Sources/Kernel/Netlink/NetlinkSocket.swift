@@ -20,12 +20,22 @@ import SystemPackage
   private var buffer: [UInt8]
   private var sequence: UInt32
 
-  /// Opens and binds a socket of `family`.
-  init(_ family: Family) throws(KernelError) {
+  /// What a look at a socket that does not block found.
+  enum Look {
+    /// Nothing waits.
+    case nothing
+    /// The kernel dropped something since the last look (ENOBUFS).
+    case lost
+    /// A datagram, and whether its end made sense.
+    case received(isWhole: Bool)
+  }
+
+  /// Opens a socket of `family`, bound to the multicast groups whose bits are set.
+  init(_ family: Family, groups: UInt32 = 0) throws(KernelError) {
     guard let socket = unsafe mnl_socket_open2(family.rawValue, CInt(SOCK_CLOEXEC.rawValue)) else {
       throw Self.error("opening a netlink socket")
     }
-    guard unsafe mnl_socket_bind(socket, 0, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
+    guard unsafe mnl_socket_bind(socket, groups, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
       let error = Self.error("binding a netlink socket")
       unsafe mnl_socket_close(socket)
       throw error
@@ -101,6 +111,28 @@ import SystemPackage
     }
   }
 
+  /// Sends all of `requests` in one datagram and calls `body` with the answer of each; one that is refused has no
+  /// answer.
+  mutating func exchange(
+    _ requests: [NetlinkRequest], _ operation: String, _ body: (UInt16, RawSpan) -> Void
+  ) throws(KernelError) {
+    var bytes: [UInt8] = []
+    let first = sequence &+ 1
+    for var request in requests {
+      request.setSequence(nextSequence())
+      bytes += request.bytes
+    }
+    try send(bytes, operation)
+    var outstanding = requests.count
+    while outstanding > 0 {
+      _ = try receive(operation) { header, payload in
+        guard header.sequence &- first < UInt32(requests.count) else { return }
+        outstanding -= 1
+        if header.type != NetlinkHeader.Control.error { body(header.type, payload) }
+      }
+    }
+  }
+
   private mutating func send(_ bytes: [UInt8], _ operation: String) throws(KernelError) {
     // In bounds: the pointer and count are the array's own.
     let sent = unsafe bytes.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
@@ -113,10 +145,34 @@ import SystemPackage
     return sequence
   }
 
-  /// Receives one datagram and calls `body` with each message in it; false if its end makes no sense.
+  /// Receives what waits, one datagram at the most, and calls `body` with each message in it.
+  mutating func receiveNow(
+    _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
+  ) throws(KernelError) -> Look {
+    let count = receiveDatagram()
+    if count < 0 {
+      switch errno {
+      case EAGAIN: return .nothing
+      case ENOBUFS: return .lost
+      default: throw Self.error(operation)
+      }
+    }
+    // The kernel initialised these bytes; they live in the array while the span does.
+    return .received(isWhole: forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body))
+  }
+
+  /// Waits for one datagram and calls `body` with each message in it; false if its end makes no sense.
   private mutating func receive(
     _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
   ) throws(KernelError) -> Bool {
+    let count = receiveDatagram()
+    guard count >= 0 else { throw Self.error(operation) }
+    // The kernel initialised these bytes; they live in the array while the span does.
+    return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
+  }
+
+  /// Fills the buffer with one datagram; returns its bytes, or -1 with errno set.
+  private mutating func receiveDatagram() -> Int {
     let socket = unsafe socket
     var count: Int
     repeat {
@@ -125,9 +181,7 @@ import SystemPackage
         unsafe mnl_socket_recvfrom(socket, $0.baseAddress, $0.count)
       }
     } while count < 0 && errno == EINTR
-    guard count >= 0 else { throw Self.error(operation) }
-    // The kernel initialised these bytes; they live in the array while the span does.
-    return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
+    return count
   }
 
   private mutating func send(_ request: inout NetlinkRequest, _ operation: String) throws(KernelError) {
