@@ -7,4 +7,5 @@
 
 #include "directory.h"
 #include "signals.h"
+#include "tcp_info.h"
 #include "threads.h"
