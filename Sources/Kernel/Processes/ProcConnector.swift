@@ -5,10 +5,15 @@ struct ProcConnector: ~Copyable {
   /// Room for some ten thousand messages; the kernel charges only what waits.
   static let receiveBuffer: Int32 = 4 << 20
 
-  /// Messages that could not be understood, since start.
-  private(set) var malformed: UInt64 = 0
-  /// Reads that found messages dropped by the kernel for lack of room, since start.
-  private(set) var losses: UInt64 = 0
+  /// What one look brought.
+  struct Receipt {
+    /// True when nothing more waits.
+    var isDrained = false
+    /// True when the kernel dropped messages for lack of room (ENOBUFS).
+    var hasLost = false
+    /// Messages that could not be understood.
+    var malformed: UInt64 = 0
+  }
 
   private static let operation = "listening to the starts and ends of processes"
   private static let group: UInt32 = 1 << 0  // CN_IDX_PROC, as a bit
@@ -44,24 +49,24 @@ struct ProcConnector: ~Copyable {
   /// The descriptor, for waiting; it stays this value's.
   var descriptor: Int32 { socket.descriptor }
 
-  /// Hands over what has come, in its order, until nothing waits or `limit` messages were read; true when nothing
-  /// waits.
+  /// Hands over what has come, in its order, until nothing waits or `limit` messages were read.
   mutating func receive(
     limit: Int, _ body: (ProcConnectorMessage) -> Void
-  ) throws(KernelError) -> Bool {
+  ) throws(KernelError) -> Receipt {
+    var receipt = Receipt()
     for _ in 0..<limit {
-      var malformed: UInt64 = 0
       let look = try socket.receiveNow(Self.operation) { _, payload in
-        if let message = ProcConnectorMessage(payload) { body(message) } else { malformed += 1 }
+        if let message = ProcConnectorMessage(payload) { body(message) } else { receipt.malformed += 1 }
       }
-      self.malformed += malformed
       switch look {
-      case .nothing: return true
-      case .lost: losses += 1
-      case .received(let isWhole): if !isWhole { self.malformed += 1 }
+      case .nothing:
+        receipt.isDrained = true
+        return receipt
+      case .lost: receipt.hasLost = true
+      case .received(let isWhole): if !isWhole { receipt.malformed += 1 }
       }
     }
-    return false
+    return receipt
   }
 
   /// A message to the connector: struct cn_msg with the given words.
