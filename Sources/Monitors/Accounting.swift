@@ -26,6 +26,7 @@ public struct Accounting: Sendable {
   /// Takes the table as it is now; returns the flows that moved something.
   public mutating func advance(to snapshot: FlowSnapshot) -> [FlowDelta] {
     attribution.forget(gone)
+    for sighting in snapshot.sightings { attribution.learn(sighting, of: ledger.key(of: sighting.flow)) }
     let changes = ledger.advance(to: snapshot)
     gone = changes.gone
     return changes.deltas
@@ -70,14 +71,16 @@ public struct Accounting: Sendable {
     let findings = attribution.settle(claims, holders: holders, isDenied: isDenied)
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
+    var seen: [ProcessIdentity: ProcessDescription] = [:]
     for (claim, finding) in zip(claims, findings) {
+      if let process = finding.process { seen[process.identity] = process }
       moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }
     var readings: [Reading] = []
     readings.reserveCapacity(moved.count)
     for (owner, usage) in moved {
-      let reading = reading(owner, usage, describe)
+      let reading = reading(owner, usage) { describe($0) ?? seen[$0] }
       balance.add(usage.all, of: reading.owner)
       if reading.usage != usage.all { balance.hidden += usage.all - reading.usage }
       if !reading.usage.isZero { readings.append(reading) }

@@ -72,6 +72,8 @@ public struct Attribution: Sendable {
     public var owner: Owner
     /// How sure.
     public var certainty = Certainty()
+    /// What the process ran when it was seen, for when it has ended.
+    public var process: ProcessDescription?
   }
 
   /// Returns who moved the bytes of each claim, in their order.
@@ -84,7 +86,7 @@ public struct Attribution: Sendable {
     var unheldNow: Set<UInt64> = []
     let findings = claims.map { claim -> Finding in
       let finding = find(claim, holders, isDenied, &unheldNow)
-      if case .process = finding.owner { remembered[End(flow: claim.flow, role: claim.role)] = finding }
+      if case .process = finding.owner { remember(finding, of: claim) }
       return finding
     }
     unheld = unheldNow
@@ -92,8 +94,10 @@ public struct Attribution: Sendable {
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.
-  public mutating func learn(_ process: ProcessIdentity, of flow: FlowKey, _ role: Claim.Role, _ certainty: Certainty) {
-    remembered[End(flow: flow, role: role)] = Finding(owner: .process(process), certainty: certainty)
+  public mutating func learn(_ sighting: Sighting, of flow: FlowKey) {
+    remembered[End(flow: flow, role: sighting.isClient ? .client : .server)] = Finding(
+      owner: .process(sighting.process), certainty: Certainty(isShared: sighting.isShared),
+      process: sighting.description)
   }
 
   /// Forgets flows that are no longer in the table.
@@ -102,6 +106,13 @@ public struct Attribution: Sendable {
       remembered[End(flow: flow, role: .client)] = nil
       remembered[End(flow: flow, role: .server)] = nil
     }
+  }
+
+  private mutating func remember(_ finding: Finding, of claim: Claim) {
+    let end = End(flow: claim.flow, role: claim.role)
+    var finding = finding
+    if let known = remembered[end], known.owner == finding.owner { finding.process = known.process }
+    remembered[end] = finding
   }
 
   private func find(

@@ -94,7 +94,7 @@ public final class Monitor: Meter {
     health.denied = processes.denied
     health.failedReads = processes.failed
     health.dropped =
-      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated
+      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }

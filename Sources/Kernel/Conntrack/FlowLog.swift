@@ -9,28 +9,40 @@ final class FlowLog: Sendable {
     var created: [Flow] = []
     /// Entries that ended, with their final counters.
     var ended: [Flow] = []
+    /// Whose flows these were, where that was seen.
+    var sightings: [Sighting] = []
     /// How often something was lost: by the kernel, or here for want of room.
     var losses: UInt64 = 0
     /// Messages and attributes that could not be understood.
     var malformed: UInt64 = 0
+    /// Ends of flows that were not looked at, and processes that were forgotten, for want of room; since start.
+    var unseen: UInt64 = 0
     /// Why the thread ended, if it did.
     var failure: KernelError?
 
-    /// Adds a piece of news if there is room for it.
+    /// Adds a piece of news.
     mutating func add(_ event: ConntrackEvents.Event) {
-      guard created.count + ended.count < FlowLog.capacity else {
-        losses += 1
-        return
-      }
       switch event {
       case .new(let flow): created.append(flow)
       case .destroyed(let flow): ended.append(flow)
       }
     }
+
+    /// Adds what was heard later, as far as there is room.
+    mutating func append(_ later: Batch) {
+      let room = max(0, FlowLog.capacity - created.count - ended.count)
+      let news = later.ended.count + later.created.count
+      ended += later.ended.prefix(room)
+      created += later.created.prefix(max(0, room - later.ended.count))
+      sightings += later.sightings.prefix(max(0, FlowLog.capacity - sightings.count))
+      losses += later.losses + UInt64(max(0, news - room))
+      malformed += later.malformed
+      unseen = later.unseen
+    }
   }
 
-  /// The most pieces of news that wait to be taken: 130 MB, ten seconds of a flood that no table stands for long.
-  static let capacity = 1_000_000
+  /// The most pieces of news that wait to be taken: 40 MB, a minute of 5,000 new flows a second.
+  static let capacity = 300_000
 
   private let batch = Mutex(Batch())
 
@@ -40,7 +52,7 @@ final class FlowLog: Sendable {
   /// Takes all that waits.
   func take() -> Batch {
     batch.withLock { batch in
-      defer { batch = Batch(failure: batch.failure) }
+      defer { batch = Batch(unseen: batch.unseen, failure: batch.failure) }
       return batch
     }
   }

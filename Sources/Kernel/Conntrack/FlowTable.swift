@@ -18,4 +18,6 @@ public struct FlowTableCondition: Sendable, Hashable {
   public var interrupted: UInt64 = 0
   /// Events that the kernel could not deliver, or that an audit found missing.
   public var missedEvents: UInt64 = 0
+  /// Ends of flows that were not looked at, and processes that were forgotten, for want of room.
+  public var unseen: UInt64 = 0
 }

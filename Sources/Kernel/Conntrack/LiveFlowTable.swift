@@ -22,6 +22,7 @@ public final class LiveFlowTable: FlowTable {
     var condition = table.condition
     condition.malformed += heard.malformed + query.malformed
     condition.missedEvents += heard.missedEvents
+    condition.unseen = heard.unseen
     return condition
   }
 
@@ -35,9 +36,10 @@ public final class LiveFlowTable: FlowTable {
     if let failure = batch.failure { throw failure }
     heard.missedEvents += batch.losses
     heard.malformed += batch.malformed
+    heard.unseen = batch.unseen
     heard.missedEvents += UInt64(roster.take(batch))
     let reading = roster.reading(at: now)
-    try snapshot.replace(ended: batch.ended) { (flows) throws(KernelError) in
+    try snapshot.replace(ended: batch.ended, sightings: batch.sightings) { (flows) throws(KernelError) in
       switch reading {
       case .query: try query.ask(roster.questions, into: &flows)
       case .dump(let reason):

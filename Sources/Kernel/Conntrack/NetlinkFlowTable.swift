@@ -26,7 +26,7 @@ public final class NetlinkFlowTable: FlowTable {
   ///
   /// Errors: those of `init`, and `neverConsistent` when no attempt was whole.
   public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
-    try snapshot.replace(ended: []) { (flows) throws(KernelError) in try read(into: &flows) }
+    try snapshot.replace { (flows) throws(KernelError) in try read(into: &flows) }
   }
 
   /// Replaces `flows` by all entries.

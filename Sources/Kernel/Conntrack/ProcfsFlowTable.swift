@@ -26,7 +26,7 @@ public final class ProcfsFlowTable: FlowTable {
 
   /// Replaces `snapshot` by all entries of the file.
   public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
-    try snapshot.replace(ended: []) { (flows) throws(KernelError) in try read(into: &flows) }
+    try snapshot.replace { (flows) throws(KernelError) in try read(into: &flows) }
   }
 
   private func read(into flows: inout [Flow]) throws(KernelError) {

@@ -10,6 +10,7 @@ import SystemPackage
   enum Family: CInt {
     case route = 0
     case socketDiagnostics = 4
+    case connector = 11
     case netfilter = 12
   }
 
@@ -131,6 +132,34 @@ import SystemPackage
         if header.type != NetlinkHeader.Control.error { body(header.type, payload) }
       }
     }
+  }
+
+  /// Sends one request and calls `body` with the type and payload of its answer; returns the error that the kernel
+  /// answered with instead.
+  mutating func ask(
+    _ request: consuming NetlinkRequest, _ operation: String, _ body: (UInt16, RawSpan) -> Void
+  ) throws(KernelError) -> Errno? {
+    try send(&request, operation)
+    let expected = sequence
+    while true {
+      var isAnswered = false
+      var refusal: Errno?
+      _ = try receive(operation) { header, payload in
+        guard header.sequence == expected else { return }
+        isAnswered = true
+        if header.type == NetlinkHeader.Control.error {
+          refusal = Errno(rawValue: payload.load(0, as: Int32.self).map { -$0 } ?? EBADMSG)
+        } else {
+          body(header.type, payload)
+        }
+      }
+      if isAnswered { return refusal }
+    }
+  }
+
+  /// Sends one message that has no answer.
+  mutating func post(_ message: consuming NetlinkRequest, _ operation: String) throws(KernelError) {
+    try send(&message, operation)
   }
 
   private mutating func send(_ bytes: [UInt8], _ operation: String) throws(KernelError) {

@@ -23,6 +23,7 @@ protocol Instrument {
     switch name {
     case "table": try TableInstrument()
     case "join": try JoinInstrument()
+    case "owners": try OwnersInstrument()
     case "aggregation": try AggregationInstrument()
     default: throw KernelError.unsupported("the instrument `\(name)`")
     }
