@@ -9,7 +9,6 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libc6-dev
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
-BENCH_PACKAGES := $(TEST_PACKAGES)
 
 .PHONY: deps test-deps swift build run test check bench install clean
 

@@ -91,9 +91,9 @@ struct HolderSearch {
 
   /// The holders of each inode, the oldest first.
   func result(_ processes: [KnownProcess]) -> [UInt64: [ProcessIdentity]] {
-    var holders: [UInt64: [ProcessIdentity]] = [:]
-    holders.reserveCapacity(first.count)
-    for (inode, start) in first {
+    var areAllHeld = true
+    // Keeps the places of the keys, so that none is hashed again.
+    let holders = first.mapValues { start in
       var held: [ProcessIdentity] = []
       chain(from: start) { index in
         let process = processes[candidates[index].process]
@@ -103,10 +103,11 @@ struct HolderSearch {
           held.append(identity)
         }
       }
+      if held.isEmpty { areAllHeld = false }
       if held.count > 1 { held.sort() }
-      if !held.isEmpty { holders[inode] = held }
+      return held
     }
-    return holders
+    return areAllHeld ? holders : holders.filter { !$0.value.isEmpty }
   }
 
   private func chain(from start: Int?, _ body: (Int) -> Void) {

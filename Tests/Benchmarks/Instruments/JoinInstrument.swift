@@ -1,3 +1,4 @@
+import Glibc
 import Kernel
 import Model
 import Monitors
@@ -7,6 +8,7 @@ import Monitors
 struct JoinInstrument: Instrument {
   private let table: NetlinkFlowTable
   private let host: Host
+  private let floors: [KernelFloor]
   private var accounting = Accounting(filters: [MonitorFilter()])
   private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
@@ -26,6 +28,7 @@ struct JoinInstrument: Instrument {
   init() throws {
     table = try NetlinkFlowTable()
     host = try Host()
+    floors = try [AF_INET, AF_INET6].map(KernelFloor.sockets)
   }
 
   mutating func measure() throws -> [(name: String, value: Double)] {
@@ -51,8 +54,12 @@ struct JoinInstrument: Instrument {
     }
     let parts = [refresh, sockets, claim, hold, read]
     let join = Cost(cpu: parts.reduce(0) { $0 + $1.cpu }, wall: parts.reduce(0) { $0 + $1.wall })
+    let floor = try Cost.of {
+      for floor in floors { try floor.receive() }
+      try KernelFloor.listProcesses()
+    }
     let named = readings.count { $0.process != nil }
-    return join.named("join")
+    return join.named("join") + floor.named("floor")
       + [
         ("refresh", refresh.cpu), ("sockets", sockets.cpu), ("claims", claim.cpu), ("holders", hold.cpu),
         ("readings", read.cpu), ("entries", Double(entries.count)), ("moved", Double(deltas.count)),
