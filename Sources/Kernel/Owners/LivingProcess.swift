@@ -64,6 +64,9 @@ struct LivingProcesses {
   /// All pids, in no order.
   var pids: some Collection<Int32> { byPid.keys }
 
+  /// The process that started or ran another program last.
+  var newest: Int32? { order.last { byPid[$0.pid]?.turn == $0.turn }?.pid }
+
   /// The pids, those that started or ran another program last first.
   var newestFirst: some Sequence<Int32> {
     order.reversed().lazy.filter { byPid[$0.pid]?.turn == $0.turn }.map(\.pid)

@@ -5,7 +5,7 @@ extension OwnerFinder {
   /// To be called when there is nothing else to do: what it finds is exact for sockets that were found before the
   /// last whole round began (`Holding.isConfirmed`).
   public mutating func confirm(limit: Int) -> Bool {
-    handleProcessEvents()
+    _ = handleProcessEvents()
     if waiting.isEmpty {
       if eventDescriptor == nil { relist() }
       waiting = Array(living.pids)

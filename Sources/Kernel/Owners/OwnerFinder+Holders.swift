@@ -4,6 +4,7 @@ import SystemPackage
 extension OwnerFinder {
   private static let looksPerSocket = 64
   private static let ancestorLimit = 8
+  private static let recent = 16
 
   /// The holders known, each looked at again; nil when there is none.
   mutating func holding(of inode: UInt64) -> Holding? {
@@ -16,6 +17,14 @@ extension OwnerFinder {
     noteOwner(owner)
     let isConfirmed = sockets.round(of: inode).map { rounds >= $0 + 2 } ?? false
     return Holding(owner: owner, holders: holders.sorted(), isConfirmed: isConfirmed)
+  }
+
+  /// The holders known once one was found.
+  mutating func holding(of inode: UInt64, at holder: SocketHolders.Holder) -> Holding? {
+    guard identify(holder, inode) else { return nil }
+    counters.found += 1
+    addAncestors(of: inode, from: holder)
+    return holding(of: inode)
   }
 
   /// Looks whether a descriptor is the socket, and that its process is the one it was.
@@ -58,7 +67,7 @@ extension OwnerFinder {
   }
 
   /// Notes those of the holder's ancestors that have the socket under the same number: it was inherited from them.
-  mutating func addInheritors(of inode: UInt64, from holder: SocketHolders.Holder) {
+  private mutating func addAncestors(of inode: UInt64, from holder: SocketHolders.Holder) {
     var child = holder.pid
     for _ in 0..<Self.ancestorLimit {
       guard let parent = living[child]?.parent, let process = living[parent],
@@ -79,7 +88,7 @@ extension OwnerFinder {
     if recentOwners.first == pid { return }
     recentOwners.removeAll { $0 == pid }
     recentOwners.insert(pid, at: 0)
-    if recentOwners.count > 16 { recentOwners.removeLast() }
+    if recentOwners.count > Self.recent { recentOwners.removeLast() }
   }
 
   /// Keeps a process's folder open, and closes that of another if there are too many.

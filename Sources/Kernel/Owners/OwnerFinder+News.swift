@@ -2,6 +2,7 @@ import Model
 
 extension OwnerFinder {
   private static let newsLimit = 65_536
+  private static let startedLimit: Int32 = 64
 
   /// Takes in the news that has arrived, without a look at any process.
   mutating func hear() {
@@ -83,20 +84,42 @@ extension OwnerFinder {
     _ = read(pid, rereads: true, seeking: 0)
   }
 
+  /// Adds the processes that started since the last look, where there is no news of them: the kernel numbers them
+  /// one after the other and tells the last number.
+  mutating func addStarted() {
+    guard let last = files.lastPid() else { return relist() }
+    guard let before = lastPid, last >= before, last - before <= Self.startedLimit else { return relist() }
+    lastPid = last
+    guard last > before else { return }
+    for pid in before + 1...last where living[pid] == nil {
+      // Threads have numbers too.
+      guard let folder = try? files.folder(of: pid), files.leader(folder) == pid,
+        let stat = files.stat(folder)
+      else { continue }
+      add(pid, stat)
+    }
+  }
+
   /// Lists /proc, and takes in who is new and who is gone.
   mutating func relist() {
+    let last = files.lastPid()
     guard let pids = try? files.pids() else { return }
     isOutdated = false
+    lastPid = last
     let present = Set(pids)
     for pid in Array(living.pids) where !present.contains(pid) { end(pid) }
-    var added: [LivingProcess] = []
+    var added: [(pid: Int32, stat: ProcessStat)] = []
     for pid in pids where living[pid] == nil {
       guard let folder = try? files.folder(of: pid), let stat = files.stat(folder) else { continue }
-      var process = LivingProcess(pid: pid, parent: stat.parent)
-      process.identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
-      added.append(process)
+      added.append((pid, stat))
     }
-    added.sort { ($0.identity?.startTime ?? 0, $0.pid) < ($1.identity?.startTime ?? 0, $1.pid) }
-    for process in added { living.add(process) }
+    added.sort { ($0.stat.startTime, $0.pid) < ($1.stat.startTime, $1.pid) }
+    for (pid, stat) in added { add(pid, stat) }
+  }
+
+  private mutating func add(_ pid: Int32, _ stat: ProcessStat) {
+    var process = LivingProcess(pid: pid, parent: stat.parent)
+    process.identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
+    living.add(process)
   }
 }

@@ -3,22 +3,22 @@ import SystemPackage
 
 extension OwnerFinder {
   private static let closest = 4
+  private static let small = 16
   private static let guessed = 64
   private static let listed = 24
-  private static let recent = 16
+  private static let looksBetweenQuestions: UInt64 = 100
 
-  /// Looks for a descriptor of the socket, where it most likely is first.
+  /// Looks for a descriptor of the socket where it most likely is.
   ///
   /// A short-lived program is the newest process, and its socket the lowest free number; a long-lived one is known
-  /// from its last connection, or has more descriptors than before. Last of all everything is read again, for a
-  /// number that was closed and given anew.
-  mutating func search(
-    _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant
-  ) -> SocketHolders.Holder? {
-    if eventDescriptor == nil { relist() }
+  /// from its last connection.
+  mutating func searchNear(_ inode: UInt64, _ uid: UInt32) -> SocketHolders.Holder? {
+    if eventDescriptor == nil { addStarted() }
     let newest = Array(living.newestFirst.prefix(Self.guessed))
     for pid in newest.prefix(Self.closest) {
-      if let holder = guess(pid, inode) ?? read(pid, rereads: false, seeking: inode) { return holder }
+      // A child may have closed what it inherited, and got the number again.
+      let isSmall = (living[pid]?.descriptors.count ?? 0) <= Self.small
+      if let holder = guess(pid, inode) ?? read(pid, rereads: isSmall, seeking: inode) { return holder }
     }
     for pid in recentOwners { if let holder = guess(pid, inode) { return holder } }
     for pid in newest.dropFirst(Self.closest) { if let holder = guess(pid, inode) { return holder } }
@@ -28,36 +28,44 @@ extension OwnerFinder {
     for pid in newest.prefix(Self.listed).dropFirst(Self.closest) {
       if let holder = read(pid, rereads: false, seeking: inode) { return holder }
     }
-    return searchAll(inode, uid, at: now)
+    return nil
   }
 
-  private mutating func searchAll(
-    _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant
+  /// Looks for a descriptor of the socket in all processes, those that started last first: in those that have more
+  /// or fewer descriptors than before; then in all, for a number that was closed and given anew.
+  mutating func searchAll(
+    _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
   ) -> SocketHolders.Holder? {
+    if eventDescriptor == nil { relist() }
     let start = files.looks
     let end = start + UInt64(max(0, min(limits.looks, allowance.available(at: now))))
     defer { allowance.spend(Int(files.looks - start)) }
+    var nextQuestion = start
+    func goesOn() -> Bool {
+      if files.looks >= end {
+        counters.cutShort += 1
+        return false
+      }
+      guard files.looks >= nextQuestion else { return true }
+      nextQuestion = files.looks + Self.looksBetweenQuestions
+      return isWorthwhile()
+    }
     var users: [Int32] = []
     var others: [Int32] = []
     for pid in Array(living.newestFirst) {
-      guard files.looks < end else { return cutShort() }
+      guard goesOn() else { return nil }
       if let holder = readIfChanged(pid, inode) { return holder }
       if living[pid]?.user == uid { users.append(pid) } else { others.append(pid) }
     }
     for pid in users + others {
-      guard files.looks < end else { return cutShort() }
+      guard goesOn() else { return nil }
       if let holder = read(pid, rereads: true, seeking: inode) { return holder }
     }
     return nil
   }
 
-  private mutating func cutShort() -> SocketHolders.Holder? {
-    counters.cutShort += 1
-    return nil
-  }
-
   /// Looks behind the numbers that a new socket of a process most likely has.
-  private mutating func guess(_ pid: Int32, _ inode: UInt64) -> SocketHolders.Holder? {
+  mutating func guess(_ pid: Int32, _ inode: UInt64) -> SocketHolders.Holder? {
     guard let process = living[pid] else { return nil }
     for number in process.likelyNumbers {
       do throws(Errno) {

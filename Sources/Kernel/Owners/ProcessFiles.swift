@@ -103,6 +103,22 @@ struct ProcessFiles: ~Copyable {
     } catch { return nil }
   }
 
+  /// The number that the kernel last gave to a process or thread (proc_loadavg(5), the last field); nil when it does
+  /// not tell.
+  mutating func lastPid() -> Int32? {
+    guard let file = try? OpenFile("loadavg", in: root), let count = try? file.readAll(into: &text) else {
+      return nil
+    }
+    return text[..<count].split(whereSeparator: { $0 == 0x20 || $0 == 0x0a }).last.flatMap(
+      Int32.init(decimal:))
+  }
+
+  /// The process that a process or thread belongs to; nil when it has ended.
+  mutating func leader(_ folder: ProcessFolder) -> Int32? {
+    guard let status = try? read("status", folder) else { return nil }
+    return ProcessStatus.leader(status)
+  }
+
   private mutating func read(_ name: String, _ folder: ProcessFolder) throws(Errno) -> ArraySlice<UInt8> {
     let file = try OpenFile(name, in: folder.file)
     return try text[..<file.readAll(into: &text)]

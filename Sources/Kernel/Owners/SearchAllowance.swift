@@ -17,7 +17,8 @@ struct SearchAllowance {
   /// What may be asked now.
   mutating func available(at now: ContinuousClock.Instant) -> Int {
     if now > last {
-      let seconds = Double(last.duration(to: now).components.seconds)
+      let seconds =
+        Double(last.duration(to: now).components.seconds)
         + Double(last.duration(to: now).components.attoseconds) * 1e-18
       left = min(capacity, left + seconds * perSecond)
       last = now

@@ -40,7 +40,9 @@ struct ProcConnector: ~Copyable {
       }
       if case .nothing = look { break waiting }
     }
-    guard let answer else { throw .unsupported("news of processes (the proc connector) in this pid namespace") }
+    guard let answer else {
+      throw .unsupported("news of processes (the proc connector) in this pid namespace")
+    }
     guard answer == 0 else { throw .notPermitted(operation) }
     // Linux 6.6 and later then send nothing else; older ones do not know this message and pass it over.
     try socket.post(message([listen, kinds]), operation)

@@ -14,7 +14,9 @@ extension SocketDiagnostics {
   static func decodeEnd(
     _ payload: borrowing RawSpan, tally: inout Tally
   ) -> SocketDestroyEvents.Event? {
-    guard let entry = decode(payload, of: .tcp, tally: &tally), let cookie = cookie(payload) else { return nil }
+    guard let entry = decode(payload, of: .tcp, tally: &tally), let cookie = cookie(payload) else {
+      return nil
+    }
     guard entry.transport == .tcp, entry.remote.port != 0 else { return nil }
     var usage: Usage?
     _ = forEachAttribute(in: payload.extracting(72..<payload.byteCount)) { type, value in
@@ -36,7 +38,9 @@ extension SocketDiagnostics {
     else { return nil }
     var usage = Usage(received: received - min(received, 1), sent: acknowledged)
     // Without a segment that had data, whatever was received was the mark of the end.
-    if let segments = info.load(Int(layout.data_segs_in), as: UInt32.self), segments == 0 { usage.received = 0 }
+    if let segments = info.load(Int(layout.data_segs_in), as: UInt32.self), segments == 0 {
+      usage.received = 0
+    }
     // Neither counts the marks of beginning and end.
     if let sent = info.load(Int(layout.bytes_sent), as: UInt64.self),
       let repeated = info.load(Int(layout.bytes_retrans), as: UInt64.self)

@@ -33,7 +33,8 @@ extension SocketDiagnostics {
     if let bits = address.v4Bits {
       bytes += NetlinkRequest.bytes(ofBigEndian: bits) + [UInt8](repeating: 0, count: 12)
     } else {
-      bytes += NetlinkRequest.bytes(ofBigEndian: address.high) + NetlinkRequest.bytes(ofBigEndian: address.low)
+      bytes +=
+        NetlinkRequest.bytes(ofBigEndian: address.high) + NetlinkRequest.bytes(ofBigEndian: address.low)
     }
   }
 

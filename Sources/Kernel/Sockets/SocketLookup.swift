@@ -38,7 +38,9 @@ public struct SocketLookup: ~Copyable {
   public mutating func socket(
     _ transport: TransportProtocol, local: Endpoint, remote: Endpoint
   ) throws(KernelError) -> Answer? {
-    guard let answer = try ask(transport, local, remote), answer.socket.serves(local, remote) else { return nil }
+    guard let answer = try ask(transport, local, remote), answer.socket.serves(local, remote) else {
+      return nil
+    }
     return answer
   }
 

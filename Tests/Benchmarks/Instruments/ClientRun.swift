@@ -52,7 +52,8 @@ final class ClientRun {
     while let end = rest.firstIndex(of: 0x0a) {
       let words = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ")
       rest.removeSubrange(...end)
-      if words.count == 3, let pid = Int32(words[0]), let port = UInt16(words[1]), let time = Int64(words[2]) {
+      if words.count == 3, let pid = Int32(words[0]), let port = UInt16(words[1]), let time = Int64(words[2])
+      {
         reports.append(Report(pid: pid, port: port, connected: time))
       }
     }

@@ -19,6 +19,12 @@ import Model
 
   var descriptor: CInt { unsafe mnl_socket_get_fd(socket) }
 
+  /// True when news waits.
+  var hasNext: Bool {
+    var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&wait, 1, 0) > 0
+  }
+
   /// The addresses of the next new flow as it was opened; nil when nothing waits.
   func next() -> FlowTuple? {
     let socket = unsafe socket

@@ -20,6 +20,7 @@ struct OwnersInstrument: Instrument {
       try NamespaceEntry.enter(Environment.value("BWMON_NETNS") ?? "")
       lookup = try SocketLookup()
       flows = try FlowNews()
+      _ = PromptThread.prepare()
     }
   }
 
@@ -31,7 +32,14 @@ struct OwnersInstrument: Instrument {
     var hadInode: Bool
   }
 
+  /// A socket that the short search did not find.
+  private struct Pending {
+    var flow: FlowTuple
+    var socket: SocketEntry
+  }
+
   private let parts: Parts
+  private var pending: [Pending] = []
   private let clients: [String]
   private let port: UInt16
 
@@ -45,6 +53,7 @@ struct OwnersInstrument: Instrument {
     let run = try ClientRun(clients)
     var answers: [UInt16: Answer] = [:]
     var isRunning = true
+    var hasMore = false
     let cpu = try Cost.of {
       while isRunning {
         var waits = [
@@ -53,23 +62,44 @@ struct OwnersInstrument: Instrument {
           pollfd(fd: parts.finder.eventDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         // In bounds: the array and its count.
-        _ = unsafe poll(&waits, 3, 1_000)
+        _ = unsafe poll(&waits, 3, hasMore || !pending.isEmpty ? 0 : 1_000)
         while let flow = parts.flows.next() { try answer(flow, &answers) }
-        if waits[2].revents != 0 { parts.finder.handleProcessEvents() }
+        if hasMore || waits[2].revents != 0 {
+          hasMore = parts.finder.handleProcessEvents(limit: 1)
+        } else if let next = pending.popLast() {
+          searchAll(next, &answers)
+        }
         if waits[1].revents != 0 { isRunning = run.read() }
       }
     }
     return figures(run.reports, answers, cpu)
   }
 
-  private func answer(_ flow: FlowTuple, _ answers: inout [UInt16: Answer]) throws {
+  private func searchAll(_ pending: Pending, _ answers: inout [UInt16: Answer]) {
+    let parts = parts
+    let owner = parts.finder.owner(ofInode: pending.socket.inode, uid: pending.socket.uid, at: .now) {
+      guard !parts.flows.hasNext else { return false }
+      let again = try? parts.lookup.socket(
+        .tcp, local: pending.flow.source, remote: pending.flow.destination)
+      return again?.socket.inode == pending.socket.inode
+    }?.owner
+    guard let owner else { return }
+    answers[pending.flow.source.port]?.pid = owner.pid
+    answers[pending.flow.source.port]?.found = Self.now()
+    answers[pending.flow.source.port]?.command = parts.finder.description(of: owner)?.commandLine
+  }
+
+  private mutating func answer(_ flow: FlowTuple, _ answers: inout [UInt16: Answer]) throws {
     guard flow.destination.port == port else { return }
     let heard = Self.now()
     let found = try parts.lookup.socket(.tcp, local: flow.source, remote: flow.destination)
     let owner = found.flatMap {
-      parts.finder.owner(ofInode: $0.socket.inode, uid: $0.socket.uid, at: .now)?.owner
+      parts.finder.owner(ofInode: $0.socket.inode, uid: $0.socket.uid)?.owner
     }
     let time = Self.now()
+    if owner == nil, let found, found.socket.inode != 0 {
+      pending.append(Pending(flow: flow, socket: found.socket))
+    }
     answers[flow.source.port] = Answer(
       heard: heard, found: time, pid: owner?.pid,
       command: owner.flatMap { parts.finder.description(of: $0)?.commandLine },
