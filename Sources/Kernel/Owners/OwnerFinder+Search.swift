@@ -3,6 +3,7 @@ import SystemPackage
 
 extension OwnerFinder {
   private static let closest = 4
+  private static let small = 16
   private static let guessed = 64
   private static let listed = 24
   private static let looksBetweenQuestions: UInt64 = 100
@@ -15,7 +16,9 @@ extension OwnerFinder {
     if eventDescriptor == nil { addStarted() }
     let newest = Array(living.newestFirst.prefix(Self.guessed))
     for pid in newest.prefix(Self.closest) {
-      if let holder = guess(pid, inode) ?? read(pid, rereads: false, seeking: inode) { return holder }
+      // A child may have closed what it inherited, and got the number again.
+      let isSmall = (living[pid]?.descriptors.count ?? 0) <= Self.small
+      if let holder = guess(pid, inode) ?? read(pid, rereads: isSmall, seeking: inode) { return holder }
     }
     for pid in recentOwners { if let holder = guess(pid, inode) { return holder } }
     for pid in newest.dropFirst(Self.closest) { if let holder = guess(pid, inode) { return holder } }
