@@ -74,6 +74,10 @@ public struct Health: Sendable, Hashable {
   public var vanished: UInt64 = 0
   /// Processes that may not be read, in the last look.
   public var denied = 0
+  /// Other network namespaces that processes are in now and that were looked into.
+  public var namespaces = 0
+  /// Other network namespaces that processes are in now and that could not be looked into: too many, or denied.
+  public var unreadNamespaces = 0
   /// Owners whose row was folded into `(evicted)` because there were too many.
   public var evicted: UInt64 = 0
   /// Searches of a user's regular expression that were given up because they took too long.
@@ -94,6 +98,8 @@ public struct Health: Sendable, Hashable {
     left.malformed += right.malformed
     left.vanished += right.vanished
     left.denied += right.denied
+    left.namespaces += right.namespaces
+    left.unreadNamespaces += right.unreadNamespaces
     left.evicted += right.evicted
     left.abandonedSearches += right.abandonedSearches
     left.droppedNotifications += right.droppedNotifications

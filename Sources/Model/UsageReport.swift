@@ -18,13 +18,18 @@ public struct UsageRow: Sendable, Hashable {
   public var total: Usage
   /// Bytes in the report's interval.
   public var moved: Usage
+  /// Where the process runs; of other rows nothing is known.
+  public var place: ProcessPlace
 
   /// Makes a row.
-  public init(name: String, subject: Subject, total: Usage, moved: Usage) {
+  public init(
+    name: String, subject: Subject, total: Usage, moved: Usage, place: ProcessPlace = ProcessPlace()
+  ) {
     self.name = name
     self.subject = subject
     self.total = total
     self.moved = moved
+    self.place = place
   }
 }
 

@@ -37,9 +37,10 @@ public struct Accounting: Sendable {
 
   /// Returns the ends of these flows on this host with the sockets that fit.
   public func claims(
-    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses
+    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
+    namespaces: NamespaceIndex = NamespaceIndex()
   ) -> [Claim] {
-    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local)
+    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces)
   }
 
   /// Returns what each owner moved, and the balance.

@@ -1,6 +1,6 @@
 import Model
 
-/// One end of a flow on this host, with the bytes it moved and the sockets that may have moved them.
+/// One end of a flow on this host, in this network namespace or another, with the bytes it moved and the sockets that may have moved them.
 public struct Claim: Sendable, Hashable {
   /// What this host is to the flow.
   public enum Role: Sendable, Hashable {
@@ -52,7 +52,7 @@ extension SocketIndex.Match {
     switch self {
     case .exact(let socket): [socket.inode]
     case .bound(let sockets), .listening(let sockets): sockets.map(\.inode)
-    case .closing, .none: []
+    case .contested, .closing, .none: []
     }
   }
 }

@@ -8,6 +8,7 @@ public struct ProcessTotals: Sendable {
   private struct Line {
     var name: String
     var uid: UInt32 = 0
+    var place = ProcessPlace()
     var total = Usage.zero
     var moved = Usage.zero
     var isExited = false
@@ -41,7 +42,9 @@ public struct ProcessTotals: Sendable {
   /// Returns all rows as they are now.
   public func report(at time: Timestamp) -> UsageReport {
     var rows = lines.map { owner, line in
-      UsageRow(name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved)
+      UsageRow(
+        name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved,
+        place: line.place)
     }
     if !evicted.isZero {
       rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
@@ -56,6 +59,7 @@ public struct ProcessTotals: Sendable {
     if let process = reading.process {
       line.name = process.commandLine
       line.uid = process.uid
+      line.place = process.place
     }
     line.total += reading.usage
     if movesNow { line.moved += reading.usage }

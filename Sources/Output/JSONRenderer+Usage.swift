@@ -33,7 +33,18 @@ extension UsageRow {
       writer.field("received_rate", rates.received)
       writer.field("sent_rate", rates.sent)
       if case .process(_, _, let exited) = subject { writer.field("exited", exited) }
+      place.write(to: &writer)
     }
+  }
+}
+
+extension ProcessPlace {
+  /// Only what is known.
+  fileprivate func write(to writer: inout JSONWriter) {
+    if let networkNamespace { writer.field("netns", networkNamespace) }
+    if let cgroup { writer.field("cgroup", cgroup) }
+    if let unit { writer.field("unit", unit) }
+    if let container { writer.field("container", container) }
   }
 }
 
@@ -72,5 +83,7 @@ extension Health {
     writer.field("evicted", evicted)
     writer.field("abandoned_searches", abandonedSearches)
     writer.field("dropped_notifications", droppedNotifications)
+    writer.field("namespaces", namespaces)
+    writer.field("unread_namespaces", unreadNamespaces)
   }
 }

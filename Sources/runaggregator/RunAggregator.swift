@@ -103,7 +103,7 @@ import Program
         let monitor = Monitor(
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit)
+          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces)
         var watch = Watch(configuration, monitor, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
         try loop.run { (now) throws(KernelError) in

@@ -67,7 +67,8 @@ import Program
       include: include, exclude: exclude, ignoresLocal: ignoreLocal)
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
-      addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback)
+      addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
+      readsNamespaces: source.readsNamespaces)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
     try loop.run { (now) throws(KernelError) in

@@ -4,4 +4,5 @@
 #include <sys/timerfd.h>
 
 #include "directory.h"
+#include "namespaces.h"
 #include "signals.h"
