@@ -78,6 +78,10 @@ public struct Health: Sendable, Hashable {
   public var failedReads: UInt64 = 0
   /// Sockets, descriptors, names and parts of command lines that did not fit what is set aside for them.
   public var dropped: UInt64 = 0
+  /// Other network namespaces that processes are in now and that were looked into.
+  public var namespaces = 0
+  /// Other network namespaces that processes are in now and that could not be looked into: too many, or denied.
+  public var unreadNamespaces = 0
   /// Owners whose row was folded into `(evicted)` because there were too many.
   public var evicted: UInt64 = 0
   /// Searches of a user's regular expression that were given up because they took too long.
@@ -100,6 +104,8 @@ public struct Health: Sendable, Hashable {
     left.denied += right.denied
     left.failedReads += right.failedReads
     left.dropped += right.dropped
+    left.namespaces += right.namespaces
+    left.unreadNamespaces += right.unreadNamespaces
     left.evicted += right.evicted
     left.abandonedSearches += right.abandonedSearches
     left.droppedNotifications += right.droppedNotifications

@@ -41,9 +41,10 @@ public struct Accounting: Sendable {
 
   /// Returns the ends of these flows on this host with the sockets that fit.
   public func claims(
-    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses
+    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
+    namespaces: NamespaceIndex = NamespaceIndex()
   ) -> [Claim] {
-    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local)
+    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces)
   }
 
   /// The inodes of the sockets that fit, for asking who holds them.
@@ -54,7 +55,7 @@ public struct Accounting: Sendable {
       case .exact(let socket): inodes.insert(socket.inode)
       case .bound(let sockets), .listening(let sockets):
         for socket in sockets { inodes.insert(socket.inode) }
-      case .closing, .none: break
+      case .contested, .closing, .none: break
       }
     }
     return inodes

@@ -21,41 +21,52 @@ public struct Attribution: Sendable {
   /// Returns one claim for each end of a flow on this host, or one for a flow that only passes through.
   ///
   /// The client's end is looked up by the original tuple, the server's by the reply tuple: whatever address
-  /// translation does, these are the addresses that the sockets have.
+  /// translation does, these are the addresses that the sockets have. An end that is not in this network
+  /// namespace may be in another: in `namespaces`.
   public func claims(
-    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses
+    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
+    namespaces: NamespaceIndex = NamespaceIndex()
   ) -> [Claim] {
     var claims: [Claim] = []
     claims.reserveCapacity(deltas.count)
     for delta in deltas {
       let flow = flows[delta.index]
       let transport = flow.original.transport
-      let client = sockets.match(transport, local: flow.original.source, remote: flow.original.destination)
+      var client: SocketIndex.Match? = sockets.match(
+        transport, local: flow.original.source, remote: flow.original.destination)
       // The kernel answers ICMP; a ping socket here would fit by its identifier alone.
-      let server =
+      var server: SocketIndex.Match? =
         transport.isICMP
-        ? .none : sockets.match(transport, local: flow.reply.source, remote: flow.reply.destination)
-      let isClientLocal = local.contains(flow.original.source.address) || client.provesLocality
+        ? SocketIndex.Match.none
+        : sockets.match(transport, local: flow.reply.source, remote: flow.reply.destination)
+      let isClientOurs = local.contains(flow.original.source.address) || client?.provesLocality == true
       // What this host sends to a group or to all is not thereby addressed to itself.
-      let isServerLocal =
-        server.provesLocality
-        || (isClientLocal
+      let isServerOurs =
+        server?.provesLocality == true
+        || (isClientOurs
           ? local.contains(flow.reply.source.address) : local.receives(flow.reply.source.address))
-      let isLocal = isClientLocal && isServerLocal
+      if !isClientOurs {
+        let end = End(flow: delta.key, role: .client)
+        client = elsewhere(end, flow.original, namespaces, isPeerOurs: isServerOurs)
+      }
+      if !isServerOurs {
+        let end = End(flow: delta.key, role: .server)
+        server = elsewhere(end, flow.reply, namespaces, isPeerOurs: isClientOurs)
+      }
       let usage = Usage(received: delta.reply, sent: delta.original)
-      if isClientLocal {
+      if let client {
         claims.append(
           Claim(
-            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: isLocal,
+            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: server != nil,
             match: client))
       }
-      if isServerLocal {
+      if let server {
         claims.append(
           Claim(
-            flow: delta.key, role: .server, transport: transport, usage: usage.reversed, isLocal: isLocal,
-            match: server))
+            flow: delta.key, role: .server, transport: transport, usage: usage.reversed,
+            isLocal: client != nil, match: server))
       }
-      if !isClientLocal && !isServerLocal {
+      if client == nil && server == nil {
         // It came in once and left once.
         claims.append(
           Claim(
@@ -64,6 +75,21 @@ public struct Attribution: Sendable {
       }
     }
     return claims
+  }
+
+  /// What fits the end `tuple.source` in another network namespace; nil when it is on another host. An end whose
+  /// process was known stays here as long as its flow: the namespace may have ended with the process.
+  ///
+  /// A namespace may have an address that is also another host's. With a peer in our own namespace an address
+  /// alone is no proof; what passes through us must be somebody's.
+  private func elsewhere(
+    _ end: End, _ tuple: FlowTuple, _ namespaces: NamespaceIndex, isPeerOurs: Bool
+  ) -> SocketIndex.Match? {
+    var match = namespaces.match(tuple.transport, local: tuple.source, remote: tuple.destination)
+    // The kernel answers ICMP there as here.
+    if match != nil, end.role == .server, tuple.transport.isICMP { match = SocketIndex.Match.none }
+    if let match, match != SocketIndex.Match.none || !isPeerOurs { return match }
+    return remembered[end] == nil ? nil : SocketIndex.Match.none
   }
 
   /// Who moved the bytes of a claim, and how sure that is.
@@ -137,6 +163,7 @@ public struct Attribution: Sendable {
         return Finding(owner: .process(only), certainty: Certainty(match: .relaxed))
       }
       return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .exited) : .ambiguous))
+    case .contested: return Finding(owner: .unattributed(.ambiguous))
     case .listening, .closing, .none:
       return earlier ?? Finding(owner: claim.ownerWithoutSocket)
     }

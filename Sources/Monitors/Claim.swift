@@ -1,6 +1,6 @@
 import Model
 
-/// One end of a flow on this host, with the bytes it moved and the sockets that may have moved them.
+/// One end of a flow on this host, in this network namespace or another, with the bytes it moved and the sockets that may have moved them.
 public struct Claim: Sendable, Hashable {
   /// What this host is to the flow.
   public enum Role: Sendable, Hashable {
@@ -45,5 +45,13 @@ extension SocketIndex.Match {
   /// may answer for any (ip(7), IP_TRANSPARENT).
   var provesLocality: Bool {
     if case .exact(let socket) = self { !socket.local.address.isUnspecified } else { false }
+  }
+
+  /// True when there is a socket that a process may hold.
+  var hasSockets: Bool {
+    switch self {
+    case .exact, .bound, .listening: true
+    case .contested, .closing, .none: false
+    }
   }
 }

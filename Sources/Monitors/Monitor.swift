@@ -7,6 +7,7 @@ public final class Monitor: Meter {
   private let table: any FlowTable
   private var sockets: SocketTable
   private var processes: ProcessTable
+  private var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
   private var accounting: Accounting
   private let countsLookback: Bool
@@ -19,19 +20,23 @@ public final class Monitor: Meter {
   private var said: Set<String> = []
   private var opening: [Warning]
 
+  /// How long a namespace may outlive its last process because we look into it.
+  private static let longestHold = Duration.seconds(5)
+
   /// Brings the sources together; nothing is read yet.
   ///
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
-  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. `warnings` are said
+  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
+  /// the owners of flows that this network namespace only forwards are looked for in the others. `warnings` are said
   /// with the first measurement.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
-    wantsAncestors: Bool = false,
-    warnings: [Warning] = []
+    wantsAncestors: Bool = false, readsNamespaces: Bool = false, warnings: [Warning] = []
   ) {
     self.table = table
     self.sockets = sockets
+    namespaces = readsNamespaces ? NamespaceTable(processes) : nil
     self.processes = processes
     self.addresses = addresses
     self.countsLookback = countsLookback
@@ -49,8 +54,10 @@ public final class Monitor: Meter {
     let interval = last.map { now - $0 }
     last = now
     try processes.refresh()
+    namespaces?.refresh(processes)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     if !deltas.isEmpty && (interval != nil || countsLookback) { try attribute(deltas, to: &measurement) }
+    if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
     measurement.warnings = warnings()
     return measurement
@@ -62,14 +69,27 @@ public final class Monitor: Meter {
   private func attribute(_ deltas: [FlowDelta], to measurement: inout Measurement) throws(KernelError) {
     let transports = Accounting.transports(of: deltas, in: snapshot.flows)
     try sockets.read(transports, into: &entries)
+    let local = try addresses.read()
     let claims = accounting.claims(
-      of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: try addresses.read())
+      of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
+      namespaces: namespaces(of: deltas, transports, local))
     let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
       of: claims, holders: holders, isDenied: isDenied
     ) { processes.description(of: $0, ancestors: wantsAncestors) }
     for case .process(let identity) in measurement.readings.lazy.map(\.owner) { reported.insert(identity) }
+  }
+
+  /// The other network namespaces that may be an end of these flows, with their sockets.
+  private func namespaces(
+    of deltas: [FlowDelta], _ transports: Set<TransportProtocol>, _ local: LocalAddresses
+  ) -> NamespaceIndex {
+    var index = NamespaceIndex(namespaces?.addresses() ?? [:])
+    for namespace in index.concerned(by: deltas, in: snapshot.flows, local: local) {
+      index.insert(namespaces?.sockets(of: namespace, transports) ?? [], of: namespace)
+    }
+    return index
   }
 
   /// Of the processes that ended since the last tick, those that had moved something.
@@ -95,6 +115,10 @@ public final class Monitor: Meter {
     health.failedReads = processes.failed
     health.dropped =
       sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen
+    health.namespaces = namespaces?.answering ?? 0
+    health.unreadNamespaces = namespaces?.unread ?? 0
+    health.vanished += namespaces?.vanished ?? 0
+    health.malformed += namespaces?.malformed ?? 0
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }
@@ -109,6 +133,8 @@ public final class Monitor: Meter {
     {
       found.append(warning)
     }
+    let unread = namespaces?.unread ?? 0
+    if unread > 0 { found.append(.unreadNamespaces(unread)) }
     if processes.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
       found.append(.denied(processes.denied))
     }
@@ -146,6 +172,14 @@ extension Warning {
       text:
         "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
         + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
+  }
+
+  fileprivate static func unreadNamespaces(_ count: Int) -> Warning {
+    Warning(
+      code: "unread_namespaces",
+      text: "\(count) network namespaces could not be looked into, so what their processes move counts as "
+        + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
+    )
   }
 
   fileprivate static let offloaded = Warning(

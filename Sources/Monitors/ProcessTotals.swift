@@ -8,6 +8,7 @@ public struct ProcessTotals: Sendable {
   private struct Line {
     var name: String
     var uid: UInt32 = 0
+    var place = ProcessPlace()
     var total = Usage.zero
     var moved = Usage.zero
     var isExited = false
@@ -44,7 +45,7 @@ public struct ProcessTotals: Sendable {
     var rows = lines.map { owner, line in
       UsageRow(
         name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved,
-        certainty: line.certainty)
+        certainty: line.certainty, place: line.place)
     }
     if !evicted.isZero {
       rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
@@ -59,6 +60,7 @@ public struct ProcessTotals: Sendable {
     if let process = reading.process {
       line.name = process.commandLine
       line.uid = process.uid
+      line.place = process.place
     }
     line.total += reading.usage
     line.certainty = line.certainty + reading.certainty

@@ -35,7 +35,18 @@ extension UsageRow {
       if case .process(_, _, let exited) = subject { writer.field("exited", exited) }
       if subject != .remainder { writer.field("match", certainty.match.rawValue) }
       if certainty.isShared { writer.field("shared", true) }
+      place.write(to: &writer)
     }
+  }
+}
+
+extension ProcessPlace {
+  /// Only what is known.
+  fileprivate func write(to writer: inout JSONWriter) {
+    if let networkNamespace { writer.field("netns", networkNamespace) }
+    if let cgroup { writer.field("cgroup", cgroup) }
+    if let unit { writer.field("unit", unit) }
+    if let container { writer.field("container", container) }
   }
 }
 
@@ -76,5 +87,7 @@ extension Health {
     writer.field("evicted", evicted)
     writer.field("abandoned_searches", abandonedSearches)
     writer.field("dropped_notifications", droppedNotifications)
+    writer.field("namespaces", namespaces)
+    writer.field("unread_namespaces", unreadNamespaces)
   }
 }

@@ -111,7 +111,7 @@ import Program
         let monitor = Monitor(
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit, warnings: warnings)
+          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
         var watch = Watch(configuration, monitor, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }

@@ -69,7 +69,7 @@ import Program
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
-      warnings: warnings)
+      readsNamespaces: source.readsNamespaces, warnings: warnings)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
     defer { screen.end() }

@@ -13,6 +13,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   case wireguard
   /// Dummy interfaces.
   case dummy
+  /// Control groups of version 2 that root may divide.
+  case cgroups
   /// io_uring, which some hosts forbid.
   case uring = "io_uring"
 
@@ -50,13 +52,16 @@ public enum Requirement: String, Sendable, CaseIterable {
           FileManager.default.contents(atPath: "/proc/sys/kernel/io_uring_disabled") ?? Data("2".utf8)
         return setting.first != UInt8(ascii: "2")
       case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
+      case .cgroups:
+        _ = try ControlGroup("probe-\(UInt32.random(in: 0 ... .max))")
+        return true
       default: break
       }
       let namespace = try await NetworkNamespace()
       switch self {
       case .netem: try await namespace.run("tc qdisc add dev lo root netem delay 1ms")
       case .wireguard, .dummy: try await namespace.ip("link add lab0 type \(rawValue)")
-      case .namespaces, .sctp, .uring: break
+      case .namespaces, .sctp, .uring, .cgroups: break
       }
       return true
     } catch { return false }

@@ -14,6 +14,8 @@ struct Scenario {
   var flows: [Flow] = []
   /// Entries that end with the next tick.
   var ended: [Flow] = []
+  /// Other network namespaces: their addresses and sockets.
+  var namespaces: [UInt64: (addresses: [String], sockets: [SocketEntry])] = [:]
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
@@ -51,6 +53,16 @@ struct Scenario {
     return nextInode
   }
 
+  /// A socket of another network namespace, which has its address already.
+  mutating func socket(
+    in namespace: UInt64, _ transport: TransportProtocol, _ local: String, _ remote: String = "*",
+    state: SocketEntry.State = .open, heldBy pid: Int32
+  ) {
+    socket(transport, local, remote, state: state, heldBy: pid)
+    let socket = sockets.removeLast()
+    namespaces[namespace, default: ([], [])].sockets.append(socket)
+  }
+
   /// An entry of the connection table; `reply` defaults to the original turned round.
   mutating func flow(
     _ id: UInt32, _ transport: TransportProtocol, _ source: String, _ destination: String,
@@ -71,8 +83,14 @@ struct Scenario {
   /// One tick: what each owner moved, and the balance.
   mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
     let deltas = accounting.advance(to: FlowSnapshot(living: flows, ended: ended))
-    let claims = accounting.claims(of: deltas, in: flows + ended, sockets: SocketIndex(sockets), local: local)
+    let table = flows + ended
     ended = []
+    var index = NamespaceIndex(namespaces.mapValues { LocalAddresses($0.addresses.map(Self.address)) })
+    for namespace in index.concerned(by: deltas, in: table, local: local) {
+      index.insert(namespaces[namespace]?.sockets ?? [], of: namespace)
+    }
+    let claims = accounting.claims(
+      of: deltas, in: table, sockets: SocketIndex(sockets), local: local, namespaces: index)
     let names = commandLines
     let result = accounting.readings(of: claims, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(

@@ -39,7 +39,8 @@ struct MonitorOutputTests {
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 4000000 --rate 1000000", in: lab.a)
     try await client.connected()
     let monitor = try lab.a.start([
-      Self.program, "--bandwidth", "--include=traffic tcp ", "--count", "4", "--interval", "0.5", "--format",
+      Self.program, "--no-namespaces", "--bandwidth", "--include=traffic tcp ", "--count", "4", "--interval",
+      "0.5", "--format",
       "plain", "--no-lookback",
     ])
     #expect(try await monitor.ended() == .exited(0))

@@ -15,6 +15,10 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    var netns: UInt64?
+    var cgroup: String?
+    var unit: String?
+    var container: String?
 
     var usage: HostView { HostView(received: received, sent: sent) }
   }

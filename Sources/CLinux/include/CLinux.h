@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 
 #include "directory.h"
+#include "namespaces.h"
 #include "scheduling.h"
 #include "signals.h"
 #include "tcp_info.h"

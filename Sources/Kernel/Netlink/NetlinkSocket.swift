@@ -1,3 +1,4 @@
+import CLinux
 import CNetfilterConntrack
 import Glibc
 import SystemPackage
@@ -36,6 +37,25 @@ import SystemPackage
     guard let socket = unsafe mnl_socket_open2(family.rawValue, CInt(SOCK_CLOEXEC.rawValue)) else {
       throw Self.error("opening a netlink socket")
     }
+    try unsafe self.init(opened: socket, groups: groups)
+  }
+
+  /// Opens and binds a socket of `family` in another network namespace, the open file /proc/PID/ns/net.
+  ///
+  /// It keeps the namespace alive, and with it its interfaces. Needs CAP_SYS_ADMIN.
+  init(_ family: Family, in namespace: borrowing OpenFile) throws(KernelError) {
+    let descriptor = clinux_netlink_socket_in(namespace.descriptor, family.rawValue)
+    guard descriptor >= 0 else { throw Self.error("entering a network namespace") }
+    guard let socket = unsafe mnl_socket_fdopen(descriptor) else {
+      let error = Self.error("opening a netlink socket")
+      close(descriptor)
+      throw error
+    }
+    try unsafe self.init(opened: socket, groups: 0)
+  }
+
+  /// Takes over `socket` and binds it; closes it when that fails.
+  private init(opened socket: OpaquePointer, groups: UInt32) throws(KernelError) {
     guard unsafe mnl_socket_bind(socket, groups, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
       let error = Self.error("binding a netlink socket")
       unsafe mnl_socket_close(socket)

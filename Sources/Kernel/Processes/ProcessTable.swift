@@ -48,6 +48,8 @@ public struct ProcessTable: ~Copyable {
   /// True when the kernel tells how many descriptors a process has (Linux 6.2): nobody has less than one here.
   let countsDescriptors: Bool
   let root: OpenFile
+  /// The network namespace of this program; nil where it may not be read.
+  let ownNamespace: UInt64?
   var entries: NumberedEntries
   // By pid.
   var processes: [KnownProcess] = []
@@ -69,6 +71,7 @@ public struct ProcessTable: ~Copyable {
       throw .failed("opening \(path)", error)
     }
     countsDescriptors = (try? root.status(of: "self/fd").size).map { $0 > 0 } ?? false
+    ownNamespace = NamespaceLink.inode(of: "thread-self", in: root)
     searches = SearchHistory(countsDescriptors: countsDescriptors)
     self.path = path
     self.limits = limits
