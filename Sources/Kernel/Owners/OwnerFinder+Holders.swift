@@ -27,6 +27,26 @@ extension OwnerFinder {
     return holding(of: inode)
   }
 
+  /// The process that the last glimpse saw with the socket, although it has closed it since: it did hold it, and no
+  /// other socket can have had that inode in between.
+  mutating func glimpsedHolding(of inode: UInt64) -> Holding? {
+    guard let pid = glimpsed[inode], let process = living[pid] else { return nil }
+    var identity = process.identity
+    if identity == nil, let folder = try? process.folder ?? files.folder(of: pid),
+      let stat = files.stat(folder),
+      stat.parent == process.parent
+    {
+      identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
+      living.update(pid) { $0.identity = identity }
+    }
+    guard let identity else {
+      counters.vanished += 1
+      return nil
+    }
+    noteOwner(identity)
+    return Holding(owner: identity, holders: [identity], isConfirmed: false)
+  }
+
   /// Looks whether a descriptor is the socket, and that its process is the one it was.
   private mutating func stillHolds(_ holder: SocketHolders.Holder, _ inode: UInt64) -> Bool {
     guard let process = living[holder.pid] else { return false }

@@ -92,6 +92,7 @@ struct OwnersInstrument: Instrument {
   private mutating func answer(_ flow: FlowTuple, _ answers: inout [UInt16: Answer]) throws {
     guard flow.destination.port == port else { return }
     let heard = Self.now()
+    parts.finder.glimpse()
     let found = try parts.lookup.socket(.tcp, local: flow.source, remote: flow.destination)
     let owner = found.flatMap {
       parts.finder.owner(ofInode: $0.socket.inode, uid: $0.socket.uid)?.owner
