@@ -181,6 +181,39 @@ import Testing
     #expect(finder.counters.cutShort == 0)
   }
 
+  @Test func `where nobody tells of them, new processes are those with the last numbers`() throws {
+    func status(_ pid: Int32, _ leader: Int32) {
+      proc.write("\(pid)/status", Array("Name:\tprog\nTgid:\t\(leader)\nUid:\t0\t0\t0\t0\n".utf8))
+    }
+    proc.add(10)
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 10\n".utf8))
+    var finder = try finder()
+    proc.add(12, start: 300, sockets: [3: 501])
+    status(12, 12)
+    // A thread of it, which shares its descriptors.
+    proc.add(13, start: 301, sockets: [3: 501])
+    status(13, 12)
+    // One that is not among the numbers told is not looked for.
+    proc.add(14, start: 302, sockets: [3: 502])
+    status(14, 14)
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 13\n".utf8))
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.holders == [identity(12, 300)])
+    #expect(Set(finder.living.pids) == [10, 12])
+    #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
+    // The numbers have wrapped: all are listed.
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 4\n".utf8))
+    #expect(finder.owner(ofInode: 502, uid: 1000)?.owner == identity(14, 302))
+  }
+
+  @Test(
+    arguments: [
+      ("Name:\ta\nTgid:\t12\nNgid:\t0\n", 12), ("Tgid:\t1", 1), ("Name:\tTgid:\n", nil), ("", nil),
+      ("Tgid:\tx\n", nil),
+    ] as [(String, Int32?)])
+  func `the process of a thread`(text: String, leader: Int32?) {
+    #expect(ProcessStatus.leader(Array(text.utf8)[...]) == leader)
+  }
+
   @Test func `another program has another name, and the same identity`() throws {
     proc.add(10, sockets: [3: 501])
     var finder = try finder()
@@ -199,6 +232,35 @@ import Testing
     #expect(finder.handleProcessEvents(limit: 2) == true)
     #expect(finder.unread.count == 3)
     #expect(finder.handleProcessEvents(limit: 3) == false)
+  }
+
+  @Test func `what was glimpsed is known when it is closed before the answer`() throws {
+    proc.add(10, start: 100)
+    var finder = try finder()
+    proc.add(11, start: 200, parent: 10, arguments: Array("brief\0".utf8), sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    finder.glimpse()
+    proc.close(11, 3)
+    let held = finder.owner(ofInode: 501, uid: 1000)
+    #expect(held?.owner == identity(11, 200))
+    #expect(held?.isShared == false && held?.isConfirmed == false)
+    #expect(finder.counters.glimpsed == 1)
+    #expect(finder.description(of: identity(11, 200))?.commandLine == "brief")
+    // Another socket is not this one, and the next glimpse forgets.
+    #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
+    finder.glimpse()
+    #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+  }
+
+  @Test func `what was glimpsed of one that has ended names nobody`() throws {
+    proc.add(10, start: 100)
+    var finder = try finder()
+    proc.add(11, start: 200, parent: 10, sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    finder.glimpse()
+    proc.end(11)
+    #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+    #expect(finder.counters.vanished == 1)
   }
 
   @Test func `one that dies before it is read has what its parent ran`() throws {

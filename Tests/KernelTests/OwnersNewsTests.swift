@@ -99,9 +99,20 @@ import Testing
     #expect(own == [.fork(parent: getpid(), child: child.pid), .exec(child.pid), .exit(child.pid)])
   }
 
+  @Test func `news that did not fit is said to be lost`() throws {
+    // The kernel makes it as small as it allows: room for a few messages.
+    guard var news = try connector(receiveBuffer: 1) else { return }
+    for _ in 0..<20 { try OwnersChild(["true"]).wait() }
+    var hasLost = false
+    while case let receipt = try news.receive(limit: 100, { _ in }), !receipt.isDrained || receipt.hasLost {
+      if receipt.hasLost { hasLost = true }
+    }
+    #expect(hasLost)
+  }
+
   /// Nil where it is denied, as in a container or without privilege.
-  private func connector() throws -> ProcConnector? {
-    do throws(KernelError) { return try ProcConnector() } catch {
+  private func connector(receiveBuffer: Int32 = ProcConnector.receiveBuffer) throws -> ProcConnector? {
+    do throws(KernelError) { return try ProcConnector(receiveBuffer: receiveBuffer) } catch {
       switch error {
       case .notPermitted, .unsupported: return nil
       default: throw error

@@ -27,6 +27,33 @@ extension OwnerFinder {
     return holding(of: inode)
   }
 
+  /// The process that the last glimpse saw with the socket, although it has closed it since: it did hold it, and no
+  /// other socket can have had that inode in between.
+  mutating func glimpsedHolding(of inode: UInt64) -> Holding? {
+    guard let pid = glimpsed[inode] else { return nil }
+    guard let identity = glimpsedIdentity(of: pid) else {
+      counters.vanished += 1
+      return nil
+    }
+    noteOwner(identity)
+    return Holding(owner: identity, holders: [identity], isConfirmed: false)
+  }
+
+  /// Who has the pid; nil when that cannot be the one who was glimpsed.
+  private mutating func glimpsedIdentity(of pid: Int32) -> ProcessIdentity? {
+    guard let process = living[pid] else { return nil }
+    if process.folder != nil, let identity = process.identity { return identity }
+    guard let folder = try? process.folder ?? files.folder(of: pid), let stat = files.stat(folder) else {
+      return nil
+    }
+    let identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
+    guard process.identity == identity || (process.identity == nil && process.parent == stat.parent) else {
+      return nil
+    }
+    living.update(pid) { $0.identity = identity }
+    return identity
+  }
+
   /// Looks whether a descriptor is the socket, and that its process is the one it was.
   private mutating func stillHolds(_ holder: SocketHolders.Holder, _ inode: UInt64) -> Bool {
     guard let process = living[holder.pid] else { return false }

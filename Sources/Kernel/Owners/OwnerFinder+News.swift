@@ -64,7 +64,9 @@ extension OwnerFinder {
     recentOwners.removeAll { $0 == pid }
   }
 
-  /// Reads who it is that runs another program, what it runs, and what it has open.
+  /// Reads who it is that started a program, what it runs, and what it has open.
+  ///
+  /// Not for every fork: a child that connects at once would have closed its socket meanwhile.
   mutating func readProgram(_ pid: Int32) {
     guard let process = living[pid] else { return }
     guard let folder = try? process.folder ?? files.folder(of: pid) else { return }

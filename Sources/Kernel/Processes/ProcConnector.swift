@@ -22,9 +22,9 @@ struct ProcConnector: ~Copyable {
   private var socket: NetlinkSocket
 
   /// Subscribes. Where the kernel denies it, or is silent (it is, to another pid namespace), it throws.
-  init() throws(KernelError) {
+  init(receiveBuffer: Int32 = Self.receiveBuffer) throws(KernelError) {
     var socket = try NetlinkSocket(.connector, groups: Self.group)
-    try socket.setReceiveBuffer(Self.receiveBuffer)
+    try socket.setReceiveBuffer(receiveBuffer)
     try socket.setNonBlocking()
     try Self.subscribe(&socket)
     self.socket = socket

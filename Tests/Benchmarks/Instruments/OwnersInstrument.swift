@@ -36,6 +36,8 @@ struct OwnersInstrument: Instrument {
   private struct Pending {
     var flow: FlowTuple
     var socket: SocketEntry
+    // Where its answer stands among those of its port.
+    var index: Int
   }
 
   private let parts: Parts
@@ -51,7 +53,7 @@ struct OwnersInstrument: Instrument {
 
   mutating func measure() throws -> [(name: String, value: Double)] {
     let run = try ClientRun(clients)
-    var answers: [UInt16: Answer] = [:]
+    var answers: [UInt16: [Answer]] = [:]
     var isRunning = true
     var hasMore = false
     let cpu = try Cost.of {
@@ -75,7 +77,7 @@ struct OwnersInstrument: Instrument {
     return figures(run.reports, answers, cpu)
   }
 
-  private func searchAll(_ pending: Pending, _ answers: inout [UInt16: Answer]) {
+  private func searchAll(_ pending: Pending, _ answers: inout [UInt16: [Answer]]) {
     let parts = parts
     let owner = parts.finder.owner(ofInode: pending.socket.inode, uid: pending.socket.uid, at: .now) {
       guard !parts.flows.hasNext else { return false }
@@ -84,30 +86,34 @@ struct OwnersInstrument: Instrument {
       return again?.socket.inode == pending.socket.inode
     }?.owner
     guard let owner else { return }
-    answers[pending.flow.source.port]?.pid = owner.pid
-    answers[pending.flow.source.port]?.found = Self.now()
-    answers[pending.flow.source.port]?.command = parts.finder.description(of: owner)?.commandLine
+    let port = pending.flow.source.port
+    answers[port]?[pending.index].pid = owner.pid
+    answers[port]?[pending.index].found = Self.now()
+    answers[port]?[pending.index].command = parts.finder.description(of: owner)?.commandLine
   }
 
-  private mutating func answer(_ flow: FlowTuple, _ answers: inout [UInt16: Answer]) throws {
+  private mutating func answer(_ flow: FlowTuple, _ answers: inout [UInt16: [Answer]]) throws {
     guard flow.destination.port == port else { return }
     let heard = Self.now()
+    parts.finder.glimpse()
     let found = try parts.lookup.socket(.tcp, local: flow.source, remote: flow.destination)
     let owner = found.flatMap {
       parts.finder.owner(ofInode: $0.socket.inode, uid: $0.socket.uid)?.owner
     }
     let time = Self.now()
     if owner == nil, let found, found.socket.inode != 0 {
-      pending.append(Pending(flow: flow, socket: found.socket))
+      let index = answers[flow.source.port]?.count ?? 0
+      pending.append(Pending(flow: flow, socket: found.socket, index: index))
     }
-    answers[flow.source.port] = Answer(
+    let answer = Answer(
       heard: heard, found: time, pid: owner?.pid,
       command: owner.flatMap { parts.finder.description(of: $0)?.commandLine },
       hadInode: found.map { $0.socket.inode != 0 } ?? false)
+    answers[flow.source.port, default: []].append(answer)
   }
 
   private func figures(
-    _ reports: [ClientRun.Report], _ answers: [UInt16: Answer], _ cpu: Cost
+    _ reports: [ClientRun.Report], _ answers: [UInt16: [Answer]], _ cpu: Cost
   ) -> [(name: String, value: Double)] {
     var fromEvent: [Double] = []
     var fromConnect: [Double] = []
@@ -116,7 +122,8 @@ struct OwnersInstrument: Instrument {
     var unheard = 0
     var closed = 0
     for report in reports {
-      guard let answer = answers[report.port] else {
+      // The kernel gives a port again after a while.
+      guard let answer = answers[report.port]?.first(where: { $0.heard >= report.connected }) else {
         unheard += 1
         continue
       }
