@@ -9,7 +9,6 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libc6-dev
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
-BENCH_PACKAGES := $(TEST_PACKAGES)
 
 .PHONY: deps test-deps swift build run test check bench install clean
 
@@ -25,7 +24,9 @@ swift:
 	  echo "(Debian 12, or 'swiftly install 6.3'), put its usr/bin on PATH, and run make again."; exit 1; }
 
 build: deps
-	swift build -c release --static-swift-stdlib --scratch-path $(RELEASE) $(PROGRAMS:%=--product %)
+	@# The build command takes one product at a time: of several it builds the last.
+	set -e; for program in $(PROGRAMS); do \
+	  swift build -c release --static-swift-stdlib --scratch-path $(RELEASE) --product $$program; done
 
 run: build
 	$(SUDO) $(RELEASE)/release/runaggregator --auto-group --app-config samples/group.sample.cfg --enable-tracking
@@ -42,7 +43,7 @@ bench: test-deps
 
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
-	install -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
+	install -s -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 samples/* $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
 
 clean:

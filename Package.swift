@@ -78,8 +78,11 @@ let package = Package(
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
     .executableTarget(
-      name: "benchmark", dependencies: ["CNetfilterConntrack", "Kernel", "Model", "Monitors"],
-      path: "Tests/Benchmarks", exclude: ["fill_conntrack.py"], swiftSettings: strict),
+      name: "benchmark",
+      dependencies: [
+        "CNetfilterConntrack", "Aggregation", "INI", "Kernel", "Model", "Monitors", systemPackage,
+      ],
+      path: "Tests/Benchmarks/Instruments", swiftSettings: strict),
     .testTarget(
       name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
   ],

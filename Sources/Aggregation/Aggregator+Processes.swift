@@ -2,29 +2,33 @@ import Model
 
 extension Aggregator {
   /// Adds what a process moved to its application, deciding the application if it is new or runs another program.
-  mutating func add(
-    _ usage: Usage, of identity: ProcessIdentity, _ process: ProcessDescription?, _ isTimed: Bool
-  ) {
-    if let index = members.index(of: identity) {
-      members[index].lastTick = tick
-      if let process, members[index].isLiving, members[index].process?.commandLine != process.commandLine {
-        members[index].process = process
-        members[index].application = nil
-      }
-      if members[index].application != nil, members[index].place != nil,
-        applications.add(usage, to: members[index].place, isTimed: isTimed)
-      {
-        return
-      }
-      var member = members[index]
-      place(&member, identity, process)
-      applications.add(usage, to: member.place, isTimed: isTimed)
-      members[index] = member
+  mutating func add(_ reading: borrowing Reading, of identity: ProcessIdentity, isTimed: Bool) {
+    guard let index = members.index(of: identity) else {
+      insert(reading, of: identity, isTimed: isTimed)
       return
     }
-    var member = Member(process: process, lastTick: tick)
-    place(&member, identity, process)
-    applications.add(usage, to: member.place, isTimed: isTimed)
+    members.entries[index].lastTick = tick
+    if members.entries[index].isLiving, let commandLine = reading.process?.commandLine,
+      members.entries[index].process?.commandLine != commandLine
+    {
+      members.entries[index].process = reading.process
+      members.entries[index].application = nil
+    }
+    if members.entries[index].application != nil, members.entries[index].place != nil,
+      applications.add(reading.usage, to: members.entries[index].place, isTimed: isTimed)
+    {
+      return
+    }
+    var member = members.entries[index]
+    place(&member, identity, reading.process)
+    applications.add(reading.usage, to: member.place, isTimed: isTimed)
+    members.entries[index] = member
+  }
+
+  private mutating func insert(_ reading: borrowing Reading, of identity: ProcessIdentity, isTimed: Bool) {
+    var member = Member(process: reading.process, lastTick: tick)
+    place(&member, identity, reading.process)
+    applications.add(reading.usage, to: member.place, isTimed: isTimed)
     for (identity, member) in members.insert(member, for: identity) {
       applications.leave(identity.pid, from: member.place)
       withoutRoom += 1

@@ -6,7 +6,7 @@ import Model
 /// processes moved after they end; a process that runs another program, or that new rules give to another
 /// application, takes only its later bytes along.
 public struct Aggregator: Sendable {
-  /// How much is remembered at most.
+  /// How much is remembered at most; what does not fit is counted in the health as evicted.
   public struct Limits: Sendable {
     /// Rows of applications. The ones without a living process that were active the longest ago are folded
     /// into `(evicted)`; if all have one, new applications are counted there.
@@ -47,7 +47,9 @@ public struct Aggregator: Sendable {
     var interval: Duration?
     var health = Health()
     for measurement in measurements {
-      for reading in measurement.readings { add(reading, isTimed: measurement.interval != nil) }
+      for index in measurement.readings.indices {
+        add(measurement.readings[index], isTimed: measurement.interval != nil)
+      }
       if let measured = measurement.interval { interval = max(interval ?? measured, measured) }
       balance += measurement.balance
       health += measurement.health
@@ -68,29 +70,27 @@ public struct Aggregator: Sendable {
   /// new rules give them, without the bytes that they moved before.
   public mutating func reload(rules: ApplicationRules) {
     self.rules = rules
-    var applications = self.applications
-    var abandoned = 0
-    members.updateEach { identity, member in
-      guard member.isLiving, let process = member.process else {
-        // Decided when it moves something again.
-        member.application = member.isLiving ? member.application : nil
-        return
+    for (identity, place) in members.all {
+      guard members.entries[place].isLiving else {
+        // Decided when its last bytes come.
+        members.entries[place].application = nil
+        continue
       }
+      // What could not be read stays where it is.
+      guard let process = members.entries[place].process else { continue }
       let claim = rules.claim(process)
-      abandoned += claim.abandonedSearches
-      guard claim.application != member.application else { return }
-      applications.leave(identity.pid, from: member.place)
-      member.application = claim.application
-      member.place = applications.handle(for: claim.application)
-      applications.join(identity.pid, to: member.place)
+      abandonedSearches += UInt64(claim.abandonedSearches)
+      guard claim.application != members.entries[place].application else { continue }
+      applications.leave(identity.pid, from: members.entries[place].place)
+      members.entries[place].application = claim.application
+      members.entries[place].place = applications.handle(for: claim.application)
+      applications.join(identity.pid, to: members.entries[place].place)
     }
-    self.applications = applications
-    abandonedSearches += UInt64(abandoned)
   }
 
-  private mutating func add(_ reading: Reading, isTimed: Bool) {
+  private mutating func add(_ reading: borrowing Reading, isTimed: Bool) {
     switch reading.owner {
-    case .process(let identity): add(reading.usage, of: identity, reading.process, isTimed)
+    case .process(let identity): add(reading, of: identity, isTimed: isTimed)
     case .pipe(let name):
       let claim = rules.claim(pipe: name)
       abandonedSearches += UInt64(claim.abandonedSearches)

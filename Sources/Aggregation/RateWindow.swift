@@ -19,6 +19,8 @@ struct RateWindow: Sendable {
   private var parts: [Part]
   private var covered: Int64
   private var sum = Usage.zero
+  /// The average of each direction over the interval; of the earliest part counts what lies inside.
+  private(set) var average = Rates.zero
 
   /// Makes a window; `interval` is in nanoseconds and positive.
   init(interval: Int64) {
@@ -42,6 +44,7 @@ struct RateWindow: Sendable {
       sum = Usage(received: sum.received &- parts[0].usage.received, sent: sum.sent &- parts[0].usage.sent)
       parts.removeFirst()
     }
+    average = currentAverage()
   }
 
   /// True when nothing moved in the window.
@@ -50,8 +53,7 @@ struct RateWindow: Sendable {
   /// How many parts it is held in.
   var count: Int { parts.count }
 
-  /// The average of each direction over the interval; of the earliest part counts what lies inside.
-  var average: Rates {
+  private func currentAverage() -> Rates {
     let outside = Double(covered - interval) / Double(parts[0].duration)
     let seconds = Double(interval) * 1e-9
     return Rates(

@@ -25,17 +25,28 @@ struct TrackedApplication: Sendable {
     var time: Timestamp
   }
 
-  /// What is known for one rule.
+  /// A rule that looks at the application. There may be many, so what each tick compares is at hand.
   private struct Watch {
     var rule: Int
     var window: Int
-    var received = AlertState()
-    var sent = AlertState()
+    /// Above this something is to be done; infinite without a limit.
+    var received: Double
+    var sent: Double
 
-    subscript(direction: Alert.Direction) -> AlertState {
-      get { direction == .received ? received : sent }
-      set { if direction == .received { received = newValue } else { sent = newValue } }
+    init(_ index: Int, _ rule: ThresholdRule, window: Int) {
+      self.rule = index
+      self.window = window
+      received = rule.received?.threshold.bytesPerSecond ?? .infinity
+      sent = rule.sent?.threshold.bytesPerSecond ?? .infinity
     }
+  }
+
+  /// A rule that fires for a direction, or is on the way to it.
+  private struct Activity {
+    var rule: Int
+    var direction: Alert.Direction
+    var window: Int
+    var state = AlertState()
   }
 
   let key: Key
@@ -44,6 +55,7 @@ struct TrackedApplication: Sendable {
   /// One for each interval that its rules have.
   private var windows: [RateWindow] = []
   private var watches: [Watch] = []
+  private var activities: [Activity] = []
   private var pids: [Int32] = []
   /// Whether a process of it was ever seen alive. A pipe has none, and is not gone for that.
   private var hadProcesses = false
@@ -53,12 +65,12 @@ struct TrackedApplication: Sendable {
 
   /// True when nothing would change if it were seen for the first time the next time.
   var isForgettable: Bool {
-    isIdle && windows.allSatisfy(\.isEmpty) && watches.allSatisfy { $0.received.isQuiet && $0.sent.isQuiet }
+    isIdle && activities.isEmpty && windows.allSatisfy(\.isEmpty)
   }
 
   /// Starts to watch for the rule at position `index`.
   mutating func watch(_ index: Int, _ rule: ThresholdRule) {
-    watches.append(Watch(rule: index, window: window(of: rule.intervalNanoseconds)))
+    watches.append(Watch(index, rule, window: window(of: rule.intervalNanoseconds)))
   }
 
   /// Takes the row of a tick; nil if there is none any more.
@@ -73,25 +85,25 @@ struct TrackedApplication: Sendable {
     // Short-lived processes may all have ended by now: what still moves is not gone.
     let isGone = row == nil || (hadProcesses && pids.isEmpty)
     for index in windows.indices { windows[index].add(moved, over: span.duration) }
+    startActivities()
     var alerts: [Alert] = []
-    for index in watches.indices {
-      let rule = rules[watches[index].rule]
-      let average = windows[watches[index].window].average
-      let isFull = watched[watches[index].rule] >= rule.intervalNanoseconds
-      for direction in Alert.Direction.allCases {
-        guard let level = rule.level(direction) else { continue }
-        let value = direction == .received ? average.received : average.sent
-        let isClear = isFull && value <= level.clear
-        let seen = AlertState.Observation(
-          isAbove: isFull && value > level.threshold, isClear: isClear, isGone: isGone && (isIdle || isClear),
-          start: span.start, end: span.end)
-        guard let change = watches[index][direction].update(seen, rule, at: span.time) else { continue }
-        var alert = alert(rule, direction, level, value, since: watches[index][direction].since)
-        alert.state = change.state
-        alert.time = span.time
-        alerts.append(alert)
-      }
+    for index in activities.indices {
+      let activity = activities[index]
+      let rule = rules[activity.rule]
+      guard let level = rule.level(activity.direction) else { continue }
+      let value = windows[activity.window].average[activity.direction]
+      let isFull = watched[activity.rule] >= rule.intervalNanoseconds
+      let isClear = isFull && value <= level.clear
+      let seen = AlertState.Observation(
+        isAbove: isFull && value > level.threshold, isClear: isClear, isGone: isGone && (isIdle || isClear),
+        start: span.start, end: span.end)
+      guard let change = activities[index].state.update(seen, rule, at: span.time) else { continue }
+      var alert = alert(rule, level, value, of: activities[index])
+      alert.state = change.state
+      alert.time = span.time
+      alerts.append(alert)
     }
+    activities.removeAll { $0.state.isQuiet }
     // What starts later under the same name starts with nothing.
     if alerts.contains(where: { $0.state == .resolved(.gone) }) {
       windows = windows.map { RateWindow(interval: $0.interval) }
@@ -99,35 +111,48 @@ struct TrackedApplication: Sendable {
     return alerts
   }
 
+  /// Adds those that are above a limit and were not.
+  private mutating func startActivities() {
+    for watch in watches {
+      let average = windows[watch.window].average
+      if average.received.bytesPerSecond > watch.received { startActivity(watch, .received) }
+      if average.sent.bytesPerSecond > watch.sent { startActivity(watch, .sent) }
+    }
+  }
+
+  private mutating func startActivity(_ watch: Watch, _ direction: Alert.Direction) {
+    guard !activities.contains(where: { $0.rule == watch.rule && $0.direction == direction }) else { return }
+    activities.append(Activity(rule: watch.rule, direction: direction, window: watch.window))
+  }
+
   /// Watches for the rules at positions `matching` of `new` instead of those of `old`; returns what fired for
   /// those that it no longer watches for.
   mutating func reload(from old: [ThresholdRule], to new: [ThresholdRule], matching: [Int]) -> [Alert] {
-    let before = Dictionary(watches.map { (old[$0.rule].name, $0) }, uniquingKeysWith: { first, _ in first })
-    let averages = windows.map(\.average)
     let oldWindows = windows
     watches = []
     windows = []
+    var positions: [String: Watch] = [:]
     for index in matching {
-      let rule = new[index]
-      let position = window(of: rule.intervalNanoseconds, from: oldWindows)
-      var watch = Watch(rule: index, window: position)
-      if let kept = before[rule.name] {
-        for direction in Alert.Direction.allCases where rule.level(direction) != nil {
-          watch[direction] = kept[direction]
-        }
-      }
+      let watch = Watch(
+        index, new[index], window: window(of: new[index].intervalNanoseconds, from: oldWindows))
+      positions[new[index].name] = watch
       watches.append(watch)
     }
     var alerts: [Alert] = []
-    for watch in before.values.sorted(by: { $0.rule < $1.rule }) {
-      let rule = old[watch.rule]
-      let kept = watches.first { new[$0.rule].name == rule.name }
-      for direction in Alert.Direction.allCases where watch[direction].isFiring {
-        guard kept?[direction].isFiring != true, let level = rule.level(direction) else { continue }
-        let value = direction == .received ? averages[watch.window].received : averages[watch.window].sent
-        alerts.append(alert(rule, direction, level, value, since: watch[direction].since))
+    var kept: [Activity] = []
+    for activity in activities {
+      let rule = old[activity.rule]
+      if let watch = positions[rule.name], new[watch.rule].level(activity.direction) != nil {
+        var activity = activity
+        activity.rule = watch.rule
+        activity.window = watch.window
+        kept.append(activity)
+      } else if activity.state.isFiring, let level = rule.level(activity.direction) {
+        let value = oldWindows[activity.window].average[activity.direction]
+        alerts.append(alert(rule, level, value, of: activity))
       }
     }
+    activities = kept
     return alerts
   }
 
@@ -139,12 +164,21 @@ struct TrackedApplication: Sendable {
 
   /// An alert that its rule is no longer there; the time is that of its start.
   private func alert(
-    _ rule: ThresholdRule, _ direction: Alert.Direction, _ level: ThresholdRule.Level, _ value: Rate,
-    since: Timestamp
+    _ rule: ThresholdRule, _ level: ThresholdRule.Level, _ value: Rate, of activity: Activity
   ) -> Alert {
     Alert(
-      rule: rule.name, subject: key.name, direction: direction, state: .resolved(.removed), value: value,
-      threshold: level.threshold, interval: rule.interval, pids: pids, since: since, time: since)
+      rule: rule.name, subject: key.name, direction: activity.direction, state: .resolved(.removed),
+      value: value, threshold: level.threshold, interval: rule.interval, pids: pids,
+      since: activity.state.since, time: activity.state.since)
+  }
+}
+
+extension Rates {
+  fileprivate subscript(direction: Alert.Direction) -> Rate {
+    switch direction {
+    case .received: received
+    case .sent: sent
+    }
   }
 }
 

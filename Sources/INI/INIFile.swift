@@ -2,7 +2,8 @@
 ///
 /// `[section]`, `key=value` or `key: value` (the first `=` or `:` divides), lines that start with `#` or `;`
 /// are comments, a line that is indented deeper than its key goes on with the value, `[DEFAULT]` holds what
-/// all other sections inherit. A `%` is a `%`. Stricter than Python: text after `]` must be a comment.
+/// all other sections inherit. A `%` is a `%`. Stricter than Python: a line that starts with `[` is always a
+/// section, only a comment may follow its `]`, and `[DEFAULT]` too stands only once.
 public struct INIFile: Sendable, Hashable {
   /// The greatest file that is read, in bytes.
   public static let maximumSize = 1 << 20

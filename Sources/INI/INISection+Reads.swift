@@ -47,7 +47,7 @@ extension INISection {
     guard let seconds = Self.decimal(entry.value[...]), abs(seconds) < 4e9 else {
       throw wrong(entry, "a number of seconds, for example 10 or 0.5")
     }
-    let duration = Duration.nanoseconds(Int64((seconds * 1e9).rounded()))
+    let duration = Duration.nanoseconds(Int64(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5)))
     guard range.contains(duration) else {
       throw wrong(entry, "from \(Self.short(range.lowerBound)) to \(Self.short(range.upperBound)) seconds")
     }
@@ -100,7 +100,8 @@ extension INISection {
   }
 
   private static func short(_ number: Double) -> String {
-    Int(exactly: number).map(String.init) ?? String(number)
+    let text = String(number)
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }
 
   private static func short(_ duration: Duration) -> String {

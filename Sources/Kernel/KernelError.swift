@@ -28,6 +28,8 @@ extension KernelError: CustomStringConvertible {
     case .accountingOff:
       "connections are tracked but bytes are not counted: run `sysctl -w net.netfilter.nf_conntrack_acct=1`, "
         + "or start with --enable-tracking."
+    case .failed(let operation, .noSpace):
+      "\(operation): no space left on device. Free some there, or write elsewhere."
     case .failed(let operation, let errno):
       "\(operation): \(errno.description). Try again; if it stays, please report it with this line."
     case .neverConsistent(let attempts):

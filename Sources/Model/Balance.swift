@@ -74,6 +74,10 @@ public struct Health: Sendable, Hashable {
   public var vanished: UInt64 = 0
   /// Processes that may not be read, in the last look.
   public var denied = 0
+  /// Reads of a process that failed for another reason.
+  public var failedReads: UInt64 = 0
+  /// Sockets, descriptors, names and parts of command lines that did not fit what is set aside for them.
+  public var dropped: UInt64 = 0
   /// Other network namespaces that processes are in now and that were looked into.
   public var namespaces = 0
   /// Other network namespaces that processes are in now and that could not be looked into: too many, or denied.
@@ -98,6 +102,8 @@ public struct Health: Sendable, Hashable {
     left.malformed += right.malformed
     left.vanished += right.vanished
     left.denied += right.denied
+    left.failedReads += right.failedReads
+    left.dropped += right.dropped
     left.namespaces += right.namespaces
     left.unreadNamespaces += right.unreadNamespaces
     left.evicted += right.evicted

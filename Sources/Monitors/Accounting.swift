@@ -43,6 +43,20 @@ public struct Accounting: Sendable {
     attribution.claims(of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces)
   }
 
+  /// The inodes of the sockets that fit, for asking who holds them.
+  public static func inodes(of claims: [Claim]) -> Set<UInt64> {
+    var inodes = Set<UInt64>(minimumCapacity: claims.count)
+    for claim in claims {
+      switch claim.match {
+      case .exact(let socket): inodes.insert(socket.inode)
+      case .bound(let sockets), .listening(let sockets):
+        for socket in sockets { inodes.insert(socket.inode) }
+      case .contested, .closing, .none: break
+      }
+    }
+    return inodes
+  }
+
   /// Returns what each owner moved, and the balance.
   ///
   /// `holders` has the processes that hold the claims' inodes, oldest first; `isDenied` says that some could not

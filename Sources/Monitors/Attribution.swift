@@ -120,10 +120,12 @@ public struct Attribution: Sendable {
   private func owner(
     of claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool, _ unheldNow: inout Set<UInt64>
   ) -> Owner {
-    let earlier = remembered[End(flow: claim.flow, role: claim.role)].map(Owner.process)
+    var earlier: Owner? { remembered[End(flow: claim.flow, role: claim.role)].map(Owner.process) }
     switch claim.match {
     case _ where claim.role == .passing: return .forwarded
     case .exact(let socket):
+      // Most bytes of most hosts: no list is made for them.
+      if let oldest = holders[socket.inode]?.first { return .process(oldest) }
       return holder(of: [socket], holders, isDenied, &unheldNow)
     case .bound(let sockets):
       return holder(of: sockets, holders, isDenied, &unheldNow)
@@ -143,9 +145,13 @@ public struct Attribution: Sendable {
     of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool,
     _ unheldNow: inout Set<UInt64>
   ) -> Owner {
-    let processes = Set(sockets.compactMap { holders[$0.inode]?.first })
-    if processes.count > 1 { return .unattributed(.ambiguous) }
-    if let only = processes.first { return .process(only) }
+    var only: ProcessIdentity?
+    for socket in sockets {
+      guard let oldest = holders[socket.inode]?.first else { continue }
+      if let only, only != oldest { return .unattributed(.ambiguous) }
+      only = oldest
+    }
+    if let only { return .process(only) }
     if isDenied { return .unattributed(.denied) }
     let inodes = sockets.map(\.inode)
     unheldNow.formUnion(inodes)

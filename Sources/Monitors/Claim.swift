@@ -46,13 +46,4 @@ extension SocketIndex.Match {
   var provesLocality: Bool {
     if case .exact(let socket) = self { !socket.local.address.isUnspecified } else { false }
   }
-
-  /// The inodes of the sockets, for asking who holds them.
-  var inodes: [UInt64] {
-    switch self {
-    case .exact(let socket): [socket.inode]
-    case .bound(let sockets), .listening(let sockets): sockets.map(\.inode)
-    case .contested, .closing, .none: []
-    }
-  }
 }

@@ -13,10 +13,16 @@ public struct FlowKey: Sendable, Hashable {
     let tuple = flow.original
     let numbers =
       UInt64(flow.id) << 32 | UInt64(flow.zone) << 16 | UInt64(tuple.transport.rawValue)
-    let ports = UInt64(tuple.source.port) << 16 | UInt64(tuple.destination.port)
-    var bits = Self.mix(seed ^ numbers, 0x9e37_79b9_7f4a_7c15 ^ ports)
-    bits = Self.mix(bits ^ tuple.source.address.high, seed ^ tuple.source.address.low)
-    self.bits = Self.mix(bits ^ tuple.destination.address.high, ~seed ^ tuple.destination.address.low)
+    bits = Self.bits(numbers, tuple.source, tuple.destination, seed: seed)
+  }
+
+  /// Mixes two ends and `numbers` with a secret `seed`.
+  @inline(__always)
+  static func bits(_ numbers: UInt64, _ source: Endpoint, _ destination: Endpoint, seed: UInt64) -> UInt64 {
+    let ports = UInt64(source.port) << 16 | UInt64(destination.port)
+    var bits = mix(seed ^ numbers, 0x9e37_79b9_7f4a_7c15 ^ ports)
+    bits = mix(bits ^ source.address.high, seed ^ source.address.low)
+    return mix(bits ^ destination.address.high, ~seed ^ destination.address.low)
   }
 
   /// Multiplies to 128 bits and folds them.

@@ -18,6 +18,7 @@ public final class Monitor: Meter {
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
   private var said: Set<String> = []
+  private var opening: [Warning]
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
@@ -26,11 +27,12 @@ public final class Monitor: Meter {
   ///
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
-  /// the owners of flows that this network namespace only forwards are looked for in the others.
+  /// the owners of flows that this network namespace only forwards are looked for in the others. `warnings` are
+  /// said with the first measurement.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
-    wantsAncestors: Bool = false, readsNamespaces: Bool = false
+    wantsAncestors: Bool = false, readsNamespaces: Bool = false, warnings: [Warning] = []
   ) {
     self.table = table
     self.sockets = sockets
@@ -39,6 +41,7 @@ public final class Monitor: Meter {
     self.addresses = addresses
     self.countsLookback = countsLookback
     self.wantsAncestors = wantsAncestors
+    opening = warnings
     accounting = Accounting(filters: filters)
   }
 
@@ -71,7 +74,7 @@ public final class Monitor: Meter {
     let claims = accounting.claims(
       of: deltas, in: flows, sockets: SocketIndex(entries), local: local,
       namespaces: namespaces(of: deltas, transports, local))
-    let holders = processes.holders(of: Set(claims.lazy.flatMap(\.match.inodes)))
+    let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
       of: claims, holders: holders, isDenied: isDenied
@@ -106,36 +109,67 @@ public final class Monitor: Meter {
     health.malformed = table.malformed + sockets.malformed
     health.vanished = processes.vanished
     health.denied = processes.denied
+    health.failedReads = processes.failed
+    health.dropped =
+      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated
     health.namespaces = namespaces?.answering ?? 0
     health.unreadNamespaces = namespaces?.unread ?? 0
     health.vanished += namespaces?.vanished ?? 0
     health.malformed += namespaces?.malformed ?? 0
+    health.dropped += namespaces?.dropped ?? 0
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }
 
   /// What is to be said and was not said before.
   private func warnings() -> [Warning] {
-    var warnings: [Warning] = []
+    defer { opening = [] }
+    said.formUnion(opening.map(\.code))
+    var found: [Warning] = []
     if let limit = ConntrackSettings.limit(),
       let warning = Warning.tableNearlyFull(count: flows.count, limit: limit)
     {
-      warnings.append(warning)
+      found.append(warning)
     }
     let unread = namespaces?.unread ?? 0
-    if unread > 0 { warnings.append(.unreadNamespaces(unread)) }
-    if processes.denied > 0 { warnings.append(.denied(processes.denied)) }
-    if flows.contains(where: \.isOffloaded) { warnings.append(.offloaded) }
-    return warnings.filter { said.insert($0.code).inserted }
+    if unread > 0 { found.append(.unreadNamespaces(unread)) }
+    if processes.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
+      found.append(.denied(processes.denied))
+    }
+    if !said.contains(Warning.uncountedCode), let warning = uncountedWarning() { found.append(warning) }
+    if flows.contains(where: \.isOffloaded) { found.append(.offloaded) }
+    return opening + found.filter { said.insert($0.code).inserted }
+  }
+}
+
+extension Monitor {
+  /// Flows without counters are older than accounting, or it was turned off under us.
+  private func uncountedWarning() -> Warning? {
+    let count = flows.count { !$0.isCounted }
+    return count == 0 ? nil : .uncounted(count, isAccounting: ConntrackSettings.isAccounting() ?? true)
   }
 }
 
 extension Warning {
+  fileprivate static let uncountedCode = "uncounted"
+
+  fileprivate static func uncounted(_ count: Int, isAccounting: Bool) -> Warning {
+    Warning(
+      code: uncountedCode,
+      text: isAccounting
+        ? "connections whose bytes the kernel does not count: \(count). They began before accounting was turned "
+          + "on and stay uncounted until they are made anew: turn it on at boot, with "
+          + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
+        : "byte accounting was turned off while we measure, so new connections are not counted: run "
+          + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+  }
+
   fileprivate static func denied(_ count: Int) -> Warning {
     Warning(
       code: "denied",
-      text: "\(count) processes may not be read, so bytes of their sockets have no owner: run as root, or "
-        + "`\(KernelError.setcap)`.")
+      text:
+        "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
+        + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
   }
 
   fileprivate static func unreadNamespaces(_ count: Int) -> Warning {

@@ -18,48 +18,61 @@ public struct SocketIndex: Sendable {
     case none
   }
 
-  private struct Pair: Hashable {
-    var transport: TransportProtocol
-    var local: Endpoint
-    var remote: Endpoint
-  }
-
   private struct Port: Hashable {
     var transport: TransportProtocol
     var number: UInt16
   }
 
-  private var pairs: [Pair: SocketEntry] = [:]
+  private let sockets: [SocketEntry]
+  /// Where in `sockets` a pair of ends is, by its bits as FlowKey mixes them: a tenth of the memory, and of the
+  /// hashing, of the pair itself.
+  private var pairs: [UInt64: Int] = [:]
   private var ports: [Port: [SocketEntry]] = [:]
   private var raw: [TransportProtocol: [SocketEntry]] = [:]
 
-  /// Indexes `sockets`.
-  public init(_ sockets: [SocketEntry]) {
+  private let seed: UInt64
+
+  /// Indexes `sockets`. `seed` keeps strangers from choosing ports whose pairs collide.
+  public init(_ sockets: [SocketEntry], seed: UInt64 = .random(in: .min ... .max)) {
+    self.sockets = sockets
+    self.seed = seed
     pairs.reserveCapacity(sockets.count)
-    for socket in sockets { insert(socket) }
+    for place in sockets.indices { insert(sockets[place], at: place) }
   }
 
-  private mutating func insert(_ socket: SocketEntry) {
+  private mutating func insert(_ socket: SocketEntry, at place: Int) {
     if Self.isWithoutPorts(socket.transport) {
       raw[socket.transport, default: []].append(socket)
     } else if socket.remote.port == 0 {
       ports[Port(transport: socket.transport, number: socket.local.port), default: []].append(socket)
     } else {
-      let pair = Pair(transport: socket.transport, local: socket.local, remote: socket.remote)
+      let bits = bits(socket.transport, socket.local, socket.remote)
       // A closed socket may linger beside the one that uses the same ends again.
-      if let old = pairs[pair], old.inode != 0 { return }
-      pairs[pair] = socket
+      if let old = pairs.updateValue(place, forKey: bits), sockets[old].inode != 0 { pairs[bits] = old }
     }
   }
 
   /// Returns what fits the end `local` of a flow whose other end is `remote`.
   public func match(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
     if Self.isWithoutPorts(transport) { return rawMatch(transport, local: local, remote: remote) }
-    let pair = pairs[Pair(transport: transport, local: local, remote: remote)]
+    let pair = pair(transport, local, remote)
     if let pair, pair.inode != 0 { return .exact(pair) }
     let nearest = nearest(ports[Port(transport: transport, number: local.port)] ?? [], to: local.address)
     guard let first = nearest.first else { return pair == nil ? .none : .closing }
     return first.state == .listening ? .listening(nearest) : .bound(nearest)
+  }
+
+  /// The socket with exactly these ends. Of two pairs with the same bits, which one in 2^64 has, one is not found;
+  /// neither is taken for the other.
+  private func pair(_ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint) -> SocketEntry? {
+    guard let place = pairs[bits(transport, local, remote)] else { return nil }
+    let socket = sockets[place]
+    let fits = socket.transport == transport && socket.local == local && socket.remote == remote
+    return fits ? socket : nil
+  }
+
+  private func bits(_ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint) -> UInt64 {
+    FlowKey.bits(UInt64(transport.rawValue), local, remote, seed: seed)
   }
 
   /// A ping socket's port is the ICMP identifier, which is unique among them. Any raw socket of the protocol,
@@ -84,6 +97,8 @@ public struct SocketIndex: Sendable {
       { $0.local.address.isUnspecified && $0.isV6 && !$0.isV6Only && address.isV4 },
     ]
     for level in levels {
+      // Usually all of them: then no new array is made for each of the flows of a busy port.
+      if !sockets.isEmpty, sockets.allSatisfy(level) { return sockets }
       let found = sockets.filter(level)
       if !found.isEmpty { return found }
     }

@@ -80,6 +80,8 @@ extension Health {
     writer.field("offloaded", offloaded)
     writer.field("interrupted_dumps", interruptedDumps)
     writer.field("malformed", malformed)
+    writer.field("failed_reads", failedReads)
+    writer.field("dropped", dropped)
     writer.field("evicted", evicted)
     writer.field("abandoned_searches", abandonedSearches)
     writer.field("dropped_notifications", droppedNotifications)

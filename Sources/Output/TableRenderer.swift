@@ -27,9 +27,16 @@ public struct TableRenderer: Renderer, Sendable {
   }
 
   /// Returns the lines of one report, none wider than `width` columns and no more than `height` of them: header,
-  /// rows, `… and N more` for what does not fit, totals, balance, and warnings if a counter says so.
-  public func frame(_ report: UsageReport) -> [String] {
+  /// rows, `… and N more` for what does not fit, totals, balance, and warnings if a counter says so. Below stand the
+  /// latest of `messages`, which would otherwise be painted over, in at most a quarter of the lines.
+  public func frame(_ report: UsageReport, messages: [String] = []) -> [String] {
     guard width > 0, height ?? 1 > 0 else { return [] }
+    guard let height, !messages.isEmpty else { return table(report, height: height) }
+    let lines = messages.flatMap { $0.escapingControlCharacters.wrappedWords(to: width) }.suffix(height / 4)
+    return table(report, height: height - lines.count) + lines
+  }
+
+  private func table(_ report: UsageReport, height: Int?) -> [String] {
     let layout = Layout(width: width, rows: report.rows)
     let rows = report.rows.sorted { $0.isBusier(than: $1) }
     let footer = Footer(report)

@@ -24,17 +24,31 @@ public struct Screen {
     }
   }
 
-  /// Writes `event`; returns whether anybody still reads.
-  public mutating func show(_ event: Event) throws(KernelError) -> StandardOutput.Outcome {
+  /// Writes `events` in their order; returns whether anybody still reads.
+  public mutating func show(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
+    for event in events {
+      guard try show(event) == .written else { return .closed }
+    }
+    return .written
+  }
+
+  private mutating func show(_ event: Event) throws(KernelError) -> StandardOutput.Outcome {
     guard repaints else {
       let text = renderer.render(event)
       return text.isEmpty ? .written : try StandardOutput.write(text)
     }
     guard case .usage(let report) = event else { return .written }
-    let frame = Self.table(isTerminal: true).frame(report)
+    let messages = StandardError.isTerminal ? StandardError.recent : []
+    let frame = Self.table(isTerminal: true).frame(report, messages: messages.map { String($0.dropLast()) })
     // Home, each line with what was behind it cleared, then clear all below (ECMA-48 CUP, EL, ED).
     let lines = frame.map { $0 + "\u{1b}[K" }.joined(separator: "\r\n")
     return try StandardOutput.write("\u{1b}[H" + lines + "\u{1b}[J")
+  }
+
+  /// Leaves the cursor below what was painted, for whatever is written next.
+  public func end() {
+    // Nobody is left to tell when this fails.
+    if repaints { _ = try? StandardOutput.write("\r\n") }
   }
 
   private static func table(isTerminal: Bool) -> TableRenderer {

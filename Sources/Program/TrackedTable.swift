@@ -4,36 +4,28 @@ import Model
 /// The connection table, opened for measuring with the three questions answered: may I, is tracking on, is
 /// accounting on.
 public enum TrackedTable {
-  /// Opens the table as `options` say and hands it to `body`.
+  /// Opens the table as `options` say and hands it to `body`, with what the administrator should know.
   ///
   /// Turns tracking on first if the options ask for it, says what was changed, and undoes it at the end, however
   /// that comes. Errors: `notPermitted`, `unsupported`, `accountingOff`, and those of `body`.
   public static func with(
     _ options: SourceOptions, _ diagnostics: Diagnostics,
-    _ body: (any FlowTable) throws(KernelError) -> Void
+    _ body: (any FlowTable, [Warning]) throws(KernelError) -> Void
   ) throws(KernelError) {
     let table = try options.source.open()
     guard options.enableTracking else {
-      try measure(table, options, diagnostics, body)
+      try body(table, try Preflight.check(isTrackingOurs: options.enableTracking))
       return
     }
     let tracking = try TrackingSwitch(keep: options.keepTracking)
     for change in tracking.changes { diagnostics.note(change) }
-    do throws(KernelError) { try measure(table, options, diagnostics, body) } catch {
+    do throws(KernelError) {
+      try body(table, try Preflight.check(isTrackingOurs: options.enableTracking))
+    } catch {
       undo(tracking, diagnostics)
       throw error
     }
     undo(tracking, diagnostics)
-  }
-
-  private static func measure(
-    _ table: any FlowTable, _ options: SourceOptions, _ diagnostics: Diagnostics,
-    _ body: (any FlowTable) throws(KernelError) -> Void
-  ) throws(KernelError) {
-    for warning in try Preflight.check(isTrackingOurs: options.enableTracking) {
-      diagnostics.warning(warning.text)
-    }
-    try body(table)
   }
 
   private static func undo(_ tracking: consuming TrackingSwitch, _ diagnostics: Diagnostics) {

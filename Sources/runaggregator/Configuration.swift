@@ -42,7 +42,8 @@ struct Configuration {
     if let path = files.applications {
       let file = try Self.read(path)
       rules = try Self.valid { () throws(INIError) in
-        try ApplicationRules(file, autoGroup: files.autoGroup, inherit: files.inherit)
+        try Self.checkIsNotEmpty(file, "add [Application] with lines NAME=REGEX")
+        return try ApplicationRules(file, autoGroup: files.autoGroup, inherit: files.inherit)
       }
     } else {
       rules = ApplicationRules(autoGroup: files.autoGroup, inherit: files.inherit)
@@ -57,6 +58,7 @@ struct Configuration {
   private static func filters(_ path: String) throws(Failure) -> [MonitorFilter] {
     let file = try read(path)
     return try valid { () throws(INIError) in
+      try checkIsNotEmpty(file, "add one with type=monitor")
       var filters: [MonitorFilter] = []
       for section in file.sections {
         let type = try section.required("type")
@@ -66,9 +68,6 @@ struct Configuration {
         }
         filters.append(try MonitorFilter(section))
       }
-      guard !filters.isEmpty else {
-        throw INIError(file: path, line: 1, what: "no section: add one with type=monitor")
-      }
       return filters
     }
   }
@@ -76,6 +75,7 @@ struct Configuration {
   private static func notifications(_ path: String) throws(Failure) -> ([ThresholdRule], [CommandRule]) {
     let file = try read(path)
     return try valid { () throws(INIError) in
+      try checkIsNotEmpty(file, "add one with in_threshold or out_threshold, or leave the file out")
       var thresholds: [ThresholdRule] = []
       var commands: [CommandRule] = []
       for section in file.sections {
@@ -85,6 +85,11 @@ struct Configuration {
       }
       return (thresholds, commands)
     }
+  }
+
+  /// A file that is empty for a moment, because it is being written, must not take all rules away.
+  private static func checkIsNotEmpty(_ file: INIFile, _ hint: String) throws(INIError) {
+    if file.sections.isEmpty { throw INIError(file: file.name, line: 1, what: "no section: \(hint)") }
   }
 
   private static func read(_ path: String) throws(Failure) -> INIFile {

@@ -52,6 +52,13 @@ import Program
   @OptionGroup var report: ReportOptions
   @OptionGroup var source: SourceOptions
 
+  mutating func validate() throws {
+    if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil {
+      throw ValidationError(
+        "--check-config needs --app-config, --monitor-config or --notification-config.")
+    }
+  }
+
   private var files: Configuration.Files {
     Configuration.Files(
       applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
@@ -61,6 +68,7 @@ import Program
 
   /// The loop blocks the main thread; commands run on the others.
   @MainActor func run() async throws {
+    StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runaggregator")
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
@@ -99,20 +107,18 @@ import Program
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
-      try TrackedTable.with(source, diagnostics) { (table) throws(KernelError) in
+      try TrackedTable.with(source, diagnostics) { (table, warnings) throws(KernelError) in
         let monitor = Monitor(
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces)
+          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
         var watch = Watch(configuration, monitor, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
+        defer { screen.end() }
         try loop.run { (now) throws(KernelError) in
           try watch.tick(until: now, at: WallClock.now())
         } show: { (events) throws(KernelError) in
-          for event in events {
-            guard try screen.show(event) == .written else { return .closed }
-          }
-          return .written
+          try screen.show(events)
         } reload: {
           watch.reload(files)
         }

@@ -23,7 +23,7 @@ struct Watch {
     thresholds = Thresholds(rules: configuration.thresholds)
   }
 
-  /// Returns the report of the interval that ends `now`, and the alerts that it raises or resolves; writes their
+  /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves; writes their
   /// lines and starts their commands.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let measurement = try monitor.readings(until: now)
@@ -36,7 +36,7 @@ struct Watch {
     }
     report.health.droppedNotifications = notifier.dropped
     report.health.abandonedSearches += thresholds.abandonedSearches
-    return [.usage(report)] + alerts.map(Event.alert)
+    return measurement.warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)
   }
 
   /// Takes the files as they are now, if all of them are valid; says why not otherwise. Counters stay.

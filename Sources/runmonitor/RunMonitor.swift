@@ -47,12 +47,13 @@ import Program
   @OptionGroup var source: SourceOptions
 
   func run() throws {
+    StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runmonitor")
     do throws(KernelError) {
       let loop = try ReportLoop(
         period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
-      try TrackedTable.with(source, diagnostics) { (table) throws(KernelError) in
-        try measure(table, loop, diagnostics)
+      try TrackedTable.with(source, diagnostics) { (table, warnings) throws(KernelError) in
+        try measure(table, warnings, loop, diagnostics)
       }
     } catch {
       diagnostics.error(error)
@@ -61,23 +62,25 @@ import Program
   }
 
   private func measure(
-    _ table: any FlowTable, _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
+    _ table: any FlowTable, _ warnings: [Warning], _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
   ) throws(KernelError) {
     let filter = MonitorFilter(
       include: include, exclude: exclude, ignoresLocal: ignoreLocal)
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
-      readsNamespaces: source.readsNamespaces)
+      readsNamespaces: source.readsNamespaces, warnings: warnings)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
+    defer { screen.end() }
     try loop.run { (now) throws(KernelError) in
+      let time = WallClock.now()
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }
       totals.add(measurement)
-      return totals.report(at: WallClock.now())
-    } show: { (report) throws(KernelError) in
-      try screen.show(.usage(report))
+      return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(totals.report(at: time))]
+    } show: { (events) throws(KernelError) in
+      try screen.show(events)
     }
   }
 }

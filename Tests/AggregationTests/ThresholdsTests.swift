@@ -110,7 +110,7 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     watching.tick(0, 0)
     #expect(
       watching.told == [
-        "1 firing sent app", "2 firing received app", "2 below sent app", "3 below received app",
+        "1 firing sent app", "2 below sent app", "2 firing received app", "3 below received app",
       ])
   }
 

@@ -3,6 +3,8 @@ extension NetworkNamespace {
   /// Makes the kernel track and count the connections of this namespace.
   public func trackConnections(counting: Bool = true) async throws {
     try await setSysctl("net.netfilter.nf_conntrack_acct", to: counting ? "1" : "0")
+    // Segments that a busy machine delivers out of the window pass as INVALID, which nobody counts.
+    try await setSysctl("net.netfilter.nf_conntrack_tcp_be_liberal", to: "1")
     try await nft(
       """
       table inet lab_tracking

@@ -27,6 +27,13 @@ public final class ScratchFolder: Sendable {
     return file
   }
 
+  /// Writes a program into the folder, for a shell or another interpreter, and returns its path.
+  ///
+  /// It is a copy, for the reason that `copy` gives.
+  public func write(program text: String, to name: String) async throws -> String {
+    try await copy(try write(text, to: "\(name).text", permissions: 0o755), as: name)
+  }
+
   /// Returns the text of a file of the folder, empty where there is none.
   public func read(_ name: String) -> String {
     String(decoding: FileManager.default.contents(atPath: "\(path)/\(name)") ?? Data(), as: UTF8.self)

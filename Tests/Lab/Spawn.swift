@@ -4,7 +4,7 @@ import Glibc
 enum Spawn {
   /// Starts a program in a process group of its own with all signals at their defaults and returns its pid.
   ///
-  /// Every other descriptor of ours is closed on exec.
+  /// Descriptors of ours are closed on exec.
   static func start(
     _ arguments: [String], environment: [String], input: String, output: ChildProcess.Output,
     brokenPipe: CInt?, folder: String

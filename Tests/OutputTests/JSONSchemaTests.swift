@@ -36,8 +36,9 @@ import Output
     "health": [
       "flows": "integer", "missed_events": "integer", "vanished": "integer", "denied": "integer",
       "uncounted": "integer", "offloaded": "integer", "interrupted_dumps": "integer", "malformed": "integer",
-      "namespaces": "integer", "unread_namespaces": "integer", "evicted": "integer",
-      "abandoned_searches": "integer", "dropped_notifications": "integer",
+      "failed_reads": "integer", "dropped": "integer", "evicted": "integer", "abandoned_searches": "integer",
+      "dropped_notifications": "integer",
+      "namespaces": "integer", "unread_namespaces": "integer",
     ],
     "remainder": [
       "name": "string", "kind": "string", "received": "integer", "sent": "integer", "received_rate": "number",

@@ -42,6 +42,29 @@ import Testing
     #expect(text == (try fixture("table-\(width)x\(height)")))
   }
 
+  @Test(arguments: [(100, 24), (60, 12), (20, 8), (5, 3), (80, 1)])
+  func `messages stand below the table and never push it out`(width: Int, height: Int) {
+    let renderer = TableRenderer(width: width, height: height, color: false)
+    let messages = [
+      "an old one", "runmonitor: warning: \(hostileName) " + String(repeating: "w", count: 130),
+    ]
+    let frame = renderer.frame(busyReport, messages: messages)
+    #expect(frame.count <= height)
+    #expect(frame.allSatisfy { $0.displayWidth <= width && !$0.contains("\u{1b}") })
+    let plain = renderer.frame(busyReport)
+    let room = height / 4
+    #expect(room == 0 ? frame == plain : frame.last?.hasSuffix("w") == true)
+  }
+
+  @Test(arguments: [
+    ("", 10, []), ("a", 0, []), ("one two three", 7, ["one two", "three"]),
+    ("ab cdefgh i", 3, ["ab", "cde", "fgh", "i"]),
+    ("日本語", 4, ["日本", "語"]), ("a  b", 10, ["a b"]), ("日", 1, ["…"]),
+  ])
+  func `words are wrapped, and long ones broken`(text: String, width: Int, lines: [String]) {
+    #expect(text.wrappedWords(to: width) == lines)
+  }
+
   @Test func `applications are shown with the number of their processes`() throws {
     var renderer = TableRenderer(width: 80, height: nil, color: false)
     let rows = [

@@ -35,6 +35,9 @@ import Testing
     Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=(\nin_threshold=5\n", line: 2),
     Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=x\nout_threshold=-1\n", line: 3),
     Mistake(flag: "--notification-config", text: "[n]\nin_threshold=5\ninterval=0\n", line: 3),
+    Mistake(flag: "--app-config", text: "", line: 1, says: "Application"),
+    Mistake(flag: "--monitor-config", text: "\n# nothing\n", line: 1, says: "type=monitor"),
+    Mistake(flag: "--notification-config", text: "# nothing yet\n", line: 1, says: "threshold"),
     Mistake(flag: "--notification-config", text: "[n\nin_threshold=5\n", line: 1),
   ]
 
@@ -112,7 +115,7 @@ import Testing
 
   @Test(arguments: [
     ["--nonsense"], ["--interval", "0"], ["--count", "x"], ["--format", "xml"], ["--app-config"],
-    ["--explain"],
+    ["--explain"], ["--check-config"],
     ["surplus"],
   ])
   func `a wrong flag is 64`(flags: [String]) async throws {

@@ -85,12 +85,14 @@ import Testing
     async throws
   {
     let stale = "bwlab-4194304-1"
-    try await run("ip netns add \(stale)")
+    // Another suite's new namespace may remove it before ip(8) is done.
+    _ = try? await run("ip netns add \(stale)")
     var namespace: NetworkNamespace? = try await NetworkNamespace()
     let name = try #require(namespace?.name)
     #expect(!FileManager.default.fileExists(atPath: "/run/netns/\(stale)"))
     #expect(FileManager.default.fileExists(atPath: "/run/netns/\(name)"))
-    let sleeper = try namespace?.start(["sleep", "3600"])
+    let sleeper = try namespace?.start(["sh", "-c", "echo inside; exec sleep 3600"])
+    try await sleeper?.output.first("a start") { $0 == "inside" ? () : nil }
     namespace = nil
     #expect(!FileManager.default.fileExists(atPath: "/run/netns/\(name)"))
     #expect(try await sleeper?.ended() == .signalled(SIGKILL))

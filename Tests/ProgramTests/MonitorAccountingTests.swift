@@ -35,7 +35,6 @@ struct MonitorAccountingTests {
     TrafficKind(.client, "tcp-serve --bind ::", "ping HOST --count 100 --size 1008"),
     TrafficKind(.client, "tcp-serve --bind ::", "ping HOST --count 100 --size 1008 --raw"),
     TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 100000 --connections 30 --parallel"),
-    TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 20000 --connections 20 --linger 200"),
   ]
 
   @Test(arguments: kinds)
@@ -143,6 +142,28 @@ struct MonitorAccountingTests {
     #expect((110_000...160_000).contains(mean), "\(rates)")
     try await monitor.stop()
     try await client.finish()
+    try await server.finish()
+  }
+
+  @Test func `small connections one after another are all its process's`() async throws {
+    let lab = try await Self.readyTopology()
+    let monitor = try Reporter(in: lab.a)
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let port = try await server.ready()
+    let client = try Traffic(
+      "tcp 10.77.1.2 \(port) --send 20000 --connections 30 --step --hold", in: lab.a)
+    for number in 1...30 {
+      try await monitor.report("connection \(number)") {
+        $0.usage(pid: client.pid).sent >= 20_000 * UInt64(number)
+      }
+      client.go()
+    }
+    try await client.finish()
+    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+    #expect(report.balance.total.view == truth)
+    #expect(try await client.counted().connections == 30)
+    try await monitor.stop()
     try await server.finish()
   }
 

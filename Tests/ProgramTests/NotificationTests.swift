@@ -19,15 +19,15 @@ struct NotificationTests {
       port = try await server.ready()
       folder = try ScratchFolder()
       apps = try folder.write("[Application]\nDrip=note drip\n", to: "apps.cfg")
-      command = try folder.write(
-        """
-        #!/bin/sh
-        dir=$(dirname "$0")
-        { printf '%s\\n' "$@"; env | grep ^BWMON_ | sort; echo "stdin: $(cat)"; } > "$dir/out.$$"
-        mv "$dir/out.$$" "$dir/ran.$BWMON_STATE.$$"
-        \(script)
+      command = try await folder.write(
+        program: """
+          #!/bin/sh
+          dir=$(dirname "$0")
+          \(script)
+          { printf '%s\\n' "$@"; env | grep ^BWMON_ | sort; echo "stdin: $(cat)"; } > "$dir/out.$$"
+          mv "$dir/out.$$" "$dir/ran.$BWMON_STATE.$$"
 
-        """, to: "notify.sh", permissions: 0o755)
+          """, to: "notify.sh")
     }
 
     func rules(_ text: String) throws -> [String] {
@@ -64,7 +64,9 @@ struct NotificationTests {
         """), program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")
     let drip = try stage.drip(400, seconds: 4)
-    let run = try await eventually("a command") { try await stage.runs("firing").first }
+    let run = try await eventually("a command", state: { aggregator.state }) {
+      try await stage.runs("firing").first
+    }
     let lines = run.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     #expect(Array(lines.prefix(3)) == ["two words", "$(id)", "plain"])
     for fact in [
@@ -78,7 +80,9 @@ struct NotificationTests {
     #expect(lines.contains { $0.wholeMatch(of: said) != nil }, "\(run)")
     #expect(aggregator.process.errors.lines.contains { "stdin: \($0)".wholeMatch(of: said) != nil })
     _ = try await drip.counted()
-    let resolved = try await eventually("the end of it") { try await stage.runs("resolved").first }
+    let resolved = try await eventually("the end of it", state: { aggregator.state }) {
+      try await stage.runs("resolved").first
+    }
     #expect(resolved.contains("BWMON_STATE=resolved"))
     #expect(try await stage.runs().count == 2)
     let events = aggregator.process.output.lines.filter { $0.contains("\"event\":\"alert\"") }
@@ -114,12 +118,12 @@ struct NotificationTests {
     let stage = try await Stage(script: "sleep 3600 & echo $! > \"$dir/sleeper\"; sleep 3600")
     let aggregator = try Reporter(
       try stage.rules(
-        "[slow]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\ncommand_timeout=1\nnotification_command=COMMAND\n"
+        "[slow]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\ncommand_timeout=2\nnotification_command=COMMAND\n"
       ),
       program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")
     let drip = try stage.drip(300, seconds: 6)
-    let sleeper = try await eventually("the command's child") {
+    let sleeper = try await eventually("the command's child", state: { aggregator.state }) {
       Int(stage.folder.read("sleeper").filter(\.isNumber))
     }
     try await aggregator.nextReport()

@@ -60,7 +60,8 @@ struct Reporter: Sendable {
     #expect(status == .exited(0), "\(process.errors.text)")
   }
 
-  private var state: String {
+  /// What it said last, for a failing test.
+  var state: String {
     "\(process.output.lines.suffix(2).joined(separator: "\n"))\n\(process.errors.text)"
   }
 }
@@ -70,6 +71,6 @@ extension ChildProcess {
   /// may read all processes, and the programs rightly say so.
   var complaints: [String] {
     let isSandboxed = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/1/fd/0")) == nil
-    return errors.lines.filter { !isSandboxed || !$0.contains("processes may not be read") }
+    return errors.lines.filter { !isSandboxed || !$0.contains("processes that may not be read") }
   }
 }

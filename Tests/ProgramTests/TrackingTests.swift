@@ -27,6 +27,9 @@ struct TrackingTests {
     try await monitor.report("\(truth)") { $0.usage(pid: traffic.client.pid) == truth }
     try await traffic.finish()
     #expect(try await monitor.process.stop(signal) == .exited(0))
+    let said = monitor.process.errors.text
+    #expect(said.contains("nf_conntrack_acct=0 again"))
+    #expect(said.contains("removed nft table inet"))
     let after = try await settings(lab.a)
     #expect(after.accounting == "0")
     #expect(after.rules.isEmpty)

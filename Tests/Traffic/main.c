@@ -13,7 +13,8 @@ static const struct {
 } commands[] = {
     {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]]"},
     {"tcp", tcp_client,
-     "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS]] [--source-port P]"},
+     "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS] [--step]] "
+     "[--source-port P]"},
     {"tcp-fork", tcp_fork, "HOST PORT --send N --after N: the parent exits after --send, its child goes on"},
     {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},
     {"tcp-pass", tcp_pass, "HOST PORT --send N --after N [--keep]: hands the socket to a child by SCM_RIGHTS"},
@@ -32,6 +33,7 @@ static int usage(const char *program) {
     fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].use);
   fprintf(stderr,
           "common: --method plain|sendfile|splice|mmsg|uring, --gate (a byte on stdin starts it),\n"
+          "  --step (each connection but the last stays open until a byte on stdin),\n"
           "  --hold (sockets stay open until a byte or the end of stdin), --note TEXT (ignored)\n");
   return 64;
 }

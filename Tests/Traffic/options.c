@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { BIND = 1, PORT, SEND, RECEIVE, AFTER, COUNT, SIZE, RATE, WINDOW, CONNECTIONS, WORKERS, METHOD, SOURCE_PORT,
-       PROTOCOL, FD, LINGER, INTERFACE, EXEC, NOTE, CONNECTED, ECHO, PARALLEL, GATE, HOLD, RAW, PREFORK, KEEP };
+       PROTOCOL, FD, LINGER, INTERFACE, EXEC, NOTE, CONNECTED, ECHO, PARALLEL, GATE, HOLD, RAW, PREFORK, KEEP, STEP };
 
 static const struct option names[] = {
     {"bind", 1, 0, BIND},           {"port", 1, 0, PORT},
@@ -22,7 +22,8 @@ static const struct option names[] = {
     {"echo", 0, 0, ECHO},           {"parallel", 0, 0, PARALLEL},
     {"gate", 0, 0, GATE},           {"hold", 0, 0, HOLD},
     {"raw", 0, 0, RAW},             {"prefork", 0, 0, PREFORK},
-    {"keep", 0, 0, KEEP},           {0, 0, 0, 0},
+    {"keep", 0, 0, KEEP},           {"step", 0, 0, STEP},
+    {0, 0, 0, 0},
 };
 
 const struct options defaults = {
@@ -78,6 +79,7 @@ struct options parse_options(int argc, char **argv) {
     case RAW: o.raw = true; break;
     case PREFORK: o.prefork = true; break;
     case KEEP: o.keep = true; break;
+    case STEP: o.step = true; break;
     default: exit(64);
     }
   }

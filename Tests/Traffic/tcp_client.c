@@ -25,6 +25,8 @@ static void one_after_another(const struct options *options) {
     if (i + 1 == options->connections) {
       report();
       hold(options);
+    } else if (options->step) {
+      wait_for_byte();
     }
     close(stream.fd);
   }

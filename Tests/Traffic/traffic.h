@@ -21,7 +21,7 @@ struct options {
   enum method method;
   uint64_t send, receive, after, count, size, rate, window, connections, workers;
   int source_port, protocol, fd, linger;
-  bool connected, echo, parallel, gate, hold, raw, prefork, keep;
+  bool connected, echo, parallel, gate, hold, raw, prefork, keep, step;
 };
 
 // What was moved so far. One for the whole process.

@@ -106,7 +106,8 @@ import SystemPackage
   }
 
   private static func open(_ path: String, in folder: CInt, _ isFolder: Bool) throws(Errno) -> CInt {
-    let flags = O_RDONLY | O_CLOEXEC | (isFolder ? O_DIRECTORY : 0)
+    // A FIFO without a writer must not make us wait.
+    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (isFolder ? O_DIRECTORY : 0)
     return CInt(try retrying { Int(unsafe openat(folder, path, flags)) })
   }
 }

@@ -2,6 +2,9 @@ import Model
 
 /// The questions asked before the first measurement, so that a zero is never silent.
 public enum Preflight {
+  /// The warnings that say already why some processes may not be read.
+  public static let denialCodes: Set<String> = ["missing_capabilities", "processes_hidden"]
+
   /// Asks what stands in the way of right numbers in this network namespace and for this process.
   ///
   /// Returns what the administrator should know; nothing of an empty table if tracking was just turned on
@@ -14,8 +17,13 @@ public enum Preflight {
     guard isAccounting else { throw .accountingOff }
     var warnings: [Warning] = []
     if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
+    var processes = try ProcessTable()
     let missing = Capabilities.missing(of: Capabilities.forProcesses)
-    if !missing.isEmpty { warnings.append(.missingCapabilities(missing)) }
+    if let hidden = processes.visibilityWarning() {
+      warnings.append(hidden)
+    } else if !missing.isEmpty {
+      warnings.append(.missingCapabilities(missing))
+    }
     return warnings
   }
 }

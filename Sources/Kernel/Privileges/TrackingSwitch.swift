@@ -5,6 +5,8 @@ import SystemPackage
 public struct TrackingSwitch: ~Copyable {
   /// What was changed, a sentence each; empty when all was on already.
   public let changes: [String]
+  /// The table that goes with the socket; nil when it is another's or stays.
+  private let ownedTable: String?
   private let restoresAccounting: Bool
   private let socket: NetlinkSocket
 
@@ -15,31 +17,39 @@ public struct TrackingSwitch: ~Copyable {
   public init(keep: Bool) throws(KernelError) {
     var socket = try NetlinkSocket(.netfilter)
     var changes: [String] = []
+    // Accounting first: a connection that is tracked before stays uncounted for ever.
+    let wasOff = ConntrackSettings.isAccounting() == false
+    if wasOff {
+      try ConntrackSettings.setAccounting(true)
+      changes.append(
+        "set net.netfilter.nf_conntrack_acct=1 (was 0); connections that exist already stay uncounted")
+    }
     let table = keep ? "bwmon" : "bwmon_\(getpid())"
-    do {
+    var ownedTable: String?
+    do throws(KernelError) {
       try socket.perform(TrackingRule.adding(table: table, owned: !keep), "adding nft table inet \(table)")
       changes.append(
         "added nft table inet \(table), whose one rule makes the kernel track connections"
           + (keep ? "; remove it with `nft delete table inet \(table)`" : ""))
-    } catch .failed(_, .fileExists) {
+      if !keep { ownedTable = table }
+    } catch {
       // An earlier run was asked to keep its table: nothing to change, nothing to undo.
-    }
-    var restoresAccounting = false
-    if ConntrackSettings.isAccounting() == false {
-      try ConntrackSettings.setAccounting(true)
-      restoresAccounting = !keep
-      changes.append(
-        "set net.netfilter.nf_conntrack_acct=1 (was 0); connections that exist already stay uncounted")
+      guard case .failed(_, .fileExists) = error else {
+        if wasOff { try ConntrackSettings.setAccounting(false) }
+        throw error
+      }
     }
     self.changes = changes
-    self.restoresAccounting = restoresAccounting
+    self.ownedTable = ownedTable
+    restoresAccounting = wasOff && !keep
     self.socket = socket
   }
 
   /// Undoes the changes; returns what was undone, a sentence each.
   public consuming func undo() throws(KernelError) -> [String] {
-    guard restoresAccounting else { return [] }
-    try ConntrackSettings.setAccounting(false)
-    return ["set net.netfilter.nf_conntrack_acct=0 again"]
+    if restoresAccounting { try ConntrackSettings.setAccounting(false) }
+    // The kernel removes the table as the socket closes, when this call ends.
+    return (restoresAccounting ? ["set net.netfilter.nf_conntrack_acct=0 again"] : [])
+      + (ownedTable.map { ["removed nft table inet \($0)"] } ?? [])
   }
 }

@@ -60,7 +60,7 @@ struct HolderSearch {
     var stale = 0
     for candidate in candidates where candidate.isValid {
       if candidate.isFresh {
-        chain(of: candidate.inode) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
+        chain(from: first[candidate.inode]) { if !candidates[$0].isFresh { mustCheck.insert($0) } }
       } else {
         stale += 1
       }
@@ -77,10 +77,11 @@ struct HolderSearch {
 
   /// The wanted inodes without a holder.
   var missing: [UInt64] {
+    // In most calls each has one.
     if !hasInvalid, first.count == wanted.count { return [] }
     return wanted.filter { inode in
       var isHeld = false
-      chain(of: inode) { _ in isHeld = true }
+      chain(from: first[inode]) { _ in isHeld = true }
       return !isHeld
     }
   }
@@ -90,9 +91,9 @@ struct HolderSearch {
 
   /// The holders of each inode, the oldest first.
   func result(_ processes: [KnownProcess]) -> [UInt64: [ProcessIdentity]] {
-    var holders: [UInt64: [ProcessIdentity]] = [:]
-    holders.reserveCapacity(first.count)
-    for (inode, start) in first {
+    var areAllHeld = true
+    // Keeps the places of the keys, so that none is hashed again.
+    let holders = first.mapValues { start in
       var held: [ProcessIdentity] = []
       chain(from: start) { index in
         let process = processes[candidates[index].process]
@@ -102,13 +103,12 @@ struct HolderSearch {
           held.append(identity)
         }
       }
+      if held.isEmpty { areAllHeld = false }
       if held.count > 1 { held.sort() }
-      if !held.isEmpty { holders[inode] = held }
+      return held
     }
-    return holders
+    return areAllHeld ? holders : holders.filter { !$0.value.isEmpty }
   }
-
-  private func chain(of inode: UInt64, _ body: (Int) -> Void) { chain(from: first[inode], body) }
 
   private func chain(from start: Int?, _ body: (Int) -> Void) {
     var current = start

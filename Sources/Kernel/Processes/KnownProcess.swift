@@ -9,6 +9,8 @@ struct KnownProcess {
   }
 
   let pid: Int32
+  /// The folder of its descriptors in /proc: asked for each tick, so written once.
+  let descriptorFolder: String
   /// The inode of /proc/PID: another one may mean another process.
   var folderInode: UInt64
   /// Nil until `stat` was read.
@@ -26,6 +28,7 @@ struct KnownProcess {
 
   init(pid: Int32, folderInode: UInt64) {
     self.pid = pid
+    descriptorFolder = "\(pid)/fd"
     self.folderInode = folderInode
   }
 }

@@ -14,8 +14,14 @@ extension ProcessTable {
   /// With `ancestors`, the command lines of at most 16 ancestors, up to pid 1, as they were when first asked
   /// for: a process that init inherits keeps them.
   public mutating func description(of identity: ProcessIdentity, ancestors: Bool) -> ProcessDescription? {
-    guard var known = descriptions[identity] ?? readDescription(of: identity) else { return nil }
-    var isNews = descriptions[identity] == nil
+    let place = descriptions.index(forKey: identity)
+    if let place, descriptions.values[place].holds(at: tick, ancestors: ancestors) {
+      return descriptions.values[place].description(ancestors: ancestors)
+    }
+    guard var known = place.map({ descriptions.values[$0] }) ?? readDescription(of: identity) else {
+      return nil
+    }
+    var isNews = place == nil
     if known.exitedAt == nil, known.nextCheck <= tick {
       update(&known)
       isNews = true
@@ -25,9 +31,7 @@ extension ProcessTable {
       isNews = true
     }
     if isNews { remember(known) }
-    var description = known.description
-    description.ancestors = ancestors ? known.ancestors ?? [] : []
-    return description
+    return known.description(ancestors: ancestors)
   }
 
   /// Forgets what is known of an ended process; a living one stays.

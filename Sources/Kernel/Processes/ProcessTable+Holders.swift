@@ -36,7 +36,7 @@ extension ProcessTable {
   /// True when all descriptors of a process must be read before it can be relied on.
   private func hasChanged(_ index: Int) -> Bool {
     guard let known = processes[index].descriptors else { return true }
-    return known != (try? root.status(of: "\(processes[index].pid)/fd"))
+    return known != (try? root.status(of: processes[index].descriptorFolder))
   }
 
   /// Looks again at those remembered descriptors whose turn it is, and reads the processes where one differs.
@@ -46,7 +46,7 @@ extension ProcessTable {
       var differing = Set<Int>()
       for index in due {
         let candidate = search.candidates[index]
-        let path = "\(processes[candidate.process].pid)/fd/\(candidate.descriptor)"
+        let path = "\(processes[candidate.process].descriptorFolder)/\(candidate.descriptor)"
         let target = try? text[..<root.readLink(path, into: &text)]
         let isHeld = target.flatMap(SocketLink.inode) == candidate.inode
         search.confirm(index, isHeld)
@@ -93,7 +93,8 @@ extension ProcessTable {
     processes[index].isFresh = true
     processes[index].isDenied = false
     do throws(Errno) { try readSockets(openDescriptors(index), into: &sockets) } catch {
-      processes[index].isDenied = noteFailure(error)
+      let hasEnded = hasEnded(processes[index].pid)
+      processes[index].isDenied = noteFailure(hasEnded ? .noSuchProcess : error)
     }
     heldSockets += sockets.count
     processes[index].sockets = sockets
@@ -104,10 +105,10 @@ extension ProcessTable {
     let pid = processes[index].pid
     let known = processes[index].identity == nil ? nil : processes[index].descriptors
     // Taken before the look: a change meanwhile shows as one in the next call.
-    let status = try root.status(of: "\(pid)/fd")
+    let status = try root.status(of: processes[index].descriptorFolder)
     processes[index].descriptors = status
     if let known, known.inode == status.inode {
-      let descriptors = try OpenFile("\(pid)/fd", in: root, isFolder: true)
+      let descriptors = try OpenFile(processes[index].descriptorFolder, in: root, isFolder: true)
       if try descriptors.status().inode == known.inode { return descriptors }
     }
     // Open folders stay with the process they were opened for, whoever has its pid later.

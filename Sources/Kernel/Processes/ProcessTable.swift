@@ -17,8 +17,8 @@ public struct ProcessTable: ~Copyable {
     /// Bytes of text in remembered descriptions.
     public var descriptionBytes = 64 << 20
     /// Remembered descriptors that one call of `holders(of:)` looks at again although nothing hints that they
-    /// changed.
-    public var linkChecks = 1_000
+    /// changed. A call costs some three microseconds for each; all of 10,000 have their turn in 40 calls.
+    public var linkChecks = 250
 
     /// The usual limits.
     public init() {}

@@ -24,6 +24,18 @@ struct RememberedDescription {
     nextCheck = tick + 1
   }
 
+  /// True when nothing is to be read at `tick`.
+  func holds(at tick: UInt64, ancestors isAsked: Bool) -> Bool {
+    (exitedAt != nil || nextCheck > tick) && (!isAsked || ancestors != nil)
+  }
+
+  /// The description, with its ancestors if asked for.
+  func description(ancestors isAsked: Bool) -> ProcessDescription {
+    var description = description
+    if isAsked, let ancestors { description.ancestors = ancestors }
+    return description
+  }
+
   /// Notes that the command line is the same at `tick`: the next look comes after twice the pause, and once
   /// that is the longest, at a tick of the process's own, so that not all are looked at together.
   mutating func confirm(at tick: UInt64) {

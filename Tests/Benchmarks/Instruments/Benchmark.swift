@@ -1,0 +1,30 @@
+import Kernel
+import Model
+
+/// What a script of this folder measures with: each line that it writes asks for one round, each line that it
+/// reads holds the figures of that round, as names and numbers.
+protocol Instrument {
+  /// Does one round of work; milliseconds, or what the name says.
+  mutating func measure() throws -> [(name: String, value: Double)]
+}
+
+/// Measures inside one process, so that neither starting it nor printing counts.
+@main struct Benchmark {
+  static func main() throws {
+    var instrument = try instrument(CommandLine.arguments.last ?? "")
+    while readLine() != nil {
+      let figures = try instrument.measure()
+      let line = figures.map { "\($0.name) \($0.value.fixed(4))" }.joined(separator: " ")
+      guard try StandardOutput.write(line + "\n") == .written else { return }
+    }
+  }
+
+  private static func instrument(_ name: String) throws -> any Instrument {
+    switch name {
+    case "table": try TableInstrument()
+    case "join": try JoinInstrument()
+    case "aggregation": try AggregationInstrument()
+    default: throw KernelError.unsupported("the instrument `\(name)`")
+    }
+  }
+}

@@ -1,0 +1,81 @@
+"""A host with 100 connections and 100 processes where nothing happens: what does watching it cost?"""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import laboratory
+from laboratory import PROGRAMS, goal, median, spread
+
+COUNT = 100
+SECONDS = 12
+STARTS = 21
+
+
+def populate():
+    """100 processes with a UDP connection each."""
+    for index in range(COUNT):
+        if os.fork() == 0:
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sender.connect((f"10.1.0.{index + 1}", 9))
+            sender.send(b"x")
+            signal.pause()
+
+
+def start(name, *flags):
+    return subprocess.Popen(
+        [f"{PROGRAMS}/{name}", *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def first_line(name, *flags):
+    """From exec to the first line of a program, and to the end of one that ends by itself, in milliseconds."""
+    begin = time.monotonic()
+    process = start(name, *flags)
+    if not process.stdout.readline():
+        raise SystemExit(f"{name} ended without a line")
+    shown = time.monotonic() - begin
+    if "--count" not in flags:
+        process.terminate()
+    process.stdout.read()
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"shown": shown * 1e3, "ended": (time.monotonic() - begin) * 1e3, "cpu": cpu * 1e3}
+
+
+def watch(name, *flags):
+    """What a program costs in SECONDS ticks after its first report."""
+    process = start(name, "--format", "json", *flags)
+    process.stdout.readline()
+    begin, used = time.monotonic(), laboratory.cpu_seconds(process.pid)
+    for _ in range(SECONDS):
+        process.stdout.readline()
+    share = (laboratory.cpu_seconds(process.pid) - used) / (time.monotonic() - begin)
+    resident, peak = (laboratory.status(process.pid, field) for field in ["VmRSS", "VmHWM"])
+    process.terminate()
+    process.wait()
+    return share * 100, resident, peak
+
+
+def main():
+    laboratory.network()
+    populate()
+    time.sleep(0.5)
+    instrument = laboratory.Instrument("table")
+    floors = [instrument.round() for _ in range(SECONDS)]
+    instrument.end()
+    dump = f"the kernel's walk of its table takes {median(floors, 'floor'):.1f} ms"
+    lists = [laboratory.cost_of("conntrack", "-L") for _ in range(SECONDS)]
+    listed = f"`conntrack -L` takes {median(lists, 'wall'):.0f} ms, {median(lists, 'cpu'):.0f} of a processor"
+    for name, *flags in [["runmonitor"], ["runaggregator", "--auto-group"]]:
+        share, resident, peak = watch(name, *flags)
+        goal(f"idle: {name}, one tick a second", share, "% of a core", 1, f"{share * 10:.1f} ms a tick", dump)
+        goal(f"idle: {name}, resident", resident, "MB", 20, f"at most {peak:.1f} MB")
+        begun = [first_line(name, "--format", "json", *flags) for _ in range(STARTS)]
+        ended = [first_line(name, "--format", "json", "--count", "1", *flags) for _ in range(STARTS)]
+        goal(f"idle: {name}, first report after its start", median(begun, "shown"), "ms", 150, spread(begun, "shown"))
+        goal(f"idle: {name} --count 1, to its end", median(ended, "ended"), "ms", 150, spread(ended, "ended"),
+             f"{median(ended, 'cpu'):.0f} ms of a processor", listed)
+
+
+main()
