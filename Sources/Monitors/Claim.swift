@@ -46,12 +46,4 @@ extension SocketIndex.Match {
   var provesLocality: Bool {
     if case .exact(let socket) = self { !socket.local.address.isUnspecified } else { false }
   }
-
-  /// True when there is a socket that a process may hold.
-  var hasSockets: Bool {
-    switch self {
-    case .exact, .bound, .listening: true
-    case .contested, .closing, .none: false
-    }
-  }
 }

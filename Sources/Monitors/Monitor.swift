@@ -27,8 +27,8 @@ public final class Monitor: Meter {
   ///
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
-  /// the owners of flows that this network namespace only forwards are looked for in the others. `warnings` are said
-  /// with the first measurement.
+  /// the owners of flows that this network namespace only forwards are looked for in the others. `warnings` are
+  /// said with the first measurement.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
@@ -119,6 +119,7 @@ public final class Monitor: Meter {
     health.unreadNamespaces = namespaces?.unread ?? 0
     health.vanished += namespaces?.vanished ?? 0
     health.malformed += namespaces?.malformed ?? 0
+    health.dropped += namespaces?.dropped ?? 0
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }

@@ -53,7 +53,7 @@ public struct NamespaceIndex: Sendable {
     }
     guard let nearest = matches.map(\.distance).min() else { return nil }
     let fitting = matches.filter { $0.distance == nearest }
-    return fitting.count == 1 || !fitting[0].hasSockets ? fitting[0] : .contested
+    return fitting.count > 1 && nearest <= SocketIndex.Match.contested.distance ? .contested : fitting[0]
   }
 }
 

@@ -148,7 +148,8 @@ struct NamespaceTests {
     let output = try await lab.b.run(
       ["unshare", "--pid", "--fork", "--mount-proc", Program.path("runmonitor"), "--namespaces"]
         + ["--format", "json", "--count", "1"])
-    let report = try #require(try Report(line: output))
+    let report = try #require(
+      try output.split(separator: "\n").compactMap { try Report(line: String($0)) }.last)
     #expect(report.balance.forwarded.view == truth && truth.sent > 1_000_000)
     #expect(report.rows.allSatisfy { $0.pid == nil })
     try await client.finish()
@@ -173,7 +174,8 @@ struct NamespaceTests {
         "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=\(capabilities)",
         "--ambient-caps=\(capabilities)", copy.path, "--format", "json", "--count", "1", "--namespaces",
       ])
-    let report = try #require(try Report(line: output))
+    let report = try #require(
+      try output.split(separator: "\n").compactMap { try Report(line: String($0)) }.last)
     #expect(report.usage(pid: client.pid) == truth)
     #expect(report.row(pid: client.pid)?.netns == c.inode)
     #expect(report.usage(pid: server.pid) == HostView(received: truth.sent, sent: truth.received))

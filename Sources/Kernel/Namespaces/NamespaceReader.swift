@@ -78,6 +78,8 @@ final class NamespaceReader {
 
   /// Messages and lines that could not be understood, since it was opened.
   var malformed: UInt64 { table.malformed }
+  /// Sockets beyond the limit, since it was opened.
+  var dropped: UInt64 { table.dropped }
 
   /// Makes sure that what was read below /proc/PID was this namespace: a pid may have passed to another process.
   private func confirm() throws(Failure) {

@@ -26,6 +26,8 @@ public struct NamespaceTable: ~Copyable {
   public var vanished: UInt64 { members.vanished + vanishedNamespaces }
   /// Messages and lines that could not be understood, since start.
   public private(set) var malformed: UInt64 = 0
+  /// Sockets beyond the limit, since start.
+  public private(set) var dropped: UInt64 = 0
 
   private struct Place {
     var process: Int32
@@ -79,13 +81,14 @@ public struct NamespaceTable: ~Copyable {
   /// The sockets of a namespace that carry `transports`, as `SocketTable` reads them; none when it is gone.
   public mutating func sockets(of inode: UInt64, _ transports: Set<TransportProtocol>) -> [SocketEntry] {
     var sockets: [SocketEntry] = []
-    var newMalformed: UInt64 = 0
+    var more: (malformed: UInt64, dropped: UInt64) = (0, 0)
     ask(inode) { reader throws(NamespaceReader.Failure) in
-      let before = reader.malformed
-      defer { newMalformed = reader.malformed - before }
+      let before = (reader.malformed, reader.dropped)
+      defer { more = (reader.malformed - before.0, reader.dropped - before.1) }
       try reader.read(transports, into: &sockets)
     }
-    malformed += newMalformed
+    malformed += more.malformed
+    dropped += more.dropped
     return sockets
   }
 
