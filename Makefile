@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 PREFIX ?= /usr/local
-PROGRAMS := runmonitor runaggregator
+PROGRAMS := runmonitor runpipe runaggregator
 RELEASE := .build-release
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 

@@ -30,6 +30,7 @@ let package = Package(
   name: "bwmon",
   products: [
     .executable(name: "runmonitor", targets: ["runmonitor"]),
+    .executable(name: "runpipe", targets: ["runpipe"]),
     .executable(name: "runaggregator", targets: ["runaggregator"]),
   ],
   dependencies: [
@@ -49,6 +50,7 @@ let package = Package(
 
     // Abilities: they never import each other.
     module("Monitors", ["Model", "INI", "Patterns", "Kernel"]),
+    module("Pipes", ["Model", "INI", "Kernel", systemPackage]),
     module("Aggregation", ["Model", "INI", "Patterns"]),
     module("Output", ["Model"]),
     module("Notifications", ["Model", "INI", subprocess, systemPackage]),
@@ -56,10 +58,11 @@ let package = Package(
     // Programs.
     module("Program", ["Model", "Kernel", "Output", arguments]),
     program("runmonitor", ["Program", "Model", "Patterns", "Kernel", "Monitors", "Output", arguments]),
+    program("runpipe", ["Program", "Model", "Kernel", "Pipes", "Output", arguments]),
     program(
       "runaggregator",
       [
-        "Program", "Model", "INI", "Patterns", "Kernel", "Monitors", "Aggregation", "Output",
+        "Program", "Model", "INI", "Patterns", "Kernel", "Monitors", "Pipes", "Aggregation", "Output",
         "Notifications", arguments,
       ]),
 
@@ -74,6 +77,7 @@ let package = Package(
     tests("PatternsTests", ["Patterns"]),
     tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack"], fixtures: true),
     tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel"]),
+    tests("PipesTests", ["Pipes", "Model", "INI", "Kernel"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),

@@ -197,7 +197,7 @@ extension UsageRow {
     switch subject {
     case .process(let pid, _, let exited): exited ? [] : [pid]
     case .application(let pids): pids
-    case .remainder: []
+    case .pipe, .client, .remainder: []
     }
   }
 }

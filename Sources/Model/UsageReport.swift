@@ -6,6 +6,10 @@ public struct UsageRow: Sendable, Hashable {
     case process(pid: Int32, uid: UInt32, exited: Bool)
     /// All processes of an application, by pid.
     case application(pids: [Int32])
+    /// A pipe: connections that are open, that were accepted since start, and that found no target.
+    case pipe(open: Int, accepted: UInt64, failed: UInt64)
+    /// A client of a pipe: its address, its process if that is one of this host, and its open connections.
+    case client(pipe: String, address: IPAddress?, process: ProcessIdentity?, open: Int)
     /// Forwarded, kernel, unattributed or evicted bytes.
     case remainder
   }
@@ -55,12 +59,22 @@ extension Owner {
   }
 }
 
+/// Which bytes are counted.
+public enum Layer: String, Sendable, Hashable {
+  /// IP packets, with their headers.
+  case l3
+  /// What the applications at both ends sent and received.
+  case payload
+}
+
 /// All rows of one interval with their balance.
 public struct UsageReport: Sendable, Hashable {
   /// When the interval ended.
   public var time: Timestamp
   /// How long it was; nil for the first report, which has no rates.
   public var interval: Duration?
+  /// Which bytes are counted.
+  public var layer: Layer
   /// One row an owner or application, in no promised order.
   public var rows: [UsageRow]
   /// Where all bytes went, since start.
@@ -69,9 +83,13 @@ public struct UsageReport: Sendable, Hashable {
   public var health: Health
 
   /// Makes a report.
-  public init(time: Timestamp, interval: Duration?, rows: [UsageRow], balance: Balance, health: Health) {
+  public init(
+    time: Timestamp, interval: Duration?, layer: Layer = .l3, rows: [UsageRow], balance: Balance,
+    health: Health
+  ) {
     self.time = time
     self.interval = interval
+    self.layer = layer
     self.rows = rows
     self.balance = balance
     self.health = health

@@ -5,7 +5,7 @@ extension UsageReport {
     writer.field("event", "usage")
     writer.field("time", time.rfc3339)
     writer.field("interval", interval)
-    writer.field("layer", "l3")
+    writer.field("layer", layer.rawValue)
     writer.key("rows")
     writer.array { writer in
       for row in rows { row.write(to: &writer, interval: interval) }
@@ -26,6 +26,17 @@ extension UsageRow {
         writer.field("pid", pid)
         writer.field("uid", uid)
       case .application(let pids): writer.field("pids", pids)
+      case .pipe(let open, let accepted, let failed):
+        writer.field("kind", "pipe")
+        writer.field("connections", open)
+        writer.field("accepted", accepted)
+        writer.field("failed", failed)
+      case .client(let pipe, let address, let process, let open):
+        writer.field("kind", "client")
+        writer.field("pipe", pipe)
+        if let address { writer.field("address", "\(address)") }
+        if let process { writer.field("pid", process.pid) }
+        writer.field("connections", open)
       case .remainder: writer.field("kind", "remainder")
       }
       writer.fields(total)

@@ -105,7 +105,8 @@ extension UsageRow.Subject {
     switch self {
     case .process(let pid, _, _): String(pid)
     case .application(let pids): String(pids.count)
-    case .remainder: ""
+    case .client(_, _, let process, _): process.map { String($0.pid) } ?? ""
+    case .pipe, .remainder: ""
     }
   }
 }

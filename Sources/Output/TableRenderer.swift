@@ -74,7 +74,8 @@ extension UsageRow {
     switch subject {
     case .process(let pid, _, _): pid
     case .application(let pids): pids.first ?? 0
-    case .remainder: 0
+    case .client(_, _, let process, _): process?.pid ?? 0
+    case .pipe, .remainder: 0
     }
   }
 }

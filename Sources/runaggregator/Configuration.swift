@@ -4,6 +4,7 @@ import Kernel
 import Model
 import Monitors
 import Notifications
+import Pipes
 
 /// All that the configuration files say, read together: either all of it is valid, or none is used.
 struct Configuration {
@@ -33,6 +34,8 @@ struct Configuration {
   let rules: ApplicationRules
   /// What the monitors show; without a file one that shows all.
   let filters: [MonitorFilter]
+  /// What is forwarded.
+  let pipes: [Pipes.Configuration]
   /// The limits.
   let thresholds: [ThresholdRule]
   /// What runs when one is crossed.
@@ -48,27 +51,31 @@ struct Configuration {
     } else {
       rules = ApplicationRules(autoGroup: files.autoGroup, inherit: files.inherit)
     }
-    filters = try files.monitors.map(Self.filters) ?? [MonitorFilter()]
+    (filters, pipes) = try files.monitors.map(Self.meters) ?? ([MonitorFilter()], [])
     (thresholds, commands) = try files.notifications.map(Self.notifications) ?? ([], [])
   }
 
   /// What should be said of values that are understood but not as they should be.
-  var warnings: [Warning] { thresholds.flatMap(\.warnings) }
+  var warnings: [Warning] { thresholds.flatMap(\.warnings) + pipes.flatMap(\.warnings) }
 
-  private static func filters(_ path: String) throws(Failure) -> [MonitorFilter] {
+  private static func meters(_ path: String) throws(Failure) -> ([MonitorFilter], [Pipes.Configuration]) {
     let file = try read(path)
     return try valid { () throws(INIError) in
-      try checkIsNotEmpty(file, "add one with type=monitor")
+      try checkIsNotEmpty(file, "add one with type=monitor or type=pipe")
       var filters: [MonitorFilter] = []
+      var pipes: [Pipes.Configuration] = []
       for section in file.sections {
         let type = try section.required("type")
-        guard type == "monitor" else {
+        switch type {
+        case "monitor": filters.append(try MonitorFilter(section))
+        case "pipe": pipes.append(try Pipes.Configuration(section: section))
+        default:
           throw section.error(
-            at: section.entry("type") ?? section.entries[0], "unknown type \(type); known types: monitor")
+            at: section.entry("type") ?? section.entries[0],
+            "unknown type \(type); known types: monitor, pipe")
         }
-        filters.append(try MonitorFilter(section))
       }
-      return filters
+      return (filters, pipes)
     }
   }
 

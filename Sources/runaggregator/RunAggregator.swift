@@ -5,6 +5,7 @@ import Model
 import Monitors
 import Notifications
 import Output
+import Pipes
 import Program
 
 /// Bytes per application, and commands when a limit is crossed.
@@ -89,9 +90,15 @@ import Program
     let notifier = Notifier(rules: configuration.commands, host: HostName.current) {
       diagnostics.warning($0.text)
     }
+    let pipes = PipeSet(diagnostics)
+    do throws(PipeError) { try pipes.use(configuration.pipes) } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
+    defer { pipes.stop() }
     let failure = await withTaskGroup(of: Void.self) { group in
       group.addTask { [service = notifier.service] in await service.run() }
-      let failure = loop(configuration, notifier, diagnostics)
+      let failure = loop(configuration, pipes, notifier, diagnostics)
       notifier.finish()
       return failure
     }
@@ -103,7 +110,7 @@ import Program
 
   /// Measures until the end; returns why it ended early.
   @MainActor private func loop(
-    _ configuration: Configuration, _ notifier: Notifier, _ diagnostics: Diagnostics
+    _ configuration: Configuration, _ pipes: PipeSet, _ notifier: Notifier, _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
@@ -112,7 +119,7 @@ import Program
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
           wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
-        var watch = Watch(configuration, monitor, notifier, diagnostics)
+        var watch = Watch(configuration, monitor, pipes, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
         try loop.run { (now) throws(KernelError) in

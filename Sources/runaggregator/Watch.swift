@@ -3,20 +3,24 @@ import Kernel
 import Model
 import Monitors
 import Notifications
+import Pipes
 import Program
 
 /// A tick of the aggregator: measure, group, compare with the limits, tell.
 struct Watch {
   private let monitor: Monitor
+  private let pipes: PipeSet
   private let diagnostics: Diagnostics
   private var aggregator: Aggregator
   private var thresholds: Thresholds
   private var notifier: Notifier
 
   init(
-    _ configuration: Configuration, _ monitor: Monitor, _ notifier: Notifier, _ diagnostics: Diagnostics
+    _ configuration: Configuration, _ monitor: Monitor, _ pipes: PipeSet, _ notifier: Notifier,
+    _ diagnostics: Diagnostics
   ) {
     self.monitor = monitor
+    self.pipes = pipes
     self.notifier = notifier
     self.diagnostics = diagnostics
     aggregator = Aggregator(rules: configuration.rules)
@@ -28,7 +32,7 @@ struct Watch {
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let measurement = try monitor.readings(until: now)
     for warning in measurement.warnings { diagnostics.warning(warning.text) }
-    var report = aggregator.absorb([measurement], at: time)
+    var report = aggregator.absorb([measurement, pipes.readings(until: now)], at: time)
     let alerts = thresholds.update(with: report, at: now)
     for alert in alerts {
       diagnostics.line(AlertLine(alert).description)
@@ -44,6 +48,10 @@ struct Watch {
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
       diagnostics.error("\(error); the configuration that was read before stays in force.")
+      return
+    }
+    do throws(PipeError) { try pipes.use(configuration.pipes) } catch {
+      diagnostics.error("\(error) The configuration that was read before stays in force.")
       return
     }
     for warning in configuration.warnings { diagnostics.warning(warning.text) }

@@ -29,7 +29,7 @@ found=$(grep -rnwE 'unsafe|@unchecked' Sources --include='*.swift' | grep -vE '^
 # No TLS, mail, HTTP, AMQP or database code in what runs with privilege.
 allowed='libc|libm|libgcc_s|libstdc\+\+|ld-linux-x86-64|libmnl|libnfnetlink|libnetfilter_conntrack|libpcre2-8|libswift[A-Za-z_]*|libdispatch|libBlocksRuntime|lib_FoundationICU|libFoundation[A-Za-z]*'
 bin=$(swift build --show-bin-path)
-for program in runmonitor; do
+for program in runmonitor runpipe; do
   needed=$(readelf -d "$bin/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
   [ -n "$needed" ] || fail "links: $program was not built"
   for library in $needed; do

@@ -19,6 +19,10 @@ struct Report: Sendable, Decodable {
     var cgroup: String?
     var unit: String?
     var container: String?
+    var connections: Int?
+    var accepted: Int?
+    var failed: Int?
+    var address: String?
 
     var usage: HostView { HostView(received: received, sent: sent) }
   }

@@ -9,5 +9,6 @@
 #include "namespaces.h"
 #include "scheduling.h"
 #include "signals.h"
+#include "streams.h"
 #include "tcp_info.h"
 #include "threads.h"

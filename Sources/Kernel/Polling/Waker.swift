@@ -30,11 +30,11 @@ public final class Waker: Sendable {
     _ = unsafe read(descriptor, &count, MemoryLayout<UInt64>.size)
   }
 
-  /// Waits until somebody wakes, and forgets that.
-  public func wait() {
+  /// Waits until somebody wakes, and forgets that; no longer than `timeout`, where there is one.
+  public func wait(timeout: Duration? = nil) {
     var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     // In bounds: one structure.
-    _ = unsafe poll(&event, 1, -1)
+    _ = unsafe poll(&event, 1, timeout?.inMillisecondsRoundedUp ?? -1)
     reset()
   }
 }

@@ -1,0 +1,20 @@
+#define _GNU_SOURCE
+#include "streams.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+int clinux_stream_socket(int family) {
+  return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int clinux_accept(int listener, void *address) {
+  socklen_t length = sizeof(struct sockaddr_storage);
+  return accept4(listener, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+ssize_t clinux_splice(int from, int to, size_t length) {
+  return splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+int clinux_resize_pipe(int pipe, int bytes) { return fcntl(pipe, F_SETPIPE_SZ, bytes); }

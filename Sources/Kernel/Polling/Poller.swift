@@ -1,0 +1,85 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// What a descriptor is ready for.
+public struct Readiness: OptionSet, Sendable, Hashable {
+  /// The bits of epoll_ctl(2).
+  public let rawValue: UInt32
+
+  /// Makes a set of epoll's bits.
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// Something can be received, or accepted, or the end be seen.
+  public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+  /// Something can be sent.
+  public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+  /// The peer has finished sending.
+  public static let peerFinished = Readiness(rawValue: EPOLLRDHUP.rawValue)
+  /// Both directions have ended.
+  public static let hungUp = Readiness(rawValue: EPOLLHUP.rawValue)
+  /// The socket has failed.
+  public static let failed = Readiness(rawValue: EPOLLERR.rawValue)
+}
+
+/// Waits for many descriptors at once (epoll(7)); closed when its owner goes.
+public struct Poller: ~Copyable, Sendable {
+  private let file: Descriptor
+
+  /// Makes a poller that waits for nothing yet.
+  public init() throws(KernelError) {
+    let number = epoll_create1(CInt(EPOLL_CLOEXEC))
+    guard number >= 0 else { throw .failed("making an epoll descriptor", .last) }
+    file = Descriptor(owning: number)
+  }
+
+  /// Reports each change of `socket` once under `token`, until the socket is closed.
+  public func add(_ socket: borrowing TCPSocket, token: UInt64) throws(Errno) {
+    let interest = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    try control(EPOLL_CTL_ADD, socket.descriptor, interest, token)
+  }
+
+  /// Reports under `token` that connections wait at `listener`, to one of the pollers that share it, until they
+  /// are taken.
+  public func add(_ listener: TCPListener, token: UInt64) throws(Errno) {
+    try control(EPOLL_CTL_ADD, listener.descriptor, EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue, token)
+  }
+
+  /// Reports under `token` that `waker` was used.
+  public func add(_ waker: Waker, token: UInt64) throws(Errno) {
+    try control(EPOLL_CTL_ADD, waker.descriptor, EPOLLIN.rawValue, token)
+  }
+
+  /// Reports nothing of `listener` any more.
+  public func remove(_ listener: TCPListener) {
+    var event = unsafe epoll_event()
+    // In bounds: the kernel ignores the event, which old kernels want to be there.
+    _ = unsafe epoll_ctl(file.number, EPOLL_CTL_DEL, listener.descriptor, &event)
+  }
+
+  /// Waits until something is ready or `timeout` has passed, for ever when that is nil, and fills `events`.
+  public func wait(into events: inout PollEvents, timeout: Duration?) {
+    let count = unsafe events.fill { list in
+      // In bounds: the kernel writes at most the count that it is given.
+      unsafe epoll_wait(
+        file.number, list.baseAddress, CInt(list.count), timeout?.inMillisecondsRoundedUp ?? -1)
+    }
+    events.count = max(0, Int(count))
+  }
+
+  private func control(_ operation: CInt, _ number: CInt, _ interest: UInt32, _ token: UInt64) throws(Errno) {
+    var event = unsafe epoll_event(events: interest, data: epoll_data_t(u64: token))
+    // In bounds: the kernel reads one event.
+    guard unsafe epoll_ctl(file.number, operation, number, &event) == 0 else { throw Errno.last }
+  }
+}
+
+extension Duration {
+  /// As poll(2) and epoll_wait(2) take it, a day at most. Never less, so that what is waited for has come when the wait is over.
+  var inMillisecondsRoundedUp: CInt {
+    if self <= .zero { return 0 }
+    let (seconds, attoseconds) = components
+    if seconds > 86_400 { return 86_400_000 }
+    return CInt(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+  }
+}

@@ -1,0 +1,85 @@
+import CLinux
+import Glibc
+public import Model
+public import SystemPackage
+
+/// A TCP connection, or one that is being made; closed when its owner goes. No call waits.
+public struct TCPSocket: ~Copyable, Sendable {
+  private let file: Descriptor
+
+  /// Takes over a connected socket that does not block.
+  init(owning number: CInt) { file = Descriptor(owning: number) }
+
+  /// Starts to connect to `endpoint`: the socket is writable once it is connected, or has failed.
+  ///
+  /// Small writes go out at once (TCP_NODELAY), and a peer that has vanished is noticed some day (SO_KEEPALIVE).
+  public init(connectingTo endpoint: Endpoint) throws(Errno) {
+    let number = clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
+    guard number >= 0 else { throw Errno.last }
+    let file = Descriptor(owning: number)
+    Self.enable(TCP_NODELAY, CInt(IPPROTO_TCP), of: number)
+    Self.enable(SO_KEEPALIVE, SOL_SOCKET, of: number)
+    let result = unsafe SocketAddress(endpoint).with { unsafe connect(number, $0, $1) }
+    if result < 0, errno != EINPROGRESS { throw Errno.last }
+    self.file = file
+  }
+
+  /// The descriptor, for waiting; it stays this socket's.
+  var descriptor: CInt { file.number }
+
+  /// Receives at most `limit` bytes into the start of `buffer`; with `peeks` they stay to be received again.
+  public func receive(into buffer: inout [UInt8], atMost limit: Int, peeks: Bool = false) -> Transfer {
+    let number = descriptor
+    return Transfer(
+      unsafe buffer.withUnsafeMutableBytes { bytes in
+        // In bounds: at most the array's own count.
+        unsafe recv(number, bytes.baseAddress, min(limit, bytes.count), peeks ? CInt(MSG_PEEK) : 0)
+      })
+  }
+
+  /// Sends the bytes of `buffer` in `range`, as many as the kernel takes now.
+  public func send(_ buffer: borrowing [UInt8], _ range: Range<Int>) -> Transfer {
+    guard range.lowerBound >= 0, range.upperBound <= buffer.count, !range.isEmpty else { return .wouldBlock }
+    let number = descriptor
+    return Transfer(
+      unsafe buffer.withUnsafeBytes { bytes in
+        // In bounds: the range lies within the array.
+        let start = unsafe bytes.baseAddress.map { unsafe $0 + range.lowerBound }
+        return unsafe Glibc.send(number, start, range.count, CInt(MSG_NOSIGNAL))
+      })
+  }
+
+  /// Tells the peer that nothing more comes from here; receiving goes on.
+  public func finishSending() { _ = shutdown(descriptor, CInt(SHUT_WR)) }
+
+  /// Makes the coming close a reset: the peer sees an error, not an end, and unsent bytes are dropped.
+  public func resetOnClose() {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    // In bounds: the kernel reads one structure.
+    _ = unsafe setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+  }
+
+  /// Why it failed since this was last asked; nil when it did not.
+  public func takeError() -> Errno? {
+    var code: CInt = 0
+    var length = socklen_t(MemoryLayout<CInt>.size)
+    // In bounds: the kernel writes one number.
+    let result = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+    if result < 0 { return Errno.last }
+    return code == 0 ? nil : Errno(rawValue: code)
+  }
+
+  /// This end; nil when the socket is not bound.
+  public var local: Endpoint? {
+    var address = SocketAddress()
+    let number = descriptor
+    return unsafe address.fill { unsafe getsockname(number, $0, $1) } == 0 ? address.endpoint : nil
+  }
+
+  private static func enable(_ option: CInt, _ level: CInt, of number: CInt) {
+    var one: CInt = 1
+    // In bounds: the kernel reads one number. A refusal costs speed, not correctness.
+    _ = unsafe setsockopt(number, level, option, &one, socklen_t(MemoryLayout<CInt>.size))
+  }
+}

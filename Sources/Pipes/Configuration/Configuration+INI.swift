@@ -1,0 +1,74 @@
+public import INI
+import Model
+
+extension Configuration {
+  /// The keys of a `type=pipe` section.
+  static let keys = ["type", "port", "newhost", "newport", "shape_threshold", "bind"]
+
+  /// Reads a `type=pipe` section of a monitor configuration.
+  ///
+  /// `port` and `newhost` are required, `newport` is `port` where it is not given, `shape_threshold` is in units of
+  /// 1024 bytes a second for each direction (0 for no limit), `bind` an address. An unknown key is an error.
+  public init(section: INISection) throws(INIError) {
+    try section.checkKeys(known: Self.keys)
+    guard let port = try section.integer("port", in: 1...65535) else {
+      throw section.error("[\(section.name)] needs port, the port to listen on: add a line port=...")
+    }
+    let host = try section.required("newhost")
+    let remotePort = try section.integer("newport", in: 1...65535)
+    self.init(
+      port: UInt16(port), host: Self.unescaped(host), remotePort: UInt16(remotePort ?? port))
+    if self.host != host {
+      warnings.append(.escapedHost(host, in: section, meaning: self.host))
+    }
+    if let reason = Self.reasonNotAHost(self.host), let entry = section.entry("newhost") {
+      throw section.error(at: entry, "newhost=\(self.host.escapingControlCharacters) \(reason)")
+    }
+    if let text = section.text("bind"), let entry = section.entry("bind") {
+      guard let address = IPAddress(text) else {
+        throw section.error(
+          at: entry,
+          "bind=\(text.escapingControlCharacters) must be an address of this host, for example 127.0.0.1 or ::1"
+        )
+      }
+      bind = address
+    }
+    if let limit = try section.rate("shape_threshold"), limit > 0 {
+      receivedLimit = .kibibytesPerSecond(limit)
+      sentLimit = receivedLimit
+    }
+  }
+
+  /// `host` without the backslashes that the predecessor's sample has before its dots.
+  static func unescaped(_ host: String) -> String {
+    var text = ""
+    var isEscaped = false
+    for character in host {
+      if isEscaped && character != "." { text.append("\\") }
+      isEscaped = !isEscaped && character == "\\"
+      if !isEscaped { text.append(character) }
+    }
+    return isEscaped ? text + "\\" : text
+  }
+
+  /// Why `host` can be neither a name nor an address; nil where it can.
+  public static func reasonNotAHost(_ host: String) -> String? {
+    if host.isEmpty { return "is empty: give a host name or an address" }
+    if host.utf8.count > 253 { return "is too long: a host name has at most 253 bytes" }
+    let forbidden = host.utf8.first {
+      $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "/")
+    }
+    if forbidden != nil { return "is no host name: it may not contain spaces, slashes or backslashes" }
+    return nil
+  }
+}
+
+extension Warning {
+  fileprivate static func escapedHost(_ host: String, in section: INISection, meaning: String) -> Warning {
+    let line = section.entry("newhost")?.line ?? section.line
+    return Warning(
+      code: "escaped_host",
+      text: "\(section.file):\(line): newhost=\(host) is a regular expression, taken as \(meaning): "
+        + "remove the backslashes.")
+  }
+}

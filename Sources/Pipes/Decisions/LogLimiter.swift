@@ -1,0 +1,26 @@
+/// Lets one line of each kind through in a second and counts the others.
+struct LogLimiter: Sendable {
+  /// How long a kind is silent after a line.
+  static let pause = Duration.seconds(1)
+
+  private struct Kind {
+    var last: ContinuousClock.Instant
+    var held = 0
+  }
+
+  private var kinds: [String: Kind] = [:]
+
+  /// Whether a line of `kind` may be written at `now`: nil when not, else how many were held back since the last.
+  mutating func admit(_ kind: String, at now: ContinuousClock.Instant) -> Int? {
+    guard let known = kinds[kind] else {
+      kinds[kind] = Kind(last: now)
+      return 0
+    }
+    if now - known.last < Self.pause {
+      kinds[kind]?.held += 1
+      return nil
+    }
+    kinds[kind] = Kind(last: now)
+    return known.held
+  }
+}

@@ -1,0 +1,108 @@
+import Kernel
+import Model
+
+/// A socket that two half connections share.
+final class StreamEnd {
+  let socket: TCPSocket
+
+  init(_ socket: consuming TCPSocket) { self.socket = socket }
+}
+
+/// One direction of an open connection: the decisions, and what they are carried out with.
+final class HalfConnection {
+  let source: StreamEnd
+  let sink: StreamEnd
+  let lane: Lane
+  var relay: Relay
+  var choice: TransferChoice
+  /// Bytes in it are `relay.pending`; nil while there are none.
+  var pipe: PooledPipe?
+  /// What a copy could not deliver, and how much of that was delivered since.
+  var leftover: [UInt8] = []
+  var leftoverStart = 0
+  /// What it may still move under a limit.
+  var grant = 0
+  /// What its last grant said about the next.
+  var turn = 0.0
+  /// Whether it stands in the lane's queue.
+  var waitsForGrant = false
+
+  init(from source: StreamEnd, to sink: StreamEnd, lane: Lane, relay: Relay, choice: TransferChoice) {
+    self.source = source
+    self.sink = sink
+    self.lane = lane
+    self.relay = relay
+    self.choice = choice
+  }
+}
+
+/// A client's connection and what was made for it. Belongs to one worker.
+final class Connection {
+  /// How far it is.
+  enum Phase {
+    /// The client has to say who it is.
+    case header
+    /// The target's addresses are being looked up.
+    case resolving
+    /// The target is being connected to.
+    case dialing(Dial, [Endpoint])
+    /// Bytes flow.
+    case open(received: HalfConnection, sent: HalfConnection)
+  }
+
+  let pipe: Pipe
+  let configuration: Configuration
+  let client: StreamEnd
+  /// Where it comes from; a PROXY header may say better.
+  var source: Endpoint
+  /// What the client connected to, where a PROXY header said it.
+  var destination: Endpoint?
+  let started: ContinuousClock.Instant
+  let token: Token
+  var phase: Phase
+  /// What the client became ready for before the target was connected.
+  var early: Readiness = []
+  /// What the target was ready for when it was connected.
+  var targetEarly: Readiness = []
+  /// Attempts to connect, by the index of their address.
+  var attempts: [StreamEnd?] = []
+  /// Which of them is the target.
+  var targetIndex = 0
+  var lastActive: ContinuousClock.Instant
+  /// The moment that stands in the worker's queue of deadlines.
+  var scheduled: ContinuousClock.Instant?
+  /// Whether it stands in the worker's queue of those that have more to do.
+  var isQueued = false
+  var account: ClientLedger.Account?
+
+  init(
+    _ pipe: Pipe, _ configuration: Configuration, _ client: consuming TCPSocket, from source: Endpoint,
+    token: Token,
+    at now: ContinuousClock.Instant
+  ) {
+    self.pipe = pipe
+    self.configuration = configuration
+    self.client = StreamEnd(client)
+    self.source = source
+    self.token = token
+    started = now
+    lastActive = now
+    phase = configuration.acceptsProxy ? .header : .resolving
+  }
+
+  /// When it must be looked at again, if nothing happens before.
+  var deadline: ContinuousClock.Instant? {
+    switch phase {
+    case .header, .resolving: return started + configuration.connectTimeout
+    case .dialing(let dial, _):
+      let end = started + configuration.connectTimeout
+      return dial.nextAttempt.map { min($0, end) } ?? end
+    case .open(let received, let sent):
+      let limit =
+        received.relay.isFinished || sent.relay.isFinished
+        ? min(configuration.finTimeout, configuration.idleTimeout ?? configuration.finTimeout)
+        : configuration.idleTimeout
+      return limit.map { lastActive + $0 }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import Model
+import Synchronization
+
+/// One direction of a pipe, which all its connections share.
+final class Lane: Sendable {
+  /// Which one.
+  let direction: Direction
+
+  private let shaper: Mutex<Shaper>
+  // Read before each transfer, so that only limited pipes pay for the lock.
+  private let limited: Atomic<Bool>
+
+  init(_ direction: Direction, limit: Rate?) {
+    self.direction = direction
+    shaper = Mutex(Shaper(rate: limit?.bytesPerSecond))
+    limited = Atomic(limit != nil)
+  }
+
+  /// Whether grants are needed.
+  var isLimited: Bool { limited.load(ordering: .relaxed) }
+
+  /// Takes another limit, at once for all connections.
+  func setLimit(_ limit: Rate?, at now: ContinuousClock.Instant) {
+    shaper.withLock { $0.setRate(limit?.bytesPerSecond, at: now) }
+    limited.store(limit != nil, ordering: .relaxed)
+  }
+
+  /// Puts a half connection into the queue.
+  func request(_ ticket: Shaper.Ticket, turn: Double, at now: ContinuousClock.Instant) {
+    shaper.withLock { $0.request(ticket, turn: turn, at: now) }
+  }
+
+  /// The grants that are due to `worker`.
+  func grants(for worker: Int, at now: ContinuousClock.Instant) -> [Shaper.Grant] {
+    shaper.withLock { $0.grants(for: worker, at: now) }
+  }
+
+  /// Takes back what was granted and not used.
+  func giveBack(_ bytes: Int) {
+    if bytes > 0 { shaper.withLock { $0.giveBack(bytes) } }
+  }
+}

@@ -1,0 +1,25 @@
+import Kernel
+import Model
+
+/// Whether a pipe would forward to itself. Does no I/O.
+struct LoopCheck: Sendable {
+  /// Where the pipe listens.
+  var listening: [Endpoint]
+  /// The addresses of this host.
+  var local: LocalAddresses
+
+  /// The first of `targets` that leads back to the pipe; nil when none does.
+  func loop(in targets: [Endpoint]) -> Endpoint? {
+    targets.first { target in listening.contains { leads(target, to: $0) } }
+  }
+
+  private func leads(_ target: Endpoint, to listener: Endpoint) -> Bool {
+    guard target.port == listener.port else { return false }
+    // An unspecified target is this host (ip(7)); so is all of 127.0.0.0/8.
+    let isHere = target.address.isUnspecified || target.address.isLoopback || local.contains(target.address)
+    if target.address == listener.address { return true }
+    if target.address.isUnspecified { return listener.address.isUnspecified || listener.address.isLoopback }
+    guard listener.address.isUnspecified, isHere else { return false }
+    return listener.address == .anyV6 || target.address.isV4
+  }
+}

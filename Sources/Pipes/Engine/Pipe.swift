@@ -1,0 +1,88 @@
+import Kernel
+import Model
+import Synchronization
+
+/// A pipe at work: what its connections share, whichever worker they belong to.
+final class Pipe: Sendable {
+  /// Tells it from every other pipe of the engine, those that are gone included.
+  let id: Int
+  /// What it is called in reports.
+  let name: String
+  /// Where it forwards to.
+  let target: Target
+  /// What was delivered, of all its connections.
+  let tally = Tally()
+  /// From clients to the target.
+  let received: Lane
+  /// From the target to clients.
+  let sent: Lane
+  /// What was delivered per client; nil when nobody asked.
+  let clients: ClientLedger?
+
+  private let settings: Mutex<Configuration>
+  private let ownListeners: Mutex<[TCPListener]>
+  private let openCount = Atomic<Int>(0)
+  private let acceptedCount = Atomic<UInt64>(0)
+  private let failedCount = Atomic<UInt64>(0)
+  private let limiter = Mutex(LogLimiter())
+  private let log: @Sendable (Warning) -> Void
+
+  init(
+    id: Int, _ configuration: Configuration, listeners: [TCPListener], target: Target,
+    log: @escaping @Sendable (Warning) -> Void
+  ) {
+    self.id = id
+    name = configuration.name
+    ownListeners = Mutex(listeners)
+    self.target = target
+    self.log = log
+    received = Lane(.received, limit: configuration.receivedLimit)
+    sent = Lane(.sent, limit: configuration.sentLimit)
+    clients = configuration.listsClients ? ClientLedger() : nil
+    settings = Mutex(configuration)
+  }
+
+  /// How it is set up now.
+  var configuration: Configuration { settings.withLock { $0 } }
+
+  /// Where it listens; empty once it does not.
+  var listeners: [TCPListener] { ownListeners.withLock { $0 } }
+
+  /// Gives the listeners up: they close when the workers have done the same.
+  func stopListening() { ownListeners.withLock { $0 = [] } }
+
+  /// Takes another configuration of the same name and place: limits hold at once, the rest for new connections.
+  func use(_ configuration: Configuration, at now: ContinuousClock.Instant) {
+    settings.withLock { $0 = configuration }
+    received.setLimit(configuration.receivedLimit, at: now)
+    sent.setLimit(configuration.sentLimit, at: now)
+  }
+
+  /// Connections that are open, or wait for the target.
+  var open: Int { openCount.load(ordering: .relaxed) }
+  /// Connections that were accepted, since start.
+  var accepted: UInt64 { acceptedCount.load(ordering: .relaxed) }
+  /// Connections for which the target could not be reached, since start.
+  var failed: UInt64 { failedCount.load(ordering: .relaxed) }
+
+  /// Takes the place of a connection; false when all `limit` places are taken.
+  func enter(limit: Int) -> Bool {
+    if openCount.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return true }
+    openCount.wrappingSubtract(1, ordering: .relaxed)
+    return false
+  }
+
+  /// Counts a connection that was accepted.
+  func noteAccepted() { acceptedCount.wrappingAdd(1, ordering: .relaxed) }
+  /// Counts a connection for which the target could not be reached.
+  func noteFailed() { failedCount.wrappingAdd(1, ordering: .relaxed) }
+  /// Frees the place of a connection.
+  func leave() { openCount.wrappingSubtract(1, ordering: .relaxed) }
+
+  /// Says `text` of this pipe, unless a line of the same kind was written less than a second ago.
+  func warn(_ code: String, _ text: String) {
+    guard let held = limiter.withLock({ $0.admit(code, at: .now) }) else { return }
+    let more = held == 0 ? "" : " (and \(held) more since the last such line)"
+    log(Warning(code: code, text: "\(name): \(text)\(more)"))
+  }
+}

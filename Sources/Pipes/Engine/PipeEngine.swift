@@ -1,0 +1,167 @@
+public import Kernel
+public import Model
+import Synchronization
+import SystemPackage
+
+/// Forwards TCP for any number of pipes, on threads of its own.
+public final class PipeEngine {
+  /// Descriptors that connections may not take: standard streams, listeners, pollers, and some to spare.
+  private static let reservedDescriptors = 128
+  /// How long a start waits for the first addresses of a target, to find that it leads back to the pipe.
+  private static let firstAnswer = Duration.seconds(3)
+
+  private let common: Worker.Common
+  private let mailboxes: [Mailbox]
+  private let log: @Sendable (Warning) -> Void
+  private var addresses: LocalAddressSource?
+  private var nextID = 0
+
+  /// The pipes that listen, by their order in the configuration.
+  private(set) var pipes: [Pipe] = []
+  /// Pipes that were removed, until the meter has asked for their last bytes.
+  private var removed: [Pipe] = []
+
+  /// Starts `threads` threads, which wait for pipes; `log` is told what the administrator should know, on any of them.
+  public init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
+    do throws(KernelError) {
+      self.log = log
+      let descriptors = DescriptorLimit.raise()
+      // A splice pipe takes two, a connection two.
+      let pipes = min(512, max(8, descriptors / 32))
+      common = try Worker.Common(
+        workers: threads, pipes: pipes,
+        connectionLimit: max(
+          1, (descriptors - Self.reservedDescriptors - min(2 * pipes, descriptors / 50)) / 2))
+      var mailboxes: [Mailbox] = []
+      for index in 0..<threads {
+        let mailbox = try Mailbox()
+        try Self.startWorker(index, common, mailbox)
+        mailboxes.append(mailbox)
+      }
+      self.mailboxes = mailboxes
+      addresses = (try? LocalAddressReader()).map(LocalAddressSource.kernel)
+    } catch { throw .kernel(error) }
+  }
+
+  deinit {
+    for mailbox in mailboxes { mailbox.post(.stop) }
+    for pipe in pipes { pipe.target.stop() }
+  }
+
+  private static func startWorker(_ index: Int, _ common: Worker.Common, _ mailbox: Mailbox)
+    throws(KernelError)
+  {
+    let worker = try Worker(index: index, common: common, mailbox: mailbox)
+    try WorkerThread.start("pipes-\(index)") { worker.run() }
+  }
+
+  private typealias Next = (pipe: Pipe, isNew: Bool, configuration: Configuration)
+
+  /// Makes the pipes those of `configurations`: all or, when one cannot be opened, nothing changes.
+  ///
+  /// A pipe that stays, by its name and place, takes its new limits at once and keeps its connections; one that is
+  /// gone is closed with its connections. `activated` are sockets that the first pipe listens on instead of its own.
+  public func apply(_ configurations: [Configuration], activated: [TCPListener] = []) throws(PipeError) {
+    let next = try prepare(configurations, activated)
+    let now = ContinuousClock.now
+    for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
+      post(.close(pipe))
+      pipe.stopListening()
+      pipe.target.stop()
+      removed.append(pipe)
+    }
+    pipes = next.map(\.pipe)
+    for (pipe, isNew, configuration) in next {
+      if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
+    }
+  }
+
+  private func prepare(
+    _ configurations: [Configuration], _ activated: [TCPListener]
+  ) throws(PipeError) -> [Next] {
+    var next: [Next] = []
+    do throws(PipeError) {
+      for configuration in configurations { next.append(try prepare(configuration, activated, next)) }
+      try refuseLoops(next.lazy.filter(\.isNew).map(\.pipe))
+      return next
+    } catch {
+      for candidate in next where candidate.isNew { candidate.pipe.target.stop() }
+      throw error
+    }
+  }
+
+  private func prepare(
+    _ configuration: Configuration, _ activated: [TCPListener], _ others: [Next]
+  ) throws(PipeError) -> Next {
+    if let twin = others.first(where: { $0.configuration.listening == configuration.listening }) {
+      throw .duplicate(twin.configuration.name, configuration.name)
+    }
+    let former = pipes.first { $0.configuration.listening == configuration.listening }
+    if let former, former.name == configuration.name,
+      former.configuration.listsClients == configuration.listsClients
+    {
+      return (former, false, configuration)
+    }
+    let given = others.isEmpty && !activated.isEmpty ? activated : former?.listeners
+    return (try make(configuration, given), true, configuration)
+  }
+
+  /// Connections that are open, or wait for their target.
+  public var openConnections: Int { pipes.reduce(0) { $0 + $1.open } }
+
+  /// Accepts nothing more; what is open goes on.
+  public func drain() {
+    post(.drain)
+    for pipe in pipes { pipe.stopListening() }
+  }
+
+  /// Whether all that was open when draining began has ended.
+  public var isDrained: Bool {
+    common.draining.load(ordering: .acquiring) == mailboxes.count && openConnections == 0
+  }
+
+  /// Cuts what is open, ends all threads and returns when they have ended: the counters are final then.
+  public func stop() {
+    post(.stop)
+    while common.running.load(ordering: .acquiring) > 0 { common.ended.wait() }
+  }
+
+  /// The pipes that were removed since this was last asked, which are counted a last time.
+  func takeRemoved() -> [Pipe] {
+    // Their connections are cut by other threads, which may still count for a moment.
+    defer { removed.removeAll { $0.open == 0 } }
+    return removed
+  }
+
+  private func post(_ message: Mailbox.Message) {
+    for mailbox in mailboxes { mailbox.post(message) }
+  }
+
+  private func make(_ configuration: Configuration, _ given: [TCPListener]?) throws(PipeError) -> Pipe {
+    let listeners: [TCPListener]
+    if let given { listeners = given } else { listeners = [try listen(configuration.listening)] }
+    let local = (try? addresses?.read()) ?? LocalAddresses([])
+    let check = LoopCheck(listening: listeners.map(\.local), local: local)
+    nextID += 1
+    do throws(KernelError) {
+      let target = try Target(host: configuration.host, port: configuration.remotePort) { check.loop(in: $0) }
+      let pipe = Pipe(id: nextID, configuration, listeners: listeners, target: target, log: log)
+      let mailboxes = mailboxes
+      try target.start { for mailbox in mailboxes { mailbox.post(.resolved(pipe)) } }
+      return pipe
+    } catch { throw .kernel(error) }
+  }
+
+  private func listen(_ endpoint: Endpoint) throws(PipeError) -> TCPListener {
+    do throws(Errno) { return try TCPListener(on: endpoint) } catch {
+      throw PipeError(listeningOn: endpoint, error)
+    }
+  }
+
+  private func refuseLoops(_ pipes: some Sequence<Pipe>) throws(PipeError) {
+    let deadline = ContinuousClock.now + Self.firstAnswer
+    for pipe in pipes {
+      if let endpoint = pipe.target.firstLoop(until: deadline) { throw .loop(name: pipe.name, endpoint) }
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import Kernel
+import Model
+import Synchronization
+import SystemPackage
+
+extension Worker {
+  /// How many connections are accepted before others have their turn.
+  private static let batch = 32
+  /// How long accepting rests when there is no room.
+  private static let pause = Duration.milliseconds(100)
+
+  /// Starts to accept for `pipe`.
+  func open(_ pipe: Pipe) {
+    services[pipe.id] = Service(pipe: pipe, listeners: pipe.listeners)
+    resume(pipe.id)
+  }
+
+  /// Stops accepting for `pipe` and cuts its connections.
+  func close(_ pipe: Pipe) {
+    stopAccepting(pipe)
+    for connection in connections {
+      if let connection, connection.pipe === pipe { cut(connection) }
+    }
+  }
+
+  /// Stops accepting for every pipe.
+  func drain() {
+    for service in Array(services.values) { stopAccepting(service.pipe) }
+    common.draining.wrappingAdd(1, ordering: .acquiringAndReleasing)
+  }
+
+  private func stopAccepting(_ pipe: Pipe) {
+    guard let service = services.removeValue(forKey: pipe.id), service.pausedUntil == nil else { return }
+    for listener in service.listeners { poller.remove(listener) }
+  }
+
+  /// Waits for connections again.
+  func resume(_ id: Int) {
+    guard let service = services[id] else { return }
+    services[id]?.pausedUntil = nil
+    for (index, listener) in service.listeners.enumerated() {
+      let token = Token(slot: id, generation: UInt32(index), .listener)
+      do throws(Errno) { try poller.add(listener, token: token.raw) } catch {
+        service.pipe.warn("not_accepting", "cannot wait for connections: \(error). It is tried again.")
+        pause(id)
+        return
+      }
+    }
+  }
+
+  private func pause(_ id: Int) {
+    guard let service = services[id] else { return }
+    for listener in service.listeners { poller.remove(listener) }
+    services[id]?.pausedUntil = now + Self.pause
+  }
+
+  /// Takes the connections that wait.
+  func accept(for id: Int, listener index: Int) {
+    guard let service = services[id], service.pausedUntil == nil, index < service.listeners.count else {
+      return
+    }
+    let pipe = service.pipe
+    let configuration = pipe.configuration
+    let limit = configuration.maxConnections ?? common.connectionLimit
+    for _ in 0..<Self.batch {
+      guard pipe.enter(limit: limit) else {
+        pipe.warn(
+          "full",
+          "all \(limit) connections are in use: new clients wait. Raise --max-conn or the limit of descriptors."
+        )
+        return pause(id)
+      }
+      do throws(Errno) {
+        guard let accepted = try service.listeners[index].accept() else { return pipe.leave() }
+        let source = accepted.peer
+        begin(pipe, configuration, accepted.intoSocket(), from: source)
+      } catch {
+        pipe.leave()
+        pipe.warn(
+          "no_descriptors",
+          "cannot accept a connection: \(error). New clients wait. Raise the limit of descriptors "
+            + "(`ulimit -n`, LimitNOFILE=), or lower --max-conn.")
+        return pause(id)
+      }
+    }
+  }
+
+  private func begin(
+    _ pipe: Pipe, _ configuration: Configuration, _ socket: consuming TCPSocket, from source: Endpoint
+  ) {
+    pipe.noteAccepted()
+    let slot = freeSlots.popLast() ?? connections.count
+    if slot == connections.count {
+      connections.append(nil)
+      generations.append(0)
+    }
+    let token = Token(slot: slot, generation: generations[slot], .client)
+    let connection = Connection(pipe, configuration, socket, from: source, token: token, at: now)
+    connections[slot] = connection
+    do throws(Errno) { try poller.add(connection.client.socket, token: token.raw) } catch {
+      pipe.warn("not_accepting", "cannot wait for a connection: \(error). The client was refused.")
+      return cut(connection)
+    }
+    switch connection.phase {
+    case .header: schedule(connection)
+    default: identified(connection)
+    }
+  }
+
+  /// Ends a connection so that both peers see it as broken.
+  func cut(_ connection: Connection) {
+    connection.client.socket.resetOnClose()
+    if case .open(let received, _) = connection.phase { received.sink.socket.resetOnClose() }
+    close(connection)
+  }
+
+  /// Forgets a connection; its sockets close with it.
+  func close(_ connection: Connection) {
+    let slot = Int(connection.token.slot)
+    connections[slot] = nil
+    generations[slot] = (generations[slot] + 1) & 0xff_ffff
+    freeSlots.append(slot)
+    if case .open(let received, let sent) = connection.phase {
+      for half in [received, sent] {
+        if let pipe = half.pipe { pool.giveBack(pipe, isEmpty: half.relay.pending == 0) }
+        half.pipe = nil
+        half.lane.giveBack(half.grant)
+      }
+    }
+    connection.account?.close()
+    connection.pipe.leave()
+    if services[connection.pipe.id]?.pausedUntil != nil { services[connection.pipe.id]?.pausedUntil = now }
+  }
+}

@@ -1,0 +1,167 @@
+import Kernel
+import Model
+import SystemPackage
+
+extension Worker {
+  /// Reads the PROXY header that must come first.
+  func readHeader(_ connection: Connection) {
+    var bytes = [UInt8](repeating: 0, count: ProxyHeader.longest)
+    switch connection.client.socket.receive(into: &bytes, atMost: bytes.count, peeks: true) {
+    case .wouldBlock: return
+    case .ended: return cut(connection)
+    case .failed: return cut(connection)
+    case .moved(let count):
+      switch ProxyHeader.decode(bytes[..<count]) {
+      case .incomplete:
+        if connection.early.contains(.peerFinished) { malformed(connection, "it ends too early") }
+      case .malformed(let why): malformed(connection, why)
+      case .complete(let header, let length):
+        // Exactly the header; what follows is the client's.
+        _ = connection.client.socket.receive(into: &bytes, atMost: length)
+        if let ends = header.ends {
+          connection.source = ends.source
+          connection.destination = ends.destination
+        }
+        connection.phase = .resolving
+        identified(connection)
+      }
+    }
+  }
+
+  private func malformed(_ connection: Connection, _ why: String) {
+    connection.pipe.warn(
+      "malformed_header",
+      "\(connection.source) sent no good PROXY header: \(why). It was closed; --accept-proxy is for "
+        + "clients that send one.")
+    cut(connection)
+  }
+
+  /// Goes on with a client that is known: to the target.
+  func identified(_ connection: Connection) {
+    switch connection.pipe.target.addresses(at: now) {
+    case .ready(let endpoints): dial(connection, endpoints)
+    case .failed(let why): unresolvable(connection, why)
+    case .pending:
+      resolving.append(connection.token)
+      schedule(connection)
+    }
+  }
+
+  /// The addresses of a pipe's target are known, or that there are none.
+  func resolved(_ pipe: Pipe) {
+    let waiting = resolving
+    resolving.removeAll(keepingCapacity: true)
+    for token in waiting {
+      guard let connection = connection(token) else { continue }
+      if connection.pipe === pipe { identified(connection) } else { resolving.append(token) }
+    }
+  }
+
+  private func unresolvable(_ connection: Connection, _ why: String) {
+    connection.pipe.noteFailed()
+    connection.pipe.warn(
+      "unresolvable",
+      "cannot use \(connection.pipe.target.host) as the target: \(why). The client was refused; check the name "
+        + "(`getent ahosts \(connection.pipe.target.host)`).")
+    cut(connection)
+  }
+
+  private func dial(_ connection: Connection, _ endpoints: [Endpoint]) {
+    var dial = Dial(count: endpoints.count, at: now)
+    let action = dial.advance(to: now)
+    connection.phase = .dialing(dial, endpoints)
+    connection.attempts = Array(repeating: nil, count: min(endpoints.count, Dial.addressLimit))
+    carryOut(action, connection)
+  }
+
+  private func carryOut(_ first: Dial.Action, _ connection: Connection) {
+    var action = first
+    while true {
+      guard case .dialing(var dial, let endpoints) = connection.phase else { return }
+      switch action {
+      case .wait: return schedule(connection)
+      case .use(let index): return connected(connection, index, endpoints[index])
+      case .giveUp(let error): return unreachable(connection, "unreachable", endpoints, "\(error)")
+      case .start(let index):
+        do throws(Errno) {
+          try attempt(connection, index, endpoints[index])
+          action = dial.advance(to: now)
+        } catch { action = dial.failed(error, at: now) }
+        connection.phase = .dialing(dial, endpoints)
+      }
+    }
+  }
+
+  private func attempt(_ connection: Connection, _ index: Int, _ endpoint: Endpoint) throws(Errno) {
+    let end = StreamEnd(try TCPSocket(connectingTo: endpoint))
+    try poller.add(end.socket, token: connection.token.with(.attempt(index)).raw)
+    connection.attempts[index] = end
+  }
+
+  private func unreachable(_ connection: Connection, _ code: String, _ endpoints: [Endpoint], _ why: String) {
+    let pipe = connection.pipe
+    pipe.noteFailed()
+    pipe.target.distrust()
+    let places =
+      endpoints.prefix(4).map(\.description).joined(separator: ", ") + (endpoints.count > 4 ? ", .." : "")
+    pipe.warn(
+      code,
+      "cannot connect to \(places): \(why). The client was refused; check that the target is up and listens.")
+    cut(connection)
+  }
+
+  /// Something happened to an attempt to connect, or to the target.
+  func targetChanged(_ connection: Connection, _ index: Int, _ readiness: Readiness) {
+    switch connection.phase {
+    case .open(let received, let sent):
+      guard index == connection.targetIndex else { return }
+      if readiness.contains(.failed) {
+        return broken(connection, received.sink, received.sink.socket.takeError())
+      }
+      if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
+        sent.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
+      }
+      if readiness.contains(.writable) { received.relay.becameWritable() }
+      move(connection)
+    case .dialing(var dial, let endpoints):
+      guard index < connection.attempts.count, let end = connection.attempts[index] else { return }
+      var action = Dial.Action.wait
+      if !readiness.isDisjoint(with: [.failed, .hungUp]) {
+        connection.attempts[index] = nil
+        action = dial.failed(end.socket.takeError() ?? .connectionRefused, at: now)
+      } else if readiness.contains(.writable) {
+        action = dial.connected(index)
+        connection.targetEarly = readiness
+      }
+      connection.phase = .dialing(dial, endpoints)
+      carryOut(action, connection)
+    case .header, .resolving: return
+    }
+  }
+
+  /// A moment has come until which something should have happened.
+  func deadlinePassed(_ connection: Connection) {
+    switch connection.phase {
+    case .header:
+      malformed(connection, "it did not come within \(connection.configuration.connectTimeout.inSeconds) s")
+    case .resolving: unresolvable(connection, "its addresses did not come in time")
+    case .dialing(var dial, let endpoints):
+      guard connection.started + connection.configuration.connectTimeout > now else {
+        let limit = connection.configuration.connectTimeout.inSeconds
+        return unreachable(connection, "no_answer", endpoints, "no answer within \(limit) s")
+      }
+      let action = dial.advance(to: now)
+      connection.phase = .dialing(dial, endpoints)
+      carryOut(action, connection)
+    case .open(let received, let sent):
+      let isHalfClosed = received.relay.isFinished || sent.relay.isFinished
+      let seconds = (now - connection.lastActive).inSeconds.fixed(0)
+      connection.pipe.warn(
+        isHalfClosed ? "half_closed" : "idle",
+        "the connection of \(connection.source) was silent for \(seconds) s\(isHalfClosed ? " after one side had finished" : "") "
+          + "and was closed. Raise \(isHalfClosed ? "--fin-timeout" : "--idle-timeout") if it should live longer."
+      )
+      cut(connection)
+    }
+  }
+}

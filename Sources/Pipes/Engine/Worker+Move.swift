@@ -1,0 +1,262 @@
+import Kernel
+import Model
+import SystemPackage
+
+extension Worker {
+  /// How much a direction of a connection moves before others have their turn, in bytes.
+  private static let turn = 8 << 20
+
+  private enum Verdict {
+    /// Nothing more can be done now.
+    case idle
+    /// There is more, but it is others' turn.
+    case more
+    /// This end has failed.
+    case broken(StreamEnd, Errno)
+  }
+
+  /// The target is connected: from here on bytes flow.
+  func connected(_ connection: Connection, _ index: Int, _ endpoint: Endpoint) {
+    let (pipe, configuration) = (connection.pipe, connection.configuration)
+    guard let target = connection.attempts[index] else { return }
+    connection.attempts = []
+    connection.targetIndex = index
+    connection.lastActive = now
+    if index > 0 { pipe.target.prefer(endpoint) }
+    let early = connection.early
+    let received = HalfConnection(
+      from: connection.client, to: target, lane: pipe.received,
+      relay: Relay(mayRead: early.contains(.readable), endIsNear: early.contains(.peerFinished)),
+      choice: TransferChoice(configuration.splice))
+    let sent = HalfConnection(
+      from: target, to: connection.client, lane: pipe.sent,
+      relay: Relay(
+        mayRead: connection.targetEarly.contains(.readable),
+        endIsNear: connection.targetEarly.contains(.peerFinished)),
+      choice: TransferChoice(configuration.splice))
+    connection.phase = .open(received: received, sent: sent)
+    if let clients = pipe.clients {
+      // Only a client of this host has a process here; a PROXY header speaks of somebody else's.
+      let local = connection.destination == nil ? connection.client.socket.local : nil
+      let ours = local.flatMap { $0.address == connection.source.address || $0.address.isLoopback ? $0 : nil }
+      connection.account = clients.open(connection.source, destination: ours)
+    }
+    if let version = configuration.sendsProxy {
+      let destination = connection.destination ?? connection.client.socket.local
+      let header = ProxyHeader(ends: destination.map { .init(source: connection.source, destination: $0) })
+        .encoded(version)
+      // A socket that was just connected takes this much at once.
+      guard target.socket.send(header, 0..<header.count) == .moved(header.count) else {
+        return broken(connection, target, target.socket.takeError())
+      }
+    }
+    move(connection)
+    schedule(connection)
+  }
+
+  /// Something happened to the client.
+  func clientChanged(_ connection: Connection, _ readiness: Readiness) {
+    switch connection.phase {
+    case .open(let received, let sent):
+      if readiness.contains(.failed) {
+        return broken(connection, connection.client, connection.client.socket.takeError())
+      }
+      if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
+        received.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
+      }
+      if readiness.contains(.writable) { sent.relay.becameWritable() }
+      move(connection)
+    case .header, .resolving, .dialing:
+      // Gone before anything was connected.
+      if !readiness.isDisjoint(with: [.failed, .hungUp]) { return close(connection) }
+      connection.early.formUnion(readiness.intersection([.readable, .peerFinished]))
+      if case .header = connection.phase { readHeader(connection) }
+    }
+  }
+
+  /// Moves what can be moved, both ways.
+  func move(_ connection: Connection) {
+    guard case .open(let received, let sent) = connection.phase else { return }
+    var hasMore = false
+    for half in [received, sent] {
+      switch run(half, connection) {
+      case .idle: break
+      case .more: hasMore = true
+      case .broken(let end, let error): return broken(connection, end, error)
+      }
+    }
+    if received.relay.isFinished && sent.relay.isFinished { return close(connection) }
+    if received.relay.isFinished || sent.relay.isFinished { schedule(connection) }
+    if hasMore && !connection.isQueued {
+      connection.isQueued = true
+      queue.append(connection.token)
+    }
+  }
+
+  /// One end has failed: the other learns it by a reset, as it would without us between them.
+  func broken(_ connection: Connection, _ end: StreamEnd, _ error: Errno?) {
+    if end !== connection.client {
+      let why = error.map { "\($0)" } ?? "connection reset"
+      connection.pipe.warn(
+        "target_failed",
+        "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
+    }
+    cut(connection)
+  }
+
+  private func run(_ half: HalfConnection, _ connection: Connection) -> Verdict {
+    var left = Self.turn
+    while true {
+      switch half.relay.next {
+      case .wait, .done:
+        rest(half)
+        return .idle
+      case .finish:
+        half.sink.socket.finishSending()
+        half.relay.finished()
+      case .drain: if let error = drain(half, connection) { return .broken(half.sink, error) }
+      case .fill:
+        guard left > 0 else { return .more }
+        guard let limit = allowance(half, connection) else {
+          rest(half)
+          return .idle
+        }
+        if let verdict = fill(half, connection, atMost: limit, taken: &left) { return verdict }
+      }
+    }
+  }
+
+  /// How much may be taken now; nil when it has to wait for a grant.
+  private func allowance(_ half: HalfConnection, _ connection: Connection) -> Int? {
+    guard half.lane.isLimited else { return .max }
+    if half.grant > 0 { return half.grant }
+    if !half.waitsForGrant {
+      half.waitsForGrant = true
+      var ticket = connection.token
+      ticket.kind = half.lane.direction == .received ? .client : .attempt(0)
+      half.lane.request(Shaper.Ticket(worker: index, token: ticket.raw), turn: half.turn, at: now)
+      shaped[ObjectIdentifier(half.lane), default: Waiting(lane: half.lane)].count += 1
+      if nextGrants == nil { nextGrants = now + Shaper.tick }
+    }
+    return nil
+  }
+
+  /// Takes from the source, and delivers at once what was copied.
+  private func fill(
+    _ half: HalfConnection, _ connection: Connection, atMost limit: Int, taken left: inout Int
+  ) -> Verdict? {
+    if half.choice.splices {
+      if half.pipe == nil { half.pipe = pool.take() }
+      guard let pooled = half.pipe else {
+        half.choice.foundNoPipe()
+        return fill(half, connection, atMost: limit, taken: &left)
+      }
+      let asked = min(limit, pooled.pipe.capacity)
+      return note(
+        pooled.pipe.fill(from: half.source.socket, atMost: asked), half, asked: asked, copied: false, &left)
+    }
+    release(half)
+    let asked = min(limit, scratch.count)
+    let transfer = half.source.socket.receive(into: &scratch, atMost: asked)
+    if let verdict = note(transfer, half, asked: asked, copied: true, &left) { return verdict }
+    guard case .moved(let count) = transfer else { return nil }
+    var start = 0
+    switch half.sink.socket.send(scratch, 0..<count) {
+    case .moved(let sent):
+      start = sent
+      deliver(sent, half, connection)
+    case .wouldBlock, .ended: break
+    case .failed(let error): return .broken(half.sink, error)
+    }
+    guard start < count else { return nil }
+    half.leftover = Array(scratch[start..<count])
+    half.leftoverStart = 0
+    half.relay.foundReceiverFull()
+    return nil
+  }
+
+  private func note(
+    _ transfer: Transfer, _ half: HalfConnection, asked: Int, copied: Bool, _ left: inout Int
+  ) -> Verdict? {
+    switch transfer {
+    case .moved(let count):
+      half.relay.took(count, isAll: copied && count < asked)
+      half.choice.note(count, of: asked)
+      half.grant = max(0, half.grant - count)
+      left -= count
+    case .wouldBlock: half.relay.foundNothing()
+    case .ended: half.relay.foundEnd()
+    case .failed(let error): return .broken(half.source, error)
+    }
+    return nil
+  }
+
+  /// Delivers what was taken before.
+  private func drain(_ half: HalfConnection, _ connection: Connection) -> Errno? {
+    let transfer: Transfer
+    if let pooled = half.pipe {
+      transfer = pooled.pipe.drain(to: half.sink.socket, atMost: half.relay.pending)
+    } else {
+      transfer = half.sink.socket.send(half.leftover, half.leftoverStart..<half.leftover.count)
+    }
+    switch transfer {
+    case .moved(let count):
+      half.leftoverStart += half.pipe == nil ? count : 0
+      deliver(count, half, connection)
+      if half.relay.pending == 0 { half.leftover = [] }
+    case .wouldBlock: half.relay.foundReceiverFull()
+    case .ended: return .brokenPipe
+    case .failed(let error): return error
+    }
+    return nil
+  }
+
+  private func deliver(_ count: Int, _ half: HalfConnection, _ connection: Connection) {
+    half.relay.delivered(count)
+    connection.lastActive = now
+    connection.pipe.tally.add(count, half.lane.direction)
+    connection.account?.tally.add(count, half.lane.direction)
+  }
+
+  /// Leaves to others what this direction has no use for now.
+  private func rest(_ half: HalfConnection) {
+    guard half.relay.pending == 0 else { return }
+    release(half)
+    if half.grant > 0 {
+      half.lane.giveBack(half.grant)
+      half.grant = 0
+    }
+  }
+
+  private func release(_ half: HalfConnection) {
+    guard let pipe = half.pipe else { return }
+    pool.giveBack(pipe, isEmpty: half.relay.pending == 0)
+    half.pipe = nil
+  }
+
+  /// Gives each lane's connections what they may move now.
+  func handOutGrants() {
+    guard let due = nextGrants, due <= now else { return }
+    nextGrants = nil
+    for (id, waiting) in shaped {
+      let grants = waiting.lane.grants(for: index, at: now)
+      shaped[id]?.count -= grants.count
+      if shaped[id]?.count == 0 { shaped[id] = nil }
+      for grant in grants { use(grant, of: waiting.lane) }
+    }
+    // A late tick is followed by one in time: the bucket has kept what flowed meanwhile.
+    nextGrants = shaped.isEmpty ? nil : max(due + Shaper.tick, now)
+  }
+
+  private func use(_ grant: Shaper.Grant, of lane: Lane) {
+    let token = Token(grant.ticket.token)
+    guard let connection = connection(token), case .open(let received, let sent) = connection.phase else {
+      return lane.giveBack(grant.bytes)
+    }
+    let half = lane.direction == .received ? received : sent
+    half.waitsForGrant = false
+    half.grant = grant.bytes
+    half.turn = grant.turn
+    move(connection)
+  }
+}

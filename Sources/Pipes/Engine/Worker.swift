@@ -1,0 +1,164 @@
+import Kernel
+import Model
+import Synchronization
+import SystemPackage
+
+/// A thread with its own connections, from accepting to closing. Nothing in it waits but the poller.
+final class Worker {
+  /// A pipe that this worker accepts for.
+  struct Service {
+    let pipe: Pipe
+    let listeners: [TCPListener]
+    /// Why nothing is accepted now: when to try again.
+    var pausedUntil: ContinuousClock.Instant?
+  }
+
+  /// How many connections of this worker wait for grants of a lane.
+  struct Waiting {
+    var lane: Lane
+    var count = 0
+  }
+
+  /// What workers of an engine share.
+  final class Common: Sendable {
+    let allowance: PipePool.Allowance
+    /// Workers that have not ended.
+    let running: Atomic<Int>
+    /// Workers that accept nothing more.
+    let draining = Atomic<Int>(0)
+    /// Woken at the end of each.
+    let ended: Waker
+    /// The most connections that a pipe has where its configuration names no limit.
+    let connectionLimit: Int
+
+    init(workers: Int, pipes: Int, connectionLimit: Int) throws(KernelError) {
+      allowance = PipePool.Allowance(pipes)
+      running = Atomic(workers)
+      ended = try Waker()
+      self.connectionLimit = connectionLimit
+    }
+  }
+
+  let index: Int
+  let common: Common
+  let mailbox: Mailbox
+  let poller: Poller
+  let pool: PipePool
+  var services: [Int: Service] = [:]
+  var connections: [Connection?] = []
+  var generations: [UInt32] = []
+  var freeSlots: [Int] = []
+  var deadlines = DeadlineQueue()
+  // Connections that stopped only to let others have their turn.
+  var queue: [Token] = []
+  /// Lanes in whose queue a connection of this worker stands.
+  var shaped: [ObjectIdentifier: Waiting] = [:]
+  var nextGrants: ContinuousClock.Instant?
+  var resolving: [Token] = []
+  var scratch = [UInt8](repeating: 0, count: 65536)
+  var now = ContinuousClock.now
+  private var isStopped = false
+
+  init(index: Int, common: Common, mailbox: Mailbox) throws(KernelError) {
+    self.index = index
+    self.common = common
+    self.mailbox = mailbox
+    pool = PipePool(common.allowance)
+    poller = try Poller()
+    do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch
+    {
+      throw .failed("waiting for an event descriptor", error)
+    }
+  }
+
+  /// Works until it is stopped.
+  func run() {
+    var events = PollEvents(capacity: 256)
+    while !isStopped {
+      poller.wait(into: &events, timeout: timeout)
+      now = .now
+      for index in 0..<events.count { handle(events[index].token, events[index].readiness) }
+      handOutGrants()
+      takeTurns()
+      lookAtDeadlines()
+    }
+    for connection in connections { if let connection { cut(connection) } }
+    common.running.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+    common.ended.wake()
+  }
+
+  private var timeout: Duration? {
+    if !queue.isEmpty { return .zero }
+    var next = deadlines.earliest
+    if let nextGrants { next = next.map { min($0, nextGrants) } ?? nextGrants }
+    for service in services.values {
+      if let until = service.pausedUntil { next = next.map { min($0, until) } ?? until }
+    }
+    return next.map { max(.zero, $0 - .now) }
+  }
+
+  private func handle(_ raw: UInt64, _ readiness: Readiness) {
+    let token = Token(raw)
+    switch token.kind {
+    case .waker: readMail()
+    case .listener: accept(for: Int(token.slot), listener: Int(token.generation))
+    case .client: if let connection = connection(token) { clientChanged(connection, readiness) }
+    case .attempt(let index):
+      if let connection = connection(token) { targetChanged(connection, index, readiness) }
+    }
+  }
+
+  private func readMail() {
+    for message in mailbox.take() {
+      switch message {
+      case .open(let pipe): open(pipe)
+      case .close(let pipe): close(pipe)
+      case .drain: drain()
+      case .resolved(let pipe): resolved(pipe)
+      case .stop: isStopped = true
+      }
+    }
+  }
+
+  /// The connection that `token` means; nil when it has gone.
+  func connection(_ token: Token) -> Connection? {
+    let slot = Int(token.slot)
+    guard slot < connections.count, generations[slot] == token.generation else { return nil }
+    return connections[slot]
+  }
+
+  private func takeTurns() {
+    guard !queue.isEmpty else { return }
+    let turn = queue
+    queue.removeAll(keepingCapacity: true)
+    for token in turn {
+      guard let connection = connection(token) else { continue }
+      connection.isQueued = false
+      move(connection)
+    }
+  }
+
+  private func lookAtDeadlines() {
+    while let entry = deadlines.take(until: now) {
+      guard let connection = connection(Token(entry.token)), connection.scheduled == entry.time else {
+        continue
+      }
+      connection.scheduled = nil
+      guard let deadline = connection.deadline else { continue }
+      if deadline <= now { deadlinePassed(connection) } else { schedule(connection) }
+    }
+    for (id, service) in services {
+      guard let until = service.pausedUntil, until <= now else { continue }
+      resume(id)
+    }
+  }
+
+  /// Sees to it that the connection is looked at again when its deadline comes.
+  func schedule(_ connection: Connection) {
+    guard let deadline = connection.deadline else { return }
+    // One entry that comes early enough will do: it is then moved.
+    if let scheduled = connection.scheduled, scheduled <= deadline { return }
+    connection.scheduled = deadline
+    deadlines.add(connection.token.raw, at: deadline)
+  }
+}

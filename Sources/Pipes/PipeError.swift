@@ -1,0 +1,54 @@
+public import Kernel
+public import Model
+public import SystemPackage
+
+/// Why a pipe cannot be opened. Each description ends with what to do.
+public enum PipeError: Error, Sendable, Hashable {
+  /// Somebody else listens there.
+  case inUse(Endpoint)
+  /// Ports below 1024 need a privilege.
+  case privileged(Endpoint)
+  /// The address to listen on is none of this host's.
+  case notLocal(Endpoint)
+  /// It cannot listen for another reason.
+  case cannotListen(Endpoint, Errno)
+  /// What the pipe forwards to is the pipe itself.
+  case loop(name: String, Endpoint)
+  /// Two pipes want the same place to listen.
+  case duplicate(String, String)
+  /// Linux refused something that every pipe needs.
+  case kernel(KernelError)
+}
+
+extension PipeError: CustomStringConvertible {
+  /// A sentence for an administrator.
+  public var description: String {
+    switch self {
+    case .inUse(let endpoint):
+      "cannot listen on \(endpoint): it is in use. `ss -ltnp 'sport = :\(endpoint.port)'` says by whom; stop that, "
+        + "or take another port."
+    case .privileged(let endpoint):
+      "cannot listen on \(endpoint): ports below 1024 need a privilege. Run as root, give the program "
+        + "CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service+ep`), or take a higher port."
+    case .notLocal(let endpoint):
+      "cannot listen on \(endpoint): this host does not have that address. `ip address` lists those it has."
+    case .cannotListen(let endpoint, let errno):
+      "cannot listen on \(endpoint): \(errno.description). Check the address and the port."
+    case .loop(let name, let endpoint):
+      "\(name) would forward to itself, for ever: \(endpoint) is where it listens. Name another target or port."
+    case .duplicate(let first, let second):
+      "\(first) and \(second) would listen on the same address and port: change one of them."
+    case .kernel(let error): error.description
+    }
+  }
+
+  init(listeningOn endpoint: Endpoint, _ errno: Errno) {
+    self =
+      switch errno {
+      case .addressInUse: .inUse(endpoint)
+      case .permissionDenied, .notPermitted: .privileged(endpoint)
+      case .addressNotAvailable: .notLocal(endpoint)
+      default: .cannotListen(endpoint, errno)
+      }
+  }
+}

@@ -1,0 +1,48 @@
+import Kernel
+import Model
+import Pipes
+import Program
+
+/// The pipes of the monitor configuration; their threads start with the first of them.
+final class PipeSet {
+  private let diagnostics: Diagnostics
+  private var meter: PipeMeter?
+
+  init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
+
+  /// Makes the pipes those of `configurations`: all, or nothing changes.
+  func use(_ configurations: [Pipes.Configuration]) throws(PipeError) {
+    if let meter { return try meter.reload(configurations) }
+    if configurations.isEmpty { return }
+    meter = try PipeMeter(configurations, threads: min(4, Processors.count)) { [diagnostics] in
+      diagnostics.warning($0.text)
+    }
+  }
+
+  /// What each pipe moved since it was last asked.
+  ///
+  /// The connection table holds the same bytes as this program's own, so that they are in its balance already.
+  func readings(until now: ContinuousClock.Instant) -> Measurement {
+    guard var measurement = meter?.readings(until: now) else {
+      return Measurement(interval: nil, readings: [])
+    }
+    measurement.balance = Balance()
+    return measurement
+  }
+
+  /// Cuts what is open.
+  func stop() { meter?.stop() }
+}
+
+extension ExitStatus {
+  /// What the program exits with when a pipe cannot be opened.
+  init(_ error: PipeError) {
+    self =
+      switch error {
+      case .loop, .duplicate: .configuration
+      case .privileged: .noPermission
+      case .inUse, .notLocal, .cannotListen: .unavailable
+      case .kernel(let error): ExitStatus(error)
+      }
+  }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Kernel
+import Model
+import Pipes
+
+/// The flags that say what the pipe does.
+struct PipeOptions: ParsableArguments {
+  @Argument(help: "The port to listen on.")
+  var port: UInt16
+
+  @Argument(help: "The host to forward to, a name or an address.")
+  var host: String
+
+  @Argument(
+    help: ArgumentHelp("The port to forward to; the same as the first if absent.", valueName: "remote-port"))
+  var remotePort: UInt16?
+
+  @Option(
+    help: ArgumentHelp("Listen on this address only. (default: all, IPv4 and IPv6)", valueName: "address"))
+  var bind: AddressArgument?
+
+  @Option(
+    help: ArgumentHelp(
+      "Let at most this much in from clients in a second: bytes, or with k, M, G.", valueName: "rate"))
+  var limitIn: RateArgument?
+
+  @Option(help: ArgumentHelp("Let at most this much out to clients in a second.", valueName: "rate"))
+  var limitOut: RateArgument?
+
+  @Option(help: ArgumentHelp("The same limit for each direction.", valueName: "rate"))
+  var limit: RateArgument?
+
+  @Option(help: ArgumentHelp("Have at most this many connections open; more clients wait.", valueName: "n"))
+  var maxConn: Int?
+
+  @Option(
+    help: ArgumentHelp("Refuse a client when the target has not answered in this time.", valueName: "seconds")
+  )
+  var connectTimeout: Double = 10
+
+  @Option(
+    help: ArgumentHelp(
+      "Close a connection that was silent for this time. (default: never)", valueName: "seconds"))
+  var idleTimeout: Double?
+
+  @Option(help: ArgumentHelp("The same once one side has finished sending.", valueName: "seconds"))
+  var finTimeout: Double = 300
+
+  @Option(help: "Tell the target who the client is, by a PROXY header: v1 or v2.")
+  var sendProxy: ProxyHeader.Version?
+
+  @Flag(help: "Expect a PROXY header from each client, of either version.")
+  var acceptProxy = false
+
+  @Option(help: "Move bytes in the kernel (on), copy them (off), or choose by their size (auto).")
+  var splice: Configuration.Splice = .auto
+
+  @Flag(help: "Count per client too; a client on this host by its process.")
+  var clients = false
+
+  mutating func validate() throws {
+    guard port > 0 else { throw ValidationError("The port must be between 1 and 65535.") }
+    guard remotePort != 0 else { throw ValidationError("The remote port must be between 1 and 65535.") }
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    if let reason = Configuration.reasonNotAHost(host) {
+      throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
+    }
+    if let maxConn, maxConn < 1 { throw ValidationError("--max-conn must be at least 1.") }
+    if limit != nil, limitIn != nil || limitOut != nil {
+      throw ValidationError("--limit stands for --limit-in and --limit-out: give either it or them.")
+    }
+    let times = [
+      ("--connect-timeout", connectTimeout), ("--idle-timeout", idleTimeout), ("--fin-timeout", finTimeout),
+    ]
+    for case (let name, let seconds?) in times where !(0.01...31_536_000).contains(seconds) {
+      throw ValidationError("\(name) must be between 0.01 and 31536000 seconds.")
+    }
+  }
+
+  /// What the flags say.
+  var configuration: Configuration {
+    var configuration = Configuration(
+      port: port, host: host, remotePort: remotePort ?? port, bind: bind?.address)
+    configuration.receivedLimit = (limitIn ?? limit)?.rate
+    configuration.sentLimit = (limitOut ?? limit)?.rate
+    configuration.maxConnections = maxConn
+    configuration.connectTimeout = .seconds(connectTimeout)
+    configuration.idleTimeout = idleTimeout.map { .seconds($0) }
+    configuration.finTimeout = .seconds(finTimeout)
+    configuration.sendsProxy = sendProxy
+    configuration.acceptsProxy = acceptProxy
+    configuration.splice = splice
+    configuration.listsClients = clients
+    return configuration
+  }
+}

@@ -1,0 +1,127 @@
+import ArgumentParser
+import Kernel
+import Model
+import Output
+import Pipes
+import Program
+
+/// A TCP port forwarded to another host, counted and, if asked, shaped.
+@main struct RunPipe: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runpipe",
+    abstract: "Forward a TCP port to another host; count what goes through, and limit it.",
+    discussion: """
+      `runpipe 8080 host 80` listens on port 8080 and forwards to port 80 of host; `runpipe 80 host` uses the same port. \
+      Bytes are TCP's payload as it was delivered: first what came from clients, then what went to them. Takes its \
+      listening socket from systemd if there is one (LISTEN_FDS).
+
+      SIGTERM: nothing is accepted any more, what is open goes on for --drain-timeout. SIGINT: all ends at once. \
+      SIGHUP: nothing changes.
+
+      Exit status: 0 done; 64 wrong flags; 69 the port is in use or the address not ours; 75 cut at the end of \
+      --drain-timeout; 77 no privilege for the port.
+      """,
+    version: bwmonVersion)
+
+  @OptionGroup var pipe: PipeOptions
+
+  @Option(help: ArgumentHelp("At SIGTERM, let open connections go on for this time.", valueName: "seconds"))
+  var drainTimeout: Double = 30
+
+  @Option(
+    help: ArgumentHelp(
+      "Work on this many threads. (default: as many as there are processors, at most 4)", valueName: "n"))
+  var threads: Int?
+
+  @OptionGroup var report: ReportOptions
+
+  mutating func validate() throws {
+    guard (0...86_400).contains(drainTimeout) else {
+      throw ValidationError("--drain-timeout must be between 0 and 86400 seconds.")
+    }
+    if let threads, !(1...64).contains(threads) {
+      throw ValidationError("--threads must be between 1 and 64.")
+    }
+  }
+
+  func run() throws {
+    StandardDescriptors.fill()
+    let diagnostics = Diagnostics(program: "runpipe")
+    do {
+      let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: false)
+      let meter = try open(try ActivatedListeners.take(), diagnostics)
+      try forward(meter, loop)
+    } catch let error as KernelError {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
+  }
+}
+
+extension RunPipe {
+  /// Looks for the end of draining this often.
+  private static let drainTick = Duration.milliseconds(50)
+
+  private func open(_ listeners: [TCPListener], _ diagnostics: Diagnostics) throws -> PipeMeter {
+    let threads = threads ?? min(4, Processors.count)
+    do throws(PipeError) {
+      return try PipeMeter([pipe.configuration], threads: threads, activated: listeners) {
+        diagnostics.warning($0.text)
+      }
+    } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
+  }
+
+  private func forward(_ meter: PipeMeter, _ loop: borrowing ReportLoop) throws {
+    var screen = Screen(report.format, style: .totals)
+    defer { screen.end() }
+    let ending = try loop.run { (now) throws(KernelError) in
+      _ = meter.readings(until: now)
+      return meter.report(at: WallClock.now())
+    } show: { (report) throws(KernelError) in
+      try screen.show([.usage(report)])
+    }
+    let cut = ending == .terminated ? try drain(meter, &screen) : 0
+    meter.stop()
+    _ = meter.readings(until: .now)
+    if ending != .outputClosed { _ = try screen.show([.usage(meter.report(at: WallClock.now()))]) }
+    guard cut > 0 else { return }
+    throw ExitStatus.temporary.exitCode
+  }
+
+  /// Lets open connections end; returns how many have not when the time is over, or another signal came.
+  private func drain(_ meter: PipeMeter, _ screen: inout Screen) throws(KernelError) -> Int {
+    meter.drain()
+    let ticker = try Ticker(interval: Self.drainTick)
+    let start = ContinuousClock.now
+    var shown = start
+    while !meter.isDrained {
+      let now = ContinuousClock.now
+      if now - start >= .seconds(drainTimeout) { return meter.openConnections }
+      if now - shown >= report.period {
+        shown = now
+        _ = meter.readings(until: now)
+        _ = try screen.show([.usage(meter.report(at: WallClock.now()))])
+      }
+      if case .signal(let signal) = try ticker.wait(), signal == .interrupt || signal == .terminate {
+        return meter.openConnections
+      }
+    }
+    return 0
+  }
+}
+
+extension ExitStatus {
+  /// What the program exits with when the pipe cannot be opened.
+  fileprivate init(_ error: PipeError) {
+    self =
+      switch error {
+      case .loop, .duplicate: .usage
+      case .privileged: .noPermission
+      case .inUse, .notLocal, .cannotListen: .unavailable
+      case .kernel(let error): ExitStatus(error)
+      }
+  }
+}

@@ -1,0 +1,175 @@
+import INI
+import Kernel
+import Model
+import Testing
+
+@testable import Pipes
+
+@Suite struct ConfigurationTests {
+  private func section(_ text: String) throws -> INISection {
+    let file = try INIFile(name: "monitors.cfg", bytes: Array(("[test]\n" + text).utf8))
+    return try #require(file.sections.first)
+  }
+
+  @Test func `the predecessor's sample is understood, its regular expression with a warning`() throws {
+    let pipe = try Configuration(
+      section: section("type=pipe\nport=8080\nnewhost=khan\\.thpinfo\\.com\nnewport=80\nshape_threshold=100"))
+    #expect(pipe.port == 8080)
+    #expect(pipe.host == "khan.thpinfo.com")
+    #expect(pipe.remotePort == 80)
+    #expect(pipe.bind == nil)
+    #expect(pipe.name == "pipe-8080:khan.thpinfo.com:80")
+    #expect(pipe.receivedLimit == .bytesPerSecond(102_400))
+    #expect(pipe.sentLimit == .bytesPerSecond(102_400))
+    #expect(pipe.warnings.map(\.code) == ["escaped_host"])
+    #expect(
+      pipe.warnings[0].text.hasPrefix("monitors.cfg:4: newhost=khan\\.thpinfo\\.com is a regular expression"))
+  }
+
+  @Test func `what is not given has its usual value`() throws {
+    let pipe = try Configuration(section: section("type=pipe\nport=25\nnewhost=mail"))
+    #expect(pipe.remotePort == 25)
+    #expect(pipe.receivedLimit == nil)
+    #expect(pipe.sentLimit == nil)
+    #expect(pipe.warnings.isEmpty)
+    #expect(pipe.idleTimeout == nil)
+    #expect(pipe.listening == Endpoint(address: .anyV6, port: 25))
+  }
+
+  @Test(
+    arguments: [
+      ("0", nil), ("1", 1024.0), ("1.5", 1536), ("100k", 102_400), ("2M", 2_097_152),
+    ] as [(String, Double?)])
+  func `shape_threshold is in kB of 1024 bytes a second`(text: String, limit: Double?) throws {
+    let pipe = try Configuration(section: section("type=pipe\nport=1\nnewhost=h\nshape_threshold=\(text)"))
+    #expect(pipe.sentLimit?.bytesPerSecond == limit)
+    #expect(pipe.receivedLimit == pipe.sentLimit)
+  }
+
+  @Test(arguments: ["127.0.0.1", "::1", "10.77.1.1"])
+  func `bind is an address`(text: String) throws {
+    let pipe = try Configuration(section: section("type=pipe\nport=1\nnewhost=h\nbind=\(text)"))
+    #expect(pipe.bind?.description == text)
+  }
+
+  @Test(arguments: [
+    ("type=pipe\nnewhost=h", "monitors.cfg:1: [test] needs port"),
+    ("type=pipe\nport=80", "monitors.cfg:1: [test] needs newhost"),
+    ("type=pipe\nport=0\nnewhost=h", "monitors.cfg:3: port=\"0\" must be a whole number from 1 to 65535"),
+    ("type=pipe\nport=65536\nnewhost=h", "monitors.cfg:3: port="),
+    ("type=pipe\nport=80\nnewhost=h\nnewport=x", "monitors.cfg:5: newport="),
+    ("type=pipe\nport=80\nnewhost=h\nbind=eth0", "monitors.cfg:5: bind=eth0 must be an address"),
+    ("type=pipe\nport=80\nnewhost=h\nshape_threshold=fast", "monitors.cfg:5: shape_threshold="),
+    ("type=pipe\nport=80\nnewhost=a b", "monitors.cfg:4: newhost=a b is no host name"),
+    ("type=pipe\nport=80\nnewhost=a\\b", "monitors.cfg:4: newhost=a\\b is no host name"),
+    (
+      "type=pipe\nport=80\nnewhots=h",
+      "monitors.cfg:4: unknown key \"newhots\" in [test] (did you mean newhost?)"
+    ),
+    ("type=pipe\nport=80\nnewhost=", "monitors.cfg:4: newhost is empty"),
+  ])
+  func `a wrong section is an error with its line`(text: String, message: String) throws {
+    let section = try section(text)
+    let error = #expect(throws: INIError.self) { try Configuration(section: section) }
+    #expect(error?.description.hasPrefix(message) == true, "\(error?.description ?? "")")
+  }
+
+  @Test(arguments: [
+    ("100", 100.0), ("1", 1), ("100k", 102_400), ("100K", 102_400), ("1.5M", 1_572_864),
+    ("2g", 2_147_483_648),
+    ("2G", 2_147_483_648), ("0.5k", 512),
+  ])
+  func `a rate is bytes a second, k being 1024`(text: String, bytes: Double) {
+    #expect(Rate(limit: text)?.bytesPerSecond == bytes)
+  }
+
+  @Test(arguments: [
+    "", "0", "k", "-1", "+1", "1e3", "inf", "nan", "10kb", "10 k", "1..2", "0.5", "99999999G", "１０",
+  ])
+  func `what is no rate is refused`(text: String) {
+    #expect(Rate(limit: text) == nil)
+  }
+
+  @Test(arguments: [
+    ("host", "host"), ("a\\.b\\.c", "a.b.c"), ("a\\\\.b", "a\\\\.b"), ("a\\", "a\\"), ("a\\b", "a\\b"),
+    ("", ""),
+    ("\\.", "."),
+  ])
+  func `only escaped dots lose their backslash`(text: String, plain: String) {
+    #expect(Configuration.unescaped(text) == plain)
+  }
+}
+
+@Suite struct LoopCheckTests {
+  private static func endpoint(_ text: String) -> Endpoint {
+    let parts = text.split(separator: " ")
+    return Endpoint(address: IPAddress(parts[0]) ?? .anyV6, port: UInt16(parts[1]) ?? 0)
+  }
+
+  @Test(arguments: [
+    (":: 80", "127.0.0.1 80", true), (":: 80", "::1 80", true), (":: 80", "10.0.0.1 80", true),
+    (":: 80", "fd00::1 80", true), (":: 80", "0.0.0.0 80", true), (":: 80", "127.9.9.9 80", true),
+    (":: 80", "10.0.0.2 80", false), (":: 80", "127.0.0.1 81", false), ("0.0.0.0 80", "127.0.0.1 80", true),
+    ("0.0.0.0 80", "::1 80", false), ("127.0.0.1 80", "127.0.0.1 80", true),
+    ("127.0.0.1 80", "127.0.0.2 80", false),
+    ("127.0.0.1 80", "10.0.0.1 80", false), ("127.0.0.1 80", "0.0.0.0 80", true),
+    ("10.0.0.1 80", "10.0.0.1 80", true),
+    ("10.0.0.1 80", "127.0.0.1 80", false), ("10.0.0.1 80", "0.0.0.0 80", false),
+  ])
+  func `a pipe must not lead to itself`(listening: String, target: String, isLoop: Bool) {
+    let local = LocalAddresses(["10.0.0.1", "fd00::1"].compactMap { IPAddress($0) })
+    let check = LoopCheck(listening: [Self.endpoint(listening)], local: local)
+    let other = Endpoint(address: IPAddress(v4: 0x0808_0808), port: 80)
+    #expect(check.loop(in: [other, Self.endpoint(target)]) == (isLoop ? Self.endpoint(target) : nil))
+  }
+}
+
+@Suite struct ClientLedgerTests {
+  private func address(_ number: UInt32) -> Endpoint { Endpoint(address: IPAddress(v4: number), port: 9) }
+
+  @Test func `connections of one address are one row, closed ones too`() {
+    let ledger = ClientLedger()
+    let first = ledger.open(address(1), destination: nil)
+    let second = ledger.open(address(1), destination: nil)
+    first.tally.add(10, .received)
+    second.tally.add(5, .sent)
+    #expect(ledger.rows().rows.map(\.usage) == [Usage(received: 10, sent: 5)])
+    #expect(ledger.rows().rows.map(\.connections) == [2])
+    first.close()
+    second.tally.add(1, .sent)
+    #expect(ledger.rows().rows.map(\.usage) == [Usage(received: 10, sent: 6)])
+    #expect(ledger.rows().rows.map(\.connections) == [1])
+    second.close()
+    let third = ledger.open(address(1), destination: nil)
+    third.tally.add(100, .received)
+    #expect(ledger.rows().rows.map(\.usage) == [Usage(received: 110, sent: 6)])
+  }
+
+  @Test func `beyond the limit the idle are folded into one, and no byte is lost`() {
+    let ledger = ClientLedger(limit: 10)
+    for number in 1...50 {
+      let account = ledger.open(address(UInt32(number)), destination: nil)
+      account.tally.add(number, .received)
+      account.close()
+    }
+    let (rows, evicted, evictions) = ledger.rows()
+    #expect(rows.count == 10)
+    #expect(evictions == 40)
+    #expect(rows.reduce(evicted.received) { $0 + $1.usage.received } == 50 * 51 / 2)
+    #expect(rows.allSatisfy { $0.usage.received > 40 })
+  }
+
+  @Test func `a connection gets its name later, with what it moved before`() throws {
+    let ledger = ClientLedger()
+    let account = ledger.open(address(1), destination: address(2))
+    account.tally.add(7, .received)
+    #expect(ledger.rows().rows.isEmpty)
+    let unnamed = ledger.takeUnnamed()
+    #expect(unnamed.map(\.source) == [address(1)])
+    #expect(ledger.takeUnnamed().isEmpty)
+    let key = ClientLedger.Key.process(ProcessIdentity(pid: 3, startTime: 4), name: "curl", uid: 0)
+    ledger.name(try #require(unnamed.first), key)
+    #expect(ledger.rows().rows.map(\.key) == [key])
+    #expect(ledger.rows().rows.map(\.usage.received) == [7])
+  }
+}

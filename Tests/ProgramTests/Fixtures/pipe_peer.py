@@ -1,0 +1,441 @@
+"""Clients and servers on both sides of a pipe. Each case ends with exit 0 when the pipe did what it must.
+
+usage: pipe_peer.py CASE PIPEHOST:PORT TARGETHOST:PORT [ARGUMENT]...
+The server listens on the target, the client connects to the pipe. `-` for either leaves that side to another process.
+"""
+import hashlib, os, socket, struct, sys, threading, time
+
+CHUNK = os.urandom(1 << 20)
+
+
+def place(text):
+    if text == "-":
+        return None
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+PIPE, TARGET = place(sys.argv[2]), place(sys.argv[3])
+ARGUMENTS = sys.argv[4:]
+PATIENCE = 25
+
+
+def check(condition, text):
+    if not condition:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def listen():
+    family = socket.AF_INET6 if ":" in TARGET[0] else socket.AF_INET
+    server = socket.socket(family)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(TARGET)
+    server.listen(4096)
+    server.settimeout(PATIENCE)
+    return server
+
+
+def accept(server):
+    connection, _ = server.accept()
+    connection.settimeout(PATIENCE)
+    return connection
+
+
+def connect():
+    return socket.create_connection(PIPE, timeout=PATIENCE)
+
+
+def pair():
+    server = listen()
+    client = connect()
+    return client, accept(server)
+
+
+def send(connection, count, digest):
+    while count:
+        piece = CHUNK[:min(count, len(CHUNK))]
+        connection.sendall(piece)
+        digest.update(piece)
+        count -= len(piece)
+    connection.shutdown(socket.SHUT_WR)
+
+
+def receive(connection, digest=None):
+    total = 0
+    while True:
+        data = connection.recv(1 << 18)
+        if not data:
+            return total
+        if digest:
+            digest.update(data)
+        total += len(data)
+
+
+def both_ways(connection, count, result):
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    sender = threading.Thread(target=send, args=(connection, count, sent))
+    sender.start()
+    total = receive(connection, received)
+    sender.join()
+    result.update(sent=sent.hexdigest(), received=received.hexdigest(), total=total)
+
+
+def transfer():
+    """BYTES both ways at once, the digests compared; with one side elsewhere they are printed."""
+    count, sides = int(ARGUMENTS[0]), []
+    threads = []
+
+    def start(make):
+        result = {}
+        sides.append(result)
+        thread = threading.Thread(target=lambda: both_ways(make(), count, result))
+        thread.start()
+        threads.append(thread)
+
+    if TARGET:
+        server = listen()
+        print("ready", flush=True)
+        start(lambda: accept(server))
+    if PIPE:
+        start(connect)
+    for thread in threads:
+        thread.join()
+    check(all(side.get("total") == count for side in sides), f"wrong counts: {sides}")
+    if len(sides) == 2:
+        check(sides[0]["sent"] == sides[1]["received"] and sides[1]["sent"] == sides[0]["received"], "digests differ")
+    print(" ".join(f"{side['sent']} {side['received']}" for side in sides))
+
+
+def half_close():
+    """The server answers after it has seen the client's end, and all of the answer arrives."""
+    client, server = pair()
+    send(client, 1 << 20, hashlib.sha256())
+    check(receive(server) == 1 << 20, "the request is not whole")
+    time.sleep(0.2)
+    digest, arrived = hashlib.sha256(), hashlib.sha256()
+    sender = threading.Thread(target=send, args=(server, 10 << 20, digest))
+    sender.start()
+    check(receive(client, arrived) == 10 << 20, "the answer is not whole")
+    sender.join()
+    check(digest.digest() == arrived.digest(), "the answer differs")
+
+
+def tail():
+    """After a long stream, 64 KiB in pieces of SIZE bytes and silence: every byte arrives within 100 ms."""
+    size = int(ARGUMENTS[0])
+    client, server = pair()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    head = threading.Thread(target=lambda: client.sendall(CHUNK))
+    head.start()
+    got = 0
+    while got < len(CHUNK):
+        got += len(server.recv(len(CHUNK) - got))
+    head.join()
+    arrived = []
+
+    def take():
+        total = 0
+        while total < 65536:
+            total += len(server.recv(65536))
+        arrived.append(time.monotonic())
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    for start in range(0, 65536, size):
+        client.sendall(CHUNK[start:min(start + size, 65536)])
+    sent = time.monotonic()
+    reader.join(PATIENCE)
+    check(arrived, "the tail does not arrive")
+    check(arrived[0] - sent < 0.1 * float(ARGUMENTS[1]), f"the tail took {arrived[0] - sent:.3f} s")
+
+
+def reset():
+    """A reset of either side reaches the other as a reset."""
+    for victim in (0, 1):
+        ends = pair_again() if victim else pair_first()
+        ends[0].sendall(b"x")
+        check(ends[1].recv(1) == b"x", "no byte")
+        ends[victim].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ends[victim].close()
+        try:
+            data = ends[1 - victim].recv(1)
+            check(False, f"an end instead of a reset: {data!r}")
+        except ConnectionResetError:
+            pass
+
+
+SERVER = []
+
+
+def pair_first():
+    SERVER.append(listen())
+    return pair_again()
+
+
+def pair_again():
+    client = connect()
+    return client, accept(SERVER[0])
+
+
+def refused():
+    """The pipe closes the client within SECONDS."""
+    began = time.monotonic()
+    client = connect()
+    try:
+        check(client.recv(1) == b"", "bytes from nowhere")
+    except ConnectionResetError:
+        pass
+    check(time.monotonic() - began < float(ARGUMENTS[0]), f"it took {time.monotonic() - began:.2f} s")
+
+
+def echo():
+    """Answers every connection with what it sends, for ever."""
+    server = listen()
+    server.settimeout(None)
+    print("ready", flush=True)
+
+    def answer(connection):
+        try:
+            while data := connection.recv(65536):
+                connection.sendall(data)
+        except OSError:
+            pass
+        connection.close()
+
+    while True:
+        connection, _ = server.accept()
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+
+def ask():
+    """One request after the other, COUNT times or, without, until the end of the input; each must be answered."""
+    limit = int(ARGUMENTS[0]) if ARGUMENTS else 1 << 60
+    ended = threading.Event()
+    if not ARGUMENTS:
+        threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    count = 0
+    while count < limit and not ended.is_set():
+        client = connect()
+        client.sendall(b"question")
+        data = b""
+        while len(data) < 8:
+            piece = client.recv(8)
+            check(piece, f"no answer to request {count}")
+            data += piece
+        client.close()
+        count += 1
+        if count == 1:
+            print("started", flush=True)
+    print(count, flush=True)
+
+
+def header():
+    """The target sees exactly the bytes HEX first, %SPORT% standing for the client's port."""
+    server = listen()
+    client = connect()
+    client.sendall(b"hello")
+    connection = accept(server)
+    port = client.getsockname()[1]
+    expected = ARGUMENTS[0].replace("%SPORT%", str(port)).encode().decode("unicode_escape").encode("latin-1")
+    expected = expected.replace(b"@PORT@", struct.pack(">H", port)) + b"hello"
+    data = b""
+    while len(data) < len(expected):
+        data += connection.recv(4096)
+    check(data == expected, f"{data!r} is not {expected!r}")
+    connection.sendall(b"back")
+    check(client.recv(4) == b"back", "nothing comes back")
+
+
+def speak():
+    """The client sends TEXT in pieces of SIZE; the target sees EXPECTED, or no connection when that is `none`."""
+    text = ARGUMENTS[0].encode().decode("unicode_escape").encode("latin-1")
+    size, expected = int(ARGUMENTS[1]), ARGUMENTS[2]
+    server = listen()
+    client = connect()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        for start in range(0, len(text), size):
+            client.sendall(text[start:start + size])
+            time.sleep(0.002)
+    except OSError:
+        pass
+    if expected == "none":
+        try:
+            check(client.recv(1) == b"", "an answer")
+        except ConnectionError:
+            pass
+        server.settimeout(0.3)
+        try:
+            server.accept()
+            check(False, "the target was reached")
+        except TimeoutError:
+            return
+    connection = accept(server)
+    expected = expected.encode().decode("unicode_escape").encode("latin-1")
+    data = b""
+    while len(data) < len(expected):
+        data += connection.recv(4096)
+    check(data == expected, f"{data!r} is not {expected!r}")
+
+
+def slow_reader():
+    """The server pushes BYTES to a client that stops: at its signal the client reads on and all arrives."""
+    count = int(ARGUMENTS[0])
+    client, server = pair()
+    sender = threading.Thread(target=send, args=(server, count, hashlib.sha256()))
+    sender.start()
+    last = -1
+    stalled = 0
+    # The sender stalls when every buffer between is full.
+    while stalled < 20:
+        queued = struct.unpack("i", __import__("fcntl").ioctl(server, 0x5411, b"\0\0\0\0"))[0]
+        stalled = stalled + 1 if queued == last and queued > 0 else 0
+        last = queued
+        time.sleep(0.01)
+    print("stalled", flush=True)
+    sys.stdin.read()
+    check(receive(client) == count, "not all arrived")
+    sender.join()
+
+
+def hold():
+    """COUNT connections, each answered once; then waits for the end of the input. With ACTIVE they go on asking."""
+    count, active = int(ARGUMENTS[0]), int(ARGUMENTS[1]) if len(ARGUMENTS) > 1 else 0
+    clients = []
+    for _ in range(count):
+        client = connect()
+        client.sendall(b"x")
+        check(client.recv(1) == b"x", "no answer")
+        clients.append(client)
+    print("open", flush=True)
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    asked = 0
+    while not ended.is_set():
+        for client in clients[:active]:
+            client.sendall(b"y" * 1000)
+            got = 0
+            while got < 1000:
+                got += len(client.recv(1000 - got))
+            asked += 1
+        if not active:
+            ended.wait(0.1)
+    print(asked, flush=True)
+
+
+def serve_many():
+    """Echoes on one thread, for thousands."""
+    import selectors
+    server = listen()
+    server.setblocking(False)
+    selector = selectors.EpollSelector()
+    selector.register(server, selectors.EVENT_READ)
+    print("ready", flush=True)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is server:
+                try:
+                    connection, _ = server.accept()
+                except BlockingIOError:
+                    continue
+                selector.register(connection, selectors.EVENT_READ)
+                continue
+            try:
+                data = key.fileobj.recv(65536)
+            except OSError:
+                data = b""
+            if data:
+                key.fileobj.send(data)
+            else:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+
+
+def limited():
+    """CONNECTIONS clients send for SECONDS: the sum within PERCENT of RATE, no 100 ms above twice it, fair."""
+    connections, seconds, rate, percent = int(ARGUMENTS[0]), float(ARGUMENTS[1]), float(ARGUMENTS[2]), float(ARGUMENTS[3])
+    server = listen()
+    ends = []
+    for _ in range(connections):
+        client = connect()
+        ends.append((client, accept(server)))
+    moved = [0] * connections
+
+    def push(client):
+        try:
+            while True:
+                client.sendall(CHUNK[:65536])
+        except OSError:
+            pass
+
+    def pull(index):
+        try:
+            while data := ends[index][1].recv(65536):
+                moved[index] += len(data)
+        except OSError:
+            pass
+
+    for index, (client, _) in enumerate(ends):
+        threading.Thread(target=push, args=(client,), daemon=True).start()
+        threading.Thread(target=pull, args=(index,), daemon=True).start()
+    time.sleep(0.5)
+    first, began = list(moved), time.monotonic()
+    last, seen, busiest = sum(moved), time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        time.sleep(0.1)
+        total, now = sum(moved), time.monotonic()
+        busiest = max(busiest, (total - last) / max(now - seen, 0.1))
+        last, seen = total, now
+    took = time.monotonic() - began
+    each = [now - then for now, then in zip(moved, first)]
+    measured = sum(each) / took
+    print(f"{measured:.0f} bytes/s, busiest {busiest:.0f}, each {min(each)}-{max(each)}", flush=True)
+    check(abs(measured / rate - 1) <= percent / 100, f"{measured:.0f} bytes/s instead of {rate:.0f}")
+    check(busiest <= 2 * rate, f"{busiest:.0f} bytes/s in a tenth of a second")
+    check(max(each) - min(each) <= 0.1 * sum(each) / connections + 3000, f"not fair: {each}")
+    os._exit(0)
+
+
+def drip():
+    """SIZE bytes every 10 ms through one connection until the end of the input."""
+    client, server = pair()
+    print("open", flush=True)
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    total, size = 0, int(ARGUMENTS[0])
+    while not ended.is_set():
+        client.sendall(CHUNK[:size])
+        got = 0
+        while got < size:
+            got += len(server.recv(size - got))
+        total += size
+        print(total, flush=True)
+        time.sleep(0.01)
+    client.shutdown(socket.SHUT_WR)
+    check(server.recv(1) == b"", "bytes from nowhere")
+    print(total, flush=True)
+
+
+def activate():
+    """Makes the listening socket PIPE and runs the rest of the command line on it, again each time it ends, three times."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(PIPE)
+    listener.listen(4096)
+    print("ready", flush=True)
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            os.dup2(listener.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+            os.execv(ARGUMENTS[0], ARGUMENTS)
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        check(os.waitstatus_to_exitcode(status) == 0, f"exit status {os.waitstatus_to_exitcode(status)}")
+    print("done", flush=True)
+
+
+globals()[sys.argv[1]]()

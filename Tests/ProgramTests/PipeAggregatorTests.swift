@@ -1,0 +1,90 @@
+import Foundation
+import Lab
+import Testing
+
+/// Pipes in runaggregator: `type=pipe` of the monitor configuration.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+struct PipeAggregatorTests {
+  private func section(_ port: Int, _ more: String = "") -> String {
+    "[pipe \(port)]\ntype=pipe\nport=\(port)\nnewhost=127\\.0\\.0\\.1\nnewport=9000\n\(more)\n"
+  }
+
+  private func start(_ folder: ScratchFolder, _ lab: Topology) async throws -> Reporter {
+    try await lab.a.trackConnections()
+    return try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors", "--app-config", "\(folder.path)/apps"],
+      program: "runaggregator", in: lab.a)
+  }
+
+  @Test func `a pipe is an application that rules group, with its bytes to the byte`() async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    try folder.write("[Application]\nThe pipe=^pipe-8080:\n", to: "apps")
+    let aggregator = try await start(folder, lab)
+    try await aggregator.report("a first report")
+    #expect(aggregator.process.errors.text.contains("is a regular expression, taken as 127.0.0.1"))
+    try await PipePeer.run("transfer", ["1000000"], in: lab.a)
+    try await aggregator.report("all bytes") {
+      $0.row(named: "The pipe")?.usage == HostView(received: 1_000_000, sent: 1_000_000)
+    }
+    #expect(try aggregator.reports().allSatisfy { $0.balance.sum == $0.balance.total.view })
+    try await aggregator.stop()
+  }
+
+  @Test func `a reload adds, removes and limits pipes without touching the others`() async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080) + section(8081), to: "monitors")
+    try folder.write("[Application]\nfirst=^pipe-8080\nsecond=^pipe-8081\nthird=^pipe-8082\n", to: "apps")
+    let aggregator = try await start(folder, lab)
+    try await aggregator.report("a first report")
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let kept = try PipePeer("hold", target: "-", ["1", "1"], in: lab.a)
+    let removed = try PipePeer("hold", pipe: "127.0.0.1:8081", target: "-", ["1", "1"], in: lab.a)
+    try await kept.said("open")
+    try await removed.said("open")
+    try await aggregator.report("both") { $0.row(named: "first") != nil && $0.row(named: "second") != nil }
+
+    try folder.write(section(8080, "shape_threshold=20") + section(8082), to: "monitors")
+    aggregator.process.signal(SIGHUP)
+    _ = try await aggregator.process.errors.first("the reload") { $0.contains("read again") ? $0 : nil }
+    // Its connection is cut, the other goes on under the new limit, and the new one works.
+    #expect(try await removed.process.ended() != .exited(0))
+    try await PipePeer.run("ask", pipe: "127.0.0.1:8082", target: "-", ["3"], in: lab.a)
+    try await aggregator.report("the new pipe") {
+      $0.row(named: "third")?.usage == HostView(received: 24, sent: 24)
+    }
+    try await aggregator.report("a rate below the limit, but not zero") {
+      let rate = $0.row(named: "first")?.receivedRate ?? 0
+      return rate > 1000 && rate < 41_000
+    }
+    #expect(kept.process.status == nil)
+
+    try folder.write(section(8080) + section(8080), to: "monitors")
+    aggregator.process.signal(SIGHUP)
+    _ = try await aggregator.process.errors.first("why not") { $0.contains("stays in force") ? $0 : nil }
+    try await PipePeer.run("ask", pipe: "127.0.0.1:8082", target: "-", ["3"], in: lab.a)
+    try await kept.finished()
+    try await aggregator.stop()
+  }
+
+  @Test(
+    arguments: [
+      ("[p]\ntype=pipe\nport=8080\nnewhost=h\nnewprot=1\n", "did you mean newport?", 78),
+      ("[p]\ntype=pope\n", "known types: monitor, pipe", 78),
+      ("[p]\ntype=pipe\nport=8080\nnewhost=localhost\n", "forward to itself", 78),
+    ] as [(String, String, Int32)])
+  func `a wrong section stops the start`(text: String, word: String, status: Int32) async throws {
+    let lab = try Laboratory.topology
+    try await lab.a.trackConnections()
+    let folder = try ScratchFolder()
+    try folder.write(text, to: "monitors")
+    let program = try lab.a.start([
+      Program.path("runaggregator"), "--monitor-config", "\(folder.path)/monitors",
+    ])
+    #expect(try await program.ended() == .exited(status))
+    #expect(program.errors.text.contains(word), "\(program.errors.text)")
+  }
+}

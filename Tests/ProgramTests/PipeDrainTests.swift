@@ -1,0 +1,105 @@
+import Foundation
+import Lab
+import Testing
+
+/// P25: the end and the restart.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+struct PipeDrainTests {
+  @Test func `SIGTERM lets a transfer end whole and takes nobody new`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(in: lab.a)
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    pipe.process.signal(SIGTERM)
+    let seen = peer.process.output.lines.count
+    _ = try await eventually("a refused connect") {
+      let probe = try PipePeer("ask", target: "-", ["1"], in: lab.a)
+      return try await probe.process.ended() == .exited(0) ? nil : probe.process.errors.text
+    }
+    _ = try await eventually("more bytes") { peer.process.output.lines.count > seen + 20 ? true : nil }
+    #expect(pipe.process.status == nil)
+    let total = try #require(UInt64(try await peer.finished().split(separator: "\n").last ?? ""))
+    #expect(try await pipe.process.ended(within: .seconds(5)) == .exited(0))
+    #expect(try pipe.reports().last?.pipe?.usage == HostView(received: total, sent: 0))
+  }
+
+  @Test func `what has not ended in time is cut, with another exit status`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--drain-timeout", "0.5"], in: lab.a)
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    #expect(try await pipe.process.stop() == .exited(75))
+    #expect(try await peer.process.ended() != .exited(0))
+  }
+
+  @Test func `SIGINT ends at once, with a last report`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(in: lab.a)
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    _ = try await eventually("some bytes") { peer.process.output.lines.count > 3 ? true : nil }
+    #expect(try await pipe.process.stop(SIGINT) == .exited(0))
+    #expect(try await peer.process.ended() != .exited(0))
+    let delivered = try #require(peer.process.output.lines.compactMap { UInt64($0) }.last)
+    #expect(try #require(try pipe.reports().last?.pipe).received >= delivered)
+  }
+
+  @Test func `a second SIGTERM ends the drain`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(in: lab.a)
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    pipe.process.signal(SIGTERM)
+    let count = try pipe.reports().count
+    try await pipe.report("reports while it drains") { _ in (try? pipe.reports().count) ?? 0 > count + 3 }
+    #expect(try await pipe.process.stop() == .exited(75))
+    peer.process.signal(SIGKILL)
+  }
+
+  @Test func `a restart under socket activation refuses nobody`() async throws {
+    let lab = try Laboratory.topology
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let holder = try PipePeer(
+      "activate", target: "-", [Program.path("runpipe"), "8080", "127.0.0.1", "9000", "--format", "plain"],
+      in: lab.a)
+    try await holder.said("ready")
+    let client = try PipePeer("ask", target: "-", in: lab.a)
+    try await client.said("started")
+    for run in 1...3 {
+      let pid = try await eventually("run \(run)") {
+        holder.process.output.lines.compactMap { pid_t($0) }.dropFirst(run - 1).first
+      }
+      // It serves: what it took over is its listener.
+      try await PipePeer.run("ask", target: "-", ["5"], in: lab.a)
+      if run == 3 { try await client.finished() }
+      kill(pid, SIGTERM)
+    }
+    try await holder.said("done")
+    try await holder.finished()
+  }
+
+  @Test func `a reader that goes away ends it quietly`() async throws {
+    let lab = try Laboratory.topology
+    let program = try lab.a.start(
+      [Program.path("runpipe"), "8080", "127.0.0.1", "9000", "--format", "json", "--interval", "0.1"],
+      output: .brokenPipe)
+    #expect(try await program.ended() == .exited(0))
+    #expect(program.errors.text == "")
+  }
+
+  @Test func `the plain line is the predecessor's`() async throws {
+    let lab = try Laboratory.topology
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let program = try lab.a.start(
+      [Program.path("runpipe"), "8080", "127.0.0.1", "9000", "--interval", "0.1"])
+    _ = try await eventually("a listener") {
+      try await lab.a.run("ss -ltnH").contains(":8080") ? true : nil
+    }
+    try await PipePeer.run("ask", target: "-", ["3"], in: lab.a)
+    let line = try await program.output.first("a line of all") { $0.contains("        24 /") ? $0 : nil }
+    #expect(line == "        24 /         24 -- pipe-8080:127.0.0.1:9000")
+    #expect(try await program.stop() == .exited(0))
+  }
+}

@@ -1,0 +1,172 @@
+import Foundation
+import Lab
+import Testing
+
+/// P19, P21 and what else goes wrong: one clear line, others unaffected, nothing left behind.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
+struct PipeFaultTests {
+  @Test(
+    arguments: [
+      (["0", "host"], 64, "port"), (["65536", "host"], 64, "65536"), (["8080"], 64, "host"),
+      (["8080", "a b"], 64, "host name"),
+      (["8080", "host", "0"], 64, "remote port"), (["8080", "host", "--limit", "fast"], 64, "--limit"),
+      (["8080", "host", "--limit", "0"], 64, "--limit"),
+      (["8080", "host", "--limit", "1k", "--limit-in", "1k"], 64, "--limit-in"),
+      (["8080", "host", "--max-conn", "0"], 64, "--max-conn"),
+      (["8080", "host", "--splice", "maybe"], 64, "--splice"),
+      (["8080", "host", "--send-proxy", "v3"], 64, "--send-proxy"),
+      (["8080", "host", "--bind", "eth0"], 64, "--bind"),
+      (["8080", "host", "--idle-timeout", "0"], 64, "--idle-timeout"),
+      (["8080", "host", "--threads", "0"], 64, "--threads"),
+      (["8080", "127.0.0.1"], 64, "forward to itself"), (["8080", "localhost"], 64, "forward to itself"),
+      (["8080", "10.77.1.1"], 64, "forward to itself"),
+      (["8080", "::1", "--bind", "::1"], 64, "forward to itself"),
+      (["8080", "127.0.0.1", "9000", "--bind", "192.0.2.1"], 69, "does not have that address"),
+    ] as [([String], Int32, String)])
+  func `a wrong start ends at once with one reason`(flags: [String], status: Int32, word: String) async throws
+  {
+    let lab = try Laboratory.topology
+    let program = try lab.a.start([Program.path("runpipe")] + flags)
+    #expect(try await program.ended() == .exited(status))
+    #expect(program.errors.text.contains(word), "\(program.errors.text)")
+    #expect(program.output.text == "")
+  }
+
+  @Test func `a port in use is said with who uses it`() async throws {
+    let lab = try Laboratory.topology
+    let first = try await Reporter.pipe(in: lab.a)
+    let second = try lab.a.start([Program.path("runpipe"), "8080", "127.0.0.1", "9000"])
+    #expect(try await second.ended() == .exited(69))
+    #expect(second.errors.text.contains("cannot listen on [::]:8080: it is in use."))
+    try await first.stop()
+  }
+
+  @Test func `a port below 1024 needs a privilege`() async throws {
+    let lab = try Laboratory.topology
+    let program = try lab.a.start(
+      [
+        "setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all", Program.path("runpipe"), "80",
+        "host",
+      ])
+    #expect(try await program.ended() == .exited(77))
+    #expect(program.errors.text.contains("CAP_NET_BIND_SERVICE"))
+  }
+
+  @Test func `a target that refuses, is a black hole, then answers`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--connect-timeout", "0.5"], in: lab.a)
+    try await PipePeer.run("refused", target: "-", ["2"], in: lab.a)
+    let line = try await pipe.process.errors.first("a line") { $0.contains("127.0.0.1:9000") ? $0 : nil }
+    #expect(line.contains("cannot connect to 127.0.0.1:9000: Connection refused"))
+    try await pipe.report("a failed connection") { $0.pipe?.failed == 1 && $0.pipe?.connections == 0 }
+    try await dropDials(in: lab.a)
+    try await PipePeer.run("refused", target: "-", ["3"], in: lab.a)
+    _ = try await pipe.process.errors.first("a line about the time") {
+      $0.contains("no answer within 0.5 s") ? $0 : nil
+    }
+    try await lab.a.run("nft delete table inet hole")
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    try await PipePeer.run("ask", target: "-", ["10"], in: lab.a)
+    try await pipe.stop()
+  }
+
+  @Test func `one dial that hangs does not delay the others`() async throws {
+    let lab = try Laboratory.topology
+    // The first connection's packets vanish, later ones' do not.
+    let pipe = try await Reporter.pipe(["--connect-timeout", "20", "--threads", "1"], in: lab.a)
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    try await dropDials(in: lab.a)
+    let stuck = try PipePeer("refused", target: "-", ["60"], in: lab.a)
+    try await pipe.report("a connection that waits") { $0.pipe?.connections == 1 }
+    try await lab.a.run("nft delete table inet hole")
+    try await PipePeer.run("ask", target: "-", ["20"], in: lab.a)
+    stuck.process.signal(SIGKILL)
+    try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted == 21 }
+    try await pipe.stop()
+  }
+
+  @Test func `a name that does not resolve is a line, not an end`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(host: "does-not-exist.invalid", in: lab.a)
+    try await PipePeer.run("refused", target: "-", ["12"], in: lab.a)
+    _ = try await pipe.process.errors.first("a line") {
+      $0.contains("cannot use does-not-exist.invalid as the target") ? $0 : nil
+    }
+    try await pipe.stop()
+  }
+
+  @Test func `a name is tried at all its addresses`() async throws {
+    let lab = try Laboratory.topology
+    // localhost is ::1 and 127.0.0.1; the server has the latter only.
+    let pipe = try await Reporter.pipe(host: "localhost", in: lab.a)
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    try await PipePeer.run("ask", target: "-", ["10"], in: lab.a)
+    try await pipe.stop()
+  }
+
+  @Test func `silence ends a connection when that is wanted, and says so`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--idle-timeout", "0.3"], in: lab.a)
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let peer = try PipePeer("hold", target: "-", ["3"], in: lab.a)
+    try await peer.said("open")
+    try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted == 3 }
+    _ = try await pipe.process.errors.first("a line") { $0.contains("Raise --idle-timeout") ? $0 : nil }
+    try await peer.finished()
+    try await pipe.stop()
+  }
+
+  @Test func `at the limit of connections clients wait for their turn`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--max-conn", "2"], in: lab.a)
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let peer = try PipePeer("hold", target: "-", ["2"], in: lab.a)
+    try await peer.said("open")
+    let late = try PipePeer("ask", target: "-", ["5"], in: lab.a)
+    let line = try await pipe.process.errors.first("a line") { $0.contains("all 2 connections") ? $0 : nil }
+    #expect(line.contains("--max-conn"))
+    #expect(try pipe.reports().allSatisfy { $0.pipe?.connections ?? 0 <= 2 })
+    try await peer.finished()
+    try await late.finished()
+    try await pipe.stop()
+  }
+
+  @Test func `without descriptors it refuses politely, says so once a second, and recovers`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(
+      ["--max-conn", "1000"], in: lab.a, wrapper: ["prlimit", "--nofile=60:60", "--"])
+    let before = try pipe.descriptors()
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let peer = try PipePeer("hold", target: "-", ["15"], in: lab.a)
+    try await peer.said("open")
+    let crowd = try (0..<40).map { _ in try PipePeer("refused", target: "-", ["60"], in: lab.a) }
+    _ = try await pipe.process.errors.first("a line") {
+      $0.contains("Too many open files") || $0.contains("cannot accept a connection") ? $0 : nil
+    }
+    for member in crowd { member.process.signal(SIGKILL) }
+    try await peer.finished()
+    try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted ?? 0 > 15 }
+    try await PipePeer.run("ask", target: "-", ["5"], in: lab.a)
+    // Ten reports a second.
+    let seconds = try pipe.reports().count / 10 + 2
+    #expect(pipe.process.errors.lines.count { $0.contains("cannot accept a connection") } <= seconds)
+    #expect(try pipe.descriptors() <= before + 4)
+    try await pipe.stop()
+  }
+
+  /// Makes a black hole of the target: nothing answers.
+  private func dropDials(in namespace: NetworkNamespace) async throws {
+    try await namespace.nft(
+      """
+      table inet hole {
+        chain c { type filter hook output priority 0; tcp dport 9000 tcp flags & (syn | ack) == syn drop; }
+      }
+      """)
+  }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Lab
+import Testing
+
+/// P21 and clients: many connections, and whose they are.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
+struct PipeScaleTests {
+  /// Ten thousand, or what the limit of descriptors leaves to a program that needs two for each.
+  private static var idleCount: Int {
+    var limit = rlimit()
+    _ = unsafe getrlimit(__rlimit_resource_t(7), &limit)
+    return min(10_000, (Int(clamping: limit.rlim_max) - 1600) / 2)
+  }
+
+  @Test func `ten thousand idle and a hundred active`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(in: lab.a)
+    let before = try pipe.descriptors()
+    let memory = try pipe.resources().memory
+    let server = try PipePeer("serve_many", pipe: "-", in: lab.a)
+    try await server.said("ready")
+    let idle = try PipePeer("hold", target: "-", ["\(Self.idleCount)"], in: lab.a)
+    try await idle.said("open", within: .seconds(120))
+    try await pipe.report("all of them") { $0.pipe?.connections == Self.idleCount }
+    #expect(try pipe.resources().memory - memory < 10_000 * Self.idleCount)
+    let quiet = try pipe.resources().ticks
+    try await pipe.nextReport()
+    try await Task.sleep(for: .seconds(1))
+    // The reports are the only work: ten in this second.
+    #expect(try pipe.resources().ticks - quiet <= 10)
+
+    let active = try PipePeer("hold", target: "-", ["100", "100"], in: lab.a)
+    try await active.said("open")
+    try await pipe.report("the active too") { $0.pipe?.connections == Self.idleCount + 100 }
+    let seen = try #require(try pipe.reports().last?.pipe).received
+    try await pipe.report("their bytes") { $0.pipe?.received ?? 0 > seen + 1_000_000 }
+    try await active.finished()
+    try await idle.finished()
+    try await pipe.report("no connection") {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == Self.idleCount + 100
+    }
+    #expect(try pipe.descriptors() <= before + 32)
+    try await pipe.stop()
+  }
+
+  @Test func `clients are counted by address, and those of this host by process`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--clients"], in: lab.a)
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let here = try PipePeer("hold", target: "-", ["3"], in: lab.a)
+    let there = try PipePeer("hold", pipe: "10.77.1.1:8080", target: "-", ["2"], in: lab.b)
+    try await here.said("open")
+    try await there.said("open")
+    let report = try await pipe.report("both clients") {
+      $0.row(named: "10.77.1.2") != nil && $0.row(pid: here.process.pid) != nil
+    }
+    #expect(report.row(named: "10.77.1.2")?.usage == HostView(received: 2, sent: 2))
+    #expect(report.row(named: "10.77.1.2")?.connections == 2)
+    #expect(report.row(named: "10.77.1.2")?.kind == "client")
+    let process = try #require(report.row(pid: here.process.pid))
+    #expect(process.usage == HostView(received: 3, sent: 3))
+    #expect(process.name.contains("pipe_peer.py hold"))
+    try await here.finished()
+    try await there.finished()
+    let last = try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted == 5 }
+    #expect(last.row(named: "10.77.1.2")?.usage == HostView(received: 2, sent: 2))
+    #expect(last.pipe?.usage == HostView(received: 5, sent: 5))
+    try await pipe.stop()
+  }
+}

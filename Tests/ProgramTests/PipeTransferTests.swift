@@ -1,0 +1,116 @@
+import Foundation
+import Lab
+import Testing
+
+/// P16, P17, P18, P20, P23: every byte arrives, in order, with its end, and is counted.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
+struct PipeTransferTests {
+  private static let modes = ["auto", "on", "off"]
+
+  @Test(arguments: modes, ["1", "2"])
+  func `both ways at once arrive whole and are counted to the byte`(splice: String, threads: String)
+    async throws
+  {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice, "--threads", threads], in: lab.a)
+    try await PipePeer.run("transfer", ["67108864"], in: lab.a)
+    let both = HostView(received: 67_108_864, sent: 67_108_864)
+    let report = try await pipe.report("all bytes and no connection") {
+      $0.pipe?.usage == both && $0.pipe?.connections == 0
+    }
+    #expect(report.layer == "payload")
+    #expect(report.pipe?.name == "pipe-8080:127.0.0.1:9000")
+    #expect(report.balance.total.view == both)
+    #expect(report.pipe?.accepted == 1)
+    try await pipe.stop()
+  }
+
+  @Test(arguments: ["10.77.1.2", "fd77::2"], modes)
+  func `across the wire too, in both families`(target: String, splice: String) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], host: target, in: lab.a)
+    let server = try PipePeer("transfer", pipe: "-", target: "[\(target)]:9000", ["16777216"], in: lab.b)
+    try await server.said("ready")
+    let client = try await PipePeer.run("transfer", pipe: "[::1]:8080", target: "-", ["16777216"], in: lab.a)
+      .split(whereSeparator: \.isWhitespace)
+    let digests = try await server.finished().split(whereSeparator: \.isWhitespace).suffix(2)
+    #expect(Array(digests) == client.reversed())
+    try await pipe.report("all bytes") { $0.pipe?.usage == HostView(received: 16_777_216, sent: 16_777_216) }
+    try await pipe.stop()
+  }
+
+  @Test(arguments: modes)
+  func `an answer after the client's end arrives whole, then both sockets close`(splice: String) async throws
+  {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    let before = try pipe.descriptors()
+    try await PipePeer.run("half_close", in: lab.a)
+    let report = try await pipe.report("no connection", within: .seconds(5)) {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == 1
+    }
+    #expect(report.pipe?.usage == HostView(received: 1 << 20, sent: 10 << 20))
+    // What may stay is a pipe for the next that splices.
+    #expect(try pipe.descriptors() <= before + 4)
+    try await pipe.stop()
+  }
+
+  @Test(arguments: modes, ["1", "1448", "65536"])
+  func `the tail of a stream arrives at once`(splice: String, size: String) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    // Ten times the tenth of a second: what is looked for is a tail that never comes.
+    try await PipePeer.run("tail", [size, "10"], in: lab.a)
+    try await pipe.stop()
+  }
+
+  @Test(arguments: modes) func `a reset is passed on, either way`(splice: String) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    try await PipePeer.run("reset", in: lab.a)
+    let report = try await pipe.report("no connection") {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == 2
+    }
+    #expect(report.pipe?.usage == HostView(received: 2, sent: 0))
+    _ = try await pipe.process.errors.first("a line about the target") {
+      $0.contains("the target broke the connection of") ? $0 : nil
+    }
+    try await pipe.stop()
+  }
+
+  @Test(arguments: modes)
+  func `a slow reader costs no memory and gets everything in the end`(splice: String) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    let before = try pipe.resources().memory
+    let peer = try PipePeer("slow_reader", ["134217728"], in: lab.a)
+    try await peer.said("stalled")
+    #expect(try pipe.resources().memory - before < 1 << 20)
+    try await peer.finished()
+    try await pipe.report("all of it") { $0.pipe?.usage == HostView(received: 0, sent: 134_217_728) }
+    try await pipe.stop()
+  }
+
+  @Test func `a connection is counted while it lives, and its crash loses nothing`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(in: lab.a)
+    let peer = try PipePeer("drip", ["10000"], in: lab.a)
+    try await peer.said("open")
+    var seen: UInt64 = 0
+    for _ in 0..<5 {
+      let next = try await pipe.report("more than \(seen)") { $0.pipe?.usage.received ?? 0 > seen }
+      seen = try #require(next.pipe).received
+      #expect(next.pipe?.connections == 1)
+    }
+    peer.process.signal(SIGKILL)
+    _ = try await peer.process.ended()
+    let report = try await pipe.report("no connection") {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted == 1
+    }
+    let delivered = try #require(peer.process.output.lines.compactMap { UInt64($0) }.last)
+    #expect(try #require(report.pipe).received >= delivered)
+    let totals = try pipe.reports().compactMap { $0.pipe?.received }
+    #expect(zip(totals, totals.dropFirst()).allSatisfy { $0 <= $1 })
+    try await pipe.stop()
+  }
+}
