@@ -86,6 +86,8 @@ public struct Health: Sendable, Hashable {
   public var evicted: UInt64 = 0
   /// Searches of a user's regular expression that were given up because they took too long.
   public var abandonedSearches: UInt64 = 0
+  /// Reports that were not written because the reader of the output was too slow.
+  public var skippedReports: UInt64 = 0
   /// Notifications that were not run because too many waited.
   public var droppedNotifications: UInt64 = 0
 
@@ -108,6 +110,7 @@ public struct Health: Sendable, Hashable {
     left.unreadNamespaces += right.unreadNamespaces
     left.evicted += right.evicted
     left.abandonedSearches += right.abandonedSearches
+    left.skippedReports += right.skippedReports
     left.droppedNotifications += right.droppedNotifications
   }
 }

@@ -21,6 +21,8 @@ public enum Owner: Sendable, Hashable {
     case noSocket = "no_socket"
     /// The socket is known, its process may not be read.
     case denied
+    /// The socket is known, and no process that can be seen holds it: the kernel's own, or one handed around.
+    case noHolder = "no_holder"
   }
 }
 

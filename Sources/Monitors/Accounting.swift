@@ -14,6 +14,8 @@ public struct Accounting: Sendable {
   private var remainder: Visibility
   private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
   private var abandoned: UInt64 = 0
+  /// The most verdicts that are remembered; they are only made once more.
+  private static let verdictLimit = 16_384
 
   /// Makes the accounting of one or more monitors that look at the same table. A byte counts once if any of
   /// them shows it.
@@ -123,6 +125,8 @@ public struct Accounting: Sendable {
       return known.visibility
     }
     let visibility = Visibility(filters, of: process.commandLine, abandoned: &abandoned)
+    // Bytes that come after the end of their process would keep its verdict for ever.
+    if verdicts.count >= Self.verdictLimit { verdicts.removeAll(keepingCapacity: true) }
     verdicts[process.identity] = (process.commandLine, visibility)
     return visibility
   }

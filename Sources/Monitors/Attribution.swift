@@ -13,7 +13,6 @@ public struct Attribution: Sendable {
   }
 
   private var remembered: [End: Finding] = [:]
-  private var unheld: Set<UInt64> = []
 
   /// Makes an attribution that remembers nothing.
   public init() {}
@@ -109,13 +108,11 @@ public struct Attribution: Sendable {
   public mutating func settle(
     _ claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool
   ) -> [Finding] {
-    var unheldNow: Set<UInt64> = []
     let findings = claims.map { claim -> Finding in
-      let finding = find(claim, holders, isDenied, &unheldNow)
+      let finding = find(claim, holders, isDenied)
       if case .process = finding.owner { remember(finding, of: claim) }
       return finding
     }
-    unheld = unheldNow
     return findings
   }
 
@@ -142,7 +139,7 @@ public struct Attribution: Sendable {
   }
 
   private func find(
-    _ claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool, _ unheldNow: inout Set<UInt64>
+    _ claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool
   ) -> Finding {
     var earlier: Finding? { remembered[End(flow: claim.flow, role: claim.role)] }
     switch claim.match {
@@ -152,9 +149,9 @@ public struct Attribution: Sendable {
       if let all = holders[socket.inode], let oldest = all.first {
         return Finding(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
       }
-      return unheldOwner(of: [socket], isDenied, earlier, &unheldNow)
+      return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
-      return holder(of: sockets, holders) ?? unheldOwner(of: sockets, isDenied, earlier, &unheldNow)
+      return holder(of: sockets, holders) ?? unheldOwner(isDenied, earlier)
     case .listening(let sockets) where claim.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
       if let earlier { return earlier }
@@ -162,7 +159,7 @@ public struct Attribution: Sendable {
       if let only = processes.first, processes.count == 1 {
         return Finding(owner: .process(only), certainty: Certainty(match: .relaxed))
       }
-      return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .exited) : .ambiguous))
+      return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
     case .contested: return Finding(owner: .unattributed(.ambiguous))
     case .listening, .closing, .none:
       return earlier ?? Finding(owner: claim.ownerWithoutSocket)
@@ -186,15 +183,9 @@ public struct Attribution: Sendable {
       owner: .process(only), certainty: Certainty(match: isRaw ? .relaxed : .exact, isShared: isShared))
   }
 
-  /// Whose a socket is that no process seems to hold.
-  private func unheldOwner(
-    of sockets: [SocketEntry], _ isDenied: Bool, _ earlier: Finding?, _ unheldNow: inout Set<UInt64>
-  ) -> Finding {
-    if let earlier { return earlier }
-    if isDenied { return Finding(owner: .unattributed(.denied)) }
-    let inodes = sockets.map(\.inode)
-    unheldNow.formUnion(inodes)
-    // Once may be a process that ended while we looked; a socket that lives on without one is the kernel's.
-    return Finding(owner: inodes.allSatisfy(unheld.contains) ? .kernel : .unattributed(.exited))
+  /// Whose a socket is that no process seems to hold. Never the kernel's for want of a better name: the holder may
+  /// be hidden, in another pid namespace, or without a leading thread.
+  private func unheldOwner(_ isDenied: Bool, _ earlier: Finding?) -> Finding {
+    earlier ?? Finding(owner: .unattributed(isDenied ? .denied : .noHolder))
   }
 }

@@ -40,6 +40,8 @@ public struct FlowLedger: Sendable {
 
   /// How far to look for an entry before it is set aside: a bucket rarely holds more.
   private static let lookahead = 16
+  /// How far back an entry may have been listed before: no bucket holds as many.
+  private static let bucket = 64
   /// For how many readings the final counters of an entry are waited for. The kernel repeats for seconds what it
   /// could not deliver.
   private static let patience: UInt64 = 32
@@ -71,14 +73,16 @@ public struct FlowLedger: Sendable {
       let entry = entry(snapshot.flows[index])
       // The kernel tells of the end a moment before the entry leaves the table.
       if !endedKeys.isEmpty, endedKeys.contains(entry.key) { continue }
-      next.append(entry)
       if let place = find(entry.key, from: walk.cursor) {
         walk.skipped.append(contentsOf: walk.cursor..<place)
         walk.cursor = place + 1
         compare(entries[place], entry, at: index, &changes)
       } else {
+        // A dump that lost its place in a bucket starts the bucket again.
+        if next.suffix(Self.bucket).contains(where: { $0.key == entry.key }) { continue }
         walk.strangers.append((index, entry))
       }
+      next.append(entry)
     }
     walk.skipped.append(contentsOf: walk.cursor..<entries.count)
     settle(walk, ended, &changes)

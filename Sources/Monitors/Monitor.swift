@@ -17,6 +17,8 @@ public final class Monitor: Meter {
   private var entries: [SocketEntry] = []
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
+  /// Processes that had ended before their bytes were seen, since the last measurement.
+  private var ended: [ProcessIdentity] = []
   private var said: Set<String> = []
   private var opening: [Warning]
 
@@ -78,7 +80,10 @@ public final class Monitor: Meter {
     (measurement.readings, measurement.balance) = accounting.readings(
       of: claims, holders: holders, isDenied: isDenied
     ) { processes.description(of: $0, ancestors: wantsAncestors) }
-    for case .process(let identity) in measurement.readings.lazy.map(\.owner) { reported.insert(identity) }
+    for case .process(let identity) in measurement.readings.lazy.map(\.owner) {
+      // Its last bytes come after its end: the row is marked with the next report.
+      if processes.lives(identity) { reported.insert(identity) } else { ended.append(identity) }
+    }
   }
 
   /// The other network namespaces that may be an end of these flows, with their sockets.
@@ -96,7 +101,8 @@ public final class Monitor: Meter {
   private func takeExited() -> [ProcessIdentity] {
     let exited = processes.exited
     accounting.forget(exited)
-    return exited.filter { reported.remove($0) != nil }
+    defer { ended.removeAll() }
+    return ended + exited.filter { reported.remove($0) != nil }
   }
 
   private func health() -> Health {
@@ -139,7 +145,7 @@ public final class Monitor: Meter {
     if processes.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
       found.append(.denied(processes.denied))
     }
-    if !said.contains(Warning.uncountedCode), let warning = uncountedWarning() { found.append(warning) }
+    if let warning = uncountedWarning() { found.append(warning) }
     if snapshot.flows.contains(where: \.isOffloaded) { found.append(.offloaded) }
     return opening + found.filter { said.insert($0.code).inserted }
   }
@@ -148,24 +154,26 @@ public final class Monitor: Meter {
 extension Monitor {
   /// Flows without counters are older than accounting, or it was turned off under us.
   private func uncountedWarning() -> Warning? {
+    if ConntrackSettings.isAccounting() == false { return .accountingOff }
     let count = snapshot.flows.prefix(snapshot.livingCount).count { !$0.isCounted }
-    return count == 0 ? nil : .uncounted(count, isAccounting: ConntrackSettings.isAccounting() ?? true)
+    return count == 0 ? nil : .uncounted(count)
   }
 }
 
 extension Warning {
-  fileprivate static let uncountedCode = "uncounted"
-
-  fileprivate static func uncounted(_ count: Int, isAccounting: Bool) -> Warning {
+  fileprivate static func uncounted(_ count: Int) -> Warning {
     Warning(
-      code: uncountedCode,
-      text: isAccounting
-        ? "connections whose bytes the kernel does not count: \(count). They began before accounting was turned "
-          + "on and stay uncounted until they are made anew: turn it on at boot, with "
-          + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
-        : "byte accounting was turned off while we measure, so new connections are not counted: run "
-          + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+      code: "uncounted",
+      text:
+        "connections whose bytes the kernel does not count: \(count). They began before accounting was turned on "
+        + "and stay uncounted until they are made anew: turn it on at boot, with "
+        + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
   }
+
+  fileprivate static let accountingOff = Warning(
+    code: "accounting_off",
+    text: "byte accounting was turned off while we measure, so new connections are not counted: run "
+      + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
 
   fileprivate static func denied(_ count: Int) -> Warning {
     Warning(

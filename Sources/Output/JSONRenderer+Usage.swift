@@ -98,6 +98,7 @@ extension Health {
     writer.field("evicted", evicted)
     writer.field("abandoned_searches", abandonedSearches)
     writer.field("dropped_notifications", droppedNotifications)
+    writer.field("skipped_reports", skippedReports)
     writer.field("namespaces", namespaces)
     writer.field("unread_namespaces", unreadNamespaces)
   }

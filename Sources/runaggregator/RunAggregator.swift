@@ -122,10 +122,8 @@ import Program
         var watch = Watch(configuration, monitor, pipes, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
-        try loop.run { (now) throws(KernelError) in
+        try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
           try watch.tick(until: now, at: WallClock.now())
-        } show: { (events) throws(KernelError) in
-          try screen.show(events)
         } reload: {
           watch.reload(files)
         }

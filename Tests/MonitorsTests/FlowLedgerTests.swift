@@ -73,6 +73,26 @@ import Testing
     #expect(gaveUp == gone)
   }
 
+  @Test func `an entry that a dump lists twice counts once`() {
+    var ledger = FlowLedger(seed: 7)
+    _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1000, 0)]))
+    let twice = [Self.flow(1, 1010, 0), Self.flow(2, 5, 5), Self.flow(1, 1010, 0), Self.flow(2, 5, 5)]
+    let changes = ledger.advance(to: FlowSnapshot(living: twice))
+    #expect(
+      Self.moved(changes, in: twice) == [1: Usage(received: 0, sent: 10), 2: Usage(received: 5, sent: 5)])
+    let later = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1010, 0), Self.flow(2, 5, 5)]))
+    #expect(later == FlowLedger.Changes())
+  }
+
+  @Test func `an entry that a dump misses once is not new when it is back`() {
+    var ledger = FlowLedger(seed: 7)
+    _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1000, 0)]))
+    #expect(ledger.advance(to: FlowSnapshot(living: [])) == FlowLedger.Changes())
+    let back = [Self.flow(1, 1010, 0)]
+    let changes = ledger.advance(to: FlowSnapshot(living: back))
+    #expect(Self.moved(changes, in: back) == [1: Usage(received: 0, sent: 10)])
+  }
+
   @Test func `the first table is all new`() {
     var ledger = FlowLedger(seed: 7)
     let flows = [Self.flow(1, 5, 6), Self.flow(2, 0, 1)]

@@ -37,9 +37,9 @@ import Testing
       flow: ("192.0.2.9:5000", "10.0.0.1:8080"), reply: ("172.30.0.2:80", "192.0.2.9:5000"),
       owners: [.pid(7): Usage(10, 20)]),
     Row(
-      testDescription: "published port, not yet accepted", socket: ("*:80", "*", .listening),
+      testDescription: "published port, closed unseen", socket: ("*:80", "*", .listening),
       flow: ("192.0.2.9:5000", "10.0.0.1:8080"), reply: ("172.30.0.2:80", "192.0.2.9:5000"),
-      owners: [.pid(7): Usage(10, 20)]),
+      owners: [.unattributed(.noSocket): Usage(10, 20)]),
     Row(
       testDescription: "hairpin: published port, source translated as well",
       socket: ("172.30.0.2:80", "172.30.0.1:61000", .open), flow: ("172.30.0.9:5000", "10.0.0.1:8080"),

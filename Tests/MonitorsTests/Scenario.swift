@@ -53,6 +53,15 @@ struct Scenario {
     return nextInode
   }
 
+  /// A connection that is made or being made, and not yet accepted: it has a socket that nobody holds.
+  mutating func unaccepted(_ local: String, _ remote: String) {
+    sockets.append(
+      SocketEntry(
+        transport: .tcp, isV6: false, state: .open, local: Self.endpoint(local),
+        remote: Self.endpoint(remote),
+        inode: 0, uid: 0))
+  }
+
   /// A socket of another network namespace, which has its address already.
   mutating func socket(
     in namespace: UInt64, _ transport: TransportProtocol, _ local: String, _ remote: String = "*",

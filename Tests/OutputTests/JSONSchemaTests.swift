@@ -32,12 +32,17 @@ import Output
     ],
     "total": ["received": "integer", "sent": "integer"],
     "unattributed": ["received": "integer", "sent": "integer", "reasons": "object"],
-    "reasons": ["exited": "integer", "ambiguous": "integer", "no_socket": "integer", "denied": "integer"],
+    "reasons": [
+      "exited": "integer", "ambiguous": "integer", "no_socket": "integer", "denied": "integer",
+      "no_holder": "integer",
+    ],
     "health": [
       "flows": "integer", "missed_events": "integer", "vanished": "integer", "denied": "integer",
       "uncounted": "integer", "offloaded": "integer", "interrupted_dumps": "integer", "malformed": "integer",
-      "failed_reads": "integer", "dropped": "integer", "namespaces": "integer", "unread_namespaces": "integer",
+      "failed_reads": "integer", "dropped": "integer", "namespaces": "integer",
+      "unread_namespaces": "integer",
       "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
+      "skipped_reports": "integer",
     ],
     "remainder": [
       "name": "string", "kind": "string", "received": "integer", "sent": "integer", "received_rate": "number",

@@ -16,8 +16,7 @@ struct Reporter: Sendable {
     process = try namespace.start(
       wrapper + [
         Program.path(program), "--format", "json", "--interval", interval,
-        namespaces ? "--namespaces" : "--no-namespaces",
-      ] + flags)
+      ] + (program == "runpipe" ? [] : [namespaces ? "--namespaces" : "--no-namespaces"]) + flags)
   }
 
   /// All reports so far.

@@ -61,7 +61,11 @@ final class FlowEar {
     }
     let descriptor = events.descriptor
     if receipt.isDrained {
-      witness.idle(at: .now) { sightings.append($0) } isUrgent: { Self.isReadable(descriptor) }
+      witness.idle(at: .now) {
+        sightings.append($0)
+      } isUrgent: {
+        Self.isReadable(descriptor)
+      }
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed

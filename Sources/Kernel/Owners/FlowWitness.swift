@@ -41,12 +41,14 @@ struct FlowWitness: ~Copyable {
   }
 
   private mutating func look(
-    _ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant, _ report: (Sighting) -> Void,
+    _ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant,
+    _ report: (Sighting) -> Void,
     _ isUrgent: () -> Bool
   ) {
     let tuple = isClient ? flow.original : flow.reply
     guard
-      let socket = try? lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)?.socket,
+      let socket = try? lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)?
+        .socket,
       socket.inode != 0
     else {
       // A client without a socket has closed it, or is another host. A server's comes after the handshake.

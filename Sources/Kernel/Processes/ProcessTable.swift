@@ -168,6 +168,13 @@ extension ProcessTable {
     return range.lowerBound
   }
 
+  /// True while the process lives, as far as the last `refresh` and what was read since tell.
+  public func lives(_ identity: ProcessIdentity) -> Bool {
+    let index = index(ofPid: identity.pid)
+    guard index < processes.count, processes[index].pid == identity.pid else { return false }
+    return processes[index].identity == nil || processes[index].identity == identity
+  }
+
   /// Reads `stat` of whoever has the pid; nil when nobody has, or it may not be read.
   mutating func readStat(ofPid pid: Int32) -> ProcessStat? {
     guard let folder = try? OpenFile("\(pid)", in: root, isFolder: true), let stat = try? readStat(folder)
