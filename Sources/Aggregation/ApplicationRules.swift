@@ -48,9 +48,8 @@ public struct ApplicationRules: Sendable {
             + hint)
       }
       for entry in section.entries {
-        rules.append(
-          Rule(
-            name: entry.key, pattern: try Pattern(entry, of: section), file: section.file, line: entry.line))
+        guard let pattern = try Pattern(entry.key, of: section) else { continue }
+        rules.append(Rule(name: entry.key, pattern: pattern, file: section.file, line: entry.line))
       }
     }
     self.rules = rules
@@ -60,17 +59,13 @@ public struct ApplicationRules: Sendable {
 }
 
 extension Pattern {
-  /// Compiles the value of an entry; an error with its line where it is empty, wrong or of several lines.
-  init(_ entry: INIEntry, of section: INISection) throws(INIError) {
+  /// Compiles the value of `key`, nil where it is not set; an error with its line where it is empty, wrong or of
+  /// several lines.
+  init?(_ key: String, of section: INISection) throws(INIError) {
+    guard let entry = try section.singleLine(key) else { return nil }
     guard !entry.value.isEmpty else {
       throw section.error(
         at: entry, "\(entry.key) has no regular expression: write .* if it is meant for everything")
-    }
-    guard !entry.value.contains("\n") else {
-      throw section.error(
-        at: entry,
-        "\(entry.key) goes on in the next line, which is indented: write it in one line, or unindent the next"
-      )
     }
     do {
       try self.init(entry.value)

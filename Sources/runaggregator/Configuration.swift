@@ -61,6 +61,8 @@ struct Configuration {
       try checkIsNotEmpty(file, "add one with type=monitor")
       var filters: [MonitorFilter] = []
       for section in file.sections {
+        // A slip of `type` itself is told as that.
+        if section.entry("type") == nil { try section.checkKeys(known: MonitorFilter.keys) }
         let type = try section.required("type")
         guard type == "monitor" else {
           throw section.error(
