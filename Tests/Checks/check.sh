@@ -42,7 +42,7 @@ absent '\bAtomic\b' "an atomic outside Kernel, Pipes and Notifications" '^Source
 
 found=$(find Sources -type f -name '*.swift' -exec wc -l {} + | awk '$2 != "total" && $1 > 320')
 [ -z "$found" ] || fail "files of more than 320 lines, split as Type+Aspect.swift: $found"
-found=$(find Sources Tests | grep -E '(Utils|Common|Helpers?|Core|Manager)(/|\.|\+|$)')
+found=$(find Sources Tests | grep -E '/(Utils?|Common|Helpers?|Core|Managers?)[A-Z]|(Utils?|Common|Helpers?|Core|Managers?)(/|\.|\+|$)')
 [ -z "$found" ] || fail "a name that says nothing of what it holds: $found"
 
 # No TLS, mail, HTTP, AMQP or database code in what runs with privilege.
