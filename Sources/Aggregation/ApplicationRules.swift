@@ -75,6 +75,7 @@ extension ApplicationRules.Rule {
   init(_ entry: INIEntry, of section: INISection) throws(INIError) {
     subject =
       Subject.allCases.first { $0 != .commandLine && entry.value.hasPrefix($0.rawValue) } ?? .commandLine
+    _ = try section.singleLine(entry.key)
     pattern = try Pattern(entry, of: section, after: subject.rawValue)
     name = entry.key
     file = section.file
@@ -83,20 +84,21 @@ extension ApplicationRules.Rule {
 }
 
 extension Pattern {
+  /// Compiles the value of `key`, nil where it is not set; an error with its line where it is empty, wrong or of
+  /// several lines.
+  init?(_ key: String, of section: INISection) throws(INIError) {
+    guard let entry = try section.singleLine(key) else { return nil }
+    try self.init(entry, of: section)
+  }
+
   /// Compiles the value of an entry, without the word `prefix` that it begins with and spaces behind it; an error
-  /// with its line where it is empty, wrong or of several lines.
+  /// with its line where it is empty or wrong.
   init(_ entry: INIEntry, of section: INISection, after prefix: String = "") throws(INIError) {
     let expression =
       prefix.isEmpty ? entry.value : String(entry.value.dropFirst(prefix.count).drop { $0 == " " })
     guard !expression.isEmpty else {
       throw section.error(
         at: entry, "\(entry.key) has no regular expression: write .* if it is meant for everything")
-    }
-    guard !expression.contains("\n") else {
-      throw section.error(
-        at: entry,
-        "\(entry.key) goes on in the next line, which is indented: write it in one line, or unindent the next"
-      )
     }
     do {
       try self.init(expression)

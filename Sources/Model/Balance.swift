@@ -11,7 +11,7 @@ public struct Balance: Sendable, Hashable {
   public var kernel: Usage
   /// Bytes without a known owner, by reason.
   public var unattributed: [Owner.Reason: Usage]
-  /// How much of `attributed` the filters keep out of the rows.
+  /// How much of all the filters keep out of the rows, whatever part it belongs to.
   public var hidden: Usage
   /// How much of all moved between two ends of this host.
   public var loopback: Usage

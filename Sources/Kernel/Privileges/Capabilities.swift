@@ -21,8 +21,6 @@ public enum Capabilities {
   }
 
   private static func effectiveSet() -> UInt64? {
-    let lines = SmallFile.text("/proc/self/status")?.split(separator: "\n") ?? []
-    guard let line = lines.first(where: { $0.hasPrefix("CapEff:") }) else { return nil }
-    return UInt64(line.dropFirst("CapEff:".count).filter(\.isHexDigit), radix: 16)
+    SmallFile.text("/proc/self/status").flatMap { ProcessStatus.effectiveCapabilities(Array($0.utf8)[...]) }
   }
 }
