@@ -12,6 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev g++ libc6-dev binutils git ca-certificates \
   libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
+BENCH_PACKAGES := haproxy socat
 
 .PHONY: deps test-deps swift build run test check bench install clean
 
@@ -42,6 +43,7 @@ check: test-deps
 	Tests/Checks/check.sh
 
 bench: test-deps
+	@Tests/Checks/install-packages.sh $(BENCH_PACKAGES)
 	Tests/Benchmarks/run.sh
 
 install: build

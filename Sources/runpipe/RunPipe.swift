@@ -18,7 +18,7 @@ import Program
       SIGTERM: nothing is accepted any more, what is open goes on for --drain-timeout. SIGINT: all ends at once. \
       SIGHUP: nothing changes.
 
-      Exit status: 0 done; 64 wrong flags; 69 the port is in use or the address not ours; 75 cut at the end of \
+      Exit status: 0 done; 64 wrong flags, or a pipe to itself; 69 the port is in use or the address not ours; 75 cut at the end of \
       --drain-timeout; 77 no privilege for the port.
       """,
     version: bwmonVersion)

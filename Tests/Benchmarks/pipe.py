@@ -88,7 +88,8 @@ class Forwarder:
         return pids
 
     def cpu(self):
-        return sum(int(f[11]) + int(f[12]) for _, f in self.tree()) / TICKS
+        # With the time of children that have ended.
+        return sum(sum(map(int, fields[11:15])) for _, fields in self.tree()) / TICKS
 
     def memory(self):
         total = 0
@@ -195,6 +196,7 @@ if __name__ == "__main__":
             print(f"{name} is not installed: left out", file=sys.stderr)
             for peer in [peer for peer in PEERS if peer.startswith(name)]:
                 del PEERS[peer]
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["cc", "-O2", "-pthread", "-o", LOAD, os.path.join(HERE, "Pipe/load.c")], check=True)
     print(f"{len(CPUS)} processors, the forwarder on {sorted(PROXY_CPUS)}, median of {RUNS} runs")
     for name, body in [("bulk", lambda: (bulk(1), bulk(8))), ("rate", rate), ("latency", latency), ("idle", idle),

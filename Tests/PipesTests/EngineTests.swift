@@ -1,0 +1,160 @@
+import Kernel
+import Model
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import Pipes
+
+/// The engine with real sockets and several threads, for what tables cannot show: races.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct EngineTests {
+  private static let message = [UInt8](repeating: 7, count: 10_000)
+
+  /// A socket that waits.
+  private struct Stream: ~Copyable {
+    let socket: TCPSocket
+    let poller: Poller
+
+    init(_ socket: consuming TCPSocket) throws {
+      let poller = try Poller()
+      try poller.add(socket, token: 1)
+      self.poller = poller
+      self.socket = socket
+    }
+
+    private func wait() {
+      var events = PollEvents(capacity: 1)
+      poller.wait(into: &events, timeout: .seconds(5))
+    }
+
+    func send(_ bytes: [UInt8]) -> Bool {
+      var start = 0
+      while start < bytes.count {
+        switch socket.send(bytes, start..<bytes.count) {
+        case .moved(let count): start += count
+        case .wouldBlock: wait()
+        case .ended: return false
+        case .failed: return false
+        }
+      }
+      return true
+    }
+
+    func receive(_ count: Int) -> Int {
+      var buffer = [UInt8](repeating: 0, count: 65536)
+      var total = 0
+      while total < count {
+        switch socket.receive(into: &buffer, atMost: min(buffer.count, count - total)) {
+        case .moved(let more): total += more
+        case .wouldBlock: wait()
+        case .ended: return total
+        case .failed: return total
+        }
+      }
+      return total
+    }
+  }
+
+  private static func loopback(_ port: UInt16) -> Endpoint {
+    Endpoint(address: IPAddress(v4: 0x7f00_0001), port: port)
+  }
+
+  /// Answers each connection with as much as it sends, until the listener has no owner.
+  private func echo(_ listener: TCPListener, _ stopped: Counter) throws {
+    try WorkerThread.start("echo") {
+      guard let poller = try? Poller(), (try? poller.add(listener, token: 1)) != nil else { return }
+      var events = PollEvents(capacity: 1)
+      while stopped.value.load(ordering: .relaxed) == 0 {
+        poller.wait(into: &events, timeout: .milliseconds(20))
+        guard let accepted = try? listener.accept(), let stream = try? Stream(accepted.intoSocket()) else {
+          continue
+        }
+        if stream.receive(Self.message.count) == Self.message.count { _ = stream.send(Self.message) }
+        _ = stream.receive(1)
+      }
+    }
+  }
+
+  private final class Counter: Sendable {
+    let value = Atomic<Int>(0)
+  }
+
+  @Test(arguments: [1, 3])
+  func `counts are exact while pipes are reloaded, limited and read under load`(threads: Int) async throws {
+    let stopped = Counter()
+    let target = try TCPListener(on: Self.loopback(0))
+    for _ in 0..<4 { try echo(target, stopped) }
+    // Ports that are free now, for the pipes to listen on.
+    let ports = try (0..<3).map { _ in try TCPListener(on: Self.loopback(0)).local.port }
+    var configurations = ports.map { port in
+      var pipe = Configuration(
+        port: port, host: "127.0.0.1", remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+      pipe.listsClients = port == ports[0]
+      return pipe
+    }
+    let meter = try PipeMeter(Array(configurations.prefix(2)), threads: threads) { _ in }
+    let (answered, running) = (Counter(), Counter())
+    for client in 0..<6 {
+      running.value.wrappingAdd(1, ordering: .relaxed)
+      try WorkerThread.start("client") {
+        for _ in 0..<20 {
+          guard let socket = try? TCPSocket(connectingTo: Self.loopback(ports[client % 2])),
+            let stream = try? Stream(socket),
+            stream.send(Self.message)
+          else { continue }
+          if stream.receive(Self.message.count) == Self.message.count {
+            answered.value.wrappingAdd(1, ordering: .relaxed)
+          }
+        }
+        running.value.wrappingSubtract(1, ordering: .releasing)
+      }
+    }
+    var total = Usage.zero
+    var round = 0
+    while running.value.load(ordering: .acquiring) > 0 {
+      round += 1
+      configurations[0].sentLimit = round % 3 == 0 ? .kibibytesPerSecond(20_000) : nil
+      try meter.reload(Array(configurations.prefix(round % 2 == 0 ? 2 : 3)))
+      for reading in meter.readings(until: .now).readings { total += reading.usage }
+      #expect(meter.report(at: Timestamp(seconds: 0)).rows.count >= 2)
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    meter.drain()
+    while !meter.isDrained { try await Task.sleep(for: .milliseconds(5)) }
+    meter.stop()
+    for reading in meter.readings(until: .now).readings { total += reading.usage }
+    stopped.value.store(1, ordering: .relaxed)
+    let expected = UInt64(120 * Self.message.count)
+    #expect(answered.value.load(ordering: .relaxed) == 120)
+    #expect(total == Usage(received: expected, sent: expected))
+    let rows = meter.report(at: Timestamp(seconds: 0)).rows
+    let clients = rows.filter { if case .client = $0.subject { true } else { false } }
+    #expect(
+      clients.reduce(Usage.zero) { $0 + $1.total } == rows.first { $0.name == configurations[0].name }?.total)
+  }
+
+  @Test func `two pipes in one place, or a port that is taken, change nothing`() throws {
+    let target = try TCPListener(on: Self.loopback(0))
+    let taken = try TCPListener(on: Self.loopback(0))
+    let free = try TCPListener(on: Self.loopback(0)).local.port
+    let pipe = Configuration(
+      port: free, host: "127.0.0.1", remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+    var other = pipe
+    other.remotePort = 9
+    let meter = try PipeMeter([pipe], threads: 1) { _ in }
+    #expect(throws: PipeError.duplicate(pipe.name, other.name)) { try meter.reload([pipe, other]) }
+    other.port = taken.local.port
+    #expect(throws: PipeError.inUse(taken.local)) { try meter.reload([other]) }
+    #expect(meter.report(at: Timestamp(seconds: 0)).rows.map(\.name) == [pipe.name])
+    var loop = pipe
+    loop.remotePort = free
+    #expect(throws: PipeError.loop(name: loop.name, Self.loopback(free))) { try meter.reload([loop]) }
+    #expect(meter.report(at: Timestamp(seconds: 0)).rows.map(\.name) == [pipe.name])
+    // Another target in the same place takes the listener over.
+    other = pipe
+    other.remotePort = 9
+    try meter.reload([other])
+    #expect(meter.report(at: Timestamp(seconds: 0)).rows.map(\.name) == [other.name])
+    meter.stop()
+  }
+}
