@@ -7,7 +7,10 @@ PROGRAMS := runmonitor runpipe runaggregator
 RELEASE := .build-release
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libc6-dev
+# What a bare Debian 12 lacks: what our modules link; the compiler's headers, start files and linker (g++ brings
+# libstdc++-12-dev and libgcc-12-dev); git for the dependencies; the libraries that Swift's own tools are linked with.
+BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev g++ libc6-dev binutils git ca-certificates \
+  libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
 BENCH_PACKAGES := haproxy socat
 

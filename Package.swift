@@ -75,7 +75,7 @@ let package = Package(
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI"]),
     tests("PatternsTests", ["Patterns"]),
-    tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack"], fixtures: true),
+    tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"], fixtures: true),
     tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel"]),
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),

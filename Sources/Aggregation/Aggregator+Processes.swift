@@ -15,20 +15,20 @@ extension Aggregator {
       members.entries[index].application = nil
     }
     if members.entries[index].application != nil, members.entries[index].place != nil,
-      applications.add(reading.usage, to: members.entries[index].place, isTimed: isTimed)
+      applications.add(reading, to: members.entries[index].place, isTimed: isTimed)
     {
       return
     }
     var member = members.entries[index]
     place(&member, identity, reading.process)
-    applications.add(reading.usage, to: member.place, isTimed: isTimed)
+    applications.add(reading, to: member.place, isTimed: isTimed)
     members.entries[index] = member
   }
 
   private mutating func insert(_ reading: borrowing Reading, of identity: ProcessIdentity, isTimed: Bool) {
     var member = Member(process: reading.process, lastTick: tick)
     place(&member, identity, reading.process)
-    applications.add(reading.usage, to: member.place, isTimed: isTimed)
+    applications.add(reading, to: member.place, isTimed: isTimed)
     for (identity, member) in members.insert(member, for: identity) {
       applications.leave(identity.pid, from: member.place)
       withoutRoom += 1

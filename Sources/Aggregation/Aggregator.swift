@@ -94,7 +94,7 @@ public struct Aggregator: Sendable {
     case .pipe(let name):
       let claim = rules.claim(pipe: name)
       abandonedSearches += UInt64(claim.abandonedSearches)
-      applications.add(reading.usage, to: applications.handle(for: claim.application), isTimed: isTimed)
+      applications.add(reading, to: applications.handle(for: claim.application), isTimed: isTimed)
     case .forwarded, .kernel, .unattributed:
       remainders[reading.owner, default: (.zero, .zero)].total += reading.usage
       if isTimed { remainders[reading.owner]?.moved += reading.usage }

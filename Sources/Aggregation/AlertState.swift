@@ -33,7 +33,7 @@ struct AlertState: Sendable {
     var count = 1
     /// When it was last told.
     var told: ContinuousClock.Instant
-    /// Since when it is clear, nil while it is not.
+    /// Since when it is clear or gone, nil while it is neither.
     var clearSince: ContinuousClock.Instant?
   }
 
@@ -80,15 +80,12 @@ struct AlertState: Sendable {
 
   private mutating func update(_ before: Firing, _ seen: Observation, _ rule: ThresholdRule) -> Change? {
     var firing = before
-    if seen.isGone {
-      phase = .quiet
-      return .resolved(.gone)
-    }
-    if seen.isClear {
+    // Who runs one short process after the other is gone between two of them: that must hold, too.
+    if seen.isGone || seen.isClear {
       let start = firing.clearSince ?? seen.start
       guard seen.end - start < rule.keepFiring else {
         phase = .quiet
-        return .resolved(.below)
+        return .resolved(seen.isGone ? .gone : .below)
       }
       firing.clearSince = start
       phase = .firing(firing)

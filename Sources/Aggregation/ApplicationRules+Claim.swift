@@ -2,16 +2,16 @@ import Model
 import Patterns
 
 extension ApplicationRules {
-  /// The application of a process: by a rule for its command line; with `inherit` by one for its nearest
+  /// The application of a process: by a rule for its command line, unit or container; with `inherit` by one for its nearest
   /// ancestor; with `autoGroup` by its program or script; else its command line.
   public func claim(_ process: ProcessDescription) -> Claim {
     var abandoned = 0
-    if let rule = rule(for: process.commandLine, &abandoned) {
+    if let rule = rule(for: process.commandLine, process.place, &abandoned) {
       return claim(rule.name, .rule(Claim.Source(rule)), abandoned)
     }
     if inherit {
       for ancestor in process.ancestors {
-        guard let rule = rule(for: ancestor, &abandoned) else { continue }
+        guard let rule = rule(for: ancestor, ProcessPlace(), &abandoned) else { continue }
         return claim(rule.name, .inherited(Claim.Source(rule), ancestor: ancestor), abandoned)
       }
     }
@@ -19,26 +19,39 @@ extension ApplicationRules {
     return claim(process.commandLine, .nobody, abandoned)
   }
 
-  /// The application of a pipe: by a rule for its name, else its name.
+  /// The application of a pipe: by a rule for command lines that fits its name, else its name.
   public func claim(pipe name: String) -> Claim {
     var abandoned = 0
-    guard let rule = rule(for: name, &abandoned) else { return claim(name, .nobody, abandoned) }
+    guard let rule = rule(for: name, ProcessPlace(), &abandoned) else {
+      return claim(name, .nobody, abandoned)
+    }
     return claim(rule.name, .rule(Claim.Source(rule)), abandoned)
   }
 
-  /// Says who claims a command line that a user typed: its words are divided at spaces.
+  /// Says who claims a command line that a user typed: its words are divided at spaces. Rules for units and
+  /// containers cannot be asked; how many would have had their say before is counted in `unasked`.
   public func explain(commandLine: String) -> Claim {
     let isKernelThread = commandLine.hasPrefix("[") && commandLine.hasSuffix("]")
     let words = isKernelThread ? [] : commandLine.split(separator: " ").map(String.init)
-    return claim(
+    var claim = claim(
       ProcessDescription(
         identity: ProcessIdentity(pid: 0, startTime: 0), uid: 0, executable: nil, arguments: words,
         commandLine: commandLine))
+    let earlier = rules.prefix { claim.reason != .rule(Claim.Source($0)) }
+    claim.unasked = earlier.count { $0.subject != .commandLine }
+    return claim
   }
 
-  private func rule(for commandLine: String, _ abandoned: inout Int) -> Rule? {
+  private func rule(for commandLine: String, _ place: ProcessPlace, _ abandoned: inout Int) -> Rule? {
     for rule in rules {
-      switch rule.pattern.search(commandLine) {
+      let subject =
+        switch rule.subject {
+        case .commandLine: Optional(commandLine)
+        case .unit: place.unit
+        case .container: place.container
+        }
+      guard let subject else { continue }
+      switch rule.pattern.search(subject) {
       case .found: return rule
       case .notFound: continue
       case .gaveUp: abandoned += 1

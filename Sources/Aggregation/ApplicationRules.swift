@@ -2,16 +2,29 @@ import INI
 import Model
 import Patterns
 
-/// What makes an application of processes: the first rule whose expression occurs in the command line.
+/// What makes an application of processes: the first rule whose expression occurs in the command line, or in the
+/// name of the systemd unit or container.
 public struct ApplicationRules: Sendable {
   /// The section of the file that holds the rules.
   public static let section = "Application"
 
-  /// A `name=expression` of the file.
+  /// A `name=expression`, `name=unit:expression` or `name=container:expression` of the file.
   public struct Rule: Sendable {
+    /// What an expression is searched in; its value stands before the expression, but for the command line.
+    public enum Subject: String, Sendable, CaseIterable {
+      /// All arguments joined by spaces.
+      case commandLine = ""
+      /// The name of the systemd unit, `nginx.service`.
+      case unit = "unit:"
+      /// The identifier's first twelve digits, or the name, of the container.
+      case container = "container:"
+    }
+
     /// The application, as it is written.
     public let name: String
-    /// What its command lines contain.
+    /// What the expression is searched in.
+    public let subject: Subject
+    /// What is searched for.
     public let pattern: Pattern
     /// The file of the rule.
     public let file: String
@@ -48,9 +61,7 @@ public struct ApplicationRules: Sendable {
             + hint)
       }
       for entry in section.entries {
-        rules.append(
-          Rule(
-            name: entry.key, pattern: try Pattern(entry, of: section), file: section.file, line: entry.line))
+        rules.append(try Rule(entry, of: section))
       }
     }
     self.rules = rules
@@ -59,21 +70,38 @@ public struct ApplicationRules: Sendable {
   }
 }
 
-extension Pattern {
-  /// Compiles the value of an entry; an error with its line where it is empty, wrong or of several lines.
+extension ApplicationRules.Rule {
+  /// Compiles an entry; an error with its line where its expression is empty, wrong or of several lines.
   init(_ entry: INIEntry, of section: INISection) throws(INIError) {
-    guard !entry.value.isEmpty else {
+    subject =
+      Subject.allCases.first { $0 != .commandLine && entry.value.hasPrefix($0.rawValue) } ?? .commandLine
+    _ = try section.singleLine(entry.key)
+    pattern = try Pattern(entry, of: section, after: subject.rawValue)
+    name = entry.key
+    file = section.file
+    line = entry.line
+  }
+}
+
+extension Pattern {
+  /// Compiles the value of `key`, nil where it is not set; an error with its line where it is empty, wrong or of
+  /// several lines.
+  init?(_ key: String, of section: INISection) throws(INIError) {
+    guard let entry = try section.singleLine(key) else { return nil }
+    try self.init(entry, of: section)
+  }
+
+  /// Compiles the value of an entry, without the word `prefix` that it begins with and spaces behind it; an error
+  /// with its line where it is empty or wrong.
+  init(_ entry: INIEntry, of section: INISection, after prefix: String = "") throws(INIError) {
+    let expression =
+      prefix.isEmpty ? entry.value : String(entry.value.dropFirst(prefix.count).drop { $0 == " " })
+    guard !expression.isEmpty else {
       throw section.error(
         at: entry, "\(entry.key) has no regular expression: write .* if it is meant for everything")
     }
-    guard !entry.value.contains("\n") else {
-      throw section.error(
-        at: entry,
-        "\(entry.key) goes on in the next line, which is indented: write it in one line, or unindent the next"
-      )
-    }
     do {
-      try self.init(entry.value)
+      try self.init(expression)
     } catch {
       throw section.error(at: entry, "\(entry.key): \(error); correct it")
     }

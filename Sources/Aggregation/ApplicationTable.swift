@@ -13,6 +13,7 @@ struct ApplicationTable: Sendable {
     var tenant: UInt32
     var total = Usage.zero
     var moved = Usage.zero
+    var certainty = Certainty()
     /// The living processes, by pid; one pid twice while a process that ended is not yet known to have.
     var pids: [Int32] = []
     var lastTick: Int
@@ -62,7 +63,10 @@ struct ApplicationTable: Sendable {
 
   /// Adds bytes to an application, or to `(evicted)` without one. False, and nothing is added, if the
   /// application has left its place.
-  @discardableResult mutating func add(_ usage: Usage, to handle: Handle?, isTimed: Bool) -> Bool {
+  @discardableResult mutating func add(
+    _ reading: borrowing Reading, to handle: Handle?, isTimed: Bool
+  ) -> Bool {
+    let usage = reading.usage
     guard let handle else {
       evicted += usage
       if isTimed { evictedMoved += usage }
@@ -70,6 +74,7 @@ struct ApplicationTable: Sendable {
     }
     guard slots[handle.slot].tenant == handle.tenant else { return false }
     slots[handle.slot].total += usage
+    slots[handle.slot].certainty = slots[handle.slot].certainty + reading.certainty
     if isTimed { slots[handle.slot].moved += usage }
     slots[handle.slot].lastTick = tick
     return true
@@ -94,7 +99,8 @@ struct ApplicationTable: Sendable {
     for slot in slots {
       rows.append(
         UsageRow(
-          name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved))
+          name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved,
+          certainty: slot.certainty))
     }
   }
 

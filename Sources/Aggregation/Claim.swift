@@ -9,13 +9,13 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public let file: String
     /// Its line.
     public let line: Int
-    /// Its expression.
+    /// Its expression, with what it is searched in: `unit:^nginx`.
     public let pattern: String
   }
 
   /// What decided.
   public enum Reason: Sendable, Hashable {
-    /// A rule that matches the own command line.
+    /// A rule that matches the own command line, unit or container.
     case rule(Source)
     /// A rule that matches the command line of an ancestor.
     case inherited(Source, ancestor: String)
@@ -31,27 +31,32 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
   public let reason: Reason
   /// How many searches were given up on the way.
   public let abandonedSearches: Int
+  /// How many rules could not be asked because the unit and container are not known.
+  public internal(set) var unasked = 0
 
   /// One line for a terminal: `Web: group.cfg:12: nginx|httpd`.
   public var description: String {
     let name = application.escapingControlCharacters
-    let abandoned =
+    var remarks =
       abandonedSearches == 0 ? "" : " (searches given up: \(abandonedSearches); simplify the rules above it)"
+    if unasked > 0 {
+      remarks += " (rules before it for units and containers, which a command line does not tell: \(unasked))"
+    }
     switch reason {
-    case .rule(let source): return "\(name): \(source)" + abandoned
+    case .rule(let source): return "\(name): \(source)" + remarks
     case .inherited(let source, let ancestor):
-      return "\(name): \(source) (by its ancestor \(ancestor.escapingControlCharacters))" + abandoned
-    case .program: return "\(name): no rule claims it, it is grouped by its program" + abandoned
+      return "\(name): \(source) (by its ancestor \(ancestor.escapingControlCharacters))" + remarks
+    case .program: return "\(name): no rule claims it, it is grouped by its program" + remarks
     case .nobody:
       return "\(name): no rule claims it, it stands for itself; add a line to [\(ApplicationRules.section)]"
-        + abandoned
+        + remarks
     }
   }
 }
 
 extension Claim.Source: CustomStringConvertible {
   init(_ rule: ApplicationRules.Rule) {
-    self.init(file: rule.file, line: rule.line, pattern: rule.pattern.source)
+    self.init(file: rule.file, line: rule.line, pattern: rule.subject.rawValue + rule.pattern.source)
   }
 
   /// `file:line: expression`.

@@ -12,14 +12,16 @@ extension ThresholdRule {
   private static let day = Duration.seconds(86_400)
 
   /// Reads a section of a notification file; throws an error for a wrong value, a clear level above its
-  /// threshold or without one, and a section without any threshold.
+  /// threshold or without one, and a section without any threshold. One whose thresholds are all 0 says nothing, as
+  /// in the original, with a warning.
   ///
   /// Keys that are not in `keys` are left to others.
   public init(_ section: INISection) throws(INIError) {
     let both = try section.rate("notification_threshold")
     let received = try Self.level(of: section, "in", default: both)
     let sent = try Self.level(of: section, "out", default: both)
-    guard received != nil || sent != nil else {
+    let hasLimit = received != nil || sent != nil
+    guard hasLimit || Self.thresholds.contains(where: { section.entry($0) != nil }) else {
       throw section.error(
         "[\(section.name)] has no limit: set in_threshold or out_threshold to more than 0, in kB/s")
     }
@@ -29,8 +31,10 @@ extension ThresholdRule {
       hold: try section.seconds("for", in: .zero...Self.day) ?? .zero,
       keepFiring: try section.seconds("keep_firing_for", in: .zero...Self.day) ?? .zero,
       repeatInterval: try section.seconds("repeat", in: .seconds(1)...Self.day * 31),
-      warnings: Self.warnings(of: section))
+      warnings: Self.warnings(of: section) + (hasLimit ? [] : [Self.noLimit(of: section)]))
   }
+
+  private static let thresholds = ["in_threshold", "out_threshold", "notification_threshold"]
 
   private static func level(
     of section: INISection, _ direction: String, default both: Double?
@@ -55,9 +59,9 @@ extension ThresholdRule {
   }
 
   private static func filter(of section: INISection) throws(INIError) -> Filter {
-    guard let entry = section.entry("process_filter"), !entry.value.isEmpty else { return .applications }
-    if remainders.contains(entry.value) { return .remainder(entry.value) }
-    return .matching(try Pattern(entry, of: section))
+    guard let text = section.text("process_filter"), !text.isEmpty else { return .applications }
+    if remainders.contains(text) { return .remainder(text) }
+    return try Pattern("process_filter", of: section).map(Filter.matching) ?? .applications
   }
 
   /// The rows that a filter can only name, not match.
@@ -65,6 +69,13 @@ extension ThresholdRule {
     let owners = [Owner.forwarded, .kernel] + Owner.Reason.allCases.map(Owner.unattributed)
     return Set(owners.compactMap(\.remainderName) + [UsageRow.evictedName])
   }()
+
+  private static func noLimit(of section: INISection) -> Warning {
+    Warning(
+      code: "no_limit",
+      text: "\(section.file):\(section.line): [\(section.name)] has no limit, so it never says anything: set "
+        + "in_threshold or out_threshold to more than 0, or remove the section.")
+  }
 
   private static func warnings(of section: INISection) -> [Warning] {
     guard let entry = section.entry("notification_threshold") else { return [] }

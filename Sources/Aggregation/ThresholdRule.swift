@@ -28,7 +28,7 @@ public struct ThresholdRule: Sendable {
   public let interval: Duration
   /// How long the average must be above the threshold before an alert is raised.
   public let hold: Duration
-  /// How long it must not be above the clear level before the alert is over.
+  /// How long it must not be above the clear level, or be gone, before the alert is over.
   public let keepFiring: Duration
   /// The time between two repetitions of an alert; nil for none.
   public let repeatInterval: Duration?

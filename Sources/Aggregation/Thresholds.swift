@@ -90,7 +90,8 @@ public struct Thresholds: Sendable {
     var alerts: [Alert] = []
     for key in missing.sorted() {
       alerts += applications[key]?.observe(nil, span, rules, watched) ?? []
-      applications[key] = nil
+      // What fires may be kept firing for a while after its end.
+      if applications[key]?.isActive != true { applications[key] = nil }
     }
     for key in forgettable { applications[key] = nil }
     return alerts

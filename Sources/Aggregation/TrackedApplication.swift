@@ -68,6 +68,9 @@ struct TrackedApplication: Sendable {
     isIdle && activities.isEmpty && windows.allSatisfy(\.isEmpty)
   }
 
+  /// True while something fires or is on the way to it.
+  var isActive: Bool { !activities.isEmpty }
+
   /// Starts to watch for the rule at position `index`.
   mutating func watch(_ index: Int, _ rule: ThresholdRule) {
     watches.append(Watch(index, rule, window: window(of: rule.intervalNanoseconds)))

@@ -32,9 +32,6 @@ public struct INIFile: Sendable, Hashable {
     sections = parser.finish()
   }
 
-  /// The section with the given name.
-  public func section(named name: String) -> INISection? { sections.first { $0.name == name } }
-
   /// The lines between `\n`, `\r\n` and `\r`, which Python all takes for ends of lines; a byte order mark is
   /// not part of the first.
   private static func lines(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {

@@ -9,22 +9,25 @@ extension INISection {
     return entry.value
   }
 
+  /// The entry of `key` whose value must not go on in a second line; nil where the section does not set it.
+  ///
+  /// For values that an indented line below would change without a word, such as regular expressions.
+  public func singleLine(_ key: String) throws(INIError) -> INIEntry? {
+    guard let entry = entry(key) else { return nil }
+    guard !entry.value.contains("\n") else {
+      throw error(
+        at: entry,
+        "\(entry.key) goes on in the next line, which is indented: write it in one line, or unindent the next"
+      )
+    }
+    return entry
+  }
+
   /// The whole number of `key`, nil where it is not set; an error for another text or outside `range`.
   public func integer(_ key: String, in range: ClosedRange<Int>) throws(INIError) -> Int? {
     guard let entry = entry(key) else { return nil }
     guard let number = Int(entry.value), range.contains(number) else {
       throw wrong(entry, "a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
-
-  /// The number of `key`, nil where it is not set; an error for another text or outside `range`.
-  ///
-  /// Digits with an optional sign and a decimal point: no exponents, no `inf`.
-  public func number(_ key: String, in range: ClosedRange<Double>) throws(INIError) -> Double? {
-    guard let entry = entry(key) else { return nil }
-    guard let number = Self.decimal(entry.value[...]), range.contains(number) else {
-      throw wrong(entry, "a number from \(Self.short(range.lowerBound)) to \(Self.short(range.upperBound))")
     }
     return number
   }

@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 
 /// Why Linux did not answer. Each description ends with what to do.
@@ -8,6 +9,8 @@ public enum KernelError: Error, Sendable, Hashable {
   case unsupported(String)
   /// Connections are tracked but their bytes are not counted.
   case accountingOff
+  /// An nft table of the name that we need belongs to another process.
+  case tableTaken(String)
   /// A system call failed.
   case failed(String, Errno)
   /// The table changed under every attempt to read it.
@@ -28,10 +31,11 @@ extension KernelError: CustomStringConvertible {
     case .accountingOff:
       "connections are tracked but bytes are not counted: run `sysctl -w net.netfilter.nf_conntrack_acct=1`, "
         + "or start with --enable-tracking."
-    case .failed(let operation, .noSpace):
-      "\(operation): no space left on device. Free some there, or write elsewhere."
+    case .tableTaken(let table):
+      "the nft table inet \(table) belongs to another process (`nft list table inet \(table)`): end that one, or "
+        + "start without --keep-tracking."
     case .failed(let operation, let errno):
-      "\(operation): \(errno.description). Try again; if it stays, please report it with this line."
+      "\(operation): \(errno.description). \(Self.advice(errno))"
     case .neverConsistent(let attempts):
       "the connection table changed during each of \(attempts) attempts to read it: raise "
         + "net.netfilter.nf_conntrack_buckets, or try --source procfs."
@@ -45,5 +49,26 @@ extension KernelError: CustomStringConvertible {
     "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep \(programPath)"
   }
 
-  private static var programPath: String { SymbolicLink.target(of: "/proc/self/exe") ?? "PROGRAM" }
+  /// What to do where a system call failed: the machine's state is not our bug.
+  private static func advice(_ errno: Errno) -> String {
+    switch errno {
+    case .noSpace: "Free some space there, or write elsewhere."
+    case .noMemory: "Free memory, or raise the limit of this service (systemd: MemoryMax=)."
+    case .noBufferSpace: "The kernel is short of memory for network buffers: free some, and start again."
+    case .ioError: "Look for a failing disk or terminal in the kernel's log (`dmesg`)."
+    case .tooManyOpenFiles: "Raise the limit of open files (`ulimit -n`; systemd: LimitNOFILE=)."
+    case .tooManyOpenFilesInSystem: "Raise it with `sysctl -w fs.file-max=NUMBER`, or find who holds so many."
+    default: "Try again; if it stays, please report it with this line."
+    }
+  }
+
+  private static var programPath: String {
+    var path = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    do throws(Errno) {
+      let count = try OpenFile("/proc/self", isFolder: true).readLink("exe", into: &path)
+      return String(decoding: path[..<count], as: UTF8.self)
+    } catch {
+      return "PROGRAM"
+    }
+  }
 }

@@ -11,7 +11,7 @@ public struct Balance: Sendable, Hashable {
   public var kernel: Usage
   /// Bytes without a known owner, by reason.
   public var unattributed: [Owner.Reason: Usage]
-  /// How much of `attributed` the filters keep out of the rows.
+  /// How much of all the filters keep out of the rows, whatever part it belongs to.
   public var hidden: Usage
   /// How much of all moved between two ends of this host.
   public var loopback: Usage
@@ -78,10 +78,16 @@ public struct Health: Sendable, Hashable {
   public var failedReads: UInt64 = 0
   /// Sockets, descriptors, names and parts of command lines that did not fit what is set aside for them.
   public var dropped: UInt64 = 0
+  /// Other network namespaces that processes are in now and that were looked into.
+  public var namespaces = 0
+  /// Other network namespaces that processes are in now and that could not be looked into: too many, or denied.
+  public var unreadNamespaces = 0
   /// Owners whose row was folded into `(evicted)` because there were too many.
   public var evicted: UInt64 = 0
   /// Searches of a user's regular expression that were given up because they took too long.
   public var abandonedSearches: UInt64 = 0
+  /// Reports that were not written because the reader of the output was too slow.
+  public var skippedReports: UInt64 = 0
   /// Notifications that were not run because too many waited.
   public var droppedNotifications: UInt64 = 0
 
@@ -100,8 +106,11 @@ public struct Health: Sendable, Hashable {
     left.denied += right.denied
     left.failedReads += right.failedReads
     left.dropped += right.dropped
+    left.namespaces += right.namespaces
+    left.unreadNamespaces += right.unreadNamespaces
     left.evicted += right.evicted
     left.abandonedSearches += right.abandonedSearches
+    left.skippedReports += right.skippedReports
     left.droppedNotifications += right.droppedNotifications
   }
 }

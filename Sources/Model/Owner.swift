@@ -21,5 +21,35 @@ public enum Owner: Sendable, Hashable {
     case noSocket = "no_socket"
     /// The socket is known, its process may not be read.
     case denied
+    /// The socket is known, and no process that can be seen holds it: the kernel's own, or one handed around.
+    case noHolder = "no_holder"
+  }
+}
+
+/// How sure it is that bytes are their owner's.
+public struct Certainty: Sendable, Hashable {
+  /// How the owner was found.
+  public enum Match: String, Sendable, Hashable {
+    /// By the socket that the kernel gives the flow's packets to.
+    case exact
+    /// By being the only one who can have moved them: the only raw socket, the only listener of a port.
+    case relaxed
+  }
+
+  /// How the owner was found; relaxed if that is so of any of its bytes.
+  public var match: Match
+  /// True if another process holds one of the sockets as well.
+  public var isShared: Bool
+
+  /// Makes a certainty; without arguments, the full one.
+  public init(match: Match = .exact, isShared: Bool = false) {
+    self.match = match
+    self.isShared = isShared
+  }
+
+  /// Of two, what is less sure.
+  public static func + (left: Certainty, right: Certainty) -> Certainty {
+    Certainty(
+      match: left.match == .relaxed ? .relaxed : right.match, isShared: left.isShared || right.isShared)
   }
 }

@@ -31,11 +31,13 @@ public struct ProcessDescription: Sendable, Hashable {
   public var commandLine: String
   /// The command lines of its ancestors, the parent's first; empty unless asked for.
   public var ancestors: [String]
+  /// Its control group, unit, container and network namespace.
+  public var place: ProcessPlace
 
   /// Makes a description.
   public init(
     identity: ProcessIdentity, uid: UInt32, executable: String?, arguments: [String], commandLine: String,
-    ancestors: [String] = []
+    ancestors: [String] = [], place: ProcessPlace = ProcessPlace()
   ) {
     self.identity = identity
     self.uid = uid
@@ -43,5 +45,6 @@ public struct ProcessDescription: Sendable, Hashable {
     self.arguments = arguments
     self.commandLine = commandLine
     self.ancestors = ancestors
+    self.place = place
   }
 }

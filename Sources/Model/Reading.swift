@@ -6,12 +6,17 @@ public struct Reading: Sendable, Hashable {
   public var process: ProcessDescription?
   /// The bytes, from the owner's view.
   public var usage: Usage
+  /// How sure it is that they are the owner's.
+  public var certainty: Certainty
 
   /// Makes a reading.
-  public init(owner: Owner, process: ProcessDescription? = nil, usage: Usage) {
+  public init(
+    owner: Owner, process: ProcessDescription? = nil, usage: Usage, certainty: Certainty = Certainty()
+  ) {
     self.owner = owner
     self.process = process
     self.usage = usage
+    self.certainty = certainty
   }
 }
 

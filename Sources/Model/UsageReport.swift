@@ -22,13 +22,22 @@ public struct UsageRow: Sendable, Hashable {
   public var total: Usage
   /// Bytes in the report's interval.
   public var moved: Usage
+  /// How sure it is that all these bytes are the row's.
+  public var certainty: Certainty
+  /// Where the process runs; of other rows nothing is known.
+  public var place: ProcessPlace
 
   /// Makes a row.
-  public init(name: String, subject: Subject, total: Usage, moved: Usage) {
+  public init(
+    name: String, subject: Subject, total: Usage, moved: Usage, certainty: Certainty = Certainty(),
+    place: ProcessPlace = ProcessPlace()
+  ) {
     self.name = name
     self.subject = subject
     self.total = total
     self.moved = moved
+    self.certainty = certainty
+    self.place = place
   }
 }
 

@@ -8,10 +8,14 @@ import Model
 public struct Accounting: Sendable {
   private var ledger: FlowLedger
   private var attribution = Attribution()
+  /// Flows that ended with the last reading: their owners are needed until its bytes are settled.
+  private var gone: [FlowKey] = []
   private var filters: [MonitorFilter]
   private var remainder: Visibility
   private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
   private var abandoned: UInt64 = 0
+  /// The most verdicts that are remembered; they are only made once more.
+  private static let verdictLimit = 16_384
 
   /// Makes the accounting of one or more monitors that look at the same table. A byte counts once if any of
   /// them shows it.
@@ -21,10 +25,12 @@ public struct Accounting: Sendable {
     remainder = Visibility(ofRemainder: filters)
   }
 
-  /// Takes the table as it is now; returns the flows that moved something, and forgets those that are gone.
-  public mutating func advance(to flows: [Flow]) -> [FlowDelta] {
-    let changes = ledger.advance(to: flows)
-    attribution.forget(changes.gone)
+  /// Takes the table as it is now; returns the flows that moved something.
+  public mutating func advance(to snapshot: FlowSnapshot) -> [FlowDelta] {
+    attribution.forget(gone)
+    for sighting in snapshot.sightings { attribution.learn(sighting, of: ledger.key(of: sighting.flow)) }
+    let changes = ledger.advance(to: snapshot)
+    gone = changes.gone
     return changes.deltas
   }
 
@@ -37,9 +43,10 @@ public struct Accounting: Sendable {
 
   /// Returns the ends of these flows on this host with the sockets that fit.
   public func claims(
-    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses
+    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
+    namespaces: NamespaceIndex = NamespaceIndex()
   ) -> [Claim] {
-    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local)
+    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces)
   }
 
   /// The inodes of the sockets that fit, for asking who holds them.
@@ -50,7 +57,7 @@ public struct Accounting: Sendable {
       case .exact(let socket): inodes.insert(socket.inode)
       case .bound(let sockets), .listening(let sockets):
         for socket in sockets { inodes.insert(socket.inode) }
-      case .closing, .none: break
+      case .contested, .closing, .none: break
       }
     }
     return inodes
@@ -64,17 +71,19 @@ public struct Accounting: Sendable {
     of claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
     describe: (ProcessIdentity) -> ProcessDescription?
   ) -> (readings: [Reading], balance: Balance) {
-    let owners = attribution.settle(claims, holders: holders, isDenied: isDenied)
+    let findings = attribution.settle(claims, holders: holders, isDenied: isDenied)
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
-    for (claim, owner) in zip(claims, owners) {
-      moved[owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal)
+    var seen: [ProcessIdentity: ProcessDescription] = [:]
+    for (claim, finding) in zip(claims, findings) {
+      if let process = finding.process { seen[process.identity] = process }
+      moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }
     var readings: [Reading] = []
     readings.reserveCapacity(moved.count)
     for (owner, usage) in moved {
-      let reading = reading(owner, usage, describe)
+      let reading = reading(owner, usage) { describe($0) ?? seen[$0] }
       balance.add(usage.all, of: reading.owner)
       if reading.usage != usage.all { balance.hidden += usage.all - reading.usage }
       if !reading.usage.isZero { readings.append(reading) }
@@ -106,7 +115,8 @@ public struct Accounting: Sendable {
     guard let process = describe(identity) else {
       return Reading(owner: .unattributed(.exited), usage: remainder.shown(usage))
     }
-    return Reading(owner: owner, process: process, usage: visibility(of: process).shown(usage))
+    return Reading(
+      owner: owner, process: process, usage: visibility(of: process).shown(usage), certainty: usage.certainty)
   }
 
   /// Remembered until the process ends or runs something else.
@@ -115,6 +125,8 @@ public struct Accounting: Sendable {
       return known.visibility
     }
     let visibility = Visibility(filters, of: process.commandLine, abandoned: &abandoned)
+    // Bytes that come after the end of their process would keep its verdict for ever.
+    if verdicts.count >= Self.verdictLimit { verdicts.removeAll(keepingCapacity: true) }
     verdicts[process.identity] = (process.commandLine, visibility)
     return visibility
   }

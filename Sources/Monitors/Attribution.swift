@@ -12,8 +12,7 @@ public struct Attribution: Sendable {
     var role: Claim.Role
   }
 
-  private var remembered: [End: ProcessIdentity] = [:]
-  private var unheld: Set<UInt64> = []
+  private var remembered: [End: Finding] = [:]
 
   /// Makes an attribution that remembers nothing.
   public init() {}
@@ -21,41 +20,52 @@ public struct Attribution: Sendable {
   /// Returns one claim for each end of a flow on this host, or one for a flow that only passes through.
   ///
   /// The client's end is looked up by the original tuple, the server's by the reply tuple: whatever address
-  /// translation does, these are the addresses that the sockets have.
+  /// translation does, these are the addresses that the sockets have. An end that is not in this network
+  /// namespace may be in another: in `namespaces`.
   public func claims(
-    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses
+    of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
+    namespaces: NamespaceIndex = NamespaceIndex()
   ) -> [Claim] {
     var claims: [Claim] = []
     claims.reserveCapacity(deltas.count)
     for delta in deltas {
       let flow = flows[delta.index]
       let transport = flow.original.transport
-      let client = sockets.match(transport, local: flow.original.source, remote: flow.original.destination)
+      var client: SocketIndex.Match? = sockets.match(
+        transport, local: flow.original.source, remote: flow.original.destination)
       // The kernel answers ICMP; a ping socket here would fit by its identifier alone.
-      let server =
+      var server: SocketIndex.Match? =
         transport.isICMP
-        ? .none : sockets.match(transport, local: flow.reply.source, remote: flow.reply.destination)
-      let isClientLocal = local.contains(flow.original.source.address) || client.provesLocality
+        ? SocketIndex.Match.none
+        : sockets.match(transport, local: flow.reply.source, remote: flow.reply.destination)
+      let isClientOurs = local.contains(flow.original.source.address) || client?.provesLocality == true
       // What this host sends to a group or to all is not thereby addressed to itself.
-      let isServerLocal =
-        server.provesLocality
-        || (isClientLocal
+      let isServerOurs =
+        server?.provesLocality == true
+        || (isClientOurs
           ? local.contains(flow.reply.source.address) : local.receives(flow.reply.source.address))
-      let isLocal = isClientLocal && isServerLocal
+      if !isClientOurs {
+        let end = End(flow: delta.key, role: .client)
+        client = elsewhere(end, flow.original, namespaces, isPeerOurs: isServerOurs)
+      }
+      if !isServerOurs {
+        let end = End(flow: delta.key, role: .server)
+        server = elsewhere(end, flow.reply, namespaces, isPeerOurs: isClientOurs)
+      }
       let usage = Usage(received: delta.reply, sent: delta.original)
-      if isClientLocal {
+      if let client {
         claims.append(
           Claim(
-            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: isLocal,
+            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: server != nil,
             match: client))
       }
-      if isServerLocal {
+      if let server {
         claims.append(
           Claim(
-            flow: delta.key, role: .server, transport: transport, usage: usage.reversed, isLocal: isLocal,
-            match: server))
+            flow: delta.key, role: .server, transport: transport, usage: usage.reversed,
+            isLocal: client != nil, match: server))
       }
-      if !isClientLocal && !isServerLocal {
+      if client == nil && server == nil {
         // It came in once and left once.
         claims.append(
           Claim(
@@ -66,21 +76,51 @@ public struct Attribution: Sendable {
     return claims
   }
 
-  /// Returns the owner of each claim, in their order.
+  /// What fits the end `tuple.source` in another network namespace; nil when it is on another host. An end whose
+  /// process was known stays here as long as its flow: the namespace may have ended with the process.
+  ///
+  /// A namespace may have an address that is also another host's. With a peer in our own namespace an address
+  /// alone is no proof; what passes through us must be somebody's.
+  private func elsewhere(
+    _ end: End, _ tuple: FlowTuple, _ namespaces: NamespaceIndex, isPeerOurs: Bool
+  ) -> SocketIndex.Match? {
+    var match = namespaces.match(tuple.transport, local: tuple.source, remote: tuple.destination)
+    // The kernel answers ICMP there as here.
+    if match != nil, end.role == .server, tuple.transport.isICMP { match = SocketIndex.Match.none }
+    if let match, match != SocketIndex.Match.none || !isPeerOurs { return match }
+    return remembered[end] == nil ? nil : SocketIndex.Match.none
+  }
+
+  /// Who moved the bytes of a claim, and how sure that is.
+  public struct Finding: Sendable, Hashable {
+    /// Who.
+    public var owner: Owner
+    /// How sure.
+    public var certainty = Certainty()
+    /// What the process ran when it was seen, for when it has ended.
+    public var process: ProcessDescription?
+  }
+
+  /// Returns who moved the bytes of each claim, in their order.
   ///
   /// `holders` has the processes that hold the sockets' inodes, the oldest first; `isDenied` says that some
   /// processes could not be read. A socket that several processes hold belongs to the oldest of them.
   public mutating func settle(
     _ claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool
-  ) -> [Owner] {
-    var unheldNow: Set<UInt64> = []
-    let owners = claims.map { claim -> Owner in
-      let owner = owner(of: claim, holders, isDenied, &unheldNow)
-      if case .process(let process) = owner { remembered[End(flow: claim.flow, role: claim.role)] = process }
-      return owner
+  ) -> [Finding] {
+    let findings = claims.map { claim -> Finding in
+      let finding = find(claim, holders, isDenied)
+      if case .process = finding.owner { remember(finding, of: claim) }
+      return finding
     }
-    unheld = unheldNow
-    return owners
+    return findings
+  }
+
+  /// Remembers whose end of a flow this is, seen while its socket lived.
+  public mutating func learn(_ sighting: Sighting, of flow: FlowKey) {
+    remembered[End(flow: flow, role: sighting.isClient ? .client : .server)] = Finding(
+      owner: .process(sighting.process), certainty: Certainty(isShared: sighting.isShared),
+      process: sighting.description)
   }
 
   /// Forgets flows that are no longer in the table.
@@ -91,44 +131,61 @@ public struct Attribution: Sendable {
     }
   }
 
-  private func owner(
-    of claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool, _ unheldNow: inout Set<UInt64>
-  ) -> Owner {
-    var earlier: Owner? { remembered[End(flow: claim.flow, role: claim.role)].map(Owner.process) }
+  private mutating func remember(_ finding: Finding, of claim: Claim) {
+    let end = End(flow: claim.flow, role: claim.role)
+    var finding = finding
+    if let known = remembered[end], known.owner == finding.owner { finding.process = known.process }
+    remembered[end] = finding
+  }
+
+  private func find(
+    _ claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool
+  ) -> Finding {
+    var earlier: Finding? { remembered[End(flow: claim.flow, role: claim.role)] }
     switch claim.match {
-    case _ where claim.role == .passing: return .forwarded
+    case _ where claim.role == .passing: return Finding(owner: .forwarded)
     case .exact(let socket):
       // Most bytes of most hosts: no list is made for them.
-      if let oldest = holders[socket.inode]?.first { return .process(oldest) }
-      return holder(of: [socket], holders, isDenied, &unheldNow)
+      if let all = holders[socket.inode], let oldest = all.first {
+        return Finding(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
+      }
+      return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
-      return holder(of: sockets, holders, isDenied, &unheldNow)
+      return holder(of: sockets, holders) ?? unheldOwner(isDenied, earlier)
     case .listening(let sockets) where claim.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
-      let processes = Set(sockets.flatMap { holders[$0.inode] ?? [] })
       if let earlier { return earlier }
-      if let only = processes.first, processes.count == 1 { return .process(only) }
-      return .unattributed(processes.isEmpty ? (isDenied ? .denied : .exited) : .ambiguous)
+      let processes = Set(sockets.flatMap { holders[$0.inode] ?? [] })
+      if let only = processes.first, processes.count == 1 {
+        return Finding(owner: .process(only), certainty: Certainty(match: .relaxed))
+      }
+      return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
+    case .contested: return Finding(owner: .unattributed(.ambiguous))
     case .listening, .closing, .none:
-      return earlier ?? claim.ownerWithoutSocket
+      return earlier ?? Finding(owner: claim.ownerWithoutSocket)
     }
   }
 
-  private func holder(
-    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool,
-    _ unheldNow: inout Set<UInt64>
-  ) -> Owner {
+  /// The process that holds all of `sockets`, each by its oldest holder; nil when nobody holds any.
+  private func holder(of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
     var only: ProcessIdentity?
+    var isShared = false
     for socket in sockets {
-      guard let oldest = holders[socket.inode]?.first else { continue }
-      if let only, only != oldest { return .unattributed(.ambiguous) }
+      guard let all = holders[socket.inode], let oldest = all.first else { continue }
+      if let only, only != oldest { return Finding(owner: .unattributed(.ambiguous)) }
       only = oldest
+      isShared = isShared || all.count > 1
     }
-    if let only { return .process(only) }
-    if isDenied { return .unattributed(.denied) }
-    let inodes = sockets.map(\.inode)
-    unheldNow.formUnion(inodes)
-    // Once may be a process that ended while we looked; a socket that lives on without one is the kernel's.
-    return inodes.allSatisfy(unheld.contains) ? .kernel : .unattributed(.exited)
+    guard let only else { return nil }
+    // A raw socket sees what others of its protocol send; a bound port is the kernel's own choice.
+    let isRaw = sockets.contains { SocketIndex.isWithoutPorts($0.transport) }
+    return Finding(
+      owner: .process(only), certainty: Certainty(match: isRaw ? .relaxed : .exact, isShared: isShared))
+  }
+
+  /// Whose a socket is that no process seems to hold. Never the kernel's for want of a better name: the holder may
+  /// be hidden, in another pid namespace, or without a leading thread.
+  private func unheldOwner(_ isDenied: Bool, _ earlier: Finding?) -> Finding {
+    earlier ?? Finding(owner: .unattributed(isDenied ? .denied : .noHolder))
   }
 }

@@ -1,10 +1,11 @@
+import Kernel
 import Model
 
 /// What one flow moved since the ledger last saw it.
 public struct FlowDelta: Sendable, Hashable {
   /// Tells the flow from all others, also from an earlier one of the same tuple.
   public var key: FlowKey
-  /// Where the flow stands in the table that the ledger was given.
+  /// Where the flow stands in the snapshot that the ledger was given.
   public var index: Int
   /// Bytes in the original direction.
   public var original: UInt64
@@ -21,7 +22,7 @@ public struct FlowLedger: Sendable {
   public struct Changes: Sendable, Hashable {
     /// Flows that moved something.
     public var deltas: [FlowDelta] = []
-    /// Flows that are no longer in the table.
+    /// Flows that ended, or of which nothing will be heard any more.
     public var gone: [FlowKey] = []
   }
 
@@ -31,41 +32,72 @@ public struct FlowLedger: Sendable {
     var reply: UInt64
   }
 
+  /// An entry that left the table without a word: its final counters may still come.
+  private struct Missing: Sendable {
+    var entry: Entry
+    var tick: UInt64
+  }
+
   /// How far to look for an entry before it is set aside: a bucket rarely holds more.
   private static let lookahead = 16
+  /// How far back an entry may have been listed before: no bucket holds as many.
+  private static let bucket = 64
+  /// For how many readings the final counters of an entry are waited for. The kernel repeats for seconds what it
+  /// could not deliver.
+  private static let patience: UInt64 = 32
 
   private let seed: UInt64
   private var entries: [Entry] = []
+  private var missing: [FlowKey: Missing] = [:]
+  private var tick: UInt64 = 0
 
   /// Makes an empty ledger. `seed` keeps strangers from choosing ports whose keys collide.
   public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
 
-  /// Takes the table as it is now and returns what moved since the last call.
+  /// The key of a flow in this ledger.
+  public func key(of flow: Flow) -> FlowKey { FlowKey(flow, seed: seed) }
+
+  /// Takes the table as it is now and what has ended; returns what moved since the last call.
   ///
   /// A flow that was not there before moved all that its counters say. So did one whose counters fell: it is
   /// another flow of the same tuple. Flows without counters move nothing.
-  public mutating func advance(to flows: [Flow]) -> Changes {
+  public mutating func advance(to snapshot: FlowSnapshot) -> Changes {
+    tick += 1
     var changes = Changes()
+    var walk = Walk()
     var next: [Entry] = []
-    next.reserveCapacity(flows.count)
-    var cursor = 0
-    var skipped: [Int] = []
-    var strangers: [Int] = []
-    for index in flows.indices {
-      let entry = entry(flows[index])
-      next.append(entry)
-      if let place = find(entry.key, from: cursor) {
-        skipped.append(contentsOf: cursor..<place)
-        cursor = place + 1
+    next.reserveCapacity(snapshot.livingCount)
+    let ended = (snapshot.livingCount..<snapshot.flows.count).map { ($0, entry(snapshot.flows[$0])) }
+    let endedKeys = Set(ended.lazy.map(\.1.key))
+    for index in 0..<snapshot.livingCount {
+      let entry = entry(snapshot.flows[index])
+      // The kernel tells of the end a moment before the entry leaves the table.
+      if !endedKeys.isEmpty, endedKeys.contains(entry.key) { continue }
+      if let place = find(entry.key, from: walk.cursor) {
+        walk.skipped.append(contentsOf: walk.cursor..<place)
+        walk.cursor = place + 1
         compare(entries[place], entry, at: index, &changes)
       } else {
-        strangers.append(index)
+        // A dump that lost its place in a bucket starts the bucket again.
+        if next.suffix(Self.bucket).contains(where: { $0.key == entry.key }) { continue }
+        walk.strangers.append((index, entry))
       }
+      next.append(entry)
     }
-    skipped.append(contentsOf: cursor..<entries.count)
-    settle(strangers, among: skipped, next, &changes)
+    walk.skipped.append(contentsOf: walk.cursor..<entries.count)
+    settle(walk, ended, &changes)
     entries = next
+    forget(&changes)
     return changes
+  }
+
+  /// The walk over the table, beside the one of before.
+  private struct Walk {
+    var cursor = 0
+    /// Old entries that no new one stood beside.
+    var skipped: [Int] = []
+    /// New entries that no old one stood beside.
+    var strangers: [(index: Int, entry: Entry)] = []
   }
 
   private func entry(_ flow: Flow) -> Entry {
@@ -84,19 +116,35 @@ public struct FlowLedger: Sendable {
     return nil
   }
 
-  /// Looks for the flows without a neighbour of old among the old entries that found no flow.
-  private func settle(
-    _ strangers: [Int], among skipped: [Int], _ next: [Entry], _ changes: inout Changes
+  /// Brings together the new entries without a neighbour, the ended ones, and the old ones left over.
+  private mutating func settle(
+    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], _ changes: inout Changes
   ) {
-    var waiting = Dictionary(skipped.map { (entries[$0].key, $0) }, uniquingKeysWith: { first, _ in first })
-    for index in strangers {
-      if let place = waiting.removeValue(forKey: next[index].key) {
-        compare(entries[place], next[index], at: index, &changes)
+    for place in walk.skipped { missing[entries[place].key] = Missing(entry: entries[place], tick: tick) }
+    for (index, entry) in walk.strangers {
+      if let old = missing.removeValue(forKey: entry.key)?.entry {
+        compare(old, entry, at: index, &changes)
       } else {
-        append(next[index], at: index, next[index].original, next[index].reply, &changes)
+        append(entry, at: index, entry.original, entry.reply, &changes)
       }
     }
-    changes.gone = Array(waiting.keys)
+    for (index, entry) in ended {
+      changes.gone.append(entry.key)
+      if let old = missing.removeValue(forKey: entry.key)?.entry {
+        compare(old, entry, at: index, &changes)
+      } else {
+        append(entry, at: index, entry.original, entry.reply, &changes)
+      }
+    }
+  }
+
+  /// Gives up waiting for entries that left long ago.
+  private mutating func forget(_ changes: inout Changes) {
+    if missing.isEmpty { return }
+    let limit = tick
+    let late = missing.filter { limit - $0.value.tick >= Self.patience }.map(\.key)
+    for key in late { missing[key] = nil }
+    changes.gone += late
   }
 
   @inline(__always)

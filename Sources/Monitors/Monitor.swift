@@ -7,31 +7,38 @@ public final class Monitor: Meter {
   private let table: any FlowTable
   private var sockets: SocketTable
   private var processes: ProcessTable
+  private var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
   private var accounting: Accounting
   private let countsLookback: Bool
   private let wantsAncestors: Bool
 
-  private var flows: [Flow] = []
+  private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
+  /// Processes that had ended before their bytes were seen, since the last measurement.
+  private var ended: [ProcessIdentity] = []
   private var said: Set<String> = []
   private var opening: [Warning]
+
+  /// How long a namespace may outlive its last process because we look into it.
+  private static let longestHold = Duration.seconds(5)
 
   /// Brings the sources together; nothing is read yet.
   ///
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
-  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. `warnings` are said
-  /// with the first measurement.
+  /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
+  /// the owners of flows that this network namespace only forwards are looked for in the others. `warnings` are
+  /// said with the first measurement.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
-    wantsAncestors: Bool = false,
-    warnings: [Warning] = []
+    wantsAncestors: Bool = false, readsNamespaces: Bool = false, warnings: [Warning] = []
   ) {
     self.table = table
     self.sockets = sockets
+    namespaces = readsNamespaces ? NamespaceTable(processes) : nil
     self.processes = processes
     self.addresses = addresses
     self.countsLookback = countsLookback
@@ -44,14 +51,15 @@ public final class Monitor: Meter {
   ///
   /// Errors: those of reading the connection table, or when /proc cannot be listed.
   public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
-    var table = table
-    try table.read(into: &flows)
-    let deltas = accounting.advance(to: flows)
+    try table.read(into: &snapshot, at: now)
+    let deltas = accounting.advance(to: snapshot)
     let interval = last.map { now - $0 }
     last = now
     try processes.refresh()
+    namespaces?.refresh(processes)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     if !deltas.isEmpty && (interval != nil || countsLookback) { try attribute(deltas, to: &measurement) }
+    if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
     measurement.warnings = warnings()
     return measurement
@@ -61,37 +69,63 @@ public final class Monitor: Meter {
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
 
   private func attribute(_ deltas: [FlowDelta], to measurement: inout Measurement) throws(KernelError) {
-    let transports = Accounting.transports(of: deltas, in: flows)
+    let transports = Accounting.transports(of: deltas, in: snapshot.flows)
     try sockets.read(transports, into: &entries)
+    let local = try addresses.read()
     let claims = accounting.claims(
-      of: deltas, in: flows, sockets: SocketIndex(entries), local: try addresses.read())
+      of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
+      namespaces: namespaces(of: deltas, transports, local))
     let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
       of: claims, holders: holders, isDenied: isDenied
     ) { processes.description(of: $0, ancestors: wantsAncestors) }
-    for case .process(let identity) in measurement.readings.lazy.map(\.owner) { reported.insert(identity) }
+    for case .process(let identity) in measurement.readings.lazy.map(\.owner) {
+      // Its last bytes come after its end: the row is marked with the next report.
+      if processes.lives(identity) { reported.insert(identity) } else { ended.append(identity) }
+    }
+  }
+
+  /// The other network namespaces that may be an end of these flows, with their sockets.
+  private func namespaces(
+    of deltas: [FlowDelta], _ transports: Set<TransportProtocol>, _ local: LocalAddresses
+  ) -> NamespaceIndex {
+    var index = NamespaceIndex(namespaces?.addresses() ?? [:])
+    for namespace in index.concerned(by: deltas, in: snapshot.flows, local: local) {
+      index.insert(namespaces?.sockets(of: namespace, transports) ?? [], of: namespace)
+    }
+    return index
   }
 
   /// Of the processes that ended since the last tick, those that had moved something.
   private func takeExited() -> [ProcessIdentity] {
     let exited = processes.exited
     accounting.forget(exited)
-    return exited.filter { reported.remove($0) != nil }
+    defer { ended.removeAll() }
+    return ended + exited.filter { reported.remove($0) != nil }
   }
 
   private func health() -> Health {
     var health = Health()
-    health.flows = flows.count
-    for flow in flows where !flow.isCounted { health.uncounted += 1 }
-    for flow in flows where flow.isOffloaded { health.offloaded += 1 }
-    health.interruptedDumps = table.interrupted
-    health.malformed = table.malformed + sockets.malformed
+    health.flows = snapshot.livingCount
+    for flow in snapshot.flows.prefix(snapshot.livingCount) {
+      if !flow.isCounted { health.uncounted += 1 }
+      if flow.isOffloaded { health.offloaded += 1 }
+    }
+    let condition = table.condition
+    health.missedEvents = condition.missedEvents
+    health.interruptedDumps = condition.interrupted
+    health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
     health.denied = processes.denied
     health.failedReads = processes.failed
     health.dropped =
-      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated
+      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen
+    health.namespaces = namespaces?.answering ?? 0
+    health.unreadNamespaces = namespaces?.unread ?? 0
+    health.vanished += namespaces?.vanished ?? 0
+    health.malformed += namespaces?.malformed ?? 0
+    health.dropped += namespaces?.dropped ?? 0
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }
@@ -102,15 +136,17 @@ public final class Monitor: Meter {
     said.formUnion(opening.map(\.code))
     var found: [Warning] = []
     if let limit = ConntrackSettings.limit(),
-      let warning = Warning.tableNearlyFull(count: flows.count, limit: limit)
+      let warning = Warning.tableNearlyFull(count: snapshot.livingCount, limit: limit)
     {
       found.append(warning)
     }
+    let unread = namespaces?.unread ?? 0
+    if unread > 0 { found.append(.unreadNamespaces(unread)) }
     if processes.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
       found.append(.denied(processes.denied))
     }
-    if !said.contains(Warning.uncountedCode), let warning = uncountedWarning() { found.append(warning) }
-    if flows.contains(where: \.isOffloaded) { found.append(.offloaded) }
+    if let warning = uncountedWarning() { found.append(warning) }
+    if snapshot.flows.contains(where: \.isOffloaded) { found.append(.offloaded) }
     return opening + found.filter { said.insert($0.code).inserted }
   }
 }
@@ -118,24 +154,26 @@ public final class Monitor: Meter {
 extension Monitor {
   /// Flows without counters are older than accounting, or it was turned off under us.
   private func uncountedWarning() -> Warning? {
-    let count = flows.count { !$0.isCounted }
-    return count == 0 ? nil : .uncounted(count, isAccounting: ConntrackSettings.isAccounting() ?? true)
+    if ConntrackSettings.isAccounting() == false { return .accountingOff }
+    let count = snapshot.flows.prefix(snapshot.livingCount).count { !$0.isCounted }
+    return count == 0 ? nil : .uncounted(count)
   }
 }
 
 extension Warning {
-  fileprivate static let uncountedCode = "uncounted"
-
-  fileprivate static func uncounted(_ count: Int, isAccounting: Bool) -> Warning {
+  fileprivate static func uncounted(_ count: Int) -> Warning {
     Warning(
-      code: uncountedCode,
-      text: isAccounting
-        ? "connections whose bytes the kernel does not count: \(count). They began before accounting was turned "
-          + "on and stay uncounted until they are made anew: turn it on at boot, with "
-          + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
-        : "byte accounting was turned off while we measure, so new connections are not counted: run "
-          + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+      code: "uncounted",
+      text:
+        "connections whose bytes the kernel does not count: \(count). They began before accounting was turned on "
+        + "and stay uncounted until they are made anew: turn it on at boot, with "
+        + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
   }
+
+  fileprivate static let accountingOff = Warning(
+    code: "accounting_off",
+    text: "byte accounting was turned off while we measure, so new connections are not counted: run "
+      + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
 
   fileprivate static func denied(_ count: Int) -> Warning {
     Warning(
@@ -143,6 +181,14 @@ extension Warning {
       text:
         "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
         + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
+  }
+
+  fileprivate static func unreadNamespaces(_ count: Int) -> Warning {
+    Warning(
+      code: "unread_namespaces",
+      text: "\(count) network namespaces could not be looked into, so what their processes move counts as "
+        + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
+    )
   }
 
   fileprivate static let offloaded = Warning(

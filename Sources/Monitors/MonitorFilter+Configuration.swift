@@ -15,7 +15,7 @@ extension MonitorFilter {
   }
 
   private static func pattern(_ key: String, _ section: INISection) throws(INIError) -> [Pattern] {
-    guard let entry = section.entry(key), !entry.value.isEmpty else { return [] }
+    guard let entry = try section.singleLine(key), !entry.value.isEmpty else { return [] }
     do throws(PatternError) { return [try Pattern(entry.value)] } catch {
       throw section.error(at: entry, "\(key): \(error)")
     }

@@ -8,9 +8,11 @@ public struct ProcessTotals: Sendable {
   private struct Line {
     var name: String
     var uid: UInt32 = 0
+    var place = ProcessPlace()
     var total = Usage.zero
     var moved = Usage.zero
     var isExited = false
+    var certainty = Certainty()
     var lastActive: UInt64 = 0
   }
 
@@ -41,7 +43,9 @@ public struct ProcessTotals: Sendable {
   /// Returns all rows as they are now.
   public func report(at time: Timestamp) -> UsageReport {
     var rows = lines.map { owner, line in
-      UsageRow(name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved)
+      UsageRow(
+        name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved,
+        certainty: line.certainty, place: line.place)
     }
     if !evicted.isZero {
       rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
@@ -56,8 +60,10 @@ public struct ProcessTotals: Sendable {
     if let process = reading.process {
       line.name = process.commandLine
       line.uid = process.uid
+      line.place = process.place
     }
     line.total += reading.usage
+    line.certainty = line.certainty + reading.certainty
     if movesNow { line.moved += reading.usage }
     line.lastActive = tick
     lines[reading.owner] = line

@@ -10,6 +10,8 @@ public struct SocketIndex: Sendable {
     case bound([SocketEntry])
     /// Sockets that wait for connections to this port, all equally near; never empty.
     case listening([SocketEntry])
+    /// Sockets in more than one network namespace, all equally near.
+    case contested
     /// Only a socket that its process has closed already.
     case closing
     /// None.
@@ -25,6 +27,8 @@ public struct SocketIndex: Sendable {
   /// Where in `sockets` a pair of ends is, by its bits as FlowKey mixes them: a tenth of the memory, and of the
   /// hashing, of the pair itself.
   private var pairs: [UInt64: Int] = [:]
+  /// Sockets with the same pair of ends as another (SO_REUSEPORT, or one address on two links): rare.
+  private var twins: [UInt64: [Int]] = [:]
   private var ports: [Port: [SocketEntry]] = [:]
   private var raw: [TransportProtocol: [SocketEntry]] = [:]
 
@@ -45,8 +49,9 @@ public struct SocketIndex: Sendable {
       ports[Port(transport: socket.transport, number: socket.local.port), default: []].append(socket)
     } else {
       let bits = bits(socket.transport, socket.local, socket.remote)
+      guard let old = pairs.updateValue(place, forKey: bits), sockets[old].inode != 0 else { return }
       // A closed socket may linger beside the one that uses the same ends again.
-      if let old = pairs.updateValue(place, forKey: bits), sockets[old].inode != 0 { pairs[bits] = old }
+      if socket.inode == 0 { pairs[bits] = old } else { twins[bits, default: []].append(old) }
     }
   }
 
@@ -54,10 +59,17 @@ public struct SocketIndex: Sendable {
   public func match(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
     if Self.isWithoutPorts(transport) { return rawMatch(transport, local: local, remote: remote) }
     let pair = pair(transport, local, remote)
-    if let pair, pair.inode != 0 { return .exact(pair) }
+    if let pair, pair.inode != 0 {
+      let others = twins.isEmpty ? nil : twins[bits(transport, local, remote)]
+      guard let others else { return .exact(pair) }
+      return .bound(others.map { sockets[$0] }.filter { $0.local == local && $0.remote == remote } + [pair])
+    }
     let nearest = nearest(ports[Port(transport: transport, number: local.port)] ?? [], to: local.address)
     guard let first = nearest.first else { return pair == nil ? .none : .closing }
-    return first.state == .listening ? .listening(nearest) : .bound(nearest)
+    guard first.state == .listening else { return .bound(nearest) }
+    // A connection belongs to the listener only until it is accepted: it has a socket, and nobody holds it yet.
+    guard let pair, pair.state == .open else { return pair == nil ? .none : .closing }
+    return .listening(nearest)
   }
 
   /// The socket with exactly these ends. Of two pairs with the same bits, which one in 2^64 has, one is not found;

@@ -33,10 +33,13 @@ struct Visibility: Sendable {
 struct SplitUsage: Sendable {
   var remote = Usage.zero
   var local = Usage.zero
+  /// How sure it is that all of it is the owner's.
+  var certainty = Certainty()
 
   var all: Usage { remote + local }
 
-  mutating func add(_ usage: Usage, isLocal: Bool) {
+  mutating func add(_ usage: Usage, isLocal: Bool, _ certainty: Certainty) {
+    self.certainty = self.certainty + certainty
     if isLocal { local += usage } else { remote += usage }
   }
 }

@@ -4,7 +4,8 @@ public import Model
 ///
 /// `2012-11-01 12:00:00: wget exceeding 'in' bandwidth limit      50.00:     123.45 kB/s (246.90 %)`: local time,
 /// application, limit, value, value in percent of the limit; a kB is 1024 bytes. A repetition is the same line, as
-/// the original wrote it each second. One that is over says `no longer exceeding`, and why unless the rate fell.
+/// the original wrote it each second. One that is over says `no longer exceeding`, and why unless the rate fell; one
+/// whose limit a new configuration took away says that alone, since the rate may be above it still.
 public struct AlertLine: Sendable, Hashable, CustomStringConvertible {
   /// The longest application name that is shown uncut, in Unicode scalars.
   public static let nameLimit = 50
@@ -17,11 +18,17 @@ public struct AlertLine: Sendable, Hashable, CustomStringConvertible {
     let name = alert.subject.escapingControlCharacters.shortened(to: Self.nameLimit)
     let limit = alert.threshold.kibibytesPerSecond
     let value = alert.value.kibibytesPerSecond
-    let amounts = "\(limit.fixed(2).rightAligned(in: 10)): \(value.fixed(2).rightAligned(in: 10)) kB/s"
-    let percent = "(\((value / limit * 100).fixed(2)) %)"
+    let shownLimit = limit.fixed(2).rightAligned(in: 10)
+    let subject = "\(alert.time.local): \(name)"
+    let level = "'\(alert.direction.oldName)' bandwidth limit \(shownLimit)"
+    let amount = "\(value.fixed(2).rightAligned(in: 10)) kB/s (\((value / limit * 100).fixed(2)) %)"
     description =
-      "\(alert.time.local): \(name) \(alert.state.verb) '\(alert.direction.oldName)' bandwidth limit "
-      + "\(amounts) \(percent)\(alert.state.ending)"
+      switch alert.state {
+      case .firing, .repeated: "\(subject) exceeding \(level): \(amount)"
+      case .resolved(.below): "\(subject) no longer exceeding \(level): \(amount)"
+      case .resolved(.gone): "\(subject) no longer exceeding \(level): \(amount), the application is gone"
+      case .resolved(.removed): "\(subject) \(level) kB/s removed by a new configuration"
+      }
   }
 }
 
@@ -31,23 +38,6 @@ extension Alert.Direction {
     switch self {
     case .received: "in"
     case .sent: "out"
-    }
-  }
-}
-
-extension Alert.State {
-  fileprivate var verb: String {
-    switch self {
-    case .firing, .repeated: "exceeding"
-    case .resolved: "no longer exceeding"
-    }
-  }
-
-  fileprivate var ending: String {
-    switch self {
-    case .firing, .repeated, .resolved(.below): ""
-    case .resolved(.gone): ", the application is gone"
-    case .resolved(.removed): ", the rule was removed"
     }
   }
 }

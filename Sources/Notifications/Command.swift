@@ -21,9 +21,7 @@ public struct Command: Sendable, Hashable {
     var since: Timestamp
   }
 
-  var episode: Episode {
-    Episode(rule: alert.rule, subject: alert.subject, direction: alert.direction, since: alert.since)
-  }
+  var episode: Episode { Episode(alert) }
 
   var isRepetition: Bool {
     if case .repeated = alert.state { true } else { false }
@@ -31,6 +29,12 @@ public struct Command: Sendable, Hashable {
 
   var isResolved: Bool {
     if case .resolved = alert.state { true } else { false }
+  }
+}
+
+extension Command.Episode {
+  init(_ alert: Alert) {
+    self.init(rule: alert.rule, subject: alert.subject, direction: alert.direction, since: alert.since)
   }
 }
 

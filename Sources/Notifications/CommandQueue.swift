@@ -16,7 +16,8 @@ public struct CommandQueue: Sendable {
   private let places: Int
   private let capacity: Int
   private var waiting: [Command] = []
-  private var running: Set<String> = []
+  /// The timeout of what runs, by its rule.
+  private var running: [String: Duration] = [:]
   /// Episodes whose firing was dropped and of which nothing was started since.
   private var unannounced: Set<Command.Episode> = []
   private static let mostUnannounced = 1024
@@ -33,6 +34,14 @@ public struct CommandQueue: Sendable {
   /// How many commands wait.
   public var waitingCount: Int { waiting.count }
 
+  /// How many commands run.
+  public var runningCount: Int { running.count }
+
+  /// The longest that one of those that run and wait may take; zero without any.
+  public var longestTimeout: Duration {
+    max(running.values.max() ?? .zero, waiting.map(\.rule.timeout).max() ?? .zero)
+  }
+
   /// Takes a command, unless its rule does not want it or another says the same.
   public mutating func add(_ command: Command) {
     if isCovered(command) { return }
@@ -48,8 +57,9 @@ public struct CommandQueue: Sendable {
     var started = [Command]()
     var index = 0
     while running.count < places, index < waiting.count {
-      if running.insert(waiting[index].rule.rule).inserted {
+      if running[waiting[index].rule.rule] == nil {
         let command = waiting.remove(at: index)
+        running[command.rule.rule] = command.rule.timeout
         unannounced.remove(command.episode)
         started.append(command)
       } else {
@@ -60,7 +70,7 @@ public struct CommandQueue: Sendable {
   }
 
   /// Frees the place of the command of `rule`, which has ended.
-  public mutating func finish(rule: String) { running.remove(rule) }
+  public mutating func finish(rule: String) { running[rule] = nil }
 
   /// Drops all that waits, and returns how many that were.
   public mutating func dropWaiting() -> Int {

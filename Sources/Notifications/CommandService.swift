@@ -32,6 +32,7 @@ public struct CommandService: Sendable {
           group.addTask { await nextCommand() }
         case .closed:
           isOpen = false
+          if let warning = awaited(queue) { warn(warning) }
           group.addTask { await endOfDraining() }
         case .ended(let command, let outcome):
           queue.finish(rule: command.rule.rule)
@@ -57,6 +58,18 @@ public struct CommandService: Sendable {
   private func endOfDraining() async -> Happening {
     try? await Task.sleep(for: Self.drainTime)
     return .tooLate
+  }
+
+  /// What to say before the end waits for commands: how many, and for how long at most.
+  private func awaited(_ queue: CommandQueue) -> Warning? {
+    guard !queue.isIdle else { return nil }
+    let count = queue.runningCount + queue.waitingCount
+    let start = queue.waitingCount > 0 ? Self.drainTime : .zero
+    let limit = start + queue.longestTimeout + runner.grace
+    return Warning(
+      code: "notifications_awaited",
+      text: "the end waits for \(count) notification \(count == 1 ? "command" : "commands"), at most "
+        + "\(limit.inSeconds.fixed(1)) s: SIGKILL does not wait, lower command_timeout to wait less.")
   }
 
   private static func warning(of dropped: Int) -> Warning? {

@@ -11,11 +11,14 @@ public struct Notifier: Sendable {
   private let commands: AsyncStream<Command>.Continuation
   private let drops = DropCounter()
   private var rules: [String: CommandRule] = [:]
-  /// Rules that the last reload took away: their alerts end after it.
-  private var retired: [String: CommandRule] = [:]
+  /// The rules that the alerts which still go on began with: a reload may take them away before the end is told.
+  private var begun: [Command.Episode: CommandRule] = [:]
+  private var hasForgotten = false
 
   /// The most alerts that wait for the service to look at them.
   static let capacity = 1024
+  /// The most alerts that go on at a time whose rule is remembered.
+  static let mostBegun = 16_384
 
   /// Makes a notifier for the commands of `rules`, on the host of this name. What commands write goes to the
   /// descriptor `output`, stderr unless told; `warn` is called with one warning for each rule whose command
@@ -37,21 +40,32 @@ public struct Notifier: Sendable {
   public var dropped: UInt64 { drops.total }
 
   /// Has the command of the alert's rule run, if it has one; returns at once.
-  public func submit(_ alert: Alert) {
-    guard let rule = rules[alert.rule] ?? retiredRule(of: alert) else { return }
+  public mutating func submit(_ alert: Alert) {
+    guard let rule = rule(of: alert) else { return }
     if case .dropped = commands.yield(Command(alert: alert, rule: rule)) { drops.countUnread() }
   }
 
   /// Uses `rules` for all alerts that are submitted from now on; alerts that only end now still find the rule
   /// that they began with. The last of two rules of one name counts.
   public mutating func reload(rules: [CommandRule]) {
-    let old = self.rules
     self.rules = Dictionary(rules.map { ($0.rule, $0) }) { _, last in last }
-    retired = old.filter { self.rules[$0.key] == nil }
   }
 
-  private func retiredRule(of alert: Alert) -> CommandRule? {
-    if case .resolved = alert.state { retired[alert.rule] } else { nil }
+  private mutating func rule(of alert: Alert) -> CommandRule? {
+    let episode = Command.Episode(alert)
+    switch alert.state {
+    case .repeated: return rules[alert.rule]
+    case .firing:
+      guard let rule = rules[alert.rule] else { return nil }
+      if begun.count < Self.mostBegun { begun[episode] = rule } else { hasForgotten = true }
+      return rule
+    case .resolved(let why):
+      let old = begun.removeValue(forKey: episode)
+      // A new rule of the same name knows nothing of what the removed one said.
+      let rule = why == .removed ? old ?? rules[alert.rule] : rules[alert.rule] ?? old
+      if rule == nil, hasForgotten { drops.countUnread() }
+      return rule
+    }
   }
 
   /// Takes no more alerts: the service ends when the commands of those before have ended.

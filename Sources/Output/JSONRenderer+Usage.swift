@@ -44,7 +44,20 @@ extension UsageRow {
       writer.field("received_rate", rates.received)
       writer.field("sent_rate", rates.sent)
       if case .process(_, _, let exited) = subject { writer.field("exited", exited) }
+      if subject != .remainder { writer.field("match", certainty.match.rawValue) }
+      if certainty.isShared { writer.field("shared", true) }
+      place.write(to: &writer)
     }
+  }
+}
+
+extension ProcessPlace {
+  /// Only what is known.
+  fileprivate func write(to writer: inout JSONWriter) {
+    if let networkNamespace { writer.field("netns", networkNamespace) }
+    if let cgroup { writer.field("cgroup", cgroup) }
+    if let unit { writer.field("unit", unit) }
+    if let container { writer.field("container", container) }
   }
 }
 
@@ -85,5 +98,8 @@ extension Health {
     writer.field("evicted", evicted)
     writer.field("abandoned_searches", abandonedSearches)
     writer.field("dropped_notifications", droppedNotifications)
+    writer.field("skipped_reports", skippedReports)
+    writer.field("namespaces", namespaces)
+    writer.field("unread_namespaces", unreadNamespaces)
   }
 }

@@ -54,6 +54,7 @@ extension Owner.Reason {
     switch self {
     case .exited: "exited"
     case .ambiguous: "ambiguous"
+    case .noHolder: "no holder"
     case .noSocket: "no socket"
     case .denied: "denied"
     }

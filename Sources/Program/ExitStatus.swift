@@ -24,7 +24,7 @@ public enum ExitStatus: Int32, Sendable {
       switch error {
       case .notPermitted: .noPermission
       case .unsupported, .accountingOff: .unavailable
-      case .failed, .neverConsistent: .temporary
+      case .failed, .neverConsistent, .tableTaken: .temporary
       case .unreadable: .configuration
       }
   }

@@ -28,35 +28,68 @@ public struct ReportLoop: ~Copyable {
     self.startsAtOnce = startsAtOnce
   }
 
-  /// Runs until the count is reached, a signal ends it or nobody reads the output any more.
+  /// How many readings in a row may fail before the program gives up.
+  private static let patience = 10
+  /// How long a slow reader is waited for when a signal ends the program.
+  private static let farewell = Duration.seconds(1)
+
+  /// Runs until the count is reached, a signal ends it or nobody reads the output any more; returns which.
   ///
-  /// `measure` is asked at the start and at each tick; `show` is given what it returned, but for the start
-  /// without `startsAtOnce`. `show` says whether anybody still reads. `reload` is called at SIGHUP. Returns why it
-  /// ended.
-  @discardableResult public func run<Report>(
-    measure: (ContinuousClock.Instant) throws(KernelError) -> Report,
-    show: (Report) throws(KernelError) -> StandardOutput.Outcome,
-    reload: () -> Void = {}
+  /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
+  /// `startsAtOnce`. A reading that fails is said and made up for at the next tick, unless it is the first or the
+  /// tenth in a row. `reload` is called at SIGHUP. A reader that is slow delays nothing.
+  @discardableResult public func run(
+    on screen: inout Screen, _ diagnostics: Diagnostics,
+    measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {}
   ) throws(KernelError) -> Ending {
     var reports = 0
+    var failures = 0
     let first = try measure(.now)
+    var outcome = StandardOutput.Outcome.written
     if startsAtOnce {
-      guard try show(first) == .written else { return .outputClosed }
+      outcome = try screen.show(first)
       reports += 1
     }
-    while reports < count ?? .max {
-      switch try ticker.wait() {
-      case .outputClosed: return .outputClosed
+    func attempt() throws(KernelError) {
+      do throws(KernelError) {
+        outcome = try screen.show(try measure(.now))
+        reports += 1
+        failures = 0
+      } catch {
+        failures += 1
+        if failures >= Self.patience { throw error }
+        diagnostics.warning("\(error) Nothing is lost yet: the next reading makes up for it.")
+      }
+    }
+    while outcome != .closed && reports < count ?? .max {
+      switch try ticker.wait(isOutputWaiting: outcome == .waiting) {
+      case .outputClosed: outcome = .closed
+      case .outputWritable: outcome = try screen.flush()
       case .signal(.hangup): reload()
       case .signal(.resize): continue
       case .signal(let signal):
-        _ = try show(try measure(.now))
+        try attempt()
+        if outcome == .waiting { try screen.finish(within: Self.farewell) }
         return signal == .interrupt ? .interrupted : .terminated
-      case .tick:
-        guard try show(try measure(.now)) == .written else { return .outputClosed }
-        reports += 1
+      case .tick: try attempt()
       }
     }
-    return .counted
+    return outcome == .closed ? .outputClosed : try handOver(outcome, screen: &screen)
+  }
+
+  /// All reports are made: waits until a slow reader has them, or a signal comes.
+  private func handOver(
+    _ outcome: StandardOutput.Outcome, screen: inout Screen
+  ) throws(KernelError) -> Ending {
+    var outcome = outcome
+    while outcome == .waiting {
+      switch try ticker.wait(isOutputWaiting: true) {
+      case .outputWritable: outcome = try screen.flush()
+      case .outputClosed: outcome = .closed
+      case .signal(.interrupt), .signal(.terminate): return .counted
+      case .signal, .tick: continue
+      }
+    }
+    return outcome == .closed ? .outputClosed : .counted
   }
 }

@@ -6,6 +6,7 @@ import Output
 public struct Screen {
   private var renderer: any Renderer
   private let repaints: Bool
+  private var output = OutputQueue()
 
   /// Makes the renderer for `format`; `style` says what the plain lines show. On a terminal the table is
   /// painted over the last one; without NO_COLOR it is emphasised.
@@ -24,31 +25,37 @@ public struct Screen {
     }
   }
 
-  /// Writes `events` in their order; returns whether anybody still reads.
+  /// Writes `events` in their order, as far as the reader takes them now; what becomes of the rest is told by
+  /// `flush`. A report that a slow reader has no room for is left out, and counted in the next one's health.
   public mutating func show(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
-    for event in events {
-      guard try show(event) == .written else { return .closed }
-    }
-    return .written
+    try output.write(events.map { text(of: $0) }.joined())
   }
 
-  private mutating func show(_ event: Event) throws(KernelError) -> StandardOutput.Outcome {
-    guard repaints else {
-      let text = renderer.render(event)
-      return text.isEmpty ? .written : try StandardOutput.write(text)
+  /// Writes what the reader takes now of what waits.
+  public mutating func flush() throws(KernelError) -> StandardOutput.Outcome { try output.flush() }
+
+  /// Waits at most `limit` for a slow reader.
+  mutating func finish(within limit: Duration) throws(KernelError) { try output.finish(within: limit) }
+
+  private mutating func text(of event: Event) -> String {
+    var event = event
+    if case .usage(var report) = event {
+      report.health.skippedReports = output.skipped
+      event = .usage(report)
     }
-    guard case .usage(let report) = event else { return .written }
+    guard repaints else { return renderer.render(event) }
+    guard case .usage(let report) = event else { return "" }
     let messages = StandardError.isTerminal ? StandardError.recent : []
     let frame = Self.table(isTerminal: true).frame(report, messages: messages.map { String($0.dropLast()) })
     // Home, each line with what was behind it cleared, then clear all below (ECMA-48 CUP, EL, ED).
     let lines = frame.map { $0 + "\u{1b}[K" }.joined(separator: "\r\n")
-    return try StandardOutput.write("\u{1b}[H" + lines + "\u{1b}[J")
+    return "\u{1b}[H" + lines + "\u{1b}[J"
   }
 
   /// Leaves the cursor below what was painted, for whatever is written next.
-  public func end() {
+  public mutating func end() {
     // Nobody is left to tell when this fails.
-    if repaints { _ = try? StandardOutput.write("\r\n") }
+    if repaints { _ = try? output.write("\r\n") }
   }
 
   private static func table(isTerminal: Bool) -> TableRenderer {

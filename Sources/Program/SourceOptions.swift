@@ -18,8 +18,19 @@ public struct SourceOptions: ParsableArguments {
   @Flag(help: "With --enable-tracking: leave both on at the end.")
   public var keepTracking = false
 
+  /// Whether to look into other network namespaces; absent for where that is allowed.
+  @Flag(
+    inversion: .prefixedNo,
+    help:
+      "Name the owners of what containers and other network namespaces move. (default: with CAP_SYS_ADMIN, as root has)"
+  )
+  public var namespaces: Bool?
+
   /// For ArgumentParser.
   public init() {}
+
+  /// Whether to look into other network namespaces. Asked for without CAP_SYS_ADMIN, /proc must do: slower.
+  public var readsNamespaces: Bool { namespaces ?? Capabilities.mayEnterNamespaces }
 
   /// Refuses combinations that make no sense.
   public mutating func validate() throws {

@@ -118,14 +118,12 @@ import Program
         let monitor = Monitor(
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit, warnings: warnings)
+          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
         var watch = Watch(configuration, monitor, pipes, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
-        try loop.run { (now) throws(KernelError) in
+        try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
           try watch.tick(until: now, at: WallClock.now())
-        } show: { (events) throws(KernelError) in
-          try screen.show(events)
         } reload: {
           watch.reload(files)
         }

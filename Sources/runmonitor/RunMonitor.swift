@@ -69,18 +69,16 @@ import Program
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
-      warnings: warnings)
+      readsNamespaces: source.readsNamespaces, warnings: warnings)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
-    try loop.run { (now) throws(KernelError) in
+    try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
       let time = WallClock.now()
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }
       totals.add(measurement)
       return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(totals.report(at: time))]
-    } show: { (events) throws(KernelError) in
-      try screen.show(events)
     }
   }
 }

@@ -50,7 +50,7 @@ import Program
     do {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: false)
       let meter = try open(try ActivatedListeners.take(), diagnostics)
-      try forward(meter, loop)
+      try forward(meter, loop, diagnostics)
     } catch let error as KernelError {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
@@ -74,14 +74,14 @@ extension RunPipe {
     }
   }
 
-  private func forward(_ meter: PipeMeter, _ loop: borrowing ReportLoop) throws {
+  private func forward(
+    _ meter: PipeMeter, _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
+  ) throws {
     var screen = Screen(report.format, style: .totals)
     defer { screen.end() }
-    let ending = try loop.run { (now) throws(KernelError) in
+    let ending = try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
       _ = meter.readings(until: now)
-      return meter.report(at: WallClock.now())
-    } show: { (report) throws(KernelError) in
-      try screen.show([.usage(report)])
+      return [.usage(meter.report(at: WallClock.now()))]
     }
     let cut = ending == .terminated ? try drain(meter, &screen) : 0
     meter.stop()

@@ -36,6 +36,14 @@ import Testing
       "[Application]\nok=a\nweb=nginx(",
       "f:3: web: the regular expression is wrong after 6 characters: missing closing parenthesis; correct it"
     ),
+    (
+      "[Application]\nweb=unit:  ",
+      "f:2: web has no regular expression: write .* if it is meant for everything"
+    ),
+    (
+      "[Application]\nweb=container:a(",
+      "f:2: web: the regular expression is wrong after 2 characters: missing closing parenthesis; correct it"
+    ),
     ("[Application]\nweb=", "f:2: web has no regular expression: write .* if it is meant for everything"),
     (
       "[Application]\nweb=nginx\n  ssh=sshd",
@@ -48,6 +56,52 @@ import Testing
       try ApplicationRules(try INIFile(name: "f", bytes: text.utf8), autoGroup: false, inherit: false)
     }
     #expect(error?.description == expected)
+  }
+
+  @Test(arguments: [
+    ("a", ProcessPlace(unit: "nginx.service"), "Web"), ("nginx", ProcessPlace(), "nginx"),
+    ("a", ProcessPlace(unit: "session-4.scope", container: "0123456789ab"), "Box"),
+    ("sshd", ProcessPlace(unit: "nginx.service", container: "web"), "Web"),
+    ("sshd", ProcessPlace(container: "web"), "SSH"), ("a", ProcessPlace(container: "web"), "Named"),
+    ("a", ProcessPlace(cgroup: "/nginx.service"), "a"), ("a", ProcessPlace(unit: ""), "a"),
+    ("unit:x", ProcessPlace(), "Literal"), ("Unit:^x", ProcessPlace(), "Upper"),
+    ("a", ProcessPlace(unit: "container:y.service"), "Nested"),
+  ])
+  func `rules look at units and containers as well`(
+    commandLine: String, place: ProcessPlace, application: String
+  ) throws {
+    let rules = try rules(
+      "Web=unit:^nginx\\.service$", "Box=container:^0123", "SSH=sshd", "Named=container:   web$",
+      "Literal=[u]nit:x", "Upper=Unit:\\^x", "Nested=unit:container:y")
+    var process = process(1, commandLine)
+    process.place = place
+    #expect(rules.claim(process).application == application)
+  }
+
+  @Test func `the unit of an ancestor is not known, and a pipe has none`() throws {
+    let lines = try rules("All=unit:.*", "Boxes=container:.*", "SSH=sshd", inherit: true)
+    #expect(lines.claim(process(1, "x", ancestors: ["sshd: a"])).application == "SSH")
+    #expect(lines.claim(pipe: "sshd-pipe").application == "SSH")
+    #expect(lines.claim(pipe: "pipe").application == "pipe")
+  }
+
+  @Test(arguments: [
+    ("sshd", "SSH: group.cfg:3: sshd" + unasked(1)), ("vim", "Editor: group.cfg:5: vim" + unasked(2)),
+    (
+      "cat", "cat: no rule claims it, it stands for itself; add a line to [Application]" + unasked(3)
+    ),
+  ])
+  func `explain says which rules a command line does not answer`(commandLine: String, expected: String) throws
+  {
+    let lines = try rules("Web=unit:^nginx", "SSH=sshd", "Box=container:a", "Editor=vim", "Late=unit:b")
+    #expect(lines.explain(commandLine: commandLine).description == expected)
+    var nginx = process(1, "x")
+    nginx.place.unit = "nginx.service"
+    #expect(lines.claim(nginx).description == "Web: group.cfg:2: unit:^nginx")
+  }
+
+  private static func unasked(_ count: Int) -> String {
+    " (rules before it for units and containers, which a command line does not tell: \(count))"
   }
 
   @Test func `a file without rules claims nothing`() throws {

@@ -66,11 +66,27 @@ func thresholdRules(_ text: String) throws(INIError) -> [ThresholdRule] {
     #expect(rule.warnings[0].text.hasSuffix("write in_threshold and out_threshold instead."))
   }
 
+  @Test(arguments: ["in_threshold=0\nout_threshold=0", "in_threshold=0", "notification_threshold=0"])
+  func `a limit of 0 is none, as in the original, with a warning`(lines: String) throws {
+    let rule = try #require(try thresholdRules("[r]\n" + lines).first)
+    #expect(rule.received == nil && rule.sent == nil)
+    let warning = try #require(rule.warnings.last)
+    #expect(warning.code == "no_limit")
+    #expect(
+      warning.text
+        == "n.cfg:1: [r] has no limit, so it never says anything: set in_threshold or out_threshold to "
+        + "more than 0, or remove the section.")
+  }
+
   @Test(arguments: [
     ("[r]", "n.cfg:1: [r] has no limit: set in_threshold or out_threshold to more than 0, in kB/s"),
     (
-      "[r]\nin_threshold=0\nout_threshold=0",
-      "n.cfg:1: [r] has no limit: set in_threshold or out_threshold to more than 0, in kB/s"
+      "[r]\nin_threshold=50\nprocess_filter=curl\n  interval=5",
+      "n.cfg:3: process_filter goes on in the next line, which is indented: write it in one line, or unindent the next"
+    ),
+    (
+      "[r]\nin_threshold=50\nprocess_filter=(forwarded)\n  interval=5",
+      "n.cfg:3: process_filter goes on in the next line, which is indented: write it in one line, or unindent the next"
     ),
     (
       "[r]\nin_threshold=fast",

@@ -5,12 +5,33 @@ import Testing
 
 @Suite struct ThresholdsLifetimeTests {
   @Test func `an application whose last process ended is gone`() throws {
-    var watching = try Watching("[r]\nin_threshold=100\ninterval=10\nkeep_firing_for=60")
+    var watching = try Watching("[r]\nin_threshold=100\ninterval=10")
     for _ in 0..<15 { watching.tick(1000) }
     // The tick of its end still has bytes.
     watching.tick(500, pids: [])
     for _ in 0..<30 { watching.tick(0, pids: []) }
     #expect(watching.told == ["10 firing received app", "17 gone received app"])
+    #expect(watching.thresholds.trackedCount == 0)
+  }
+
+  @Test func `an alert is kept firing while the application is gone, too`() throws {
+    var watching = try Watching("[r]\nin_threshold=100\nkeep_firing_for=5")
+    // A loop of short processes: between two of them nothing is left.
+    for second in 0..<40 { watching.tick(second % 4 == 0 ? 1000 : 0, pids: second % 4 == 0 ? [7] : []) }
+    #expect(watching.told == ["1 firing received app"])
+    for _ in 0..<10 { watching.tick(0, pids: []) }
+    #expect(watching.told == ["1 firing received app", "42 gone received app"])
+    #expect(watching.thresholds.trackedCount == 0)
+  }
+
+  @Test func `an alert is kept firing without a row, too`() throws {
+    var watching = try Watching("[r]\nin_threshold=100\nkeep_firing_for=3")
+    watching.tick(200)
+    for _ in 0..<2 { watching.tick(rows: []) }
+    watching.tick(200)
+    #expect(watching.told == ["1 firing received app"])
+    for _ in 0..<4 { watching.tick(rows: []) }
+    #expect(watching.told == ["1 firing received app", "7 gone received app"])
     #expect(watching.thresholds.trackedCount == 0)
   }
 

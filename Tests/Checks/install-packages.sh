@@ -11,7 +11,13 @@ command -v apt-get >/dev/null || {
   exit 1
 }
 sudo=
-[ "$(id -u)" = 0 ] || sudo=sudo
+if [ "$(id -u)" != 0 ]; then
+  sudo=sudo
+  command -v sudo >/dev/null || {
+    echo "These Debian packages are needed: ${missing[*]}. Install them as root, or install sudo." >&2
+    exit 1
+  }
+fi
 export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -qq
 $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -98,10 +98,10 @@ func shown(_ file: INIFile) -> String {
     #expect(large?.description == "f:1: the file is longer than 1048576 bytes: shorten or split it")
   }
 
-  @Test func `sections and keys are found by name`() throws {
+  @Test func `keys are found in any case, names are kept as they are written`() throws {
     let file = try read("[SSH]\nProcess_Filter=ssh\n")
-    #expect(file.section(named: "ssh") == nil)
-    let section = try #require(file.section(named: "SSH"))
+    let section = try #require(file.sections.first)
+    #expect(section.name == "SSH")
     #expect(section.text("process_filter") == "ssh")
     #expect(section.text("PROCESS_FILTER") == "ssh")
     #expect(section.entry("process_filter")?.key == "Process_Filter")

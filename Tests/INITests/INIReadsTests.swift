@@ -17,17 +17,28 @@ import Testing
   }
 
   @Test(arguments: [
-    ("0", 0.0), ("42", 42), ("0.5", 0.5), (".5", 0.5), ("5.", 5), ("-2.25", -2.25), ("+1", 1),
+    ("0", Duration.zero), ("0.5", .milliseconds(500)), (".5", .milliseconds(500)), ("5.", .seconds(5)),
+    ("-2.25", .milliseconds(-2250)), ("+1", .seconds(1)),
   ])
-  func `numbers with decimals`(text: String, number: Double) throws {
-    #expect(try section(text).number("k", in: -10...50) == number)
+  func `numbers with decimals`(text: String, duration: Duration) throws {
+    #expect(try section(text).seconds("k", in: .seconds(-10) ... .seconds(50)) == duration)
   }
 
-  @Test(arguments: ["", ".", "-", "x", "1e3", "0x10", "inf", "nan", "1,5", "1.2.3", "--1", "51", "1 %"])
-  func `what is no number of the range`(text: String) throws {
+  @Test(arguments: ["", ".", "-", "x", "1e3", "0x10", "inf", "nan", "1,5", "1.2.3", "--1", "1 %"])
+  func `what is no number`(text: String) throws {
     let section = try section(text)
-    let error = #expect(throws: INIError.self) { try section.number("k", in: -10...50.5) }
-    #expect(error?.description == "f:2: k=\"\(text)\" must be a number from -10 to 50.5")
+    let error = #expect(throws: INIError.self) { try section.seconds("k", in: .zero ... .seconds(50)) }
+    #expect(error?.description == "f:2: k=\"\(text)\" must be a number of seconds, for example 10 or 0.5")
+  }
+
+  @Test func `a value of one line is told from one that an indented line goes on with`() throws {
+    let section = try read("[s]\nk=curl\n  exclude=wget\nl=curl\n\n").sections[0]
+    #expect(try section.singleLine("l")?.value == "curl")
+    #expect(try section.singleLine("m") == nil)
+    let error = #expect(throws: INIError.self) { try section.singleLine("k") }
+    #expect(
+      error?.description
+        == "f:2: k goes on in the next line, which is indented: write it in one line, or unindent the next")
   }
 
   @Test(arguments: [
@@ -123,7 +134,6 @@ import Testing
     let section = try read("[s]").sections[0]
     #expect(section.text("k") == nil)
     #expect(try section.integer("k", in: 0...1) == nil)
-    #expect(try section.number("k", in: 0...1) == nil)
     #expect(try section.boolean("k") == nil)
     #expect(try section.seconds("k", in: .zero ... .seconds(1)) == nil)
     #expect(try section.rate("k") == nil)

@@ -1,4 +1,5 @@
 import Glibc
+import Lab
 import Model
 import Testing
 
@@ -86,7 +87,7 @@ import Testing
     #expect(sockets[v6.inode]?.local == Endpoint(address: .anyV6, port: v6.port))
   }
 
-  @Test(.enabled(if: ProcessesPrivileges.isRoot, "raw sockets need root"), arguments: [true, false])
+  @Test(.needs(.namespaces), arguments: [true, false])
   func `raw sockets come with their protocol and without ports`(usesNetlink: Bool) throws {
     let icmp = try SocketsOpened(AF_INET, SOCK_RAW, .icmp, bindTo: nil)
     let any = try SocketsOpened(AF_INET6, SOCK_RAW, TransportProtocol(rawValue: 253), bindTo: nil)
@@ -99,7 +100,7 @@ import Testing
     #expect(sockets[any.inode]?.local == Endpoint(address: .anyV6, port: 0))
   }
 
-  @Test(.enabled(if: ProcessesPrivileges.isRoot, "a network namespace of our own needs root"))
+  @Test(.needs(.namespaces))
   func `ping sockets come with their identifier`() {
     var thread = pthread_t()
     // A thread of its own: what it enters ends with it.

@@ -58,6 +58,9 @@ public final class NetworkNamespace: Sendable {
     try await run("sysctl -n \(key)").trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  /// What tells it from all others: N of `net:[N]`.
+  public var inode: UInt64 { Self.inode("\(Self.folder)/\(name)") ?? 0 }
+
   /// Removes what test runs that were killed have left.
   private static func removeLeftovers() {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Something that a test needs of the machine and that not every machine has.
@@ -13,6 +14,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   case wireguard
   /// Dummy interfaces.
   case dummy
+  /// Control groups of version 2 that root may divide.
+  case cgroups
   /// io_uring, which some hosts forbid.
   case uring = "io_uring"
 
@@ -41,22 +44,33 @@ public enum Requirement: String, Sendable, CaseIterable {
     if try await isMissing() { try Test.cancel("needs \(rawValue)") }
   }
 
+  /// Whether io_uring_setup(2) gets as far as looking for its parameters, of which there are none: kernels without
+  /// it and all that may forbid it (sysctl, seccomp) answer before.
+  private static var hasRings: Bool {
+    // The C library has no function for it, and its syscall(2) is hidden from Swift.
+    typealias Call = @convention(c) (CLong, CLong, CLong) -> CLong
+    guard let symbol = unsafe dlsym(nil, "syscall") else { return false }
+    let call = unsafe unsafeBitCast(symbol, to: Call.self)
+    let setup = 425
+    return call(setup, 1, 0) < 0 && errno == EFAULT
+  }
+
   /// Tries it out.
   public func isAvailable() async -> Bool {
     do {
       switch self {
-      case .uring:
-        let setting =
-          FileManager.default.contents(atPath: "/proc/sys/kernel/io_uring_disabled") ?? Data("2".utf8)
-        return setting.first != UInt8(ascii: "2")
+      case .uring: return Self.hasRings
       case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
+      case .cgroups:
+        _ = try ControlGroup("probe-\(UInt32.random(in: 0 ... .max))")
+        return true
       default: break
       }
       let namespace = try await NetworkNamespace()
       switch self {
       case .netem: try await namespace.run("tc qdisc add dev lo root netem delay 1ms")
       case .wireguard, .dummy: try await namespace.ip("link add lab0 type \(rawValue)")
-      case .namespaces, .sctp, .uring: break
+      case .namespaces, .sctp, .uring, .cgroups: break
       }
       return true
     } catch { return false }

@@ -120,8 +120,27 @@ import Testing
       let inode = host.socket(.tcp, "*:80", state: .listening)
       host.holders[inode] = pids.map(Scenario.process)
     }
+    host.unaccepted("10.0.0.1:80", "192.0.2.9:5000")
     host.flow(1, .tcp, "192.0.2.9:5000", "10.0.0.1:80", bytes: (7, 9))
     #expect(host.tick().owners == [owner: Usage(7, 9)], "\(name)")
+  }
+
+  @Test func `a connection that was closed unseen is not its listener's`() {
+    var host = Scenario()
+    host.socket(.tcp, "*:80", state: .listening, heldBy: 3)
+    host.flow(1, .tcp, "192.0.2.9:5000", "10.0.0.1:80", bytes: (7, 9))
+    #expect(host.tick().owners == [.unattributed(.noSocket): Usage(7, 9)])
+    host.socket(.tcp, "10.0.0.1:80", "192.0.2.9:5000", state: .closing)
+    host.flow(1, .tcp, "192.0.2.9:5000", "10.0.0.1:80", bytes: (8, 10))
+    #expect(host.tick().owners == [.unattributed(.noSocket): Usage(1, 1)])
+  }
+
+  @Test(arguments: [([Int32(3), 4], Owner.unattributed(.ambiguous)), ([3, 3], .pid(3))])
+  func `two sockets with the same ends belong to one process or to nobody`(pids: [Int32], owner: Owner) {
+    var host = Scenario()
+    for pid in pids { host.socket(.udp, "10.0.0.1:7000", "192.0.2.9:9000", heldBy: pid) }
+    host.flow(1, .udp, "10.0.0.1:7000", "192.0.2.9:9000", bytes: (7, 9))
+    #expect(host.tick().owners == [owner: Usage(9, 7)])
   }
 
   @Test func `a listener on the client's own port proves nothing`() {
@@ -134,8 +153,10 @@ import Testing
   @Test func `the accepted socket corrects the listener`() {
     var host = Scenario()
     host.socket(.tcp, "*:80", state: .listening, heldBy: 3)
+    host.unaccepted("10.0.0.1:80", "192.0.2.9:5000")
     host.flow(1, .tcp, "192.0.2.9:5000", "10.0.0.1:80", bytes: (7, 9))
     #expect(host.tick().owners == [.pid(3): Usage(7, 9)])
+    host.sockets.removeLast()
     host.socket(.tcp, "10.0.0.1:80", "192.0.2.9:5000", heldBy: 5)
     host.flow(1, .tcp, "192.0.2.9:5000", "10.0.0.1:80", bytes: (8, 19))
     #expect(host.tick().owners == [.pid(5): Usage(1, 10)])
@@ -242,13 +263,13 @@ import Testing
     #expect(host.tick().owners == [.pid(4): Usage(0, 102_000)])
   }
 
-  @Test func `a socket that nobody holds is the kernel's once it has lived on`() {
+  @Test func `a socket that nobody holds has no holder, however long it lives`() {
     var host = Scenario()
     host.socket(.udp, "*:4789")
-    host.flow(1, .udp, "192.0.2.9:5000", "10.0.0.1:4789", bytes: (7, 9))
-    #expect(host.tick().owners == [.unattributed(.exited): Usage(7, 9)])
-    host.flow(1, .udp, "192.0.2.9:5000", "10.0.0.1:4789", bytes: (8, 10))
-    #expect(host.tick().owners == [.kernel: Usage(1, 1)])
+    for total in [UInt64(7), 14, 21] {
+      host.flow(1, .udp, "192.0.2.9:5000", "10.0.0.1:4789", bytes: (total, total))
+      #expect(host.tick().owners == [.unattributed(.noHolder): Usage(7, 7)])
+    }
   }
 
   @Test func `a process that may not be read is said to be denied, never the kernel`() {

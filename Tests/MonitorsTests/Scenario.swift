@@ -12,6 +12,10 @@ struct Scenario {
   var commandLines: [Int32: String] = [:]
   var isDenied = false
   var flows: [Flow] = []
+  /// Entries that end with the next tick.
+  var ended: [Flow] = []
+  /// Other network namespaces: their addresses and sockets.
+  var namespaces: [UInt64: (addresses: [String], sockets: [SocketEntry])] = [:]
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
@@ -49,6 +53,25 @@ struct Scenario {
     return nextInode
   }
 
+  /// A connection that is made or being made, and not yet accepted: it has a socket that nobody holds.
+  mutating func unaccepted(_ local: String, _ remote: String) {
+    sockets.append(
+      SocketEntry(
+        transport: .tcp, isV6: false, state: .open, local: Self.endpoint(local),
+        remote: Self.endpoint(remote),
+        inode: 0, uid: 0))
+  }
+
+  /// A socket of another network namespace, which has its address already.
+  mutating func socket(
+    in namespace: UInt64, _ transport: TransportProtocol, _ local: String, _ remote: String = "*",
+    state: SocketEntry.State = .open, heldBy pid: Int32
+  ) {
+    socket(transport, local, remote, state: state, heldBy: pid)
+    let socket = sockets.removeLast()
+    namespaces[namespace, default: ([], [])].sockets.append(socket)
+  }
+
   /// An entry of the connection table; `reply` defaults to the original turned round.
   mutating func flow(
     _ id: UInt32, _ transport: TransportProtocol, _ source: String, _ destination: String,
@@ -68,8 +91,15 @@ struct Scenario {
 
   /// One tick: what each owner moved, and the balance.
   mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
-    let deltas = accounting.advance(to: flows)
-    let claims = accounting.claims(of: deltas, in: flows, sockets: SocketIndex(sockets), local: local)
+    let deltas = accounting.advance(to: FlowSnapshot(living: flows, ended: ended))
+    let table = flows + ended
+    ended = []
+    var index = NamespaceIndex(namespaces.mapValues { LocalAddresses($0.addresses.map(Self.address)) })
+    for namespace in index.concerned(by: deltas, in: table, local: local) {
+      index.insert(namespaces[namespace]?.sockets ?? [], of: namespace)
+    }
+    let claims = accounting.claims(
+      of: deltas, in: table, sockets: SocketIndex(sockets), local: local, namespaces: index)
     let names = commandLines
     let result = accounting.readings(of: claims, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(

@@ -29,7 +29,7 @@ import Testing
     ),
     (
       .resolved(.removed), .received, 60, 50,
-      "wget no longer exceeding 'in' bandwidth limit      50.00:      60.00 kB/s (120.00 %), the rule was removed"
+      "wget 'in' bandwidth limit      50.00 kB/s removed by a new configuration"
     ),
     (.firing, .received, 1, 0, "wget exceeding 'in' bandwidth limit       0.00:       1.00 kB/s (inf %)"),
   ])

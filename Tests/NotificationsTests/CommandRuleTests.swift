@@ -6,7 +6,7 @@ import Notifications
 @Suite struct CommandRuleTests {
   private func rule(_ lines: String) throws -> CommandRule? {
     let file = try INIFile(name: "n.cfg", bytes: Array(("[DEFAULT]\n[ssh]\n" + lines).utf8))
-    return try CommandRule(try #require(file.section(named: "ssh")))
+    return try CommandRule(try #require(file.sections.first))
   }
 
   @Test(arguments: [

@@ -115,15 +115,74 @@ import Testing
     #expect(shop.lines("log") == ["old", "new"])
   }
 
+  @Test func `however many reloads come between, an end is told to who was told the beginning`() async throws
+  {
+    let script = #"echo "$BWMON_RULE $BWMON_STATE $BWMON_REASON" >> "$0/log""#
+    var notifier = Notifier(rules: [shop.rule(script, onResolve: true)], host: "h") { _ in }
+    notifier.submit(sampleAlert())
+    for _ in 0..<3 { notifier.reload(rules: []) }
+    // A rule of that name that comes back before the end is told is another one.
+    notifier.reload(rules: [shop.rule(#"echo new >> "$0/log""#, onResolve: true)])
+    notifier.submit(sampleAlert(.resolved(.removed)))
+    notifier.finish()
+    await notifier.service.run()
+    #expect(shop.lines("log") == ["web firing ", "web resolved removed"])
+  }
+
+  @Test func `a rule that lost its command tells no end of what it did not tell the beginning of`()
+    async throws
+  {
+    var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#, onResolve: true)], host: "h") { _ in }
+    notifier.reload(rules: [])
+    notifier.submit(sampleAlert())
+    notifier.submit(sampleAlert(.resolved(.below)))
+    notifier.finish()
+    await notifier.service.run()
+    #expect(shop.lines("log").isEmpty && notifier.dropped == 0)
+  }
+
+  @Test func `rules of too many alerts are not remembered, and what is lost by it is counted`() {
+    var notifier = Notifier(rules: [shop.rule("exit 0", onResolve: true)], host: "h") { _ in }
+    for since in 0...Notifier.mostBegun { notifier.submit(sampleAlert(since: Int64(since))) }
+    notifier.reload(rules: [])
+    let before = notifier.dropped
+    notifier.submit(sampleAlert(.resolved(.removed), since: Int64(Notifier.mostBegun)))
+    #expect(notifier.dropped == before + 1)
+  }
+
+  @Test func `the end says for how many commands it waits and how long at most`() async throws {
+    let (warnings, continuation) = AsyncStream.makeStream(of: Warning.self)
+    let script = #"until [ -e "$0/gate" ]; do sleep 0.02; done; echo >> "$0/log""#
+    var notifier = Notifier(
+      rules: [
+        shop.rule(script, for: "a", timeout: .seconds(20)),
+        shop.rule(script, for: "b", timeout: .seconds(60)),
+      ], host: "h"
+    ) { continuation.yield($0) }
+    notifier.submit(sampleAlert(rule: "a", since: 1))
+    notifier.submit(sampleAlert(rule: "b", since: 1))
+    notifier.submit(sampleAlert(rule: "a", since: 2))
+    notifier.finish()
+    let service = notifier.service
+    async let end: Void = service.run()
+    let warning = await warnings.first { _ in true }
+    #expect(
+      warning?.text.hasPrefix("the end waits for 3 notification commands, at most 72.0 s: ") == true,
+      "\(String(describing: warning))")
+    #expect(FileManager.default.createFile(atPath: shop.path + "/gate", contents: nil))
+    await end
+    #expect(shop.lines("log").count == 3)
+  }
+
   @Test func `nobody waits for a service that does not look, and what is lost is counted`() {
-    let notifier = Notifier(rules: [shop.rule("exit 0")], host: "h") { _ in }
+    var notifier = Notifier(rules: [shop.rule("exit 0")], host: "h") { _ in }
     for since in 0..<5000 { notifier.submit(sampleAlert(since: Int64(since))) }
     #expect(notifier.dropped == UInt64(5000 - Notifier.capacity))
   }
 
   @Test func `too many alerts of one rule are counted`() async throws {
     let alerts = (0..<400).map { sampleAlert(since: Int64($0)) }
-    let notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)], host: "h") { _ in }
+    var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)], host: "h") { _ in }
     for alert in alerts { notifier.submit(alert) }
     notifier.finish()
     await notifier.service.run()
@@ -140,11 +199,11 @@ import Testing
   }
 
   @Test func `a cancelled service ends its commands and drops the rest`() async throws {
-    let notifier = Notifier(rules: [shop.rule(#"echo $$ >> "$0/log"; exec sleep 600"#)], host: "h") { _ in }
+    var notifier = Notifier(rules: [shop.rule(#"echo $$ >> "$0/log"; exec sleep 600"#)], host: "h") { _ in }
     notifier.submit(sampleAlert(since: 1))
     notifier.submit(sampleAlert(since: 2))
     try await withThrowingTaskGroup { group in
-      group.addTask { await notifier.service.run() }
+      group.addTask { [service = notifier.service] in await service.run() }
       try await wait { !shop.lines("log").isEmpty }
       group.cancelAll()
       try await group.waitForAll()

@@ -21,6 +21,7 @@ import Output
     (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (4, 5, 6, 7)
     (health.failedReads, health.dropped) = (11, 12)
     (health.evicted, health.abandonedSearches, health.droppedNotifications) = (8, 9, 10)
+    (health.namespaces, health.unreadNamespaces, health.skippedReports) = (13, 14, 15)
     return health
   }
 
@@ -37,16 +38,17 @@ import Output
     let expected = [
       #"{"schema":1,"event":"usage","time":"2026-11-21T10:00:01.007Z","interval":1.500,"layer":"l3","rows":["#,
       #"{"name":"curl -s http://h/","pid":4711,"uid":1000,"received":10485760,"sent":2212,"#,
-      #""received_rate":6990506.7,"sent_rate":1474.7,"exited":false},"#,
-      #"{"name":"wget","pid":5,"uid":1000,"received":1,"sent":2,"received_rate":0.0,"sent_rate":0.7,"exited":true},"#,
-      #"{"name":"Web","pids":[7,8],"received":3,"sent":4,"received_rate":2.0,"sent_rate":0.0},"#,
+      #""received_rate":6990506.7,"sent_rate":1474.7,"exited":false,"match":"exact"},"#,
+      #"{"name":"wget","pid":5,"uid":1000,"received":1,"sent":2,"received_rate":0.0,"sent_rate":0.7,"exited":true,"match":"exact"},"#,
+      #"{"name":"Web","pids":[7,8],"received":3,"sent":4,"received_rate":2.0,"sent_rate":0.0,"match":"exact"},"#,
       #"{"name":"(forwarded)","kind":"remainder","received":30,"sent":30,"received_rate":0.7,"sent_rate":0.7}],"#,
       #""balance":{"total":{"received":1040,"sent":238},"attributed":{"received":1000,"sent":200},"#,
       #""forwarded":{"received":30,"sent":30},"kernel":{"received":4,"sent":5},"#,
-      #""unattributed":{"received":6,"sent":3,"reasons":{"exited":7,"ambiguous":0,"no_socket":2,"denied":0}},"#,
+      #""unattributed":{"received":6,"sent":3,"reasons":{"exited":7,"ambiguous":0,"no_socket":2,"denied":0,"no_holder":0}},"#,
       #""hidden":{"received":100,"sent":20},"loopback":{"received":8,"sent":8}},"#,
       #""health":{"flows":12,"missed_events":4,"vanished":7,"denied":3,"uncounted":1,"offloaded":2,"#,
-      #""interrupted_dumps":5,"malformed":6,"failed_reads":11,"dropped":12,"evicted":8,"abandoned_searches":9,"dropped_notifications":10}}"#,
+      #""interrupted_dumps":5,"malformed":6,"failed_reads":11,"dropped":12,"evicted":8,"abandoned_searches":9,"#,
+      #""dropped_notifications":10,"skipped_reports":15,"namespaces":13,"unread_namespaces":14}}"#,
     ]
     #expect(text == expected.joined() + "\n")
   }

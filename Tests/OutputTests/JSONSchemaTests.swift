@@ -19,11 +19,12 @@ import Output
     ],
     "process": [
       "name": "string", "pid": "integer", "uid": "integer", "received": "integer", "sent": "integer",
-      "received_rate": "number", "sent_rate": "number", "exited": "boolean",
+      "received_rate": "number", "sent_rate": "number", "exited": "boolean", "match": "string",
     ],
+    "place": ["netns": "integer", "cgroup": "string", "unit": "string", "container": "string"],
     "application": [
       "name": "string", "pids": "array", "received": "integer", "sent": "integer", "received_rate": "number",
-      "sent_rate": "number",
+      "sent_rate": "number", "match": "string",
     ],
     "balance": [
       "total": "object", "attributed": "object", "forwarded": "object", "kernel": "object",
@@ -31,12 +32,17 @@ import Output
     ],
     "total": ["received": "integer", "sent": "integer"],
     "unattributed": ["received": "integer", "sent": "integer", "reasons": "object"],
-    "reasons": ["exited": "integer", "ambiguous": "integer", "no_socket": "integer", "denied": "integer"],
+    "reasons": [
+      "exited": "integer", "ambiguous": "integer", "no_socket": "integer", "denied": "integer",
+      "no_holder": "integer",
+    ],
     "health": [
       "flows": "integer", "missed_events": "integer", "vanished": "integer", "denied": "integer",
       "uncounted": "integer", "offloaded": "integer", "interrupted_dumps": "integer", "malformed": "integer",
-      "failed_reads": "integer", "dropped": "integer", "evicted": "integer", "abandoned_searches": "integer",
-      "dropped_notifications": "integer",
+      "failed_reads": "integer", "dropped": "integer", "namespaces": "integer",
+      "unread_namespaces": "integer",
+      "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
+      "skipped_reports": "integer",
     ],
     "remainder": [
       "name": "string", "kind": "string", "received": "integer", "sent": "integer", "received_rate": "number",
@@ -69,6 +75,26 @@ import Output
     }
     let unattributed = try check(balance["unattributed"], "unattributed")
     _ = try check(unattributed["reasons"], "reasons")
+  }
+
+  @Test func `a process has the keys of its place where they are known, and no others`() throws {
+    var row = process("a", total: (1, 2), moved: (1, 1))
+    row.place = ProcessPlace(
+      cgroup: "/system.slice/\u{1b}.service", unit: "\u{1b}.service", container: "0123456789ab",
+      networkNamespace: 4_026_532_000)
+    var unplaced = row
+    unplaced.place = ProcessPlace(unit: "a.service")
+    let usage = try check(try parse(.usage(report([row, unplaced], over: .milliseconds(1500)))), "usage")
+    guard case .array(let written) = usage["rows"], case .object(let placed) = written.first,
+      case .object(let other) = written.last
+    else {
+      Issue.record("rows are missing")
+      return
+    }
+    let place = try #require(Self.schema["place"])
+    let process = try #require(Self.schema["process"])
+    #expect(placed.mapValues(\.kind) == process.merging(place) { first, _ in first })
+    #expect(other.mapValues(\.kind) == process.merging(["unit": "string"]) { first, _ in first })
   }
 
   @Test func `every key of an alert has its type`() throws {

@@ -25,6 +25,15 @@ import Testing
     Mistake(flag: "--app-config", text: "[Application]\nWeb=curl\nweb=wget\n", line: 3),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitr\n", line: 2, says: "monitor"),
     Mistake(flag: "--monitor-config", text: "[m]\ninclude=x\n", line: 1, says: "type"),
+    Mistake(
+      flag: "--monitor-config", text: "[m]\ntpye=monitor\n", line: 2,
+      says: #"unknown key "tpye" in [m] (did you mean type?)"#),
+    Mistake(
+      flag: "--monitor-config", text: "[m]\ntype=monitor\ninclude=curl\n exclude=wget\n", line: 3,
+      says: "indented"),
+    Mistake(
+      flag: "--notification-config", text: "[n]\nin_threshold=5\nprocess_filter=x\n for=5\n", line: 3,
+      says: "indented"),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninlcude=x\n", line: 3, says: "include"),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninclude=*\n", line: 3),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\nignorelocal=perhaps\n", line: 3),

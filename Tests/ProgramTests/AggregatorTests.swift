@@ -161,7 +161,9 @@ struct AggregatorTests {
       "tcp 10.77.1.2 \(stage.port) --send 6000000 --rate 2048000 --note drip", in: stage.lab.a)
     try await drip.connected()
     let aggregator = try stage.lab.a.start([
-      Program.path("runaggregator"), "--app-config", apps, "--interval", "0.5", "--count", "4", "--format",
+      Program.path("runaggregator"), "--no-namespaces", "--app-config", apps, "--interval", "0.5", "--count",
+      "4",
+      "--format",
       "plain",
     ])
     #expect(try await aggregator.ended() == .exited(0))

@@ -15,6 +15,10 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    var netns: UInt64?
+    var cgroup: String?
+    var unit: String?
+    var container: String?
     var connections: Int?
     var accepted: Int?
     var failed: Int?

@@ -7,13 +7,16 @@ struct Reporter: Sendable {
   /// Its process.
   let process: ChildProcess
 
-  /// Starts the program with its flags, ten reports a second unless said otherwise.
+  /// Starts the program with its flags, ten reports a second unless said otherwise. Only with `namespaces` does
+  /// it look into the other ones of the laboratory, which stand for other hosts elsewhere.
   init(
     _ flags: [String] = [], program: String = "runmonitor", interval: String = "0.1",
-    in namespace: NetworkNamespace, wrapper: [String] = []
+    in namespace: NetworkNamespace, wrapper: [String] = [], namespaces: Bool = false
   ) throws {
     process = try namespace.start(
-      wrapper + [Program.path(program), "--format", "json", "--interval", interval] + flags)
+      wrapper + [
+        Program.path(program), "--format", "json", "--interval", interval,
+      ] + (program == "runpipe" ? [] : [namespaces ? "--namespaces" : "--no-namespaces"]) + flags)
   }
 
   /// All reports so far.

@@ -76,6 +76,22 @@ struct TrackingTests {
     #expect(second == first)
   }
 
+  @Test func `a table of that name that another process owns is told as that`() async throws {
+    let namespace = try await NetworkNamespace()
+    let owner = try namespace.start(["nft", "-i"])
+    owner.write("add table inet bwmon { flags owner; }\n")
+    try await eventually("the table") { try await settings(namespace).rules.contains("bwmon") ? () : nil }
+    let monitor = try namespace.start([
+      Program.path("runmonitor"), "--enable-tracking", "--keep-tracking", "--count", "1",
+    ])
+    #expect(try await monitor.ended() == .exited(75))
+    let said = monitor.errors.text
+    #expect(said.contains("the nft table inet bwmon belongs to another process"), "\(said)")
+    #expect(!said.contains("as root"), "\(said)")
+    #expect(try await settings(namespace).accounting == "0")
+    try await owner.stop()
+  }
+
   @Test func `two at a time do not harm each other`() async throws {
     let namespace = try await NetworkNamespace()
     let first = try Reporter(["--enable-tracking"], in: namespace)

@@ -6,6 +6,9 @@
 #include <sys/timerfd.h>
 
 #include "directory.h"
+#include "namespaces.h"
+#include "scheduling.h"
 #include "signals.h"
 #include "streams.h"
+#include "tcp_info.h"
 #include "threads.h"

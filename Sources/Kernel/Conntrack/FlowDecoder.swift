@@ -2,8 +2,12 @@ import Model
 
 /// Turns the payload of a ctnetlink message (linux/netfilter/nfnetlink_conntrack.h) into a flow.
 enum FlowDecoder {
-  /// IPCTNL_MSG_CT_NEW of the subsystem NFNL_SUBSYS_CTNETLINK: an entry of a dump, or a new one.
-  static let entryMessage: UInt16 = 1 << 8
+  /// NFNL_SUBSYS_CTNETLINK, in the upper byte of a message's type.
+  static let subsystem: UInt16 = 1 << 8
+  /// IPCTNL_MSG_CT_NEW: an entry of a dump, or a new one.
+  static let entryMessage = subsystem
+  /// IPCTNL_MSG_CT_DELETE: an entry that ended.
+  static let deletionMessage = subsystem | 2
 
   /// Returns the flow in `message`, which starts with struct nfgenmsg; nil if it lacks a tuple.
   ///

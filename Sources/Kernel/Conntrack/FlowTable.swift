@@ -1,12 +1,23 @@
 import Model
 
-/// Netfilter's connection table, read as a whole.
-public protocol FlowTable {
-  /// Replaces `flows` by all entries of the table, of every family and protocol.
-  mutating func read(into flows: inout [Flow]) throws(KernelError)
+/// Netfilter's connection table.
+public protocol FlowTable: AnyObject {
+  /// Replaces `snapshot` by all entries of the table, of every family and protocol, and those that have ended since
+  /// the last call, where the kernel tells. `now` is when this is asked.
+  func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError)
 
-  /// Messages, attributes or lines that could not be understood, since start.
-  var malformed: UInt64 { get }
-  /// Readings that had to be repeated because the table changed under them, since start.
-  var interrupted: UInt64 { get }
+  /// What did not go as it should, since start.
+  var condition: FlowTableCondition { get }
+}
+
+/// What did not go as it should in reading the connection table, since start.
+public struct FlowTableCondition: Sendable, Hashable {
+  /// Messages, attributes or lines that could not be understood.
+  public var malformed: UInt64 = 0
+  /// Readings that had to be repeated because the table changed under them.
+  public var interrupted: UInt64 = 0
+  /// Events that the kernel could not deliver, or that an audit found missing.
+  public var missedEvents: UInt64 = 0
+  /// Ends of flows that were not looked at, and processes that were forgotten, for want of room.
+  public var unseen: UInt64 = 0
 }

@@ -6,10 +6,8 @@ import SystemPackage
 /// The connection table through ctnetlink. Needs CAP_NET_ADMIN.
 public final class NetlinkFlowTable: FlowTable {
   private var socket: NetlinkSocket
-  /// Messages and attributes that could not be understood, since start.
-  public private(set) var malformed: UInt64 = 0
-  /// Dumps that the kernel marked as inconsistent (NLM_F_DUMP_INTR), since start.
-  public private(set) var interrupted: UInt64 = 0
+  /// Messages that could not be understood, and dumps that the kernel marked as inconsistent (NLM_F_DUMP_INTR).
+  public private(set) var condition = FlowTableCondition()
 
   /// A table this busy is not going to be quiet at the sixth attempt.
   private static let attempts = 5
@@ -24,14 +22,19 @@ public final class NetlinkFlowTable: FlowTable {
     try Self.explained { () throws(KernelError) in try socket.perform([question], Self.operation) }
   }
 
-  /// Replaces `flows` by all entries. A dump that the kernel marks as inconsistent is repeated.
+  /// Replaces `snapshot` by all entries. A dump that the kernel marks as inconsistent is repeated.
   ///
   /// Errors: those of `init`, and `neverConsistent` when no attempt was whole.
-  public func read(into flows: inout [Flow]) throws(KernelError) {
+  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
+    try snapshot.replace { (flows) throws(KernelError) in try read(into: &flows) }
+  }
+
+  /// Replaces `flows` by all entries.
+  func read(into flows: inout [Flow]) throws(KernelError) {
     for _ in 0..<Self.attempts {
       flows.removeAll(keepingCapacity: true)
       if try dump(into: &flows) { return }
-      interrupted += 1
+      condition.interrupted += 1
     }
     throw .neverConsistent(attempts: Self.attempts)
   }
@@ -45,7 +48,7 @@ public final class NetlinkFlowTable: FlowTable {
         if let flow = FlowDecoder.decode(payload, malformed: &broken) { flows.append(flow) }
       }
     }
-    malformed += broken + result.malformed
+    condition.malformed += broken + result.malformed
     return result.outcome == .complete
   }
 

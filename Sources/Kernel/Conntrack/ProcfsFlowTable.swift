@@ -8,10 +8,8 @@ import SystemPackage
 public final class ProcfsFlowTable: FlowTable {
   private let path: String
   private var reader = LineReader()
-  /// Lines that could not be understood, since start.
-  public private(set) var malformed: UInt64 = 0
-  /// Always zero: /proc does not say that the table changed while it was read.
-  public let interrupted: UInt64 = 0
+  /// Lines that could not be understood; /proc does not say that the table changed while it was read.
+  public private(set) var condition = FlowTableCondition()
 
   /// Finds the table's file below `root`: `nf_conntrack`, or `ip_conntrack` on older kernels.
   ///
@@ -26,9 +24,12 @@ public final class ProcfsFlowTable: FlowTable {
     throw .unsupported("netfilter's connection table in \(root)/net")
   }
 
-  /// Replaces `flows` by all entries of the file.
-  public func read(into flows: inout [Flow]) throws(KernelError) {
-    flows.removeAll(keepingCapacity: true)
+  /// Replaces `snapshot` by all entries of the file.
+  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
+    try snapshot.replace { (flows) throws(KernelError) in try read(into: &flows) }
+  }
+
+  private func read(into flows: inout [Flow]) throws(KernelError) {
     guard let file = try Self.open(path) else { throw .unsupported(path) }
     var broken: UInt64 = 0
     do throws(Errno) {
@@ -37,7 +38,7 @@ public final class ProcfsFlowTable: FlowTable {
         if let flow = FlowLine.parse(bytes[...]) { flows.append(flow) } else { broken += 1 }
       }
     } catch { throw .failed("reading \(path)", error) }
-    malformed += broken
+    condition.malformed += broken
   }
 
   /// The open file; nil when there is none.

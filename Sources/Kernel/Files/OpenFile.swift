@@ -20,7 +20,8 @@ import SystemPackage
     }
   }
 
-  private let descriptor: CInt
+  /// The descriptor, for calls about the file itself; it stays this file's.
+  let descriptor: CInt
 
   /// Opens `path` for reading; relative to the working directory.
   init(_ path: String, isFolder: Bool = false) throws(Errno) {

@@ -1,3 +1,4 @@
+import CLinux
 import CNetfilterConntrack
 import Glibc
 import SystemPackage
@@ -10,6 +11,7 @@ import SystemPackage
   enum Family: CInt {
     case route = 0
     case socketDiagnostics = 4
+    case connector = 11
     case netfilter = 12
   }
 
@@ -20,12 +22,41 @@ import SystemPackage
   private var buffer: [UInt8]
   private var sequence: UInt32
 
-  /// Opens and binds a socket of `family`.
-  init(_ family: Family) throws(KernelError) {
+  /// What a look at a socket that does not block found.
+  enum Look {
+    /// Nothing waits.
+    case nothing
+    /// The kernel dropped something since the last look (ENOBUFS).
+    case lost
+    /// A datagram, and whether its end made sense.
+    case received(isWhole: Bool)
+  }
+
+  /// Opens a socket of `family`, bound to the multicast groups whose bits are set.
+  init(_ family: Family, groups: UInt32 = 0) throws(KernelError) {
     guard let socket = unsafe mnl_socket_open2(family.rawValue, CInt(SOCK_CLOEXEC.rawValue)) else {
       throw Self.error("opening a netlink socket")
     }
-    guard unsafe mnl_socket_bind(socket, 0, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
+    try unsafe self.init(opened: socket, groups: groups)
+  }
+
+  /// Opens and binds a socket of `family` in another network namespace, the open file /proc/PID/ns/net.
+  ///
+  /// It keeps the namespace alive, and with it its interfaces. Needs CAP_SYS_ADMIN.
+  init(_ family: Family, in namespace: borrowing OpenFile) throws(KernelError) {
+    let descriptor = clinux_netlink_socket_in(namespace.descriptor, family.rawValue)
+    guard descriptor >= 0 else { throw Self.error("entering a network namespace") }
+    guard let socket = unsafe mnl_socket_fdopen(descriptor) else {
+      let error = Self.error("opening a netlink socket")
+      close(descriptor)
+      throw error
+    }
+    try unsafe self.init(opened: socket, groups: 0)
+  }
+
+  /// Takes over `socket` and binds it; closes it when that fails.
+  private init(opened socket: OpaquePointer, groups: UInt32) throws(KernelError) {
+    guard unsafe mnl_socket_bind(socket, groups, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
       let error = Self.error("binding a netlink socket")
       unsafe mnl_socket_close(socket)
       throw error
@@ -101,6 +132,56 @@ import SystemPackage
     }
   }
 
+  /// Sends all of `requests` in one datagram and calls `body` with the answer of each; one that is refused has no
+  /// answer.
+  mutating func exchange(
+    _ requests: [NetlinkRequest], _ operation: String, _ body: (UInt16, RawSpan) -> Void
+  ) throws(KernelError) {
+    var bytes: [UInt8] = []
+    let first = sequence &+ 1
+    for var request in requests {
+      request.setSequence(nextSequence())
+      bytes += request.bytes
+    }
+    try send(bytes, operation)
+    var outstanding = requests.count
+    while outstanding > 0 {
+      _ = try receive(operation) { header, payload in
+        guard header.sequence &- first < UInt32(requests.count) else { return }
+        outstanding -= 1
+        if header.type != NetlinkHeader.Control.error { body(header.type, payload) }
+      }
+    }
+  }
+
+  /// Sends one request and calls `body` with the type and payload of its answer; returns the error that the kernel
+  /// answered with instead.
+  mutating func ask(
+    _ request: consuming NetlinkRequest, _ operation: String, _ body: (UInt16, RawSpan) -> Void
+  ) throws(KernelError) -> Errno? {
+    try send(&request, operation)
+    let expected = sequence
+    while true {
+      var isAnswered = false
+      var refusal: Errno?
+      _ = try receive(operation) { header, payload in
+        guard header.sequence == expected else { return }
+        isAnswered = true
+        if header.type == NetlinkHeader.Control.error {
+          refusal = Errno(rawValue: payload.load(0, as: Int32.self).map { -$0 } ?? EBADMSG)
+        } else {
+          body(header.type, payload)
+        }
+      }
+      if isAnswered { return refusal }
+    }
+  }
+
+  /// Sends one message that has no answer.
+  mutating func post(_ message: consuming NetlinkRequest, _ operation: String) throws(KernelError) {
+    try send(&message, operation)
+  }
+
   private mutating func send(_ bytes: [UInt8], _ operation: String) throws(KernelError) {
     // In bounds: the pointer and count are the array's own.
     let sent = unsafe bytes.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
@@ -113,10 +194,34 @@ import SystemPackage
     return sequence
   }
 
-  /// Receives one datagram and calls `body` with each message in it; false if its end makes no sense.
+  /// Receives what waits, one datagram at the most, and calls `body` with each message in it.
+  mutating func receiveNow(
+    _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
+  ) throws(KernelError) -> Look {
+    let count = receiveDatagram()
+    if count < 0 {
+      switch errno {
+      case EAGAIN: return .nothing
+      case ENOBUFS: return .lost
+      default: throw Self.error(operation)
+      }
+    }
+    // The kernel initialised these bytes; they live in the array while the span does.
+    return .received(isWhole: forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body))
+  }
+
+  /// Waits for one datagram and calls `body` with each message in it; false if its end makes no sense.
   private mutating func receive(
     _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
   ) throws(KernelError) -> Bool {
+    let count = receiveDatagram()
+    guard count >= 0 else { throw Self.error(operation) }
+    // The kernel initialised these bytes; they live in the array while the span does.
+    return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
+  }
+
+  /// Fills the buffer with one datagram; returns its bytes, or -1 with errno set.
+  private mutating func receiveDatagram() -> Int {
     let socket = unsafe socket
     var count: Int
     repeat {
@@ -125,9 +230,7 @@ import SystemPackage
         unsafe mnl_socket_recvfrom(socket, $0.baseAddress, $0.count)
       }
     } while count < 0 && errno == EINTR
-    guard count >= 0 else { throw Self.error(operation) }
-    // The kernel initialised these bytes; they live in the array while the span does.
-    return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
+    return count
   }
 
   private mutating func send(_ request: inout NetlinkRequest, _ operation: String) throws(KernelError) {

@@ -11,6 +11,9 @@ public enum Capabilities {
     Capability(number: 2, name: "CAP_DAC_READ_SEARCH"), Capability(number: 19, name: "CAP_SYS_PTRACE"),
   ]
 
+  /// Whether this process may enter other network namespaces (setns(2)): CAP_SYS_ADMIN is in its effective set.
+  public static var mayEnterNamespaces: Bool { (effectiveSet() ?? 0) & 1 << 21 != 0 }
+
   /// The names of those of `wanted` that are not in the effective set; all of them if that cannot be read.
   static func missing(of wanted: [Capability]) -> [String] {
     let effective = effectiveSet() ?? 0
@@ -18,8 +21,6 @@ public enum Capabilities {
   }
 
   private static func effectiveSet() -> UInt64? {
-    let lines = SmallFile.text("/proc/self/status")?.split(separator: "\n") ?? []
-    guard let line = lines.first(where: { $0.hasPrefix("CapEff:") }) else { return nil }
-    return UInt64(line.dropFirst("CapEff:".count).filter(\.isHexDigit), radix: 16)
+    SmallFile.text("/proc/self/status").flatMap { ProcessStatus.effectiveCapabilities(Array($0.utf8)[...]) }
   }
 }

@@ -46,7 +46,7 @@ extension Warning {
 
   /// What to say when the table is so full that the kernel drops or forgets connections; nil while it is not.
   public static func tableNearlyFull(count: Int, limit: Int) -> Warning? {
-    guard limit > 0, count >= limit / 100 * 95 else { return nil }
+    guard limit > 0, count >= limit - limit / 20 else { return nil }
     return Warning(
       code: "table_full",
       text: "the connection table holds \(count) of \(limit) entries, so the kernel drops or forgets "

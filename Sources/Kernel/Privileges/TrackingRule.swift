@@ -48,7 +48,15 @@ enum TrackingRule {
     return batch([newTable, chain, rule])
   }
 
+  /// The question for a table, which its owner's rights do not hide.
+  static func asking(table: String) -> NetlinkRequest {
+    var question = message(getTable, flags: 0)
+    question.add(1, text: table)  // NFTA_TABLE_NAME
+    return question
+  }
+
   private static let newTable: UInt16 = 0  // NFT_MSG_NEWTABLE
+  private static let getTable: UInt16 = 1  // NFT_MSG_GETTABLE
   private static let newChain: UInt16 = 3  // NFT_MSG_NEWCHAIN
   private static let newRule: UInt16 = 6  // NFT_MSG_NEWRULE
   private static let subsystem: UInt16 = 10  // NFNL_SUBSYS_NFTABLES

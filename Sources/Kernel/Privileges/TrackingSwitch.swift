@@ -13,7 +13,8 @@ public struct TrackingSwitch: ~Copyable {
   /// Turns on what is off in this network namespace.
   ///
   /// With `keep` it stays on afterwards. Otherwise `undo` restores accounting, and the kernel removes the
-  /// nft table when this value goes or the process ends in any way. Needs CAP_NET_ADMIN.
+  /// nft table when this value goes or the process ends in any way. Needs CAP_NET_ADMIN. Errors: `notPermitted`
+  /// without it, `tableTaken` where another process owns the table that is to be kept.
   public init(keep: Bool) throws(KernelError) {
     var socket = try NetlinkSocket(.netfilter)
     var changes: [String] = []
@@ -24,25 +25,44 @@ public struct TrackingSwitch: ~Copyable {
       changes.append(
         "set net.netfilter.nf_conntrack_acct=1 (was 0); connections that exist already stay uncounted")
     }
-    let table = keep ? "bwmon" : "bwmon_\(getpid())"
+    let table = Self.table(keep: keep)
+    let operation = "adding nft table inet \(table)"
     var ownedTable: String?
     do throws(KernelError) {
-      try socket.perform(TrackingRule.adding(table: table, owned: !keep), "adding nft table inet \(table)")
+      try socket.perform(TrackingRule.adding(table: table, owned: !keep), operation)
       changes.append(
         "added nft table inet \(table), whose one rule makes the kernel track connections"
           + (keep ? "; remove it with `nft delete table inet \(table)`" : ""))
       if !keep { ownedTable = table }
     } catch {
       // An earlier run was asked to keep its table: nothing to change, nothing to undo.
-      guard case .failed(_, .fileExists) = error else {
+      guard keep, case .failed(_, .fileExists) = error else {
         if wasOff { try ConntrackSettings.setAccounting(false) }
-        throw error
+        throw Self.reason(error, table)
       }
     }
     self.changes = changes
     self.ownedTable = ownedTable
     restoresAccounting = wasOff && !keep
     self.socket = socket
+  }
+
+  /// Two processes of one network namespace may have the same number, each in a container of its own.
+  private static func table(keep: Bool) -> String {
+    keep ? "bwmon" : "bwmon_\(getpid())_" + String(UInt32.random(in: 1 ... .max), radix: 36)
+  }
+
+  /// Who may ask for the table has CAP_NET_ADMIN: then EPERM says that another process owns it. A new socket has no
+  /// answers to the messages before.
+  private static func reason(_ error: KernelError, _ table: String) -> KernelError {
+    guard case .notPermitted(let operation) = error else { return error }
+    do throws(KernelError) {
+      var socket = try NetlinkSocket(.netfilter)
+      try socket.perform([TrackingRule.asking(table: table)], operation)
+      return .tableTaken(table)
+    } catch {
+      return .notPermitted(operation)
+    }
   }
 
   /// Undoes the changes; returns what was undone, a sentence each.

@@ -40,6 +40,11 @@ enum ProcessStatus {
     }
   }
 
+  /// The process that a thread belongs to: the number of the line `Tgid:`.
+  static func leader(_ text: ArraySlice<UInt8>) -> Int32? {
+    field("Tgid:", text).flatMap { Int32(decimal: $0.drop { $0 == 0x09 || $0 == 0x20 }) }
+  }
+
   /// The capabilities in force: the hexadecimal number of the line `CapEff:`.
   static func effectiveCapabilities(_ text: ArraySlice<UInt8>) -> UInt64? {
     field("CapEff:", text).flatMap {

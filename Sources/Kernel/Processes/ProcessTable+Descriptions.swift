@@ -76,6 +76,7 @@ extension ProcessTable {
       let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
       let executable = try? text[..<folder.readLink("exe", into: &text)]
       let path = executable.map { String(decoding: $0, as: UTF8.self) }
+      let place = place(folder)
       let file = try OpenFile("cmdline", in: folder)
       let inode = try file.status().inode
       let bytes = try text[..<file.readAll(into: &text)]
@@ -84,7 +85,7 @@ extension ProcessTable {
       return RememberedDescription(
         ProcessDescription(
           identity: identity, uid: uid, executable: path, arguments: line?.arguments ?? [],
-          commandLine: line?.text ?? "[\(stat.name)]"),
+          commandLine: line?.text ?? "[\(stat.name)]", place: place),
         commandLineInode: inode, commandLineHash: bytes.hashValue, at: tick)
     } catch {
       _ = noteFailure(error)

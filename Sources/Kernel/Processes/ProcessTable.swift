@@ -48,6 +48,8 @@ public struct ProcessTable: ~Copyable {
   /// True when the kernel tells how many descriptors a process has (Linux 6.2): nobody has less than one here.
   let countsDescriptors: Bool
   let root: OpenFile
+  /// The network namespace of this program; nil where it may not be read.
+  let ownNamespace: UInt64?
   var entries: NumberedEntries
   // By pid.
   var processes: [KnownProcess] = []
@@ -69,6 +71,7 @@ public struct ProcessTable: ~Copyable {
       throw .failed("opening \(path)", error)
     }
     countsDescriptors = (try? root.status(of: "self/fd").size).map { $0 > 0 } ?? false
+    ownNamespace = NamespaceLink.inode(of: "thread-self", in: root)
     searches = SearchHistory(countsDescriptors: countsDescriptors)
     self.path = path
     self.limits = limits
@@ -163,6 +166,13 @@ extension ProcessTable {
       range = processes[middle].pid < pid ? middle + 1..<range.upperBound : range.lowerBound..<middle
     }
     return range.lowerBound
+  }
+
+  /// True while the process lives, as far as the last `refresh` and what was read since tell.
+  public func lives(_ identity: ProcessIdentity) -> Bool {
+    let index = index(ofPid: identity.pid)
+    guard index < processes.count, processes[index].pid == identity.pid else { return false }
+    return processes[index].identity == nil || processes[index].identity == identity
   }
 
   /// Reads `stat` of whoever has the pid; nil when nobody has, or it may not be read.

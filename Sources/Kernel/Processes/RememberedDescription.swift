@@ -47,7 +47,7 @@ struct RememberedDescription {
   /// Bytes of text.
   var byteCount: Int {
     (description.executable?.utf8.count ?? 0) + description.commandLine.utf8.count
-      + description.arguments.reduce(0) { $0 + $1.utf8.count }
+      + (description.place.cgroup?.utf8.count ?? 0) + description.arguments.reduce(0) { $0 + $1.utf8.count }
       + (ancestors ?? []).reduce(0) { $0 + $1.utf8.count }
   }
 }

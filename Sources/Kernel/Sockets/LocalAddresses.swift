@@ -3,7 +3,8 @@ import Model
 
 /// The addresses that belong to this host, in the network namespace of this process.
 public struct LocalAddresses: Sendable, Hashable {
-  private var addresses: Set<IPAddress>
+  /// The addresses of its interfaces.
+  public private(set) var addresses: Set<IPAddress>
   private var broadcasts: Set<IPAddress>
 
   /// Makes a set of the given addresses and subnet broadcast addresses.
@@ -35,6 +36,9 @@ public final class LocalAddressReader {
 
   /// Opens the socket; needs no privilege.
   public init() throws(KernelError) { socket = try NetlinkSocket(.route) }
+
+  /// Asks the network namespace that `socket`, one of rtnetlink, is in.
+  init(socket: consuming NetlinkSocket) { self.socket = socket }
 
   /// Returns the addresses as they are now. They change while we run, so ask again each tick.
   public func read() throws(KernelError) -> LocalAddresses {

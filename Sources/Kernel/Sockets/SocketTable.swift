@@ -34,7 +34,7 @@ public struct SocketTable: ~Copyable {
   private var latest: [SocketFile: Source] = [:]
   // What this kernel will not answer; asking again would make it look for the module each time.
   private var refused: Set<SocketFile> = []
-  private let folder: String
+  private var folder: String
   private let limit: Int
 
   /// Prepares to read at most `limit` sockets at a time.
@@ -47,6 +47,17 @@ public struct SocketTable: ~Copyable {
     guard usesNetlink else { return }
     do throws(KernelError) { netlink = try NetlinkSocket(.socketDiagnostics) } catch { netlinkError = error }
   }
+
+  /// Prepares to read the network namespace that `diagnostics`, a socket of sock_diag, is in; what that does not
+  /// tell from /proc/PID as `root`, a process there.
+  init(root: String, diagnostics: consuming NetlinkSocket, limit: Int) {
+    folder = "\(root)/net"
+    self.limit = limit
+    netlink = consume diagnostics
+  }
+
+  /// Reads from now on another process's /proc/PID what sock_diag does not tell.
+  mutating func use(root: String) { folder = "\(root)/net" }
 
   /// Where the sockets of `transport` came from in the last read; nil when it was not asked for,
   /// or is none of those that this type knows.

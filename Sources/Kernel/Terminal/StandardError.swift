@@ -12,12 +12,13 @@ public enum StandardError {
   /// True when it is a terminal (isatty(3)).
   public static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
-  /// Writes `text` in one piece as far as the kernel takes it.
+  /// Writes `text` in one piece as far as the kernel takes it; nothing while its reader does not read.
   public static func write(_ text: String) {
     latest.withLock {
       $0.append(text)
       if $0.count > latestLimit { $0.removeFirst() }
     }
+    guard StandardOutput.isWritable(STDERR_FILENO) else { return }
     let bytes = Array(text.utf8)
     // In bounds: the pointer and count are the array's own.
     _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }

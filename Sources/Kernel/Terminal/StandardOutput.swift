@@ -7,28 +7,10 @@ public enum StandardOutput {
   public enum Outcome: Sendable, Hashable {
     /// All of it was written.
     case written
+    /// The reader is slow: some of it waits.
+    case waiting
     /// Nobody reads any more: end quietly.
     case closed
-  }
-
-  /// Writes `text` whole, waiting for a slow reader.
-  public static func write(_ text: String) throws(KernelError) -> Outcome {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      // In bounds: the pointer and count are the slice's own.
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count >= 0 {
-        rest = rest.dropFirst(count)
-        continue
-      }
-      switch errno {
-      case EINTR: continue
-      case EPIPE, EBADF: return .closed
-      case EAGAIN: waitUntilWritable()
-      default: throw .failed("writing to standard output", Errno(rawValue: errno))
-      }
-    }
-    return .written
   }
 
   /// True when it is a terminal (isatty(3)).
@@ -43,8 +25,17 @@ public enum StandardOutput {
     return (Int(size.ws_col), Int(size.ws_row))
   }
 
-  private static func waitUntilWritable() {
+  /// True when a write of `OutputQueue.chunk` bytes would not have to wait.
+  static func isWritable(_ descriptor: CInt) -> Bool {
+    var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    // In bounds: one structure.
+    return unsafe poll(&event, 1, 0) > 0
+  }
+
+  /// Waits until a write would not have to, or `limit` has passed.
+  static func waitUntilWritable(atMost limit: Duration) {
     var event = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
-    _ = unsafe poll(&event, 1, -1)
+    // In bounds: one structure.
+    _ = unsafe poll(&event, 1, limit.inMillisecondsRoundedUp)
   }
 }

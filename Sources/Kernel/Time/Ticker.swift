@@ -14,6 +14,8 @@ public struct Ticker: ~Copyable {
     case signal(ProgramSignal)
     /// The reader of standard output has gone.
     case outputClosed
+    /// Standard output takes more.
+    case outputWritable
   }
 
   private let timer: CInt
@@ -38,22 +40,24 @@ public struct Ticker: ~Copyable {
 
   deinit { close(timer) }
 
-  /// Waits, and returns why it woke; a signal before a tick.
-  public func wait() throws(KernelError) -> Wake {
+  /// Waits, and returns why it woke; a signal before a tick. `isOutputWaiting` says that something is left to be
+  /// written.
+  public func wait(isOutputWaiting: Bool = false) throws(KernelError) -> Wake {
     while true {
       var events = [
         pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
         pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
-        // Asks for nothing: POLLERR comes by itself once the pipe's reader is gone (poll(2)).
-        pollfd(fd: STDOUT_FILENO, events: 0, revents: 0),
+        // That the reader is gone comes by itself: POLLERR of a pipe, POLLHUP of a socket (poll(2)).
+        pollfd(fd: STDOUT_FILENO, events: isOutputWaiting ? Int16(POLLOUT) : 0, revents: 0),
       ]
       if unsafe poll(&events, nfds_t(events.count), -1) < 0 {
         if errno == EINTR { continue }
         throw .failed("waiting", Errno(rawValue: errno))
       }
       if events[0].revents != 0, let signal = signals.next() { return .signal(signal) }
-      if events[2].revents & Int16(POLLERR) != 0 { return .outputClosed }
+      if events[2].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { return .outputClosed }
       if events[1].revents != 0, readTicks() > 0 { return .tick }
+      if events[2].revents & Int16(POLLOUT) != 0 { return .outputWritable }
     }
   }
 

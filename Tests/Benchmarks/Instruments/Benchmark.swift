@@ -15,7 +15,9 @@ protocol Instrument {
     while readLine() != nil {
       let figures = try instrument.measure()
       let line = figures.map { "\($0.name) \($0.value.fixed(4))" }.joined(separator: " ")
-      guard try StandardOutput.write(line + "\n") == .written else { return }
+      var output = OutputQueue()
+      guard try output.write(line + "\n") != .closed else { return }
+      try output.finish(within: .seconds(10))
     }
   }
 
@@ -23,6 +25,7 @@ protocol Instrument {
     switch name {
     case "table": try TableInstrument()
     case "join": try JoinInstrument()
+    case "owners": try OwnersInstrument()
     case "aggregation": try AggregationInstrument()
     default: throw KernelError.unsupported("the instrument `\(name)`")
     }

@@ -10,7 +10,7 @@ struct JoinInstrument: Instrument {
   private let host: Host
   private let floors: [KernelFloor]
   private var accounting = Accounting(filters: [MonitorFilter()])
-  private var flows: [Flow] = []
+  private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
 
   /// Keeps what cannot be copied.
@@ -32,18 +32,18 @@ struct JoinInstrument: Instrument {
   }
 
   mutating func measure() throws -> [(name: String, value: Double)] {
-    try table.read(into: &flows)
-    let deltas = accounting.advance(to: flows)
+    try table.read(into: &snapshot, at: .now)
+    let deltas = accounting.advance(to: snapshot)
     var claims: [Claim] = []
     var holders: [UInt64: [ProcessIdentity]] = [:]
     var readings: [Reading] = []
     let refresh = try Cost.of { try host.processes.refresh() }
     let sockets = try Cost.of {
-      try host.sockets.read(Accounting.transports(of: deltas, in: flows), into: &entries)
+      try host.sockets.read(Accounting.transports(of: deltas, in: snapshot.flows), into: &entries)
     }
     let claim = try Cost.of {
       claims = accounting.claims(
-        of: deltas, in: flows, sockets: SocketIndex(entries), local: try host.addresses.read())
+        of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: try host.addresses.read())
     }
     let hold = Cost.of { holders = host.processes.holders(of: Accounting.inodes(of: claims)) }
     let read = Cost.of {

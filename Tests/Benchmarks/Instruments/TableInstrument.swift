@@ -7,7 +7,7 @@ struct TableInstrument: Instrument {
   private let table: NetlinkFlowTable
   private let floor: KernelFloor
   private var ledger = FlowLedger()
-  private var flows: [Flow] = []
+  private var snapshot = FlowSnapshot()
   private var rounds = 0
 
   init() throws {
@@ -20,12 +20,12 @@ struct TableInstrument: Instrument {
     rounds += 1
     var received: Cost?
     if rounds.isMultiple(of: 2) { received = try Cost.of { try self.floor.receive() } }
-    let read = try Cost.of { try table.read(into: &flows) }
+    let read = try Cost.of { try table.read(into: &snapshot, at: .now) }
     var moved = 0
-    let compared = Cost.of { moved = ledger.advance(to: flows).deltas.count }
+    let compared = Cost.of { moved = ledger.advance(to: snapshot).deltas.count }
     let floor = try received ?? Cost.of { try self.floor.receive() }
     let ours = Cost(cpu: read.cpu + compared.cpu, wall: read.wall + compared.wall)
     return floor.named("floor") + ours.named("ours")
-      + [("ledger", compared.cpu), ("entries", Double(flows.count)), ("moved", Double(moved))]
+      + [("ledger", compared.cpu), ("entries", Double(snapshot.livingCount)), ("moved", Double(moved))]
   }
 }

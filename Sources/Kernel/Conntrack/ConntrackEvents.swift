@@ -1,0 +1,86 @@
+import CNetfilterConntrack
+import Glibc
+import Model
+
+/// The kernel's news of the connection table: entries made, and entries that ended with their final counters.
+///
+/// Needs CAP_NET_ADMIN. UPDATE events, which come with every change of state, are not subscribed to.
+struct ConntrackEvents: ~Copyable {
+  /// One piece of news.
+  enum Event {
+    /// An entry was made; it has no counters yet.
+    case new(Flow)
+    /// An entry ended; its counters are final.
+    case destroyed(Flow)
+  }
+
+  /// What one look brought.
+  struct Receipt {
+    /// True when nothing more waits.
+    var isDrained = false
+    /// True when the kernel could not deliver something since the last look (ENOBUFS).
+    var hasLost = false
+    /// Messages and attributes that could not be understood.
+    var malformed: UInt64 = 0
+  }
+
+  /// A burst of 60,000 new flows needs this much; the kernel charges only what waits.
+  static let receiveBuffer: CInt = 64 << 20
+
+  private var socket: NetlinkSocket
+  private(set) var isReliable = false
+
+  /// Subscribes. The buffer is made `receiveBuffer` bytes where that is allowed, and DESTROY events that do not
+  /// fit are delivered later (`setReliable`).
+  init(receiveBuffer: CInt = Self.receiveBuffer) throws(KernelError) {
+    let socket = try NetlinkSocket(
+      .netfilter, groups: UInt32(NF_NETLINK_CONNTRACK_NEW) | UInt32(NF_NETLINK_CONNTRACK_DESTROY))
+    try socket.setReceiveBuffer(receiveBuffer)
+    try socket.setNonBlocking()
+    self.socket = socket
+    setReliable(true)
+  }
+
+  /// The descriptor, for waiting.
+  var descriptor: CInt { socket.descriptor }
+
+  /// How much of the receive buffer is in use, 0 to 1.
+  var fill: Double { socket.receiveBufferFill }
+
+  /// Whether the kernel keeps a DESTROY event that does not fit and delivers it later, instead of dropping it and
+  /// saying so (NETLINK_BROADCAST_ERROR with NETLINK_NO_ENOBUFS, netlink(7)).
+  ///
+  /// What it keeps also keeps the entry in the table, so a reader that has stalled must give this up.
+  mutating func setReliable(_ on: Bool) {
+    isReliable =
+      socket.setOption(NETLINK_BROADCAST_ERROR, on ? 1 : 0)
+      && socket.setOption(NETLINK_NO_ENOBUFS, on ? 1 : 0)
+      && on
+  }
+
+  /// Hands over what has come, in its order, until nothing waits or `limit` datagrams were read.
+  mutating func receive(limit: Int, _ body: (Event) -> Void) throws(KernelError) -> Receipt {
+    var receipt = Receipt()
+    for _ in 0..<limit {
+      var malformed: UInt64 = 0
+      let result = try socket.receiveNow("listening to the connection table") { header, payload in
+        guard header.type & 0xff00 == FlowDecoder.subsystem else { return }
+        guard let flow = FlowDecoder.decode(payload, malformed: &malformed) else { return }
+        switch header.type {
+        case FlowDecoder.entryMessage: body(.new(flow))
+        case FlowDecoder.deletionMessage: body(.destroyed(flow))
+        default: break
+        }
+      }
+      receipt.malformed += malformed
+      switch result {
+      case .nothing:
+        receipt.isDrained = true
+        return receipt
+      case .lost: receipt.hasLost = true
+      case .received(let isWhole): if !isWhole { receipt.malformed += 1 }
+      }
+    }
+    return receipt
+  }
+}

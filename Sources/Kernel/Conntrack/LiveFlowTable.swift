@@ -1,0 +1,51 @@
+import Model
+
+/// The connection table followed by its events: final counters come from DESTROY, those of living flows are asked
+/// for one by one while they are few. The table itself stays the truth: it is dumped at the start, when many flows
+/// live, after losses and now and then to compare. Needs CAP_NET_ADMIN.
+public final class LiveFlowTable: FlowTable {
+  private let table: NetlinkFlowTable
+  private let listener: FlowListener
+  private var query: FlowQuery
+  private var roster = FlowRoster()
+  private var heard = FlowTableCondition()
+
+  /// Starts to listen. Errors: `notPermitted`, `unsupported`.
+  public init() throws(KernelError) {
+    table = try NetlinkFlowTable()
+    listener = try FlowListener()
+    query = try FlowQuery()
+  }
+
+  /// What did not go as it should, since start.
+  public var condition: FlowTableCondition {
+    var condition = table.condition
+    condition.malformed += heard.malformed + query.malformed
+    condition.missedEvents += heard.missedEvents
+    condition.unseen = heard.unseen
+    return condition
+  }
+
+  /// Replaces `snapshot` by the living entries and those that ended since the last call.
+  ///
+  /// Errors: those of reading the table, and why the listening thread ended if it did.
+  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
+    // First what was heard, then the counters: a flow that ends in between is in neither, and comes with the next
+    // call; the ledger waits for it.
+    let batch = listener.log.take()
+    if let failure = batch.failure { throw failure }
+    heard.missedEvents += batch.losses
+    heard.malformed += batch.malformed
+    heard.unseen = batch.unseen
+    heard.missedEvents += UInt64(roster.take(batch))
+    let reading = roster.reading(at: now)
+    try snapshot.replace(ended: batch.ended, sightings: batch.sightings) { (flows) throws(KernelError) in
+      switch reading {
+      case .query: try query.ask(roster.questions, into: &flows)
+      case .dump(let reason):
+        try table.read(into: &flows)
+        roster.replace(by: flows, for: reason, at: now)
+      }
+    }
+  }
+}

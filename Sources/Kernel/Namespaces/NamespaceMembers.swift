@@ -1,0 +1,81 @@
+import SystemPackage
+
+/// Which processes are in which other network namespace.
+///
+/// Kept between ticks. One that was just started may still be on its way into a namespace (setns(2), unshare(2)):
+/// a new process is looked at 32 ticks long, then, as those that were there before us, after pauses that double up
+/// to 64 ticks.
+struct NamespaceMembers {
+  private struct Member {
+    let pid: Int32
+    let folderInode: UInt64
+    /// Nil for our own, and where it may not be read.
+    var namespace: UInt64?
+    var nextLook: UInt64
+    /// How many more ticks it counts as new.
+    var youth: UInt64
+    var pause: UInt64 = 1
+  }
+
+  private static let longestPause: UInt64 = 64
+  private static let youth: UInt64 = 32
+
+  /// Processes that ended while they were looked at, since start.
+  private(set) var vanished: UInt64 = 0
+  /// How many links were read, since start.
+  private(set) var looks: UInt64 = 0
+  /// The other namespaces, each with its first process by pid.
+  private(set) var representatives: [UInt64: Int32] = [:]
+  private let own: UInt64
+  // By pid.
+  private var members: [Member] = []
+  private var tick: UInt64 = 0
+
+  /// Makes a list without processes; `own` is the namespace that is not another.
+  init(own: UInt64) { self.own = own }
+
+  /// Takes the processes as they were listed last, by pid.
+  mutating func refresh(_ processes: [KnownProcess], in root: borrowing OpenFile) {
+    tick += 1
+    var present: [Member] = []
+    present.reserveCapacity(processes.count)
+    representatives.removeAll(keepingCapacity: true)
+    var old = members.startIndex
+    for process in processes {
+      while old < members.endIndex, members[old].pid < process.pid { old += 1 }
+      var member = Member(
+        pid: process.pid, folderInode: process.folderInode, nextLook: tick, youth: tick == 1 ? 0 : Self.youth)
+      if old < members.endIndex, members[old].pid == process.pid,
+        members[old].folderInode == process.folderInode
+      {
+        member = members[old]
+      }
+      if member.nextLook <= tick { look(&member, root) }
+      if let namespace = member.namespace, representatives[namespace] == nil {
+        representatives[namespace] = member.pid
+      }
+      present.append(member)
+    }
+    members = present
+  }
+
+  private mutating func look(_ member: inout Member, _ root: borrowing OpenFile) {
+    looks += 1
+    member.namespace = nil
+    do throws(Errno) {
+      let namespace = try NamespaceLink.read("\(member.pid)/ns/net", in: root)
+      if namespace != own { member.namespace = namespace }
+    } catch {
+      if error == .noSuchFileOrDirectory || error == .noSuchProcess { vanished += 1 }
+    }
+    if member.youth > 0 {
+      member.youth -= 1
+      member.nextLook = tick + 1
+      return
+    }
+    // At the longest pause each has a tick of its own, so that not all are looked at together.
+    let turn = (tick &+ UInt64(truncatingIfNeeded: member.pid)) % member.pause
+    member.nextLook = tick + member.pause - (member.pause == Self.longestPause ? turn : 0)
+    member.pause = min(member.pause * 2, Self.longestPause)
+  }
+}

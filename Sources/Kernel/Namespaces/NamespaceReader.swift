@@ -1,0 +1,105 @@
+import Model
+import SystemPackage
+
+/// Asks one other network namespace for its addresses and sockets.
+final class NamespaceReader {
+  /// Why a namespace did not answer.
+  enum Failure: Error {
+    /// Its process ended, or left it, meanwhile.
+    case vanished
+    /// Anything else: a missing privilege, too many open files.
+    case refused
+  }
+
+  private enum Addresses {
+    case netlink(LocalAddressReader)
+    case procfs
+  }
+
+  private let inode: UInt64
+  /// /proc/PID of a process inside.
+  private var root: String
+  private let addressSource: Addresses
+  private var table: SocketTable
+
+  /// Opens its sockets in the namespace `inode`, which the process `root` (/proc/PID) is in. Without the right to
+  /// enter it, what /proc tells of it must do.
+  init(_ inode: UInt64, root: String, socketLimit: Int) throws(Failure) {
+    self.inode = inode
+    self.root = root
+    do throws(KernelError) {
+      let namespace = try Self.open(inode, root)
+      let routes = try NetlinkSocket(.route, in: namespace)
+      let diagnostics = try NetlinkSocket(.socketDiagnostics, in: namespace)
+      addressSource = .netlink(LocalAddressReader(socket: routes))
+      table = SocketTable(root: root, diagnostics: diagnostics, limit: socketLimit)
+    } catch {
+      switch error {
+      case .notPermitted:
+        addressSource = .procfs
+        table = SocketTable(root: root, usesNetlink: false, limit: socketLimit)
+      case .failed(_, .noSuchFileOrDirectory), .failed(_, .noSuchProcess): throw .vanished
+      default: throw .refused
+      }
+    }
+  }
+
+  /// Asks another process of the namespace from now on.
+  func use(root: String) {
+    if root == self.root { return }
+    self.root = root
+    table.use(root: root)
+  }
+
+  /// The namespace's addresses as they are now.
+  func addresses() throws(Failure) -> LocalAddresses {
+    switch addressSource {
+    case .netlink(let reader):
+      do throws(KernelError) { return try reader.read() } catch { throw .refused }
+    case .procfs:
+      let addresses: LocalAddresses
+      do throws(Errno) { addresses = try AddressFiles.read("\(root)/net") } catch {
+        throw error == .noSuchFileOrDirectory || error == .noSuchProcess ? .vanished : .refused
+      }
+      try confirm()
+      return addresses
+    }
+  }
+
+  /// Replaces `sockets` by the namespace's sockets of these protocols.
+  func read(_ transports: Set<TransportProtocol>, into sockets: inout [SocketEntry]) throws(Failure) {
+    do throws(KernelError) { try table.read(transports, into: &sockets) } catch {
+      sockets.removeAll()
+      try confirm()
+      throw .refused
+    }
+    if transports.contains(where: { table.source(of: $0) == .procfs }) { try confirm() }
+  }
+
+  /// Messages and lines that could not be understood, since it was opened.
+  var malformed: UInt64 { table.malformed }
+  /// Sockets beyond the limit, since it was opened.
+  var dropped: UInt64 { table.dropped }
+
+  /// Makes sure that what was read below /proc/PID was this namespace: a pid may have passed to another process.
+  private func confirm() throws(Failure) {
+    guard let process = try? OpenFile(root, isFolder: true), NamespaceLink.inode(in: process) == inode else {
+      throw .vanished
+    }
+  }
+
+  /// Opens the namespace of the process `root`, if that is still `inode`.
+  private static func open(_ inode: UInt64, _ root: String) throws(KernelError) -> OpenFile {
+    let operation = "opening \(root)/ns/net"
+    do throws(Errno) {
+      let file = try OpenFile("\(root)/ns/net")
+      guard try file.status().inode == inode else { throw .noSuchProcess }
+      return file
+    } catch {
+      switch error {
+      case .permissionDenied, .notPermitted: throw .notPermitted(operation)
+      default: throw .failed(operation, error)
+      }
+    }
+  }
+}

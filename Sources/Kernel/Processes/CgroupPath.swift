@@ -1,0 +1,63 @@
+import Model
+
+/// The control group of a process (cgroups(7)), and what its path says: the systemd unit, the container.
+struct CgroupPath: Equatable {
+  /// The path below the root of its hierarchy, never empty.
+  var text: String
+
+  /// Takes a path; nil for the root. The kernel marks the group of a process that outlived it.
+  init?(_ path: some StringProtocol) {
+    let mark = " (deleted)"
+    text = String(path.hasSuffix(mark) ? path.dropLast(mark.count) : path[...])
+    if elements.isEmpty { return nil }
+  }
+
+  /// Reads /proc/PID/cgroup: lines `NUMBER:CONTROLLERS:PATH`.
+  ///
+  /// The line of version 2, `0::PATH`, goes before version 1's `name=systemd`: where both are mounted only one
+  /// of them may know more than the root. Nil when neither does.
+  init?(file: ArraySlice<UInt8>) {
+    var systemd: CgroupPath?
+    for line in file.split(separator: 0x0a) {
+      let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      let path = String(decoding: fields[2], as: UTF8.self)
+      if fields[0].elementsEqual("0".utf8), fields[1].isEmpty, let unified = CgroupPath(path) {
+        self = unified
+        return
+      }
+      if fields[1].elementsEqual("name=systemd".utf8) { systemd = CgroupPath(path) }
+    }
+    guard let systemd else { return nil }
+    self = systemd
+  }
+
+  /// The nearest unit around the process: the last element that names one, else the last slice.
+  ///
+  /// The nearest is what the administrator wrote: the application below a user's manager
+  /// (`user@1000.service/app.slice/app-x.scope`), the service inside a container that runs systemd.
+  var unit: String? {
+    let last =
+      elements.last { element in Self.unitKinds.contains { Self.isUnit(element, $0) } }
+      ?? elements.last { Self.isUnit($0, ".slice") }
+    return last.map(Self.unescaped)
+  }
+
+  /// The innermost container around the process.
+  var container: String? {
+    for index in elements.indices.reversed() {
+      let parent = index > elements.startIndex ? elements[index - 1] : ""
+      if let container = Self.container(elements[index], in: parent) { return container }
+    }
+    return nil
+  }
+
+  /// What can hold processes beside slices (systemd.unit(5)).
+  private static let unitKinds = [".service", ".scope", ".socket", ".mount", ".swap"]
+
+  private var elements: [Substring] { text.split(separator: "/").filter { $0 != ".." } }
+
+  private static func isUnit(_ element: Substring, _ kind: String) -> Bool {
+    element.hasSuffix(kind) && element.utf8.count > kind.utf8.count && !element.contains(":")
+  }
+}

@@ -1,0 +1,60 @@
+import Glibc
+import SystemPackage
+
+/// Text on its way to standard output, which may be slow: a measuring loop never waits for a reader.
+public struct OutputQueue {
+  /// The most that waits; a text that does not fit is left out whole.
+  public static let capacity = 4 << 20
+  /// What a pipe takes at once when poll(2) calls it writable (PIPE_BUF of pipe(7)).
+  static let chunk = 4096
+
+  private var waiting: ArraySlice<UInt8> = []
+  /// Texts that were left out because the reader is too slow, since start.
+  public private(set) var skipped: UInt64 = 0
+
+  /// Makes an empty queue.
+  public init() {}
+
+  /// Adds `text` and writes what the reader takes now.
+  public mutating func write(_ text: String) throws(KernelError) -> StandardOutput.Outcome {
+    let bytes = Array(text.utf8)
+    if waiting.isEmpty {
+      waiting = bytes[...]
+    } else if waiting.count + bytes.count <= Self.capacity {
+      waiting += bytes
+    } else {
+      skipped += 1
+    }
+    return try flush()
+  }
+
+  /// Writes what the reader takes now of what waits.
+  public mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
+    while !waiting.isEmpty {
+      guard StandardOutput.isWritable(STDOUT_FILENO) else { return .waiting }
+      // In bounds: the pointer and count are the slice's own.
+      let count = unsafe waiting.prefix(Self.chunk).withUnsafeBytes {
+        unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
+      }
+      if count >= 0 {
+        waiting = waiting.dropFirst(count)
+        continue
+      }
+      switch errno {
+      case EINTR: continue
+      case EAGAIN: return .waiting
+      case EPIPE, EBADF: return .closed
+      default: throw .failed("writing to standard output", Errno(rawValue: errno))
+      }
+    }
+    return .written
+  }
+
+  /// Writes what waits, for at most `limit`; what is left then is lost.
+  public mutating func finish(within limit: Duration) throws(KernelError) {
+    let end = ContinuousClock.now + limit
+    while try flush() == .waiting, ContinuousClock.now < end {
+      StandardOutput.waitUntilWritable(atMost: .milliseconds(50))
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Glibc
+import Model
+
+@testable import Kernel
+
+/// A process in a network namespace of its own with the address 10.99.0.1; both gone with their owner.
+final class NamespacesChild {
+  let pid: pid_t
+  let inode: UInt64
+
+  /// Starts it and waits until it is there and has its address. Throws where that is not allowed.
+  init() throws {
+    var pid = pid_t()
+    let script = "ip link set lo up && ip addr add 10.99.0.1/32 dev lo && exec sleep 1000"
+    // strdup's copies live until the end of this process; there are few.
+    let arguments = ["unshare", "--net", "sh", "-c", script]
+    var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
+    guard unsafe posix_spawnp(&pid, "unshare", nil, nil, &words, environ) == 0 else {
+      throw SocketsOpened.Problem.call("posix_spawnp", errno)
+    }
+    self.pid = pid
+    var inode: UInt64?
+    // Thirty seconds, which only a failing test waits for.
+    for _ in 0..<30_000 where inode == nil {
+      let root = try OpenFile("/proc", isFolder: true)
+      let isReady = try? AddressFiles.read("/proc/\(pid)/net").addresses.contains(IPAddress(v4: 0x0a63_0001))
+      if isReady == true { inode = NamespaceLink.inode(of: "\(pid)", in: root) }
+      usleep(1000)
+    }
+    self.inode = inode ?? 0
+    guard inode != nil else { throw SocketsOpened.Problem.call("unshare", ETIMEDOUT) }
+  }
+
+  deinit { end() }
+
+  /// Ends it; its namespace goes with it.
+  func end() {
+    kill(pid, SIGKILL)
+    _ = waitpid(pid, nil, 0)
+  }
+
+  /// Runs `body` inside the namespace, on this thread.
+  func inside<Value>(_ body: () throws -> Value) throws -> Value {
+    let own = try OpenFile("/proc/thread-self/ns/net")
+    try Self.enter(OpenFile("/proc/\(pid)/ns/net"))
+    let result = Result(catching: body)
+    // Failing to come back would leave the next test on this thread elsewhere.
+    do { try Self.enter(own) } catch { preconditionFailure("\(error)") }
+    return try result.get()
+  }
+
+  private static func enter(_ namespace: borrowing OpenFile) throws {
+    typealias Function = @convention(c) (CInt, CInt) -> CInt
+    // setns(2), which the C library hides from Swift, takes two ints and returns one.
+    guard let symbol = unsafe dlsym(nil, "setns"),
+      unsafe unsafeBitCast(symbol, to: Function.self)(namespace.descriptor, 0x4000_0000) == 0
+    else { throw SocketsOpened.Problem.call("setns", errno) }
+  }
+}

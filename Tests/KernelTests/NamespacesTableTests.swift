@@ -1,0 +1,127 @@
+import Glibc
+import Model
+import Testing
+
+@testable import Kernel
+
+/// The running kernel's namespaces. There are others than these tests' own on a machine at work.
+@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+struct NamespacesTableTests {
+  private static let address = IPAddress(v4: 0x0a63_0001)
+
+  /// Both tables, refreshed together.
+  private final class Tables {
+    var processes: ProcessTable
+    var namespaces: NamespaceTable
+
+    init() throws {
+      processes = try ProcessTable()
+      var limits = NamespaceTable.Limits()
+      limits.namespaces = 1000
+      guard let namespaces = NamespaceTable(processes, limits: limits) else {
+        throw SocketsOpened.Problem.call("readlink", EACCES)
+      }
+      self.namespaces = namespaces
+      try refresh()
+    }
+
+    func place(_ pid: pid_t) -> ProcessPlace? {
+      guard let stat = processes.readStat(ofPid: pid) else { return nil }
+      let identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
+      return processes.description(of: identity, ancestors: false)?.place
+    }
+
+    func refresh() throws {
+      try processes.refresh()
+      namespaces.refresh(processes)
+    }
+  }
+
+  @Test func `a namespace has its own addresses and sockets`() throws {
+    let child = try NamespacesChild()
+    let listener = try child.inside {
+      let socket = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp, bindTo: nil)
+      #expect(socket.bindV4(0, 0x0a63_0001))
+      socket.listen()
+      return socket
+    }
+    let ping = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp) }
+    let outside = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    outside.listen()
+    let tables = try Tables()
+    for _ in 0..<3 {
+      let addresses = try #require(tables.namespaces.addresses()[child.inode])
+      #expect(addresses.contains(Self.address))
+      #expect(try LocalAddressReader().read().addresses.contains(Self.address) == false)
+      let sockets = tables.namespaces.sockets(of: child.inode, [.tcp, .udp])
+      let found = try #require(sockets.first { $0.inode == listener.inode })
+      #expect(found.local == Endpoint(address: Self.address, port: listener.port))
+      #expect(found.state == .listening)
+      #expect(sockets.contains { $0.inode == ping.inode })
+      #expect(!sockets.contains { $0.inode == outside.inode })
+      try tables.refresh()
+    }
+    // Opened again where the last ones were closed.
+    tables.namespaces.release()
+    #expect(tables.namespaces.sockets(of: child.inode, [.tcp]).contains { $0.inode == listener.inode })
+    // Entering them has left no thread of ours elsewhere.
+    var own = SocketTable()
+    var sockets: [SocketEntry] = []
+    try own.read([.tcp], into: &sockets)
+    #expect(sockets.contains { $0.inode == outside.inode })
+    #expect(!sockets.contains { $0.inode == listener.inode })
+  }
+
+  @Test func `a namespace whose process ends is survived, counted where it shows, and closed`() throws {
+    let child = try NamespacesChild()
+    let tables = try Tables()
+    let before = tables.namespaces.vanished
+    child.end()
+    // Never opened: its process is gone when we want to.
+    #expect(tables.namespaces.sockets(of: child.inode, [.tcp]).isEmpty)
+    #expect(tables.namespaces.vanished > before)
+    #expect(tables.namespaces.unread == 0)
+    try tables.refresh()
+    #expect(tables.namespaces.addresses()[child.inode] == nil)
+
+    let other = try NamespacesChild()
+    try tables.refresh()
+    #expect(tables.namespaces.addresses()[other.inode] != nil)
+    other.end()
+    // While it is open it lives on.
+    #expect(tables.namespaces.addresses()[other.inode]?.contains(Self.address) == true)
+    try tables.refresh()
+    #expect(tables.namespaces.addresses()[other.inode] == nil)
+  }
+
+  @Test func `through its processes a namespace tells the same`() throws {
+    let child = try NamespacesChild()
+    let socket = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp) }
+    var table = SocketTable(root: "/proc/\(child.pid)", usesNetlink: false)
+    var sockets: [SocketEntry] = []
+    try table.read([.udp], into: &sockets)
+    #expect(sockets.contains { $0.inode == socket.inode })
+    #expect(try AddressFiles.read("/proc/\(child.pid)/net").addresses.contains(Self.address))
+  }
+
+  @Test func `a pid that is another namespace's by now is not believed`() throws {
+    let child = try NamespacesChild()
+    #expect(throws: NamespaceReader.Failure.vanished) {
+      _ = try NamespaceReader(child.inode + 1, root: "/proc/\(child.pid)", socketLimit: 10)
+    }
+    let reader = try NamespaceReader(child.inode, root: "/proc/\(child.pid)", socketLimit: 10)
+    reader.use(root: "/proc/self")
+    var sockets: [SocketEntry] = []
+    // Ping sockets are told by /proc alone.
+    #expect(throws: NamespaceReader.Failure.vanished) { try reader.read([.icmp], into: &sockets) }
+    try reader.read([.tcp], into: &sockets)
+  }
+
+  @Test func `a description tells the namespace of its process`() throws {
+    let child = try NamespacesChild()
+    let tables = try Tables()
+    let place = try #require(tables.place(child.pid))
+    #expect(place.networkNamespace == child.inode)
+    #expect(tables.place(getpid())?.networkNamespace == nil)
+  }
+}

@@ -1,0 +1,286 @@
+import Model
+import Testing
+
+@testable import Kernel
+
+/// The finder over a tree that looks like /proc, told of processes by hand.
+@Suite struct OwnersFinderTests {
+  private let proc = ProcessesFakeProc()
+  private let start = ContinuousClock.now
+
+  private func finder(_ limits: OwnerFinder.Limits = OwnerFinder.Limits()) throws -> OwnerFinder {
+    try OwnerFinder(root: proc.path, usesNews: false, limits: limits, at: start)
+  }
+
+  private func identity(_ pid: Int32, _ start: UInt64 = 100) -> ProcessIdentity {
+    ProcessIdentity(pid: pid, startTime: start)
+  }
+
+  @Test func `a socket known since start is found, and nothing else`() throws {
+    proc.add(10, sockets: [3: 501, 4: 502])
+    proc.add(11, sockets: [7: 503])
+    proc.link("11/fd/0", "pipe:[777]")
+    var finder = try finder()
+    let held = finder.owner(ofInode: 503, uid: 1000)
+    #expect(held?.owner == identity(11))
+    #expect(held?.holders == [identity(11)])
+    #expect(held?.isShared == false)
+    #expect(finder.counters.remembered == 1)
+    for inode in [UInt64(0), 777, 999] {
+      #expect(finder.owner(ofInode: inode, uid: 1000) == nil)
+      #expect(finder.owner(ofInode: inode, uid: 1000, at: start) { true } == nil)
+    }
+  }
+
+  @Test func `a new process is found, wherever its pid stands`() throws {
+    proc.add(30_000, start: 100, sockets: [3: 501])
+    var finder = try finder()
+    // Pids wrapped: the new one has the smaller.
+    proc.add(12, start: 900, sockets: [3: 502])
+    #expect(finder.owner(ofInode: 502, uid: 1000)?.owner == identity(12, 900))
+    #expect(Array(finder.living.newestFirst) == [12, 30_000])
+  }
+
+  @Test(arguments: [3, 4, 5, 77] as [Int32])
+  func `a new socket of an old process is found under any number`(number: Int32) throws {
+    proc.add(10, sockets: [3: 501])
+    for pid in Int32(20)..<120 { proc.add(pid, start: 200, sockets: [3: UInt64(pid) + 1000]) }
+    var finder = try finder()
+    proc.hold(10, number, 600)
+    let near = finder.owner(ofInode: 600, uid: 1000)
+    let held = near ?? finder.owner(ofInode: 600, uid: 1000, at: start) { true }
+    #expect(held?.owner == identity(10))
+    // And from memory from now on.
+    #expect(finder.owner(ofInode: 600, uid: 1000)?.owner == identity(10))
+    #expect(finder.counters.remembered == 1)
+  }
+
+  @Test func `what was remembered is looked at before it is believed`() throws {
+    proc.add(10, sockets: [3: 501])
+    proc.add(11, sockets: [4: 502])
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+    proc.close(10, 3)
+    #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+    proc.hold(11, 5, 501)
+    let handed = finder.owner(ofInode: 501, uid: 1000)
+    #expect(handed?.owner == identity(11))
+  }
+
+  @Test func `a pid that another process has got is another identity`() throws {
+    proc.add(10, start: 100, sockets: [3: 501])
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10, 100))
+    #expect(finder.description(of: identity(10, 100))?.commandLine == "prog -x")
+    proc.end(10)
+    proc.add(10, start: 700, arguments: Array("other\0".utf8), sockets: [3: 502])
+    finder.take(.exit(10))
+    finder.take(.fork(parent: 1, child: 10))
+    #expect(finder.owner(ofInode: 502, uid: 1000)?.owner == identity(10, 700))
+    #expect(finder.description(of: identity(10, 700))?.commandLine == "other")
+    // The former keeps its name.
+    #expect(finder.description(of: identity(10, 100))?.commandLine == "prog -x")
+  }
+
+  @Test func `a pid that was reused without news is noticed`() throws {
+    proc.add(10, start: 100, sockets: [3: 501])
+    var finder = try finder(limits { $0.folders = 0 })
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10, 100))
+    proc.end(10)
+    // It even has the same socket under the same number.
+    proc.add(10, start: 700, sockets: [3: 501])
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10, 700))
+  }
+
+  private func limits(_ change: (inout OwnerFinder.Limits) -> Void) -> OwnerFinder.Limits {
+    var limits = OwnerFinder.Limits()
+    change(&limits)
+    return limits
+  }
+
+  @Test func `a child that inherits a socket shares it, and its parent is the owner`() throws {
+    proc.add(10, start: 100, sockets: [5: 501])
+    var finder = try finder()
+    proc.add(11, start: 200, parent: 10, sockets: [5: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    let held = finder.owner(ofInode: 501, uid: 1000)
+    #expect(held?.owner == identity(10, 100))
+    #expect(held?.holders == [identity(10, 100), identity(11, 200)])
+    #expect(held?.isShared == true)
+    // The parent closes it: what is left is the child's alone.
+    proc.close(10, 5)
+    let left = finder.owner(ofInode: 501, uid: 1000)
+    #expect(left?.holders == [identity(11, 200)])
+    #expect(left?.isShared == false)
+  }
+
+  @Test func `a child's find leads to the ancestors that hold the same`() throws {
+    proc.add(10, start: 100)
+    proc.add(11, start: 200, parent: 10)
+    var finder = try finder()
+    proc.hold(10, 9, 600)
+    proc.hold(11, 9, 600)
+    proc.add(12, start: 300, parent: 11, sockets: [9: 600])
+    finder.take(.fork(parent: 11, child: 12))
+    let held = finder.owner(ofInode: 600, uid: 1000)
+    #expect(held?.owner == identity(10, 100))
+    #expect(held?.holders.map(\.pid) == [10, 11, 12])
+  }
+
+  @Test func `a round through all processes finds strangers that share a socket`() throws {
+    proc.add(10, start: 300, sockets: [3: 501])
+    for pid in Int32(20)..<30 { proc.add(pid, start: 400) }
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.isShared == false)
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.isConfirmed == false)
+    // Handed over by SCM_RIGHTS, to an older process.
+    proc.add(9, start: 200, sockets: [8: 501])
+    var rounds = 0
+    var calls = 0
+    while rounds < 2 {
+      if finder.confirm(limit: 4) { rounds += 1 }
+      calls += 1
+    }
+    #expect(calls == 6)
+    let held = finder.owner(ofInode: 501, uid: 1000)
+    #expect(held?.owner == identity(9, 200))
+    #expect(held?.holders == [identity(9, 200), identity(10, 300)])
+    #expect(held?.isConfirmed == true)
+  }
+
+  @Test func `a search through all is bounded, and the bound is paid back with time`() throws {
+    for pid in Int32(10)..<60 { proc.add(pid, sockets: [3: UInt64(pid)]) }
+    var finder = try finder(
+      limits {
+        $0.looks = 20; $0.looksPerSecond = 10
+      })
+    let before = finder.looks
+    #expect(finder.owner(ofInode: 999, uid: 1000, at: start) { true } == nil)
+    // One process too many at the most, and the list of /proc.
+    #expect(finder.looks - before < 40)
+    #expect(finder.counters.cutShort == 1)
+    let spent = finder.looks
+    #expect(finder.owner(ofInode: 999, uid: 1000, at: start) { true } == nil)
+    #expect(finder.looks - spent < 10)
+    let rested = finder.looks
+    #expect(finder.owner(ofInode: 999, uid: 1000, at: start + .seconds(60)) { true } == nil)
+    #expect(finder.looks - rested >= 20)
+  }
+
+  @Test func `a search ends when it is not worthwhile any more`() throws {
+    for pid in Int32(10)..<200 { proc.add(pid, sockets: [3: UInt64(pid)]) }
+    var finder = try finder()
+    var questions = 0
+    let before = finder.looks
+    let held = finder.owner(ofInode: 999, uid: 1000, at: start) {
+      questions += 1
+      return questions < 2
+    }
+    #expect(held == nil && questions == 2)
+    #expect(finder.looks - before < 200)
+    #expect(finder.counters.cutShort == 0)
+  }
+
+  @Test func `where nobody tells of them, new processes are those with the last numbers`() throws {
+    func status(_ pid: Int32, _ leader: Int32) {
+      proc.write("\(pid)/status", Array("Name:\tprog\nTgid:\t\(leader)\nUid:\t0\t0\t0\t0\n".utf8))
+    }
+    proc.add(10)
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 10\n".utf8))
+    var finder = try finder()
+    proc.add(12, start: 300, sockets: [3: 501])
+    status(12, 12)
+    // A thread of it, which shares its descriptors.
+    proc.add(13, start: 301, sockets: [3: 501])
+    status(13, 12)
+    // One that is not among the numbers told is not looked for.
+    proc.add(14, start: 302, sockets: [3: 502])
+    status(14, 14)
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 13\n".utf8))
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.holders == [identity(12, 300)])
+    #expect(Set(finder.living.pids) == [10, 12])
+    #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
+    // The numbers have wrapped: all are listed.
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 4\n".utf8))
+    #expect(finder.owner(ofInode: 502, uid: 1000)?.owner == identity(14, 302))
+  }
+
+  @Test(
+    arguments: [
+      ("Name:\ta\nTgid:\t12\nNgid:\t0\n", 12), ("Tgid:\t1", 1), ("Name:\tTgid:\n", nil), ("", nil),
+      ("Tgid:\tx\n", nil),
+    ] as [(String, Int32?)])
+  func `the process of a thread`(text: String, leader: Int32?) {
+    #expect(ProcessStatus.leader(Array(text.utf8)[...]) == leader)
+  }
+
+  @Test func `another program has another name, and the same identity`() throws {
+    proc.add(10, sockets: [3: 501])
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+    proc.write("10/cmdline", Array("next\0".utf8))
+    finder.take(.exec(10))
+    #expect(finder.handleProcessEvents() == false)
+    #expect(finder.description(of: identity(10))?.commandLine == "next")
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+  }
+
+  @Test func `programs are read a few at a time, so that a flow need not wait`() throws {
+    for pid in Int32(10)..<15 { proc.add(pid) }
+    var finder = try finder()
+    for pid in Int32(10)..<15 { finder.take(.exec(pid)) }
+    #expect(finder.handleProcessEvents(limit: 2) == true)
+    #expect(finder.unread.count == 3)
+    #expect(finder.handleProcessEvents(limit: 3) == false)
+  }
+
+  @Test func `what was glimpsed is known when it is closed before the answer`() throws {
+    proc.add(10, start: 100)
+    var finder = try finder()
+    proc.add(11, start: 200, parent: 10, arguments: Array("brief\0".utf8), sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    finder.glimpse()
+    proc.close(11, 3)
+    let held = finder.owner(ofInode: 501, uid: 1000)
+    #expect(held?.owner == identity(11, 200))
+    #expect(held?.isShared == false && held?.isConfirmed == false)
+    #expect(finder.counters.glimpsed == 1)
+    #expect(finder.description(of: identity(11, 200))?.commandLine == "brief")
+    // Another socket is not this one, and the next glimpse forgets.
+    #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
+    finder.glimpse()
+    #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+  }
+
+  @Test func `what was glimpsed of one that has ended names nobody`() throws {
+    proc.add(10, start: 100)
+    var finder = try finder()
+    proc.add(11, start: 200, parent: 10, sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    finder.glimpse()
+    proc.end(11)
+    #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+    #expect(finder.counters.vanished == 1)
+  }
+
+  @Test func `one that dies before it is read has what its parent ran`() throws {
+    proc.add(10, arguments: Array("parent\0".utf8), sockets: [3: 400])
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 400, uid: 1000)?.owner == identity(10))
+    proc.add(11, start: 200, parent: 10, state: "Z", arguments: [], sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(11, 200))
+    #expect(finder.description(of: identity(11, 200))?.commandLine == "parent")
+    finder.take(.exit(11))
+    proc.end(11)
+    #expect(finder.description(of: identity(11, 200))?.commandLine == "parent")
+    #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+  }
+
+  @Test func `sockets beyond the limit are counted`() throws {
+    proc.add(10, sockets: [3: 501, 4: 502, 5: 503])
+    let finder = try finder(limits { $0.sockets = 2 })
+    #expect(finder.sockets.count == 2)
+    #expect(finder.dropped == 1)
+  }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import Model
+import Testing
+
+@testable import Kernel
+
+/// The finder on the running kernel, with and without its news of processes.
+@Suite struct OwnersKernelTests {
+  private func finder(_ usesNews: Bool) throws -> OwnerFinder {
+    try OwnerFinder(usesNews: usesNews, at: .now)
+  }
+
+  private func owner(_ finder: inout OwnerFinder, _ inode: UInt64) -> OwnerFinder.Holding? {
+    finder.owner(ofInode: inode, uid: getuid())
+      ?? finder.owner(ofInode: inode, uid: getuid(), at: .now) { true }
+  }
+
+  @Test(arguments: [true, false])
+  func `a socket that this process opens has this process as a holder`(usesNews: Bool) throws {
+    var finder = try finder(usesNews)
+    for _ in 0..<20 {
+      let socket = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+      let held = owner(&finder, socket.inode)
+      #expect(held?.holders.contains { $0.pid == getpid() } == true)
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `a closed socket has no holder`(usesNews: Bool) throws {
+    var finder = try finder(usesNews)
+    var inode: UInt64 = 0
+    do {
+      let socket = try SocketsOpened(AF_INET6, SOCK_DGRAM, .udp)
+      inode = socket.inode
+      #expect(owner(&finder, inode) != nil)
+    }
+    #expect(owner(&finder, inode)?.holders.contains { $0.pid == getpid() } != true)
+  }
+
+  @Test(arguments: [true, false])
+  func `a child that inherits a socket shares it with this process`(usesNews: Bool) throws {
+    var finder = try finder(usesNews)
+    let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+    let child = try OwnersChild(["sleep", "1000"], inherits: socket.descriptor)
+    var held: OwnerFinder.Holding?
+    // The child may still be on its way to its program; two rounds make sure that all are known.
+    var rounds = 0
+    while rounds < 2 || held?.holders.contains(where: { $0.pid == child.pid }) != true {
+      if finder.confirm(limit: 100) { rounds += 1 }
+      held = owner(&finder, socket.inode)
+    }
+    #expect(held?.isShared == true)
+    #expect(held?.holders.contains { $0.pid == getpid() } == true)
+    #expect(held?.owner == held?.holders.first)
+    child.end()
+    let left = owner(&finder, socket.inode)
+    #expect(left?.holders.contains { $0.pid == child.pid } == false)
+  }
+
+  @Test func `a program that has ended keeps its name`() throws {
+    var finder = try finder(true)
+    let child = try OwnersChild(["sleep", "1000"])
+    var identity: ProcessIdentity?
+    while identity == nil {
+      _ = finder.confirm(limit: .max)
+      identity = finder.living[child.pid]?.identity
+    }
+    let known = try #require(identity)
+    while finder.description(of: known)?.arguments.first != "sleep" { _ = finder.handleProcessEvents() }
+    finder.living.update(child.pid) { $0.hasOwned = true }
+    child.end()
+    while finder.living[child.pid] != nil {
+      _ = finder.handleProcessEvents()
+      finder.relist()
+    }
+    #expect(finder.description(of: known)?.commandLine == "sleep 1000")
+  }
+
+  @Test func `where the kernel tells of processes, a start and an end are news`() throws {
+    var finder = try finder(true)
+    guard finder.eventDescriptor != nil else {
+      #expect(finder.newsError != nil)
+      return
+    }
+    let child = try OwnersChild(["sleep", "1000"])
+    while finder.living[child.pid]?.description?.commandLine != "sleep 1000" {
+      _ = finder.handleProcessEvents()
+    }
+    #expect(finder.living[child.pid]?.parent == getpid())
+    child.end()
+    while finder.living[child.pid] != nil { _ = finder.handleProcessEvents() }
+    #expect(finder.counters.malformedNews == 0)
+  }
+}

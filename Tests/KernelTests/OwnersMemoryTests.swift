@@ -1,0 +1,97 @@
+import Model
+import Testing
+
+@testable import Kernel
+
+/// What the finder remembers, as values.
+@Suite struct OwnersMemoryTests {
+  private func description(_ pid: Int32) -> ProcessDescription {
+    ProcessDescription(
+      identity: ProcessIdentity(pid: pid, startTime: 1), uid: 0, executable: nil, arguments: [],
+      commandLine: "p\(pid)")
+  }
+
+  @Test func `the ended that were asked for longest ago make room`() {
+    var ended = EndedProcesses(limit: 3)
+    for pid in Int32(1)...3 { ended.add(description(pid)) }
+    #expect(ended.description(of: description(1).identity)?.commandLine == "p1")
+    ended.add(description(4))
+    #expect(ended.count == 3 && ended.forgotten == 1)
+    #expect(ended.description(of: description(2).identity) == nil)
+    #expect(ended.description(of: description(1).identity) != nil)
+    for pid in Int32(10)..<1_000 {
+      ended.add(description(pid))
+      #expect(ended.description(of: description(1).identity) != nil)
+    }
+    #expect(ended.count == 3 && ended.forgotten == 991)
+  }
+
+  @Test func `no room is no memory`() {
+    var ended = EndedProcesses(limit: 0)
+    ended.add(description(1))
+    #expect(ended.count == 0 && ended.forgotten == 1)
+  }
+
+  @Test func `a socket has the holders that were added and not removed`() {
+    var holders = SocketHolders(limit: 2)
+    let first = SocketHolders.Holder(pid: 1, number: 3)
+    let second = SocketHolders.Holder(pid: 2, number: 3)
+    holders.add(first, of: 7, in: 0)
+    holders.add(second, of: 7, in: 5)
+    holders.add(second, of: 7, in: 6)
+    holders.add(first, of: 0, in: 0)
+    #expect(holders.holders(of: 7) == [first, second])
+    #expect(holders.round(of: 7) == 0)
+    holders.remove(first, of: 7)
+    holders.remove(first, of: 7)
+    holders.remove(first, of: 99)
+    #expect(holders.holders(of: 7) == [second])
+    holders.add(first, of: 8, in: 1)
+    holders.add(first, of: 9, in: 1)
+    #expect(holders.count == 2 && holders.dropped == 1)
+    holders.remove(second, of: 7)
+    #expect(holders.holders(of: 7) == [] && holders.round(of: 7) == nil && holders.count == 1)
+  }
+
+  @Test func `processes are in the order of their starts and programs`() {
+    var living = LivingProcesses()
+    for pid in [Int32](1...5) { living.add(LivingProcess(pid: pid)) }
+    living.renew(2)
+    _ = living.remove(4)
+    #expect(Array(living.newestFirst) == [2, 5, 3, 1])
+    #expect(living.newest == 2)
+    living.add(LivingProcess(pid: 4, parent: 1))
+    #expect(Array(living.newestFirst) == [4, 2, 5, 3, 1])
+    // Old places do not pile up.
+    for _ in 0..<10_000 { living.renew(3) }
+    #expect(Array(living.newestFirst) == [3, 4, 2, 5, 1])
+    living.update(99) { $0.parent = 7 }
+    #expect(living[99] == nil && living.count == 5)
+  }
+
+  @Test func `a new socket is expected at the lowest free number, or where the last was`() {
+    var process = LivingProcess(pid: 1)
+    #expect(process.likelyNumbers == [3, 4])
+    process.descriptors = [0: 0, 1: 0, 2: 0, 3: 77, 5: 78]
+    #expect(process.likelyNumbers == [4, 6])
+    process.lastFound = 3
+    #expect(process.likelyNumbers == [3, 4, 6])
+    process.isUnread = true
+    #expect(process.likelyNumbers == [3, 4])
+  }
+
+  @Test(
+    arguments: [
+      (0, 100), (50, 50), (100, 0), (150, 0), (250, 0),
+    ] as [(Int, Int)])
+  func `what was asked is not available again at once`(spent: Int, left: Int) {
+    let start = ContinuousClock.now
+    var allowance = SearchAllowance(capacity: 100, perSecond: 10, at: start)
+    allowance.spend(spent)
+    #expect(max(0, allowance.available(at: start)) == left)
+    #expect(allowance.available(at: start + .seconds(60)) == 100)
+    // A clock that goes back gives nothing.
+    allowance.spend(100)
+    #expect(allowance.available(at: start) == 0)
+  }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Lab
+import Testing
+
+/// The files of `samples/`, read by the program itself.
+@Suite struct AggregatorSamplesTests {
+  private static let program = Program.path("runaggregator")
+
+  private func text(_ name: String) throws -> String {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    return try String(contentsOf: root.appending(path: "samples/\(name)"), encoding: .utf8)
+  }
+
+  @Test(arguments: [
+    ("--app-config", "group.sample.cfg"), ("--monitor-config", "monitors.sample.cfg"),
+    ("--notification-config", "notifications.sample.cfg"),
+  ])
+  func `a sample is valid and warns of nothing, its commented examples too`(
+    flag: String, name: String
+  ) async throws {
+    let folder = try ScratchFolder()
+    let sample = try text(name)
+    for text in [sample, uncommented(sample)] {
+      let file = try folder.write(text, to: name)
+      let child = try ChildProcess([Self.program, flag, file, "--check-config"])
+      #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
+      #expect(child.errors.text.isEmpty)
+    }
+  }
+
+  @Test func `the monitors sample has an example in a comment, and it is looked at`() throws {
+    let sample = try text("monitors.sample.cfg")
+    #expect(!sample.contains("\n[Web only]\n"))
+    #expect(uncommented(sample).contains("\n[Web only]\ntype=monitor\n"))
+  }
+
+  /// The text with each example, a run of comment lines that starts with a section's, taken out of its comment.
+  private func uncommented(_ text: String) -> String {
+    var isExample = false
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      if line.hasPrefix("# [") && line.hasSuffix("]") { isExample = true }
+      if !line.hasPrefix("# ") { isExample = false }
+      return String(isExample ? line.dropFirst(2) : line)
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,185 @@
+import Lab
+import Testing
+
+/// A25, A26, A28: B is the host, C a container behind it, A another network that B talks to.
+@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(3)))
+struct NamespaceTests {
+  struct Kind: Sendable, CustomTestStringConvertible {
+    let server: String
+    let client: String
+    var testDescription: String { client }
+  }
+
+  static let kinds = [
+    Kind(server: "tcp-serve --send 2000000", client: "tcp HOST PORT --send 4000000 --receive 2000000"),
+    // The server's socket is bound to no address: found by those of its namespace.
+    Kind(server: "udp-serve", client: "udp HOST PORT --count 500"),
+    Kind(server: "udp-serve", client: "udp HOST PORT --count 500 --connected"),
+  ]
+
+  /// What B's only flow has moved, from its client's view.
+  private func truth(_ lab: Topology) async throws -> HostView {
+    let entries = try await lab.b.quietConnections()
+    try #require(entries.count == 1)
+    return HostView(received: entries[0].reply.bytes ?? 0, sent: entries[0].original.bytes ?? 0)
+  }
+
+  private func expectBoth(
+    _ lab: Topology, _ monitor: Reporter, client: (Traffic, NetworkNamespace),
+    server: (Traffic, NetworkNamespace)
+  ) async throws {
+    let truth = try await truth(lab)
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.0.pid) == truth }
+    let row = try #require(report.row(pid: client.0.pid))
+    #expect(row.netns == client.1.inode)
+    let other = try #require(report.row(pid: server.0.pid))
+    #expect(other.usage == HostView(received: truth.sent, sent: truth.received))
+    #expect(other.netns == server.1.inode)
+    #expect(report.balance.forwarded.view == HostView())
+    #expect(report.balance.attributed.view == report.balance.total.view)
+    #expect(report.health["namespaces"].map { $0 >= 2 } == true)
+  }
+
+  @Test(arguments: kinds) func `a client behind masquerade is named, its bytes are right`(kind: Kind)
+    async throws
+  {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    try await lab.b.masquerade(out: "eth0")
+    try await lab.b.forgetConnections()
+    let server = try Traffic(kind.server, in: lab.a)
+    let port = try await server.ready()
+    let monitor = try Reporter(in: lab.b, namespaces: true)
+    try await monitor.report("a first report")
+    let line = kind.client.replacing("HOST", with: "10.77.1.1").replacing("PORT", with: "\(port)")
+    let client = try Traffic(line + " --hold", in: c)
+    _ = try await client.counted()
+    try await expectBoth(lab, monitor, client: (client, c), server: (server, lab.a))
+    try await monitor.stop()
+    try await client.finish()
+    try await server.finish()
+  }
+
+  @Test(arguments: kinds) func `the server behind a published port is its owner`(kind: Kind) async throws {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    let server = try Traffic(kind.server, in: c)
+    let port = try await server.ready()
+    try await lab.b.nft(
+      """
+      table ip lab_nat
+      delete table ip lab_nat
+      table ip lab_nat {
+        chain in { type nat hook prerouting priority dstnat; meta l4proto { tcp, udp } th dport 8080 dnat to 10.77.2.2:\(port); }
+      }
+      """)
+    try await lab.b.forgetConnections()
+    let monitor = try Reporter(in: lab.b, namespaces: true)
+    try await monitor.report("a first report")
+    let line = kind.client.replacing("HOST", with: "10.77.1.2").replacing("PORT", with: "8080")
+    let client = try Traffic(line + " --hold", in: lab.a)
+    _ = try await client.counted()
+    try await expectBoth(lab, monitor, client: (client, lab.a), server: (server, c))
+    try await monitor.stop()
+    try await client.finish()
+    try await server.finish()
+  }
+
+  @Test func `a proxy on the host and the container behind it each have their own bytes`() async throws {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    let server = try Traffic("tcp-serve --send 1000000", in: c)
+    let port = try await server.ready()
+    try await lab.b.forgetConnections()
+    let monitor = try Reporter(in: lab.b, namespaces: true)
+    try await monitor.report("a first report")
+    // What docker-proxy is to a container: a process of the host that connects to it.
+    let proxy = try Traffic("tcp 10.77.2.2 \(port) --send 3000000 --receive 1000000 --hold", in: lab.b)
+    _ = try await proxy.counted()
+    let truth = try await truth(lab)
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: proxy.pid) == truth }
+    #expect(report.row(pid: proxy.pid)?.netns == nil)
+    #expect(report.usage(pid: server.pid) == HostView(received: truth.sent, sent: truth.received))
+    #expect(report.row(pid: server.pid)?.netns == c.inode)
+    try await monitor.stop()
+    try await proxy.finish()
+    try await server.finish()
+  }
+
+  @Test func `the last bytes of a container that is gone are still its process's`() async throws {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    try await lab.b.masquerade(out: "eth0")
+    try await lab.b.forgetConnections()
+    let server = try Traffic("tcp-serve", in: lab.a)
+    let port = try await server.ready()
+    let monitor = try Reporter(in: lab.b, namespaces: true)
+    try await monitor.report("a first report")
+    let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --hold", in: c)
+    _ = try await client.counted()
+    try await monitor.report("the client") { $0.row(pid: client.pid) != nil }
+    // Closing moves a few packets more; then no process is left in C.
+    try await client.finish()
+    let truth = try await truth(lab)
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+    #expect(report.row(pid: client.pid)?.netns == c.inode)
+    #expect(report.balance.forwarded.view == HostView())
+    try await monitor.stop()
+    try await server.finish()
+  }
+
+  @Test func `what no process that can be seen moves is forwarded, as a virtual machine's bytes are`()
+    async throws
+  {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    try await lab.b.forgetConnections()
+    let server = try Traffic("tcp-serve", in: lab.a)
+    let port = try await server.ready()
+    let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --hold", in: c)
+    _ = try await client.counted()
+    let truth = HostView(try await lab.b.quietConnections(), addresses: Topology.addressesOfB)
+    // In a pid namespace of its own it sees no process but itself.
+    let output = try await lab.b.run(
+      ["unshare", "--pid", "--fork", "--mount-proc", Program.path("runmonitor"), "--namespaces"]
+        + ["--format", "json", "--count", "1"])
+    let report = try #require(
+      try output.split(separator: "\n").compactMap { try Report(line: String($0)) }.last)
+    #expect(report.balance.forwarded.view == truth && truth.sent > 1_000_000)
+    #expect(report.rows.allSatisfy { $0.pid == nil })
+    try await client.finish()
+    try await server.finish()
+  }
+
+  @Test func `without the right to enter it a namespace is read through its processes`() async throws {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    try await lab.b.masquerade(out: "eth0")
+    try await lab.b.forgetConnections()
+    let server = try Traffic("udp-serve", in: lab.a)
+    let port = try await server.ready()
+    let copy = try await CopyForEveryone(of: "runmonitor")
+    let client = try Traffic("udp 10.77.1.1 \(port) --count 300 --hold", in: c)
+    _ = try await client.counted()
+    let truth = try await truth(lab)
+    let capabilities = "+net_admin,+dac_read_search,+sys_ptrace"
+    let output = try await lab.b.run(
+      [
+        "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=\(capabilities)",
+        "--ambient-caps=\(capabilities)", copy.path, "--format", "json", "--count", "1", "--namespaces",
+      ])
+    let report = try #require(
+      try output.split(separator: "\n").compactMap { try Report(line: String($0)) }.last)
+    #expect(report.usage(pid: client.pid) == truth)
+    #expect(report.row(pid: client.pid)?.netns == c.inode)
+    #expect(report.usage(pid: server.pid) == HostView(received: truth.sent, sent: truth.received))
+    try await client.finish()
+    try await server.finish()
+  }
+}
