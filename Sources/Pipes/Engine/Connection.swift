@@ -2,7 +2,7 @@ import Kernel
 import Model
 
 /// A socket that two half connections share.
-final class StreamEnd {
+final class StreamEnd: Sendable {
   let socket: TCPSocket
 
   init(_ socket: consuming TCPSocket) { self.socket = socket }
@@ -85,13 +85,13 @@ final class Connection {
   var account: ClientLedger.Account?
 
   init(
-    _ pipe: Pipe, _ configuration: Configuration, _ client: consuming TCPSocket, from source: Endpoint,
+    _ pipe: Pipe, _ configuration: Configuration, _ client: StreamEnd, from source: Endpoint,
     token: Token,
     at now: ContinuousClock.Instant
   ) {
     self.pipe = pipe
     self.configuration = configuration
-    self.client = StreamEnd(client)
+    self.client = client
     self.source = source
     self.token = token
     started = now

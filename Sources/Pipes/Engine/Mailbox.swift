@@ -1,4 +1,5 @@
 import Kernel
+import Model
 import Synchronization
 
 /// What other threads tell a worker.
@@ -13,6 +14,8 @@ final class Mailbox: Sendable {
     case resolved(Pipe)
     /// Stop accepting for every pipe.
     case drain
+    /// Take over a connection that another worker has accepted; its place is counted already.
+    case adopt(Pipe, StreamEnd, source: Endpoint)
     /// Cut everything and end.
     case stop
   }
@@ -20,9 +23,16 @@ final class Mailbox: Sendable {
   /// Wakes the worker.
   let waker: Waker
 
+  private let connectionCount = Atomic<Int>(0)
   private let messages = Mutex<[Message]>([])
 
   init() throws(KernelError) { waker = try Waker() }
+
+  /// How many connections the worker has, or is about to get.
+  var load: Int { connectionCount.load(ordering: .relaxed) }
+
+  /// Counts a connection that the worker gets or, with -1, has no more.
+  func addLoad(_ change: Int) { connectionCount.wrappingAdd(change, ordering: .relaxed) }
 
   /// Leaves a message.
   func post(_ message: Message) {

@@ -21,6 +21,7 @@ final class Pipe: Sendable {
 
   private let settings: Mutex<Configuration>
   private let ownListeners: Mutex<[TCPListener]>
+  private let closed = Atomic<Bool>(false)
   private let openCount = Atomic<Int>(0)
   private let acceptedCount = Atomic<UInt64>(0)
   private let failedCount = Atomic<UInt64>(0)
@@ -47,6 +48,12 @@ final class Pipe: Sendable {
 
   /// Where it listens; empty once it does not.
   var listeners: [TCPListener] { ownListeners.withLock { $0 } }
+
+  /// Whether it was removed: what another worker still hands over is cut.
+  var isClosed: Bool { closed.load(ordering: .acquiring) }
+
+  /// Says that it was removed.
+  func close() { closed.store(true, ordering: .releasing) }
 
   /// Gives the listeners up: they close when the workers have done the same.
   func stopListening() { ownListeners.withLock { $0 = [] } }

@@ -33,11 +33,8 @@ public final class PipeEngine {
         connectionLimit: max(
           1, (descriptors - Self.reservedDescriptors - min(2 * pipes, descriptors / 50)) / 2))
       var mailboxes: [Mailbox] = []
-      for index in 0..<threads {
-        let mailbox = try Mailbox()
-        try Self.startWorker(index, common, mailbox)
-        mailboxes.append(mailbox)
-      }
+      for _ in 0..<threads { mailboxes.append(try Mailbox()) }
+      for index in 0..<threads { try Self.startWorker(index, common, mailboxes) }
       self.mailboxes = mailboxes
       addresses = (try? LocalAddressReader()).map(LocalAddressSource.kernel)
     } catch { throw .kernel(error) }
@@ -48,10 +45,10 @@ public final class PipeEngine {
     for pipe in pipes { pipe.target.stop() }
   }
 
-  private static func startWorker(_ index: Int, _ common: Worker.Common, _ mailbox: Mailbox)
+  private static func startWorker(_ index: Int, _ common: Worker.Common, _ mailboxes: [Mailbox])
     throws(KernelError)
   {
-    let worker = try Worker(index: index, common: common, mailbox: mailbox)
+    let worker = try Worker(index: index, common: common, mailboxes: mailboxes)
     try WorkerThread.start("pipes-\(index)") { worker.run() }
   }
 
@@ -65,6 +62,7 @@ public final class PipeEngine {
     let next = try prepare(configurations, activated)
     let now = ContinuousClock.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
+      pipe.close()
       post(.close(pipe))
       pipe.stopListening()
       pipe.target.stop()

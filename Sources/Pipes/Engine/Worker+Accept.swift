@@ -60,8 +60,7 @@ extension Worker {
       return
     }
     let pipe = service.pipe
-    let configuration = pipe.configuration
-    let limit = configuration.maxConnections ?? common.connectionLimit
+    let limit = pipe.configuration.maxConnections ?? common.connectionLimit
     for _ in 0..<Self.batch {
       guard pipe.enter(limit: limit) else {
         pipe.warn(
@@ -72,8 +71,9 @@ extension Worker {
       }
       do throws(Errno) {
         guard let accepted = try service.listeners[index].accept() else { return pipe.leave() }
+        pipe.noteAccepted()
         let source = accepted.peer
-        begin(pipe, configuration, accepted.intoSocket(), from: source)
+        place(pipe, StreamEnd(accepted.intoSocket()), from: source)
       } catch {
         pipe.leave()
         pipe.warn(
@@ -85,18 +85,29 @@ extension Worker {
     }
   }
 
-  private func begin(
-    _ pipe: Pipe, _ configuration: Configuration, _ socket: consuming TCPSocket, from source: Endpoint
-  ) {
-    pipe.noteAccepted()
+  /// Keeps a connection, or gives it to the worker who has least: the kernel tends to wake the same one.
+  private func place(_ pipe: Pipe, _ client: StreamEnd, from source: Endpoint) {
+    let least = colleagues.min { $0.load < $1.load } ?? mailbox
+    guard least.load + 1 < mailbox.load else {
+      mailbox.addLoad(1)
+      return begin(pipe, client, from: source)
+    }
+    least.addLoad(1)
+    least.post(.adopt(pipe, client, source: source))
+  }
+
+  /// Starts with a connection of this worker's.
+  func begin(_ pipe: Pipe, _ client: StreamEnd, from source: Endpoint) {
+    let configuration = pipe.configuration
     let slot = freeSlots.popLast() ?? connections.count
     if slot == connections.count {
       connections.append(nil)
       generations.append(0)
     }
     let token = Token(slot: slot, generation: generations[slot], .client)
-    let connection = Connection(pipe, configuration, socket, from: source, token: token, at: now)
+    let connection = Connection(pipe, configuration, client, from: source, token: token, at: now)
     connections[slot] = connection
+    if pipe.isClosed { return cut(connection) }
     do throws(Errno) { try poller.add(connection.client.socket, token: token.raw) } catch {
       pipe.warn("not_accepting", "cannot wait for a connection: \(error). The client was refused.")
       return cut(connection)
@@ -129,6 +140,7 @@ extension Worker {
     }
     connection.account?.close()
     connection.pipe.leave()
+    mailbox.addLoad(-1)
     if services[connection.pipe.id]?.pausedUntil != nil { services[connection.pipe.id]?.pausedUntil = now }
   }
 }

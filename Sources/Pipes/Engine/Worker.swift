@@ -42,6 +42,8 @@ final class Worker {
   let index: Int
   let common: Common
   let mailbox: Mailbox
+  /// All workers' mailboxes, this one's included.
+  let colleagues: [Mailbox]
   let poller: Poller
   let pool: PipePool
   var services: [Int: Service] = [:]
@@ -59,10 +61,11 @@ final class Worker {
   var now = ContinuousClock.now
   private var isStopped = false
 
-  init(index: Int, common: Common, mailbox: Mailbox) throws(KernelError) {
+  init(index: Int, common: Common, mailboxes: [Mailbox]) throws(KernelError) {
     self.index = index
     self.common = common
-    self.mailbox = mailbox
+    mailbox = mailboxes[index]
+    colleagues = mailboxes
     pool = PipePool(common.allowance)
     poller = try Poller()
     do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch
@@ -114,6 +117,7 @@ final class Worker {
       case .open(let pipe): open(pipe)
       case .close(let pipe): close(pipe)
       case .drain: drain()
+      case .adopt(let pipe, let client, let source): begin(pipe, client, from: source)
       case .resolved(let pipe): resolved(pipe)
       case .stop: isStopped = true
       }
