@@ -36,7 +36,9 @@ import Testing
       ([.full, .readable], .wait),
       ([.full, .readable, .writable], .fill),
       ([.readable, .took(10)], .drain),
-      ([.readable, .took(10), .delivered(4)], .drain),
+      // A receiver that takes a part is full.
+      ([.readable, .took(10), .delivered(4)], .wait),
+      ([.readable, .took(10), .delivered(4), .writable], .drain),
       ([.readable, .took(10), .delivered(10)], .fill),
       ([.readable, .took(10), .full], .wait),
       ([.readable, .took(10), .full, .writable], .drain),

@@ -138,9 +138,9 @@ struct PipeFaultTests {
 
   @Test func `without descriptors it refuses politely, says so once a second, and recovers`() async throws {
     let lab = try Laboratory.topology
-    let pipe = try await Reporter.pipe(
-      ["--max-conn", "1000"], in: lab.a, wrapper: ["prlimit", "--nofile=60:60", "--"])
+    let pipe = try await Reporter.pipe(["--max-conn", "1000"], in: lab.a)
     let before = try pipe.descriptors()
+    try await run("prlimit --pid \(pipe.process.pid) --nofile=\(before + 40):\(before + 40)")
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
     let peer = try PipePeer("hold", target: "-", ["15"], in: lab.a)

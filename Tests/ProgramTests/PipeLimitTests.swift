@@ -12,7 +12,7 @@ struct PipeLimitTests {
   func `the sum is the limit, shared fairly`(flag: String, connections: Int, splice: String) async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe([flag, "1M", "--splice", splice], in: lab.a)
-    try await PipePeer.run("limited", ["\(connections)", "4", "1048576", "10"], in: lab.a)
+    try await PipePeer.run("limited", ["\(connections)", "4", "1048576"], in: lab.a)
     try await pipe.stop()
   }
 

@@ -53,7 +53,7 @@ struct PipeScaleTests {
     try await here.said("open")
     try await there.said("open")
     let report = try await pipe.report("both clients") {
-      $0.row(named: "10.77.1.2") != nil && $0.row(pid: here.process.pid) != nil
+      $0.row(named: "10.77.1.2")?.connections == 2 && $0.row(pid: here.process.pid)?.connections == 3
     }
     #expect(report.row(named: "10.77.1.2")?.usage == HostView(received: 2, sent: 2))
     #expect(report.row(named: "10.77.1.2")?.connections == 2)

@@ -35,9 +35,16 @@ public struct Poller: ~Copyable, Sendable {
 
   /// Reports each change of `socket` once under `token`, until the socket is closed.
   public func add(_ socket: borrowing TCPSocket, token: UInt64) throws(Errno) {
-    let interest = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-    try control(EPOLL_CTL_ADD, socket.descriptor, interest, token)
+    try control(EPOLL_CTL_ADD, socket.descriptor, Self.unlessReadable | EPOLLIN.rawValue, token)
   }
+
+  /// Reports no longer, or again, that something can be received on `socket`; the rest as before.
+  public func report(_ socket: borrowing TCPSocket, whenReadable: Bool, token: UInt64) throws(Errno) {
+    let interest = whenReadable ? Self.unlessReadable | EPOLLIN.rawValue : Self.unlessReadable
+    try control(EPOLL_CTL_MOD, socket.descriptor, interest, token)
+  }
+
+  private static let unlessReadable = EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
 
   /// Reports under `token` that connections wait at `listener`, to one of the pollers that share it, until they
   /// are taken.

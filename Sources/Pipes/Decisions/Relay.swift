@@ -48,6 +48,9 @@ struct Relay: Sendable, Equatable {
     return mayRead && mayWrite ? .fill : .wait
   }
 
+  /// The sender waits for the receiver: that it has still more to say is no news.
+  var isHeldUp: Bool { mayRead && !mayWrite && !isFinished }
+
   /// The sender has something, or has ended.
   mutating func becameReadable(endIsNear: Bool) {
     mayRead = true
@@ -70,8 +73,12 @@ struct Relay: Sendable, Equatable {
   /// The sender's end was seen.
   mutating func foundEnd() { hasEnded = true }
 
-  /// `bytes` were delivered.
-  mutating func delivered(_ bytes: Int) { pending -= min(bytes, pending) }
+  /// `bytes` were delivered. Less than all means that the receiver is full (epoll(7), question 9); this holds for
+  /// splice(2) too, which goes on until the socket takes nothing.
+  mutating func delivered(_ bytes: Int) {
+    pending -= min(bytes, pending)
+    if pending > 0 { mayWrite = false }
+  }
 
   /// The receiver took nothing.
   mutating func foundReceiverFull() { mayWrite = false }

@@ -38,7 +38,7 @@ struct Shaper: Sendable {
   /// How often workers look for grants, at least.
   static let tick = Duration.milliseconds(5)
   /// The bucket holds what flows in this time, so that a late tick loses nothing and a burst stays short.
-  private static let depth = 0.05
+  private static let depth = 0.075
   private static let largestGrant = 64 << 20
   /// About a segment: below it the cost of a byte rises.
   private static let usualGrant = 1448.0
@@ -112,8 +112,8 @@ struct Shaper: Sendable {
     }
   }
 
-  /// What flows in a tick, divided among those who wait; not much less than a segment, unless that were a twentieth
-  /// of a second's worth.
+  /// What flows in a tick, divided among those who wait; not much less than a segment, unless the bucket does not
+  /// hold that much.
   private func grantSize(_ rate: Double) -> Int {
     let share = rate * Self.tick.inSeconds / Double(max(waiting, 1))
     let least = max(1, min(Self.usualGrant, rate * Self.depth))

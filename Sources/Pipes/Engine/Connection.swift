@@ -11,6 +11,8 @@ final class StreamEnd {
 /// One direction of an open connection: the decisions, and what they are carried out with.
 final class HalfConnection {
   let source: StreamEnd
+  /// What the poller knows the source by.
+  let sourceToken: Token
   let sink: StreamEnd
   let lane: Lane
   var relay: Relay
@@ -24,11 +26,18 @@ final class HalfConnection {
   var grant = 0
   /// What its last grant said about the next.
   var turn = 0.0
+  /// How often the source spoke while it was held up, and whether the poller was told not to listen.
+  var uselessEvents = 0
+  var isMuted = false
   /// Whether it stands in the lane's queue.
   var waitsForGrant = false
 
-  init(from source: StreamEnd, to sink: StreamEnd, lane: Lane, relay: Relay, choice: TransferChoice) {
+  init(
+    from source: StreamEnd, _ sourceToken: Token, to sink: StreamEnd, lane: Lane, relay: Relay,
+    choice: TransferChoice
+  ) {
     self.source = source
+    self.sourceToken = sourceToken
     self.sink = sink
     self.lane = lane
     self.relay = relay

@@ -118,10 +118,7 @@ extension Worker {
       if readiness.contains(.failed) {
         return broken(connection, received.sink, received.sink.socket.takeError())
       }
-      if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
-        sent.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
-      }
-      if readiness.contains(.writable) { received.relay.becameWritable() }
+      changed(readiness, source: sent, sink: received)
       move(connection)
     case .dialing(var dial, let endpoints):
       guard index < connection.attempts.count, let end = connection.attempts[index] else { return }

@@ -6,6 +6,9 @@ extension Worker {
   /// How much a direction of a connection moves before others have their turn, in bytes.
   private static let turn = 8 << 20
 
+  /// How many useless events are answered before the poller is told not to listen.
+  private static let patience = 2
+
   private enum Verdict {
     /// Nothing more can be done now.
     case idle
@@ -25,11 +28,11 @@ extension Worker {
     if index > 0 { pipe.target.prefer(endpoint) }
     let early = connection.early
     let received = HalfConnection(
-      from: connection.client, to: target, lane: pipe.received,
+      from: connection.client, connection.token, to: target, lane: pipe.received,
       relay: Relay(mayRead: early.contains(.readable), endIsNear: early.contains(.peerFinished)),
       choice: TransferChoice(configuration.splice))
     let sent = HalfConnection(
-      from: target, to: connection.client, lane: pipe.sent,
+      from: target, connection.token.with(.attempt(index)), to: connection.client, lane: pipe.sent,
       relay: Relay(
         mayRead: connection.targetEarly.contains(.readable),
         endIsNear: connection.targetEarly.contains(.peerFinished)),
@@ -61,10 +64,7 @@ extension Worker {
       if readiness.contains(.failed) {
         return broken(connection, connection.client, connection.client.socket.takeError())
       }
-      if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
-        received.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
-      }
-      if readiness.contains(.writable) { sent.relay.becameWritable() }
+      changed(readiness, source: received, sink: sent)
       move(connection)
     case .header, .resolving, .dialing:
       // Gone before anything was connected.
@@ -72,6 +72,32 @@ extension Worker {
       connection.early.formUnion(readiness.intersection([.readable, .peerFinished]))
       if case .header = connection.phase { readHeader(connection) }
     }
+  }
+
+  /// Notes what a socket became ready for, which is `received`'s source and `sent`'s sink or the other way round.
+  func changed(_ readiness: Readiness, source: HalfConnection, sink: HalfConnection) {
+    if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
+      if source.relay.isHeldUp { mute(source) }
+      source.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
+    }
+    guard readiness.contains(.writable) else { return }
+    sink.relay.becameWritable()
+    sink.uselessEvents = 0
+    guard sink.isMuted else { return }
+    sink.isMuted = false
+    // It was added before: there is nothing that could fail.
+    try? poller.report(sink.source.socket, whenReadable: true, token: sink.sourceToken.raw)
+  }
+
+  /// A fast sender wakes us with each packet although its receiver is full: after a few such events it is not
+  /// listened to until the receiver has room.
+  private func mute(_ half: HalfConnection) {
+    half.uselessEvents += 1
+    guard half.uselessEvents == Self.patience else { return }
+    do throws(Errno) {
+      try poller.report(half.source.socket, whenReadable: false, token: half.sourceToken.raw)
+      half.isMuted = true
+    } catch { half.uselessEvents = 0 }
   }
 
   /// Moves what can be moved, both ways.

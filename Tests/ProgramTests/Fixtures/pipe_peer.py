@@ -182,9 +182,9 @@ def pair_again():
 def refused():
     """The pipe closes the client within SECONDS."""
     began = time.monotonic()
-    client = connect()
     try:
-        check(client.recv(1) == b"", "bytes from nowhere")
+        # The reset may come before the connect has returned.
+        check(connect().recv(1) == b"", "bytes from nowhere")
     except ConnectionResetError:
         pass
     check(time.monotonic() - began < float(ARGUMENTS[0]), f"it took {time.monotonic() - began:.2f} s")
@@ -354,11 +354,10 @@ def serve_many():
 
 
 def limited():
-    """CONNECTIONS clients send for SECONDS: the sum at most PERCENT above RATE, each with a share.
+    """CONNECTIONS clients send for SECONDS: the sum is RATE, no 100 ms far above it, fair.
 
-    How close below a limit a busy machine comes is for the benchmark to say.
-    """
-    connections, seconds, rate, percent = int(ARGUMENTS[0]), float(ARGUMENTS[1]), float(ARGUMENTS[2]), float(ARGUMENTS[3])
+    The sum may be less, because a busy machine may leave us without a processor for longer than a limit saves up."""
+    connections, seconds, rate = int(ARGUMENTS[0]), float(ARGUMENTS[1]), float(ARGUMENTS[2])
     server = listen()
     ends = []
     for _ in range(connections):
@@ -385,13 +384,19 @@ def limited():
         threading.Thread(target=pull, args=(index,), daemon=True).start()
     time.sleep(0.5)
     first, began = list(moved), time.monotonic()
-    time.sleep(seconds)
+    last, seen, busiest = sum(moved), time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        time.sleep(0.1)
+        total, now = sum(moved), time.monotonic()
+        busiest = max(busiest, (total - last) / max(now - seen, 0.1))
+        last, seen = total, now
     took = time.monotonic() - began
     each = [now - then for now, then in zip(moved, first)]
     measured = sum(each) / took
-    print(f"{measured:.0f} bytes/s, each {min(each)}-{max(each)}", flush=True)
-    check(measured <= rate * (1 + percent / 100), f"{measured:.0f} bytes/s instead of {rate:.0f}")
-    check(min(each) * 3 > max(each), f"not fair: {each}")
+    print(f"{measured:.0f} bytes/s, busiest {busiest:.0f}, each {min(each)}-{max(each)}", flush=True)
+    check(0.5 * rate <= measured <= 1.05 * rate, f"{measured:.0f} bytes/s instead of {rate:.0f}")
+    check(busiest <= 3 * rate, f"{busiest:.0f} bytes/s in a tenth of a second")
+    check(max(each) - min(each) <= 0.1 * sum(each) / connections + 131072, f"not fair: {each}")
     os._exit(0)
 
 
