@@ -66,7 +66,9 @@ struct Configuration {
       var pipes: [Pipes.Configuration] = []
       for section in file.sections {
         // A slip of `type` itself is told as that.
-        if section.entry("type") == nil { try section.checkKeys(known: MonitorFilter.keys) }
+        if section.entry("type") == nil {
+          try section.checkKeys(known: MonitorFilter.keys + Pipes.Configuration.keys)
+        }
         let type = try section.required("type")
         switch type {
         case "monitor": filters.append(try MonitorFilter(section))

@@ -36,7 +36,7 @@ struct MonitorOutputTests {
     let lab = try await MonitorAccountingTests.readyTopology()
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
-    let client = try Traffic("tcp 10.77.1.2 \(port) --send 4000000 --rate 1000000", in: lab.a)
+    let client = try Traffic("tcp 10.77.1.2 \(port) --send 1000000000 --rate 1000000", in: lab.a)
     try await client.connected()
     let monitor = try lab.a.start([
       Self.program, "--no-namespaces", "--bandwidth", "--include=traffic tcp ", "--count", "4", "--interval",
@@ -52,8 +52,7 @@ struct MonitorOutputTests {
     }
     // How fast a busy machine sends is not known; that a rate is exact is a table of the renderer's tests.
     #expect(!rates.isEmpty && rates.allSatisfy { $0 > 0 }, "\(rates)")
-    try await client.finish()
-    try await server.finish()
+    for traffic in [client, server] { traffic.process.signal(SIGKILL) }
   }
 
   @Test func `JSON has every promised key`() async throws {

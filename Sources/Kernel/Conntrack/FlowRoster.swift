@@ -46,10 +46,12 @@ struct FlowRoster {
   private var suspects: Set<Key> = []
   private var lastDump: ContinuousClock.Instant?
   private var hasLost = false
+  /// So many flows lived at the last dump that none of them is kept here.
+  private var hasMany = false
 
   /// Takes what was heard. Returns how many flows of the last audit still no event has told of.
   mutating func take(_ batch: FlowLog.Batch) -> Int {
-    for flow in batch.created {
+    for flow in batch.created where !hasMany {
       let key = Key(flow)
       suspects.remove(key)
       living[key] = FlowQuery.question(for: flow)
@@ -68,7 +70,7 @@ struct FlowRoster {
   func reading(at now: ContinuousClock.Instant) -> Reading {
     guard let lastDump else { return .dump(.start) }
     if hasLost { return .dump(.loss) }
-    if living.count > Self.queryLimit { return .dump(.many) }
+    if hasMany || living.count > Self.queryLimit { return .dump(.many) }
     return now - lastDump >= Self.auditInterval ? .dump(.audit) : .query
   }
 
@@ -77,6 +79,13 @@ struct FlowRoster {
 
   /// Takes a dump made at `now`.
   mutating func replace(by flows: [Flow], for reason: Reason, at now: ContinuousClock.Instant) {
+    lastDump = now
+    hasLost = false
+    hasMany = flows.count > Self.queryLimit
+    guard !hasMany else {
+      living = [:]
+      return
+    }
     var next: [Key: FlowQuery.Question] = [:]
     next.reserveCapacity(flows.count)
     for flow in flows {
@@ -89,7 +98,5 @@ struct FlowRoster {
       }
     }
     living = next
-    lastDump = now
-    hasLost = false
   }
 }

@@ -3,7 +3,7 @@ import Model
 
 extension Configuration {
   /// The keys of a `type=pipe` section.
-  static let keys = ["type", "port", "newhost", "newport", "shape_threshold", "bind"]
+  public static let keys = ["type", "port", "newhost", "newport", "shape_threshold", "bind"]
 
   /// Reads a `type=pipe` section of a monitor configuration.
   ///

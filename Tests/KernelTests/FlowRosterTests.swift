@@ -1,0 +1,110 @@
+import Model
+import Testing
+
+@testable import Kernel
+
+@Suite struct FlowRosterTests {
+  private static let start = ContinuousClock.now
+
+  private static func flow(_ id: UInt32) -> Flow {
+    let client = Endpoint(address: IPAddress(v4: 0x0a00_0001 + id), port: 4000)
+    let server = Endpoint(address: IPAddress(v4: 0x0a00_0002), port: 80)
+    return Flow(
+      id: id, original: FlowTuple(source: client, destination: server, transport: .tcp),
+      reply: FlowTuple(source: server, destination: client, transport: .tcp), counters: FlowCounters())
+  }
+
+  private static func flows(_ ids: some Sequence<UInt32>) -> [Flow] { ids.map(flow) }
+
+  private static func heard(created: [Flow] = [], ended: [Flow] = [], losses: UInt64 = 0) -> FlowLog.Batch {
+    var batch = FlowLog.Batch()
+    (batch.created, batch.ended, batch.losses) = (created, ended, losses)
+    return batch
+  }
+
+  @Test func `few flows are asked for, many are dumped, and a minute's audit in between`() {
+    var roster = FlowRoster()
+    #expect(roster.reading(at: Self.start) == .dump(.start))
+    roster.replace(by: Self.flows(0..<10), for: .start, at: Self.start)
+    #expect(roster.reading(at: Self.start) == .query && roster.questions.count == 10)
+    #expect(roster.take(Self.heard(created: [Self.flow(77)], ended: [Self.flow(3)])) == 0)
+    #expect(roster.questions.count == 10)
+    #expect(roster.reading(at: Self.start + .seconds(59)) == .query)
+    #expect(roster.reading(at: Self.start + .seconds(60)) == .dump(.audit))
+    _ = roster.take(Self.heard(created: Self.flows(100..<3000)))
+    #expect(roster.reading(at: Self.start) == .dump(.many))
+  }
+
+  @Test func `many flows are not kept, and few are again once they are few`() {
+    var roster = FlowRoster()
+    roster.replace(by: Self.flows(0..<5000), for: .start, at: Self.start)
+    _ = roster.take(Self.heard(created: [Self.flow(9000)]))
+    #expect(roster.questions.isEmpty && roster.reading(at: Self.start) == .dump(.many))
+    roster.replace(by: Self.flows(0..<20), for: .many, at: Self.start)
+    #expect(roster.questions.count == 20 && roster.reading(at: Self.start) == .query)
+  }
+
+  @Test func `lost events are repaired by a dump`() {
+    var roster = FlowRoster()
+    roster.replace(by: [], for: .start, at: Self.start)
+    _ = roster.take(Self.heard(losses: 1))
+    #expect(roster.reading(at: Self.start) == .dump(.loss))
+    roster.replace(by: Self.flows([1, 2]), for: .loss, at: Self.start)
+    #expect(roster.reading(at: Self.start) == .query && roster.questions.count == 2)
+  }
+
+  @Test func `an audit counts what no event tells of, not what is on its way`() {
+    var roster = FlowRoster()
+    roster.replace(by: Self.flows([1]), for: .start, at: Self.start)
+    roster.replace(by: Self.flows([1, 2, 3, 4]), for: .audit, at: Self.start)
+    #expect(roster.take(Self.heard(created: [Self.flow(2)], ended: [Self.flow(3)])) == 1)
+    #expect(roster.take(Self.heard()) == 0)
+  }
+
+  @Test(arguments: [
+    ([(0.0, 0.0)], true), ([(0.49, 0)], true), ([(0.5, 0)], false), ([(0.9, 0), (0.0, 9.9)], false),
+    ([(0.9, 0), (0.0, 10)], true), ([(0.9, 0), (0.2, 8), (0.0, 12)], false),
+    ([(0.9, 0), (0.2, 8), (0.0, 18)], true),
+  ] as [([(Double, Double)], Bool)])
+  func `a reader that falls behind is not relied on until it has kept up`(
+    looks: [(fill: Double, seconds: Double)], expected: Bool
+  ) {
+    var watchdog = ReliabilityWatchdog()
+    var answer = true
+    for look in looks { answer = watchdog.isReliable(fill: look.fill, at: Self.start + .seconds(look.seconds)) }
+    #expect(answer == expected)
+  }
+
+  @Test func `ends are looked at again after growing waits, and then no more`() {
+    var revisits = Revisits()
+    var now = Self.start
+    var looks = 0
+    revisits.add(Self.flow(1), isClient: false, attempts: 0, at: now)
+    while let due = revisits.next {
+      #expect(revisits.take(at: due - .microseconds(1)).isEmpty)
+      now = due
+      for visit in revisits.take(at: now) {
+        looks += 1
+        revisits.add(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now)
+      }
+    }
+    #expect(looks == Revisits.delays.count && now - Self.start == .milliseconds(341))
+  }
+
+  @Test func `a flood of ends has a bound and a count`() {
+    var revisits = Revisits()
+    for id in 0..<UInt32(Revisits.capacity + 5) {
+      revisits.add(Self.flow(id), isClient: true, attempts: 0, at: Self.start)
+    }
+    #expect(revisits.dropped == 5)
+    #expect(revisits.take(at: Self.start + .seconds(1)).count == Revisits.capacity)
+    #expect(revisits.next == nil)
+  }
+
+  @Test func `what waits to be taken has a bound and a count`() {
+    var waiting = Self.heard(created: Array(repeating: Self.flow(1), count: FlowLog.capacity - 1))
+    waiting.append(Self.heard(created: [Self.flow(2), Self.flow(3)], ended: [Self.flow(4)], losses: 2))
+    #expect(waiting.created.count == FlowLog.capacity - 1 && waiting.ended.map(\.id) == [4])
+    #expect(waiting.losses == 4)
+  }
+}
