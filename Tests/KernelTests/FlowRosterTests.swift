@@ -61,17 +61,20 @@ import Testing
     #expect(roster.take(Self.heard()) == 0)
   }
 
-  @Test(arguments: [
-    ([(0.0, 0.0)], true), ([(0.49, 0)], true), ([(0.5, 0)], false), ([(0.9, 0), (0.0, 9.9)], false),
-    ([(0.9, 0), (0.0, 10)], true), ([(0.9, 0), (0.2, 8), (0.0, 12)], false),
-    ([(0.9, 0), (0.2, 8), (0.0, 18)], true),
-  ] as [([(Double, Double)], Bool)])
+  @Test(
+    arguments: [
+      ([(0.0, 0.0)], true), ([(0.49, 0)], true), ([(0.5, 0)], false), ([(0.9, 0), (0.0, 9.9)], false),
+      ([(0.9, 0), (0.0, 10)], true), ([(0.9, 0), (0.2, 8), (0.0, 12)], false),
+      ([(0.9, 0), (0.2, 8), (0.0, 18)], true),
+    ] as [([(Double, Double)], Bool)])
   func `a reader that falls behind is not relied on until it has kept up`(
     looks: [(fill: Double, seconds: Double)], expected: Bool
   ) {
     var watchdog = ReliabilityWatchdog()
     var answer = true
-    for look in looks { answer = watchdog.isReliable(fill: look.fill, at: Self.start + .seconds(look.seconds)) }
+    for look in looks {
+      answer = watchdog.isReliable(fill: look.fill, at: Self.start + .seconds(look.seconds))
+    }
     #expect(answer == expected)
   }
 

@@ -108,6 +108,7 @@ struct TrafficTests {
   @Test(arguments: ["tcp-fork", "tcp-pass", "tcp-exec"])
   func `a connection changes hands`(command: String) async throws {
     let lab = try Laboratory.topology
+    try await lab.a.trackConnections()
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let client = try Traffic(
@@ -117,6 +118,8 @@ struct TrafficTests {
     #expect(counts.map(\.pid) == [client.pid, heir])
     #expect(counts.map(\.sent) == [100_000, 200_000])
     try await client.finish()
+    // The heir's last bytes are still on their way.
+    _ = try await lab.a.quietConnections()
     try await server.finish()
     #expect(try await server.counted().received == 300_000)
   }
