@@ -354,9 +354,10 @@ def serve_many():
 
 
 def limited():
-    """CONNECTIONS clients send for SECONDS: the sum is RATE, no 100 ms far above it, fair.
+    """CONNECTIONS clients send for SECONDS: the sum is no more than RATE, and each has a share.
 
-    The sum may be less, because a busy machine may leave us without a processor for longer than a limit saves up."""
+    How near to RATE it comes, how even the shares and each tenth of a second are, a busy machine cannot say: the
+    benchmark measures that."""
     connections, seconds, rate = int(ARGUMENTS[0]), float(ARGUMENTS[1]), float(ARGUMENTS[2])
     server = listen()
     ends = []
@@ -384,16 +385,11 @@ def limited():
         threading.Thread(target=pull, args=(index,), daemon=True).start()
     time.sleep(0.5)
     first, began = list(moved), time.monotonic()
-    last, seen, busiest = sum(moved), time.monotonic(), 0
-    while time.monotonic() - began < seconds:
-        time.sleep(0.1)
-        total, now = sum(moved), time.monotonic()
-        busiest = max(busiest, (total - last) / max(now - seen, 0.1))
-        last, seen = total, now
+    time.sleep(seconds)
     took = time.monotonic() - began
     each = [now - then for now, then in zip(moved, first)]
     measured = sum(each) / took
-    print(f"{measured:.0f} bytes/s, busiest {busiest:.0f}, each {min(each)}-{max(each)}", flush=True)
+    print(f"{measured:.0f} bytes/s, each {min(each)}-{max(each)}", flush=True)
     check(0.1 * rate <= measured <= 1.1 * rate, f"{measured:.0f} bytes/s instead of {rate:.0f}")
     check(min(each) * 3 > max(each), f"not fair: {each}")
     os._exit(0)
