@@ -2,6 +2,7 @@
 #include "scheduling.h"
 
 #include <linux/types.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,8 +19,13 @@ struct attributes {
 };
 
 int clinux_short_slices(unsigned long long nanoseconds) {
-  struct attributes attributes = {.size = sizeof attributes};
-  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return -1;
-  attributes.runtime = nanoseconds;
+  // SCHED_OTHER is 0. Only its own niceness may stay as it is without a privilege.
+  struct attributes attributes = {.size = sizeof attributes, .nice = getpriority(PRIO_PROCESS, 0), .runtime = nanoseconds};
+  return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+int clinux_come_first(void) {
+  // SCHED_FIFO, SCHED_FLAG_RESET_ON_FORK and the lowest real-time priority, of linux/sched.h.
+  struct attributes attributes = {.size = sizeof attributes, .policy = 1, .flags = 1, .priority = 1};
   return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }

@@ -25,7 +25,7 @@ final class FlowEar {
 
   /// Listens until the stopper wakes it, or it cannot.
   func listen() {
-    _ = PromptThread.prepare()
+    var thread = PromptThread()
     while true {
       var waits = [stopper.descriptor, events.descriptor, witness.newsDescriptor ?? -1].map {
         pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
@@ -33,6 +33,7 @@ final class FlowEar {
       // In bounds: the array and its count.
       guard unsafe poll(&waits, nfds_t(waits.count), pause) >= 0 || errno == EINTR else { return }
       if waits[0].revents != 0 { return }
+      thread.yield(at: .now)
       do throws(KernelError) { try attend() } catch {
         log.write { $0.failure = error }
         return
