@@ -9,12 +9,6 @@ struct SocketCounters: ~Copyable {
   /// Of so many connections the sockets are asked for, 5 to 10 us each; the others stay uncounted.
   static let limit = 512
 
-  private struct Key: Hashable {
-    let id: UInt32
-    let zone: UInt16
-    let original: FlowTuple
-  }
-
   /// The two ends of a socket, its own first.
   private struct Ends: Hashable {
     let local: Endpoint
@@ -23,7 +17,7 @@ struct SocketCounters: ~Copyable {
 
   private var lookup: SocketLookup?
   private var events: SocketDestroyEvents?
-  private var known: [Key: FlowCounters] = [:]
+  private var known: [FlowIdentity: FlowCounters] = [:]
 
   /// Times that the kernel could not tell of an end, since start.
   private(set) var losses: UInt64 = 0
@@ -40,10 +34,10 @@ struct SocketCounters: ~Copyable {
     // Before the sockets are asked for: one that ends in between is told of the next time.
     let ended = try takeEnded()
     var room = Self.limit - known.count
-    var next: [Key: FlowCounters] = [:]
+    var next: [FlowIdentity: FlowCounters] = [:]
     for index in uncounted {
       let flow = flows[index]
-      let key = Key(id: flow.id, zone: flow.zone, original: flow.original)
+      let key = flow.identity
       if known[key] == nil { room -= 1 }
       guard var counters = known[key] ?? (room >= 0 ? FlowCounters() : nil) else { continue }
       let client = try carried(flow.original, ended)

@@ -29,8 +29,11 @@ package struct FlowWitness: ~Copyable {
     hasNews ? now : revisits.next
   }
 
-  /// Looks at both ends of a flow that was just made. An end without an owner yet is looked at again.
-  package mutating func see(_ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting) -> Void) {
+  /// Looks at both ends of a flow that was just made, and reports whose they are with what those processes run. An end
+  /// without an owner yet is looked at again.
+  package mutating func see(
+    _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void
+  ) {
     guard Self.hasLookup(flow.original.transport) else { return }
     // Before anything else: the client's descriptor is what goes first.
     finder.glimpse()
@@ -39,7 +42,7 @@ package struct FlowWitness: ~Copyable {
   /// Does what can wait: looks again, and reads the names of processes that started. `isUrgent` is asked often and
   /// says that something cannot wait any longer.
   package mutating func idle(
-    at now: ContinuousClock.Instant, _ report: (Sighting) -> Void, isUrgent: () -> Bool
+    at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void, isUrgent: () -> Bool
   ) {
     for visit in revisits.take(at: now) {
       look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
@@ -50,7 +53,7 @@ package struct FlowWitness: ~Copyable {
 
   private mutating func look(
     _ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant,
-    _ report: (Sighting) -> Void,
+    _ report: (Sighting, ProcessDescription?) -> Void,
     _ isUrgent: () -> Bool
   ) {
     let tuple = isClient ? flow.original : flow.reply
@@ -72,8 +75,8 @@ package struct FlowWitness: ~Copyable {
     }
     report(
       Sighting(
-        flow: flow, isClient: isClient, process: holding.owner,
-        description: finder.description(of: holding.owner), isShared: holding.isShared))
+        flow: flow.identity, isClient: isClient, process: holding.owner, isShared: holding.isShared),
+      finder.description(of: holding.owner))
   }
 
   /// Searches all processes, for as long as nothing is urgent and the socket is still there to be found.

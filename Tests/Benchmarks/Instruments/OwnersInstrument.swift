@@ -60,7 +60,7 @@ struct OwnersInstrument: Instrument {
         thread.yield(at: .now)
         while let flow = parts.flows.next() { see(flow) }
         parts.witness.idle(at: .now) {
-          note($0)
+          note($0, $1)
         } isUrgent: { [flows = parts.flows] in
           flows.hasNext
         }
@@ -76,15 +76,15 @@ struct OwnersInstrument: Instrument {
     let flow = Flow(
       id: UInt32(answers.count), original: tuple, reply: reply, counters: FlowCounters())
     answers.append(Answer(port: tuple.source.port, heard: Self.now()))
-    parts.witness.see(flow, at: .now) { note($0) }
+    parts.witness.see(flow, at: .now) { note($0, $1) }
   }
 
-  private mutating func note(_ sighting: Sighting) {
+  private mutating func note(_ sighting: Sighting, _ description: ProcessDescription?) {
     guard sighting.isClient else { return }
     let place = Int(sighting.flow.id)
     answers[place].found = Self.now()
     answers[place].pid = sighting.process.pid
-    answers[place].command = sighting.description?.commandLine
+    answers[place].command = description?.commandLine
   }
 
   private func figures(_ reports: [ClientRun.Report], _ cpu: Cost) -> [(name: String, value: Double)] {
