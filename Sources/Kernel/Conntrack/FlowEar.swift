@@ -51,8 +51,12 @@ final class FlowEar {
   private func attend() throws(KernelError) {
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: .now)
-    if wanted != events.isReliable { events.setReliable(wanted) }
     var heard = FlowLog.Batch()
+    if wanted != events.isReliable {
+      events.setReliable(wanted)
+      // Of a NEW that did not fit until now the kernel has said nothing.
+      if !wanted { heard.losses += 1 }
+    }
     var seen: [(Sighting, ProcessDescription?)] = []
     let receipt = try events.receive(limit: Self.stretch) { event in
       heard.add(event)

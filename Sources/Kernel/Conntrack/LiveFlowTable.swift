@@ -13,9 +13,12 @@ public final class LiveFlowTable: FlowTable {
   private var heard = FlowTableCondition()
 
   /// Starts to listen. Errors: `notPermitted`, `unsupported`.
-  public init() throws(KernelError) {
+  public convenience init() throws(KernelError) { try self.init(listener: FlowListener()) }
+
+  /// Takes what `listener` hears.
+  init(listener: FlowListener) throws(KernelError) {
     table = try NetlinkFlowTable()
-    listener = try FlowListener()
+    self.listener = listener
     query = try FlowQuery()
   }
 
