@@ -32,6 +32,11 @@ public struct SourceOptions: ParsableArguments {
   /// Whether to look into other network namespaces. Asked for without CAP_SYS_ADMIN, /proc must do: slower.
   public var readsNamespaces: Bool { namespaces ?? Capabilities.mayEnterNamespaces }
 
+  /// What reading as these flags say needs.
+  public var capabilities: Capabilities {
+    readsNamespaces ? [.tables, .naming, .namespaces] : [.tables, .naming]
+  }
+
   /// Refuses combinations that make no sense.
   public mutating func validate() throws {
     if keepTracking && !enableTracking {

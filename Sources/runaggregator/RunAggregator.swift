@@ -67,10 +67,18 @@ import Program
       inherit: inherit)
   }
 
+  /// Files that are not named now are never read: what they may ask for is known.
+  private var privilege: LeastPrivilege {
+    LeastPrivilege(
+      toKeep: monitorConfig == nil ? source.capabilities : [source.capabilities, .forwarding],
+      runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
+  }
+
   /// The loop blocks the main thread; commands run on the others.
   @MainActor func run() async throws {
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runaggregator")
+    privilege.drop(diagnostics)
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
       diagnostics.error(error)
@@ -114,7 +122,7 @@ import Program
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
-      try TrackedTable.with(source, diagnostics) { (table, warnings) throws(KernelError) in
+      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
         let monitor = Monitor(
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,

@@ -49,10 +49,12 @@ import Program
   func run() throws {
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runmonitor")
+    let privilege = LeastPrivilege(toKeep: source.capabilities)
+    privilege.drop(diagnostics)
     do throws(KernelError) {
       let loop = try ReportLoop(
         period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
-      try TrackedTable.with(source, diagnostics) { (table, warnings) throws(KernelError) in
+      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
         try measure(table, warnings, loop, diagnostics)
       }
     } catch {

@@ -18,7 +18,7 @@ public enum Preflight {
     var warnings: [Warning] = []
     if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
     var processes = try ProcessTable()
-    let missing = Capabilities.missing(of: Capabilities.forProcesses)
+    let missing = Capabilities.naming.subtracting(.effective).names
     if let hidden = processes.visibilityWarning() {
       warnings.append(hidden)
     } else if !missing.isEmpty {
