@@ -69,9 +69,11 @@ import Program
 
   /// Files that are not named now are never read: what they may ask for is known.
   private var privilege: LeastPrivilege {
-    LeastPrivilege(
-      toKeep: monitorConfig == nil ? source.capabilities : [source.capabilities, .forwarding],
-      runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
+    var kept = source.capabilities
+    if monitorConfig != nil { kept.formUnion(.forwarding) }
+    if notificationConfig != nil { kept.formUnion(.commands) }
+    return LeastPrivilege(
+      toKeep: kept, runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
   }
 
   /// The loop blocks the main thread; commands run on the others.

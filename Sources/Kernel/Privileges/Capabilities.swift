@@ -12,6 +12,8 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
 
   /// Reading files and listing folders of other users (CAP_DAC_READ_SEARCH).
   static let fileReading = Capabilities(number: 2)
+  /// Signals to processes of other users (CAP_KILL).
+  static let signals = Capabilities(number: 5)
   /// Ports below 1024 (CAP_NET_BIND_SERVICE).
   static let lowPorts = Capabilities(number: 10)
   /// CAP_NET_ADMIN.
@@ -32,8 +34,12 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
   /// What listening on any port, with room for many connections, needs.
   public static let forwarding: Capabilities = [lowPorts, resources]
 
+  /// What ending a command that has become another user's needs.
+  public static let commands: Capabilities = signals
+
   private static let names: [(Capabilities, String)] = [
-    (fileReading, "CAP_DAC_READ_SEARCH"), (lowPorts, "CAP_NET_BIND_SERVICE"), (network, "CAP_NET_ADMIN"),
+    (fileReading, "CAP_DAC_READ_SEARCH"), (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
+    (network, "CAP_NET_ADMIN"),
     (processes, "CAP_SYS_PTRACE"), (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),
   ]
 
