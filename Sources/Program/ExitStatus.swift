@@ -3,6 +3,8 @@ import Kernel
 
 /// How a program ended, for scripts (sysexits(3head)).
 public enum ExitStatus: Int32, Sendable {
+  /// `--doctor` has found something to mend.
+  case problems = 1
   /// Wrong flags.
   case usage = 64
   /// Input that cannot be understood.

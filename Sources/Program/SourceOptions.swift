@@ -26,6 +26,11 @@ public struct SourceOptions: ParsableArguments {
   )
   public var namespaces: Bool?
 
+  /// Whether to look for what makes numbers wrong, instead of measuring.
+  @Flag(
+    help: "Say what makes numbers wrong on this host and how to mend it, and exit: 0 if all is well, else 1.")
+  public var doctor = false
+
   /// For ArgumentParser.
   public init() {}
 
@@ -41,6 +46,9 @@ public struct SourceOptions: ParsableArguments {
   public mutating func validate() throws {
     if keepTracking && !enableTracking {
       throw ValidationError("--keep-tracking needs --enable-tracking.")
+    }
+    if doctor && enableTracking {
+      throw ValidationError("--doctor changes nothing: leave --enable-tracking out.")
     }
   }
 }

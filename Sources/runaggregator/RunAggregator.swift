@@ -17,7 +17,7 @@ import Program
       Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
       watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
 
-      Exit status: 0 done; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
+      Exit status: 0 done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
       78 a configuration file is wrong.
       """,
     version: bwmonVersion)
@@ -81,6 +81,7 @@ import Program
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runaggregator")
     privilege.drop(diagnostics)
+    if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
       diagnostics.error(error)

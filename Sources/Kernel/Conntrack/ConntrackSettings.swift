@@ -13,6 +13,9 @@ public enum ConntrackSettings {
   /// How many fit (nf_conntrack_max).
   public static func limit() -> Int? { number("nf_conntrack_max") }
 
+  /// Whether new and ended connections are told: 0 never, 1 always, 2 while somebody listens (nf_conntrack_events).
+  static func events() -> Int? { number("nf_conntrack_events") }
+
   private static func number(_ name: String) -> Int? {
     SmallFile.text(directory + name).flatMap { Int($0.filter(\.isNumber)) }
   }

@@ -32,9 +32,11 @@ extension Warning {
   fileprivate static let emptyTable = Warning(
     code: "tracking_off",
     text: "the connection table is empty: if something moves on this host, the kernel does not track it. "
-      + "Start with --enable-tracking, or add a rule that needs tracking: `nft add table inet track; nft add "
-      + "chain inet track out '{ type filter hook output priority 0; }'; nft add rule inet track out ct state new`."
-  )
+      + trackingAdvice)
+
+  static let trackingAdvice =
+    "Start with --enable-tracking, or add a rule that needs tracking: `nft add table inet track; nft add "
+    + "chain inet track out '{ type filter hook output priority 0; }'; nft add rule inet track out ct state new`."
 
   fileprivate static func missingCapabilities(_ names: [String]) -> Warning {
     Warning(
