@@ -26,7 +26,7 @@ public enum ExitStatus: Int32, Sendable {
       switch error {
       case .notPermitted: .noPermission
       case .unsupported, .accountingOff: .unavailable
-      case .failed, .neverConsistent, .tableTaken: .temporary
+      case .failed, .notConfined, .neverConsistent, .tableTaken: .temporary
       case .unreadable: .configuration
       }
   }

@@ -15,17 +15,17 @@ public enum Confinement {
   /// Keeps only those of this process's capabilities that are in `kept`.
   ///
   /// Programs that it runs may gain no more, where `children` is `none`. With `allThreads` false only the calling
-  /// thread, and those that it starts, are meant. Errors: `failed` where the kernel refuses.
+  /// thread, and those that it starts, are meant. Errors: `notConfined` where the kernel refuses.
   public static func drop(
     toKeep kept: Capabilities, children: Children, allThreads: Bool = true
   ) throws(KernelError) {
     let operation = "giving up capabilities"
     var sets = clinux_capabilities()
     // In bounds: the call fills one structure.
-    guard unsafe clinux_get_capabilities(&sets) == 0 else { throw .failed(operation, .last) }
+    guard unsafe clinux_get_capabilities(&sets) == 0 else { throw .notConfined(operation, .last) }
     let remaining = sets.kept(kept, children)
     guard clinux_confine(remaining, children == .none ? 1 : 0, allThreads ? 1 : 0) == 0 else {
-      throw .failed(operation, .last)
+      throw .notConfined(operation, .last)
     }
   }
 
@@ -34,10 +34,10 @@ public enum Confinement {
   /// `anySocket` sockets other than netlink's.
   ///
   /// Open first what is to be written. Needs `drop` for children of `none`. With `allThreads` false only the
-  /// calling thread is meant. Errors: `failed`, as where the kernel has no seccomp filters.
+  /// calling thread is meant. Errors: `notConfined`, as where the kernel has no seccomp filters.
   public static func fence(anySocket: Bool, allThreads: Bool = true) throws(KernelError) {
     guard clinux_raise_fence(anySocket ? 1 : 0, allThreads ? 1 : 0) == 0 else {
-      throw .failed("refusing system calls that are not needed (seccomp)", .last)
+      throw .notConfined("refusing system calls that are not needed (seccomp)", .last)
     }
   }
 }
