@@ -13,10 +13,7 @@ struct ConntrackEventsTests {
   private static func inside(_ body: () throws -> Void) throws {
     let child = try NamespacesChild()
     try child.inside {
-      try run([
-        "nft", "table inet t { chain c { type filter hook output priority 0; ct state new counter; }; }",
-      ])
-      try ConntrackSettings.setAccounting(true)
+      try NamespacesChild.trackConnections(counting: true)
       try body()
     }
   }

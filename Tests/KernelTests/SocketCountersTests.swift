@@ -38,12 +38,6 @@ struct SocketCountersTests {
     }
   }
 
-  private static func track() throws {
-    let rules = "table inet t { chain c { type filter hook output priority 0; ct state new counter; }; }"
-    let nft = try OwnersChild(["nft", rules])
-    nft.wait()
-  }
-
   /// The flow to the connection's port, once `isReady` says so; a failing test waits half a minute.
   private static func flow(
     _ table: LiveFlowTable, to port: UInt16, _ isReady: (Flow) -> Bool
@@ -63,12 +57,11 @@ struct SocketCountersTests {
   {
     let child = try NamespacesChild()
     try child.inside {
-      try Self.track()
-      try ConntrackSettings.setAccounting(false)
+      try NamespacesChild.trackConnections(counting: false)
       let connection = try Connection()
       let port = connection.listener.port
       connection.move(1_000)
-      try ConntrackSettings.setAccounting(true)
+      try NamespacesChild.setAccounting(true)
       let table = try LiveFlowTable()
       let first = try Self.flow(table, to: port) { $0.counters.originalBytes == 1_000 }
       #expect(first?.isCounted == false)
@@ -89,8 +82,7 @@ struct SocketCountersTests {
   @Test func `both witnesses agree on a counted connection`() throws {
     let child = try NamespacesChild()
     try child.inside {
-      try Self.track()
-      try ConntrackSettings.setAccounting(true)
+      try NamespacesChild.trackConnections(counting: true)
       var ends = try SocketDestroyEvents()
       let connection = try Connection()
       let port = connection.listener.port
@@ -117,8 +109,7 @@ struct SocketCountersTests {
   @Test func `there is room for so many connections, and none is counted twice`() throws {
     let child = try NamespacesChild()
     try child.inside {
-      try Self.track()
-      try ConntrackSettings.setAccounting(false)
+      try NamespacesChild.trackConnections(counting: false)
       let connection = try Connection()
       connection.move(10)
       let table = try NetlinkFlowTable()

@@ -6,5 +6,10 @@
 int clinux_short_slices(unsigned long long nanoseconds);
 
 /// Lets the calling thread run before all threads of the usual kind whenever it has something to do (SCHED_FIFO,
-/// sched(7)); what it starts does not inherit that. Needs CAP_SYS_NICE. Returns 0, or -1 with errno.
+/// sched(7)); what it starts does not inherit that. Needs CAP_SYS_NICE, or clinux_may_come_first. Returns 0, or -1 with
+/// errno.
 int clinux_come_first(void);
+
+/// Allows this process the lowest real-time priority (RLIMIT_RTPRIO of setrlimit(2)) once it has no capability for it.
+/// Needs CAP_SYS_RESOURCE where the limit is lower. Returns 0, or -1 with errno.
+int clinux_may_come_first(void);

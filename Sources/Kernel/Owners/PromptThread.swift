@@ -3,15 +3,19 @@ import Glibc
 
 /// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
 ///
-/// It comes before all usual threads where CAP_SYS_NICE allows that, until it has used its share of a processor; for
-/// the rest of that tenth of a second, and where it is not allowed, it has short turns, which wait less (Linux 6.12 and
-/// later) and need no privilege.
+/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, until it has used its share of a
+/// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait less
+/// (Linux 6.12 and later) and need no privilege.
 public struct PromptThread {
   // A tenth of a millisecond, the shortest that the kernel grants.
   private static let slice: UInt64 = 100_000
   private var share = PromptShare()
   private var isAllowed = true
   private var isFirst = false
+
+  /// Lets threads of this process come first later, when it has given its capabilities up. Where that is not permitted
+  /// nothing changes.
+  public static func allow() { _ = clinux_may_come_first() }
 
   /// Prepares the calling thread, which alone may use this value.
   public init() { comeFirst(true) }
