@@ -83,7 +83,7 @@ struct TrafficTests {
     try await lab.b.countPackets()
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 5000000 --receive 3000000 --hold", in: lab.a)
     _ = try await client.counted()
-    let view = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let view = try await lab.viewOfA()
     let counted = try await lab.b.countedBytes()
     #expect(counted.received == view.sent)
     #expect(counted.sent == view.received)
