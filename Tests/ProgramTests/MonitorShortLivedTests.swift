@@ -11,7 +11,7 @@ struct MonitorShortLivedTests {
     // No report comes while it lives.
     let monitor = try Reporter(interval: "2", in: lab.a)
     try await monitor.report("a first report")
-    let client = try Traffic("tcp 10.77.1.2 \(port) --send 10000000 --linger 50", in: lab.a)
+    let client = try Traffic("tcp 10.77.1.2 \(port) --send 10000000 --linger 150", in: lab.a)
     _ = try await client.counted()
     try await client.finish()
     let truth = try await lab.viewOfA()
