@@ -52,25 +52,26 @@ struct MonitorAccountingTests {
     try await pinger.finish()
   }
 
-  @Test func `a drip has a rate in every interval`() async throws {
+  @Test func `a rate is what moved in its interval`() async throws {
     let lab = try await Self.readyTopology()
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
-    let client = try Traffic(
-      "tcp 10.77.1.2 \(port) --send 655360 --rate 131072 --gate --hold", in: lab.a)
-    try await client.connected()
-    let monitor = try Reporter(interval: "0.5", in: lab.a)
+    let monitor = try Reporter(interval: "0.25", in: lab.a)
     try await monitor.report("a first report")
-    client.go()
+    let client = try Traffic("tcp 10.77.1.2 \(port) --send 262144 --rate 131072 --hold", in: lab.a)
     _ = try await client.counted()
     let truth = try await lab.viewOfA()
     try await monitor.report("all of it") { $0.usage(pid: client.pid) == truth }
-    let rates = try monitor.reports().compactMap { $0.row(pid: client.pid)?.sentRate }
-    let dripping = rates.drop { $0 < 60_000 }.prefix { $0 > 0 }
-    // Five seconds of it; the last interval may be short of bytes.
-    #expect(dripping.count >= 8, "\(rates)")
-    let mean = dripping.dropLast().reduce(0, +) / Double(max(1, dripping.count - 1))
-    #expect((110_000...160_000).contains(mean), "\(rates)")
+    try await monitor.nextReport()
+    let reports = try monitor.reports()
+    for (before, after) in zip(reports, reports.dropFirst()) {
+      let moved = Double(after.usage(pid: client.pid).sent - before.usage(pid: client.pid).sent)
+      let rate = after.row(pid: client.pid)?.sentRate ?? 0
+      let interval = try #require(after.interval)
+      // The interval is rounded to a thousandth of a second.
+      #expect(abs(rate * interval - moved) <= rate / 1000 + 1, "\(after)")
+    }
+    #expect(reports.count { $0.row(pid: client.pid)?.sentRate ?? 0 > 0 } > 1)
     try await monitor.stop()
     try await client.finish()
     try await server.finish()

@@ -14,7 +14,9 @@ struct MonitorMatrixTests {
     let wire = try await lab.a.interfaceBytes("eth0")
     let monitor = try Reporter(in: host, namespaces: row.kind.place == .container)
     try await monitor.report("a first report")
-    let traffic = try await row.kind.run(in: lab)
+    let traffic = try await row.kind.run(in: lab) { client in
+      try await monitor.report("process \(client.pid)") { $0.row(pid: client.pid) != nil }
+    }
     let table = Table(try await host.quietConnections())
     let report = try await expectOwner(row, traffic, table.moved, monitor)
     try await monitor.stop()

@@ -13,7 +13,7 @@ struct MonitorScaleTests {
     // To an address that nobody has: what is sent there leaves by the wire and is lost.
     try await lab.a.ip("neigh replace 10.77.1.200 lladdr 02:00:00:00:00:09 nud permanent dev eth0")
     try await lab.a.ip("route add 10.88.0.0/14 via 10.77.1.200")
-    let monitor = try Reporter(interval: "0.5", in: lab.a)
+    let monitor = try Reporter(interval: "2", in: lab.a)
     try await monitor.report("a first report")
     let client = try Traffic(
       "udp-scatter 10.88.0.1 9 --count \(count) --size 8 --after \(moving) --gate --hold", in: lab.a)
@@ -21,7 +21,9 @@ struct MonitorScaleTests {
       _ = try await client.counts(round + 1)
       // With its headers: 20 of IPv4 and 8 of UDP.
       let truth = HostView(sent: UInt64(datagrams) * 36)
-      let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+      let report = try await monitor.report("\(truth)", within: .seconds(50)) {
+        $0.usage(pid: client.pid) == truth
+      }
       #expect(report.health["flows"] == Double(count))
       #expect(report.balance.total.view == truth)
       #expect(report.rows.count == 1)

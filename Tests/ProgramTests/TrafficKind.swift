@@ -24,7 +24,7 @@ struct TrafficKind: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { "\(place): \(server), \(client)" }
 
-  /// The two at work: the client has moved everything and holds its sockets; of several only the last was that lucky.
+  /// The two at work: the client, of several the last, has moved everything and holds its sockets.
   struct Running: Sendable {
     let server: Traffic
     let clients: [Traffic]
@@ -40,8 +40,10 @@ struct TrafficKind: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Runs it until everything is moved.
-  func run(in lab: Topology) async throws -> Running {
+  /// Runs it until everything is moved. Of several clients each ends after `seen` has seen it.
+  func run(
+    in lab: Topology, seen: (Traffic) async throws -> Void = { _ in }
+  ) async throws -> Running {
     try await needs?.orSkip()
     let isV6 = server.contains("::")
     let host =
@@ -58,11 +60,12 @@ struct TrafficKind: Sendable, CustomTestStringConvertible {
     var clients: [Traffic] = []
     var counts: [Traffic.Count] = []
     for number in 1...times {
-      let client = try Traffic(
-        number == times ? line + " --hold" : line, in: place == .client || place == .both ? lab.a : away)
+      let client = try Traffic(line + " --hold", in: place == .client || place == .both ? lab.a : away)
       clients.append(client)
       counts.append(try await client.counted())
-      if number < times { try await client.finish() }
+      guard number < times else { break }
+      try await seen(client)
+      try await client.finish()
     }
     return Running(server: server, clients: clients, counts: counts)
   }

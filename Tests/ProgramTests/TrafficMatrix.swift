@@ -76,8 +76,8 @@ extension MatrixRow {
       TrafficKind(
         .client, "raw-serve --protocol 253", "raw HOST --protocol 253 --count 1000 --size 1000")),
     MatrixRow(
-      "20 processes in sequence", Header.tcpV4, .client,
-      TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 512000 --linger 50", times: 20)),
+      "20 processes one after the other", Header.tcpV4, .client,
+      TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 512000", times: 20)),
     MatrixRow(
       "frames of a packet socket", 0, .untracked,
       TrafficKind(.client, "tcp-serve", "packet --interface eth0 --count 500 --size 1014")),
@@ -113,7 +113,7 @@ extension MatrixRow {
       TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 262144 --rate 131072")),
     MatrixRow(
       "60 small connections", Header.tcpV4, .client,
-      TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 20000 --connections 60 --linger 50")),
+      TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 20000 --connections 60 --parallel")),
     MatrixRow(
       "30 parallel bursts", Header.tcpV4, .client,
       TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 100000 --connections 30 --parallel")),
