@@ -55,7 +55,7 @@ public struct FlowLedger: Sendable {
   public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
 
   /// The key of a flow in this ledger.
-  public func key(of flow: Flow) -> FlowKey { FlowKey(flow, seed: seed) }
+  public func key(of flow: FlowIdentity) -> FlowKey { FlowKey(flow, seed: seed) }
 
   /// Takes the table as it is now and what has ended; returns what moved since the last call.
   ///
@@ -102,7 +102,8 @@ public struct FlowLedger: Sendable {
 
   private func entry(_ flow: Flow) -> Entry {
     Entry(
-      key: FlowKey(flow, seed: seed), original: flow.counters.originalBytes, reply: flow.counters.replyBytes)
+      key: FlowKey(flow.identity, seed: seed), original: flow.counters.originalBytes,
+      reply: flow.counters.replyBytes)
   }
 
   @inline(__always)

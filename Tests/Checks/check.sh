@@ -40,6 +40,10 @@ absent '\b(Mutex|NSLock|NSRecursiveLock|DispatchSemaphore|pthread_mutex[a-z_]*|p
   "a lock outside Kernel and Pipes" '^Sources/(Kernel|Pipes)/'
 absent '\bAtomic\b' "an atomic outside Kernel, Pipes and Notifications" '^Sources/(Kernel|Pipes|Notifications)/'
 
+absent '\.(writeOnly|readWrite)\b|\bO_(WRONLY|RDWR|CREAT)\b' \
+  "a file opened to write, which the fence (Docs/decisions/0012) refuses: open it before, and name it here" \
+  '^Sources/Kernel/(Conntrack/ConntrackSettings|Terminal/StandardDescriptors)\.swift:'
+
 found=$(find Sources -type f -name '*.swift' -exec wc -l {} + | awk '$2 != "total" && $1 > 320')
 [ -z "$found" ] || fail "files of more than 320 lines, split as Type+Aspect.swift: $found"
 found=$(find Sources Tests | grep -E '/(Utils?|Common|Helpers?|Core|Managers?)[A-Z]|(Utils?|Common|Helpers?|Core|Managers?)(/|\.|\+|$)')
@@ -75,6 +79,10 @@ done
 # The search itself: this program runs commands, so it must find something.
 [ "$(count_forbidden "$bin/runaggregator")" -gt 0 ] 2>/dev/null ||
   fail "links: the search for forbidden symbols finds nothing where there is something"
+
+# Races: several threads share connections, counters and limits in Pipes alone.
+TSAN_OPTIONS=halt_on_error=1 swift test --sanitize=thread --scratch-path .build-thread --filter 'PipesTests\.' >"$symbols" 2>&1 ||
+  fail "threads: $(grep -E 'ThreadSanitizer|error:|✘' "$symbols" | head -5)"
 
 [ $failed = 0 ] && echo "check: all well"
 exit $failed
