@@ -32,7 +32,7 @@ def send_until(end, sent):
 
 def main():
     laboratory.network()
-    # As short as the longest pause between two looks of the kernel at what has expired.
+    # So that flows end while others begin.
     command("sysctl -qw net.netfilter.nf_conntrack_udp_timeout=2")
     monitor = laboratory.Watched("runmonitor")
     resident, sent = [], 0
