@@ -125,12 +125,12 @@ import Program
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
-      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
-        let monitor = Monitor(
-          table: table, sockets: SocketTable(), processes: try ProcessTable(),
-          addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
-        var watch = Watch(configuration, monitor, pipes, notifier, diagnostics)
+      let run = { (monitor: Monitor?) throws(KernelError) in
+        var watch = Watch(configuration, monitor, pipes, notifier, diagnostics) {
+          (filters) throws(KernelError) in
+          try makeMonitor(
+            of: try source.source.open(), filters, try Preflight.check(isTrackingOurs: false))
+        }
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
         try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
@@ -139,9 +139,26 @@ import Program
           watch.reload(files)
         }
       }
+      guard !configuration.filters.isEmpty || source.enableTracking else {
+        privilege.fence(diagnostics)
+        try run(nil)
+        return nil
+      }
+      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
+        try run(try makeMonitor(of: table, configuration.filters, warnings))
+      }
       return nil
     } catch {
       return error
     }
+  }
+
+  private func makeMonitor(
+    of table: any FlowTable, _ filters: [MonitorFilter], _ warnings: [Warning]
+  ) throws(KernelError) -> Monitor {
+    Monitor(
+      table: table, sockets: SocketTable(), processes: try ProcessTable(),
+      addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
+      wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
   }
 }

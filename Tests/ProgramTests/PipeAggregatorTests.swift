@@ -70,6 +70,47 @@ struct PipeAggregatorTests {
     try await aggregator.stop()
   }
 
+  @Test func `pipes alone need no connection table, and a monitor may join them`() async throws {
+    // Nothing tracks connections here.
+    let host = try await NetworkNamespace()
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors", "--auto-group"], program: "runaggregator", in: host)
+    try await aggregator.report("a first report")
+    try await PipePeer.run("transfer", ["1000000"], in: host)
+    let both = HostView(received: 1_000_000, sent: 1_000_000)
+    let report = try await aggregator.report("all bytes") { $0.balance.total.view == both }
+    #expect(report.balance.attributed.view == both && report.rows.map(\.usage) == [both])
+
+    try folder.write(section(8080) + "[m]\ntype=monitor\n", to: "monitors")
+    aggregator.process.signal(SIGHUP)
+    _ = try await aggregator.process.errors.first("why not") { $0.contains("stays in force") ? $0 : nil }
+    try await host.trackConnections()
+    aggregator.process.signal(SIGHUP)
+    _ = try await aggregator.process.errors.first("the reload") { $0.contains("read again") ? $0 : nil }
+    try await PipePeer.run("transfer", ["1000000"], in: host)
+    try await aggregator.report("its peers' bytes too") {
+      $0.balance.total.received > 4_000_000 && $0.row(named: "python3") == nil && $0.rows.count > 1
+    }
+    try await aggregator.stop()
+  }
+
+  @Test func `pipes alone need no privilege`() async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a,
+      wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+    try await aggregator.report("a first report")
+    try await PipePeer.run("transfer", ["1000"], in: lab.a)
+    try await aggregator.report("all bytes") {
+      $0.rows.map(\.usage) == [HostView(received: 1000, sent: 1000)]
+    }
+    try await aggregator.stop()
+  }
+
   @Test(
     arguments: [
       ("[p]\ntype=pipe\nport=8080\nnewhost=h\nnewprot=1\n", "did you mean newport?", 78),
