@@ -15,6 +15,8 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    var match: String?
+    var shared: Bool?
     var netns: UInt64?
     var cgroup: String?
     var unit: String?
@@ -86,6 +88,13 @@ struct Report: Sendable, Decodable {
 
   /// What a process moved, nothing when it has no row.
   func usage(pid: Int32) -> HostView { row(pid: pid)?.usage ?? HostView() }
+
+  /// What several processes moved.
+  func usage(pids: [Int32]) -> HostView {
+    pids.map { usage(pid: $0) }.reduce(HostView()) {
+      HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
+    }
+  }
 
   /// The row with this name, of an application or a remainder.
   func row(named name: String) -> Row? { rows.first { $0.name == name } }
