@@ -1,6 +1,6 @@
 # make run    this host's bytes per application, from a fresh machine
 # make test   all tests; make check what CI checks besides; make bench the speed claims; make install
-# make fuzz   made-up input for the parsers, RUNS=100000 a target: about a minute
+# make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
 SHELL := /bin/bash
 PREFIX ?= /usr/local

@@ -37,7 +37,7 @@ extension Target {
         try law(
           "an end is that of the socket",
           end.local == message.entry?.local && end.remote == message.entry?.remote
-            && end.cookie == message.answer?.cookie)
+            && end.cookie == message.answer?.cookie && end.payload == message.answer?.payload)
       }
       guard let entry = message.entry else { continue }
       try law("only TCP listens and closes", message.transport == .tcp || entry.state == .open)
