@@ -118,8 +118,9 @@ import Program
         let monitor = Monitor(
           table: table, sockets: SocketTable(), processes: try ProcessTable(),
           addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
-        var watch = Watch(configuration, monitor, pipes, notifier, diagnostics)
+          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
+          layer: source.layer, warnings: warnings)
+        var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics)
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
         try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in

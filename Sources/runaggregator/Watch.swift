@@ -9,6 +9,7 @@ import Program
 /// A tick of the aggregator: measure, group, compare with the limits, tell.
 struct Watch {
   private let monitor: Monitor
+  private let layer: Layer
   private let pipes: PipeSet
   private let diagnostics: Diagnostics
   private var aggregator: Aggregator
@@ -16,10 +17,11 @@ struct Watch {
   private var notifier: Notifier
 
   init(
-    _ configuration: Configuration, _ monitor: Monitor, _ pipes: PipeSet, _ notifier: Notifier,
-    _ diagnostics: Diagnostics
+    _ configuration: Configuration, _ monitor: Monitor, _ layer: Layer, _ pipes: PipeSet,
+    _ notifier: Notifier, _ diagnostics: Diagnostics
   ) {
     self.monitor = monitor
+    self.layer = layer
     self.pipes = pipes
     self.notifier = notifier
     self.diagnostics = diagnostics
@@ -38,6 +40,7 @@ struct Watch {
       diagnostics.line(AlertLine(alert).description)
       notifier.submit(alert)
     }
+    report.layer = layer
     report.health.droppedNotifications = notifier.dropped
     report.health.abandonedSearches += thresholds.abandonedSearches
     return measurement.warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)

@@ -69,7 +69,8 @@ import Program
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
-      readsNamespaces: source.readsNamespaces, warnings: warnings)
+      readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: source.layer,
+      warnings: warnings)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
@@ -78,7 +79,9 @@ import Program
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }
       totals.add(measurement)
-      return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(totals.report(at: time))]
+      var report = totals.report(at: time)
+      report.layer = source.layer
+      return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(report)]
     }
   }
 }
