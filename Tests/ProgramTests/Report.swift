@@ -15,6 +15,7 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    var match: String?
     var netns: UInt64?
     var cgroup: String?
     var unit: String?
@@ -50,6 +51,9 @@ struct Report: Sendable, Decodable {
     var forwarded: Usage
     var kernel: Usage
     var unattributed: Unattributed
+    var untracked: Usage
+    var interfaces: Usage
+    var coverage: Double?
 
     /// The parts added up.
     var sum: HostView {
