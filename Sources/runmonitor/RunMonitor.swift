@@ -12,7 +12,8 @@ import Program
     commandName: "runmonitor",
     abstract: "Say which process moved how many bytes.",
     discussion: """
-      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them. Without --bandwidth \
+      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them, or with --layer payload \
+      what of them applications sent. Without --bandwidth \
       totals are shown, with what the connections that are open at the start had moved before.
 
       Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep runmonitor. Exit status: 0 \

@@ -1,7 +1,7 @@
 import Lab
 import Testing
 
-/// A5, A13, A50: the balance against the interfaces, and payload instead of packets.
+/// A5, A13, A28, A50: the balance against the interfaces, and payload instead of packets.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
 struct BalanceTests {
   /// 4 MiB of packets in frames that go to everyone and that no IP stack sends.
@@ -92,6 +92,43 @@ struct BalanceTests {
       process.go()
       try await process.finish()
     }
+  }
+
+  /// A28: what a bridge passes, as for a virtual machine, came in and left again: nobody here sent it.
+  @Test func `bridged frames are untracked, and not the only sender's`() async throws {
+    let left = try await NetworkNamespace()
+    let host = try await NetworkNamespace()
+    let right = try await NetworkNamespace()
+    try await host.ip("link add br0 up type bridge")
+    for (number, guest) in [(1, left), (2, right)] {
+      try await run(
+        "ip link add eth0 netns \(guest.name) type veth peer name port\(number) netns \(host.name)")
+      try await host.ip("link set port\(number) master br0 up")
+      try await guest.ip("link set eth0 up")
+      try await guest.ip("addr add 198.51.100.\(number)/24 dev eth0")
+    }
+    try await host.trackConnections()
+    // Where br_netfilter is loaded the bridge asks netfilter, and these are forwarded flows.
+    _ = try? await host.setSysctl("net.bridge.bridge-nf-call-iptables", to: "0")
+    let sender = try Traffic("packet --interface port1 --count 1 --gate --hold", in: host)
+    try await sender.connected()
+    let monitor = try Reporter(in: host)
+    for _ in 0..<3 { try await monitor.nextReport() }
+    let server = try Traffic("tcp-serve", in: right)
+    let client = try Traffic("tcp 198.51.100.2 \(try await server.ready()) --send 4000000 --hold", in: left)
+    _ = try await client.counted()
+    let report = try await monitor.report("4,000,000 untracked bytes") {
+      $0.balance.untracked.received >= 4_000_000 && $0.balance.untracked.sent >= 4_000_000
+    }
+    #expect(Self.isClose(report.balance.untracked.sent, report.balance.untracked.received))
+    #expect(report.usage(pid: sender.pid).sent < 40_000)
+    #expect(report.rows.allSatisfy { $0.pid == nil || $0.pid == sender.pid })
+    #expect(report.balance.total.sent < 40_000)
+    try await monitor.stop()
+    sender.go()
+    try await sender.finish()
+    try await client.finish()
+    try await server.finish()
   }
 
   @Test(arguments: ["runmonitor", "runaggregator"])
