@@ -34,6 +34,7 @@ public struct Accounting: Sendable {
   public mutating func advance(to snapshot: FlowSnapshot) -> [FlowDelta] {
     attribution.forget(gone)
     for sighting in snapshot.sightings { attribution.learn(sighting, of: ledger.key(of: sighting.flow)) }
+    attribution.learn(snapshot.descriptions)
     var changes = ledger.advance(to: snapshot)
     gone = changes.gone
     if let packets = packets?.advance(to: snapshot) {
@@ -82,16 +83,14 @@ public struct Accounting: Sendable {
     let findings = attribution.settle(claims, holders: holders, isDenied: isDenied)
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
-    var seen: [ProcessIdentity: ProcessDescription] = [:]
     for (claim, finding) in zip(claims, findings) {
-      if let process = finding.process { seen[process.identity] = process }
       moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }
     var readings: [Reading] = []
     readings.reserveCapacity(moved.count)
     for (owner, usage) in moved {
-      let reading = reading(owner, usage) { describe($0) ?? seen[$0] }
+      let reading = reading(owner, usage, describe)
       balance.add(usage.all, of: reading.owner)
       if reading.usage != usage.all { balance.hidden += usage.all - reading.usage }
       if !reading.usage.isZero { readings.append(reading) }
@@ -133,7 +132,7 @@ public struct Accounting: Sendable {
     guard case .process(let identity) = owner else {
       return Reading(owner: owner, usage: remainder.shown(usage))
     }
-    guard let process = describe(identity) else {
+    guard let process = describe(identity) ?? attribution.description(of: identity) else {
       return Reading(owner: .unattributed(.exited), usage: remainder.shown(usage))
     }
     return Reading(

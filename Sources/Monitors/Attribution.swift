@@ -6,13 +6,7 @@ import Model
 /// `claims` finds the sockets that fit, without knowing any process; `settle` turns the processes that hold
 /// them into owners. Both work on values: a scenario is a table.
 public struct Attribution: Sendable {
-  /// A process as it was last seen at one end of a flow, for the bytes that come after its socket is closed.
-  private struct End: Hashable {
-    var flow: FlowKey
-    var role: Claim.Role
-  }
-
-  private var remembered: [End: Finding] = [:]
+  private var earlier = EarlierOwners()
 
   /// Makes an attribution that remembers nothing.
   public init() {}
@@ -45,12 +39,10 @@ public struct Attribution: Sendable {
         || (isClientOurs
           ? local.contains(flow.reply.source.address) : local.receives(flow.reply.source.address))
       if !isClientOurs {
-        let end = End(flow: delta.key, role: .client)
-        client = elsewhere(end, flow.original, namespaces, isPeerOurs: isServerOurs)
+        client = elsewhere(delta.key, .client, flow.original, namespaces, isPeerOurs: isServerOurs)
       }
       if !isServerOurs {
-        let end = End(flow: delta.key, role: .server)
-        server = elsewhere(end, flow.reply, namespaces, isPeerOurs: isClientOurs)
+        server = elsewhere(delta.key, .server, flow.reply, namespaces, isPeerOurs: isClientOurs)
       }
       let usage = delta.usage
       let carried = delta.carried(isClientHere: isClientOurs, isServerHere: isServerOurs)
@@ -83,13 +75,13 @@ public struct Attribution: Sendable {
   /// A namespace may have an address that is also another host's. With a peer in our own namespace an address
   /// alone is no proof; what passes through us must be somebody's.
   private func elsewhere(
-    _ end: End, _ tuple: FlowTuple, _ namespaces: NamespaceIndex, isPeerOurs: Bool
+    _ flow: FlowKey, _ role: Claim.Role, _ tuple: FlowTuple, _ namespaces: NamespaceIndex, isPeerOurs: Bool
   ) -> SocketIndex.Match? {
     var match = namespaces.match(tuple.transport, local: tuple.source, remote: tuple.destination)
     // The kernel answers ICMP there as here.
-    if match != nil, end.role == .server, tuple.transport.isICMP { match = SocketIndex.Match.none }
+    if match != nil, role == .server, tuple.transport.isICMP { match = SocketIndex.Match.none }
     if let match, match != SocketIndex.Match.none || !isPeerOurs { return match }
-    return remembered[end] == nil ? nil : SocketIndex.Match.none
+    return earlier.owner(of: flow, role) == nil ? nil : SocketIndex.Match.none
   }
 
   /// Who moved the bytes of a claim, and how sure that is.
@@ -98,8 +90,6 @@ public struct Attribution: Sendable {
     public var owner: Owner
     /// How sure.
     public var certainty = Certainty()
-    /// What the process ran when it was seen, for when it has ended.
-    public var process: ProcessDescription?
   }
 
   /// Returns who moved the bytes of each claim, in their order.
@@ -109,40 +99,39 @@ public struct Attribution: Sendable {
   public mutating func settle(
     _ claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool
   ) -> [Finding] {
-    let findings = claims.map { claim -> Finding in
+    claims.map { claim in
       let finding = find(claim, holders, isDenied)
-      if case .process = finding.owner { remember(finding, of: claim) }
+      if case .process(let process) = finding.owner {
+        earlier.remember(process, finding.certainty, of: claim.flow, claim.role)
+      }
       return finding
     }
-    return findings
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.
   public mutating func learn(_ sighting: Sighting, of flow: FlowKey) {
-    remembered[End(flow: flow, role: sighting.isClient ? .client : .server)] = Finding(
-      owner: .process(sighting.process), certainty: Certainty(isShared: sighting.isShared),
-      process: sighting.description)
+    earlier.remember(
+      sighting.process, Certainty(isShared: sighting.isShared), of: flow,
+      sighting.isClient ? .client : .server)
+  }
+
+  /// Remembers what processes run that were seen while their sockets lived.
+  public mutating func learn(_ descriptions: [ProcessIdentity: ProcessDescription]) {
+    earlier.describe(descriptions)
+  }
+
+  /// What a process ran when it was seen, for when it has ended since.
+  public func description(of process: ProcessIdentity) -> ProcessDescription? {
+    earlier.description(of: process)
   }
 
   /// Forgets flows that are no longer in the table.
-  public mutating func forget(_ gone: [FlowKey]) {
-    for flow in gone {
-      remembered[End(flow: flow, role: .client)] = nil
-      remembered[End(flow: flow, role: .server)] = nil
-    }
-  }
-
-  private mutating func remember(_ finding: Finding, of claim: Claim) {
-    let end = End(flow: claim.flow, role: claim.role)
-    var finding = finding
-    if let known = remembered[end], known.owner == finding.owner { finding.process = known.process }
-    remembered[end] = finding
-  }
+  public mutating func forget(_ gone: [FlowKey]) { earlier.forget(gone) }
 
   private func find(
     _ claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool
   ) -> Finding {
-    var earlier: Finding? { remembered[End(flow: claim.flow, role: claim.role)] }
+    var earlier: Finding? { self.earlier.owner(of: claim.flow, claim.role) }
     switch claim.match {
     case _ where claim.role == .passing: return Finding(owner: .forwarded)
     case .exact(let socket):

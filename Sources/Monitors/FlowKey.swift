@@ -9,7 +9,7 @@ public struct FlowKey: Sendable, Hashable {
 
   /// Mixes what tells `flow` from others, with a secret `seed`.
   @inline(__always)
-  public init(_ flow: Flow, seed: UInt64) {
+  public init(_ flow: FlowIdentity, seed: UInt64) {
     let tuple = flow.original
     let numbers =
       UInt64(flow.id) << 32 | UInt64(flow.zone) << 16 | UInt64(tuple.transport.rawValue)

@@ -85,7 +85,7 @@ public struct FlowLedger: Sendable {
   }
 
   /// The key of a flow in this ledger.
-  public func key(of flow: Flow) -> FlowKey { FlowKey(flow, seed: seed) }
+  public func key(of flow: FlowIdentity) -> FlowKey { FlowKey(flow, seed: seed) }
 
   /// Takes the table as it is now and what has ended; returns what moved since the last call.
   ///
@@ -134,7 +134,8 @@ public struct FlowLedger: Sendable {
     let counters = flow.counters
     let isBytes = quantity == .bytes
     return Entry(
-      key: FlowKey(flow, seed: seed), original: isBytes ? counters.originalBytes : counters.originalPackets,
+      key: FlowKey(flow.identity, seed: seed),
+      original: isBytes ? counters.originalBytes : counters.originalPackets,
       reply: isBytes ? counters.replyBytes : counters.replyPackets)
   }
 

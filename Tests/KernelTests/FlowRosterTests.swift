@@ -16,7 +16,9 @@ import Testing
 
   private static func flows(_ ids: some Sequence<UInt32>) -> [Flow] { ids.map(flow) }
 
-  private static func heard(created: [Flow] = [], ended: [Flow] = [], losses: UInt64 = 0) -> FlowLog.Batch {
+  private static func heard(created: [FlowIdentity] = [], ended: [Flow] = [], losses: UInt64 = 0)
+    -> FlowLog.Batch
+  {
     var batch = FlowLog.Batch()
     (batch.created, batch.ended, batch.losses) = (created, ended, losses)
     return batch
@@ -27,18 +29,18 @@ import Testing
     #expect(roster.reading(at: Self.start) == .dump(.start))
     roster.replace(by: Self.flows(0..<10), for: .start, at: Self.start)
     #expect(roster.reading(at: Self.start) == .query && roster.questions.count == 10)
-    #expect(roster.take(Self.heard(created: [Self.flow(77)], ended: [Self.flow(3)])) == 0)
+    #expect(roster.take(Self.heard(created: [Self.flow(77).identity], ended: [Self.flow(3)])) == 0)
     #expect(roster.questions.count == 10)
     #expect(roster.reading(at: Self.start + .seconds(59)) == .query)
     #expect(roster.reading(at: Self.start + .seconds(60)) == .dump(.audit))
-    _ = roster.take(Self.heard(created: Self.flows(100..<3000)))
+    _ = roster.take(Self.heard(created: Self.flows(100..<3000).map(\.identity)))
     #expect(roster.reading(at: Self.start) == .dump(.many))
   }
 
   @Test func `many flows are not kept, and few are again once they are few`() {
     var roster = FlowRoster()
     roster.replace(by: Self.flows(0..<5000), for: .start, at: Self.start)
-    _ = roster.take(Self.heard(created: [Self.flow(9000)]))
+    _ = roster.take(Self.heard(created: [Self.flow(9000).identity]))
     #expect(roster.questions.isEmpty && roster.reading(at: Self.start) == .dump(.many))
     roster.replace(by: Self.flows(0..<20), for: .many, at: Self.start)
     #expect(roster.questions.count == 20 && roster.reading(at: Self.start) == .query)
@@ -57,7 +59,7 @@ import Testing
     var roster = FlowRoster()
     roster.replace(by: Self.flows([1]), for: .start, at: Self.start)
     roster.replace(by: Self.flows([1, 2, 3, 4]), for: .audit, at: Self.start)
-    #expect(roster.take(Self.heard(created: [Self.flow(2)], ended: [Self.flow(3)])) == 1)
+    #expect(roster.take(Self.heard(created: [Self.flow(2).identity], ended: [Self.flow(3)])) == 1)
     #expect(roster.take(Self.heard()) == 0)
   }
 
@@ -105,8 +107,9 @@ import Testing
   }
 
   @Test func `what waits to be taken has a bound and a count`() {
-    var waiting = Self.heard(created: Array(repeating: Self.flow(1), count: FlowLog.capacity - 1))
-    waiting.append(Self.heard(created: [Self.flow(2), Self.flow(3)], ended: [Self.flow(4)], losses: 2))
+    var waiting = Self.heard(created: Array(repeating: Self.flow(1).identity, count: FlowLog.capacity - 1))
+    waiting.append(
+      Self.heard(created: [Self.flow(2), Self.flow(3)].map(\.identity), ended: [Self.flow(4)], losses: 2))
     #expect(waiting.created.count == FlowLog.capacity - 1 && waiting.ended.map(\.id) == [4])
     #expect(waiting.losses == 4)
   }

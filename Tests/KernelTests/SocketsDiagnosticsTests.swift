@@ -94,4 +94,13 @@ import Testing
         == [72, 0, 0, 0, 20, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 10, 17, 0, 0, 0xfe, 0x1f, 0, 0])
     #expect(request.bytes[24...].allSatisfy { $0 == 0 })
   }
+
+  @Test func `the request for TCP of both families is inet_diag_req`() {
+    let request = SocketDiagnostics.requestOfBothFamilies()
+    #expect(request.bytes.count == 16 + 60)
+    // Length, TCPDIAG_GETSOCK, REQUEST and DUMP; the states stand behind the family and struct inet_diag_sockid.
+    #expect(Array(request.bytes[..<8]) == [76, 0, 0, 0, 18, 0, 1, 3])
+    #expect(Array(request.bytes[68..<72]) == [0xfe, 0x1f, 0, 0])
+    #expect((request.bytes[8..<68] + request.bytes[72...]).allSatisfy { $0 == 0 })
+  }
 }

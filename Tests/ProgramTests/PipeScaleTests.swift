@@ -43,6 +43,23 @@ struct PipeScaleTests {
     try await pipe.stop()
   }
 
+  @Test func `when pipes run out bytes are copied, and all arrive`() async throws {
+    let lab = try Laboratory.topology
+    // Eight pipes, as with any limit below 288 descriptors.
+    let pipe = try await Reporter.pipe(["--splice", "on"], in: lab.a, wrapper: ["prlimit", "--nofile=256:256"])
+    let before = try pipe.descriptors()
+    let peer = try PipePeer("slow_readers", ["20", "16777216"], in: lab.a)
+    try await peer.said("pushing")
+    // What the kernel's buffers and ours hold: all connections stand, most of them without a pipe.
+    try await pipe.report("every connection to have moved something") {
+      $0.pipe?.connections == 20 && $0.pipe?.usage.sent ?? 0 > 20 << 20
+    }
+    #expect(try pipe.descriptors() <= before + 2 * 20 + 2 * 8)
+    try await peer.finished()
+    try await pipe.report("all of it") { $0.pipe?.usage == HostView(received: 0, sent: 20 << 24) }
+    try await pipe.stop()
+  }
+
   @Test func `clients are counted by address, and those of this host by process`() async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--clients"], in: lab.a)

@@ -40,6 +40,22 @@ struct PipeTransferTests {
   }
 
   @Test(arguments: modes)
+  func `a wire with delay and loss loses no byte of a pipe`(splice: String) async throws {
+    let lab = try Laboratory.topology
+    let wire = try await LossyWire(lab.a, lab.b, delay: 10, loss: 1)
+    let pipe = try await Reporter.pipe(["--splice", splice], host: "10.88.0.2", in: lab.a)
+    let server = try PipePeer("transfer", pipe: "-", target: "10.88.0.2:9000", ["4194304"], in: lab.b)
+    try await server.said("ready")
+    let client = try await PipePeer.run("transfer", target: "-", ["4194304"], in: lab.a)
+      .split(whereSeparator: \.isWhitespace)
+    let digests = try await server.finished().split(whereSeparator: \.isWhitespace).suffix(2)
+    #expect(Array(digests) == client.reversed())
+    try await pipe.report("all bytes") { $0.pipe?.usage == HostView(received: 4_194_304, sent: 4_194_304) }
+    try await pipe.stop()
+    #expect(try await wire.remove() > 10)
+  }
+
+  @Test(arguments: modes)
   func `an answer after the client's end arrives whole, then both sockets close`(splice: String) async throws
   {
     let lab = try Laboratory.topology

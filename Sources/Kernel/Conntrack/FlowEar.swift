@@ -52,24 +52,24 @@ final class FlowEar {
     let wanted = watchdog.isReliable(fill: fill, at: .now)
     if wanted != events.isReliable { events.setReliable(wanted) }
     var heard = FlowLog.Batch()
-    var sightings: [Sighting] = []
+    var seen: [(Sighting, ProcessDescription?)] = []
     let receipt = try events.receive(limit: Self.stretch) { event in
       heard.add(event)
       if case .new(let flow) = event, fill < Self.hurry {
-        witness.see(flow, at: .now) { sightings.append($0) }
+        witness.see(flow, at: .now) { seen.append(($0, $1)) }
       }
     }
     let descriptor = events.descriptor
     if receipt.isDrained {
       witness.idle(at: .now) {
-        sightings.append($0)
+        seen.append(($0, $1))
       } isUrgent: {
         Self.isReadable(descriptor)
       }
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
-    heard.sightings = sightings
+    for (sighting, description) in seen { heard.add(sighting, description) }
     heard.unseen = witness.dropped
     log.write { $0.append(heard) }
   }

@@ -6,11 +6,13 @@ final class FlowLog: Sendable {
   /// What was heard since the last take.
   struct Batch: Sendable {
     /// Entries that were made.
-    var created: [Flow] = []
+    var created: [FlowIdentity] = []
     /// Entries that ended, with their final counters.
     var ended: [Flow] = []
     /// Whose flows these were, where that was seen.
     var sightings: [Sighting] = []
+    /// What the processes that were seen run, as far as that could be read.
+    var descriptions: [ProcessIdentity: ProcessDescription] = [:]
     /// How often something was lost: by the kernel, or here for want of room.
     var losses: UInt64 = 0
     /// Messages and attributes that could not be understood.
@@ -23,9 +25,15 @@ final class FlowLog: Sendable {
     /// Adds a piece of news.
     mutating func add(_ event: ConntrackEvents.Event) {
       switch event {
-      case .new(let flow): created.append(flow)
+      case .new(let flow): created.append(flow.identity)
       case .destroyed(let flow): ended.append(flow)
       }
+    }
+
+    /// Adds whose an end of a flow is, and what that process runs.
+    mutating func add(_ sighting: Sighting, _ description: ProcessDescription?) {
+      sightings.append(sighting)
+      if let description { descriptions[sighting.process] = description }
     }
 
     /// Adds what was heard later, as far as there is room.
@@ -35,13 +43,17 @@ final class FlowLog: Sendable {
       ended += later.ended.prefix(room)
       created += later.created.prefix(max(0, room - later.ended.count))
       sightings += later.sightings.prefix(max(0, FlowLog.capacity - sightings.count))
+      if descriptions.count < FlowLog.capacity {
+        descriptions.merge(later.descriptions) { _, later in later }
+      }
       losses += later.losses + UInt64(max(0, news - room))
       malformed += later.malformed
       unseen = later.unseen
     }
   }
 
-  /// The most pieces of news that wait to be taken: 40 MB, a minute of 5,000 new flows a second.
+  /// The most pieces of news that wait to be taken: a minute of 5,000 new flows a second. They are far smaller
+  /// than the entries of a table that holds as many.
   static let capacity = 300_000
 
   private let batch = Mutex(Batch())

@@ -22,7 +22,7 @@ struct FlowQuery: ~Copyable {
   init() throws(KernelError) { socket = try NetlinkSocket(.netfilter) }
 
   /// The question for the entry with this original tuple and zone.
-  static func question(for flow: Flow) -> Question {
+  static func question(for flow: FlowIdentity) -> Question {
     let tuple = flow.original
     let isV4 = tuple.source.address.isV4
     var request = NetlinkRequest(

@@ -28,38 +28,25 @@ struct FlowRoster {
   /// How often the roster is compared with the table.
   static let auditInterval = Duration.seconds(60)
 
-  /// Tells a flow from an earlier one of the same ends.
-  private struct Key: Hashable {
-    let id: UInt32
-    let zone: UInt16
-    let original: FlowTuple
-
-    init(_ flow: Flow) {
-      id = flow.id
-      zone = flow.zone
-      original = flow.original
-    }
-  }
-
-  private var living: [Key: FlowQuery.Question] = [:]
+  private var living: [FlowIdentity: FlowQuery.Question] = [:]
   /// Flows that an audit found and no event had told of; their news may be on its way.
-  private var suspects: Set<Key> = []
+  private var suspects: Set<FlowIdentity> = []
   private var lastDump: ContinuousClock.Instant?
   private var hasLost = false
-  /// So many flows lived at the last dump that none of them is kept here.
+  /// So many flows live that none of them is kept here until a dump finds few.
   private var hasMany = false
 
   /// Takes what was heard. Returns how many flows of the last audit still no event has told of.
   mutating func take(_ batch: FlowLog.Batch) -> Int {
     for flow in batch.created where !hasMany {
-      let key = Key(flow)
-      suspects.remove(key)
-      living[key] = FlowQuery.question(for: flow)
+      suspects.remove(flow)
+      living[flow] = FlowQuery.question(for: flow)
+      // So many that no end in this batch makes them few.
+      if living.count > Self.queryLimit + batch.ended.count { keepNone() }
     }
     for flow in batch.ended {
-      let key = Key(flow)
-      suspects.remove(key)
-      living[key] = nil
+      suspects.remove(flow.identity)
+      living[flow.identity] = nil
     }
     if batch.losses > 0 { hasLost = true }
     defer { suspects = [] }
@@ -81,22 +68,24 @@ struct FlowRoster {
   mutating func replace(by flows: [Flow], for reason: Reason, at now: ContinuousClock.Instant) {
     lastDump = now
     hasLost = false
-    hasMany = flows.count > Self.queryLimit
-    guard !hasMany else {
-      living = [:]
-      return
-    }
-    var next: [Key: FlowQuery.Question] = [:]
+    guard flows.count <= Self.queryLimit else { return keepNone() }
+    hasMany = false
+    var next: [FlowIdentity: FlowQuery.Question] = [:]
     next.reserveCapacity(flows.count)
     for flow in flows {
-      let key = Key(flow)
+      let key = flow.identity
       if let known = living[key] {
         next[key] = known
       } else {
-        next[key] = FlowQuery.question(for: flow)
+        next[key] = FlowQuery.question(for: key)
         if reason == .audit { suspects.insert(key) }
       }
     }
     living = next
+  }
+
+  private mutating func keepNone() {
+    hasMany = true
+    living = [:]
   }
 }

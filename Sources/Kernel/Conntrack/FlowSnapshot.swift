@@ -8,26 +8,33 @@ public struct FlowSnapshot: Sendable {
   public private(set) var livingCount = 0
   /// Whose flows these are, where that was seen since the moment before.
   public private(set) var sightings: [Sighting] = []
+  /// What the processes of the sightings run, as far as that could be read; known also when they have ended since.
+  public private(set) var descriptions: [ProcessIdentity: ProcessDescription] = [:]
 
   /// Makes an empty snapshot.
   public init() {}
 
   /// Makes a snapshot of the given entries.
-  public init(living: [Flow], ended: [Flow] = [], sightings: [Sighting] = []) {
+  public init(
+    living: [Flow], ended: [Flow] = [], sightings: [Sighting] = [],
+    descriptions: [ProcessIdentity: ProcessDescription] = [:]
+  ) {
     flows = living + ended
     self.sightings = sightings
+    self.descriptions = descriptions
     livingCount = living.count
   }
 
-  /// Replaces everything: `fill` gives the living entries, `ended` follow. Memory is used again.
+  /// Replaces everything: `fill` gives the living entries, what was heard follows. Memory is used again.
   mutating func replace<Failure: Error>(
-    ended: [Flow] = [], sightings: [Sighting] = [], fill: (inout [Flow]) throws(Failure) -> Void
+    heard: FlowLog.Batch = FlowLog.Batch(), fill: (inout [Flow]) throws(Failure) -> Void
   ) throws(Failure) {
     flows.removeAll(keepingCapacity: true)
     livingCount = 0
     try fill(&flows)
     livingCount = flows.count
-    flows += ended
-    self.sightings = sightings
+    flows += heard.ended
+    sightings = heard.sightings
+    descriptions = heard.descriptions
   }
 }

@@ -39,7 +39,7 @@ public final class LiveFlowTable: FlowTable {
     heard.unseen = batch.unseen
     heard.missedEvents += UInt64(roster.take(batch))
     let reading = roster.reading(at: now)
-    try snapshot.replace(ended: batch.ended, sightings: batch.sightings) { (flows) throws(KernelError) in
+    try snapshot.replace(heard: batch) { (flows) throws(KernelError) in
       switch reading {
       case .query: try query.ask(roster.questions, into: &flows)
       case .dump(let reason):

@@ -9,9 +9,6 @@ public final class NetlinkFlowTable: FlowTable {
   /// Messages that could not be understood, and dumps that the kernel marked as inconsistent (NLM_F_DUMP_INTR).
   public private(set) var condition = FlowTableCondition()
 
-  /// A table this busy is not going to be quiet at the sixth attempt.
-  private static let attempts = 5
-
   /// Opens the socket and asks the kernel whether this process may read the table.
   ///
   /// Errors: `notPermitted` without CAP_NET_ADMIN, `unsupported` where the kernel has no ctnetlink.
@@ -31,14 +28,15 @@ public final class NetlinkFlowTable: FlowTable {
 
   /// Replaces `flows` by all entries.
   func read(into flows: inout [Flow]) throws(KernelError) {
-    for _ in 0..<Self.attempts {
+    var interrupted: UInt64 = 0
+    defer { condition.interrupted += interrupted }
+    try ConsistentDump.read(interrupted: &interrupted) { () throws(KernelError) in
       flows.removeAll(keepingCapacity: true)
-      if try dump(into: &flows) { return }
-      condition.interrupted += 1
+      return try dump(into: &flows)
     }
-    throw .neverConsistent(attempts: Self.attempts)
   }
 
+  /// Appends the entries; returns whether the dump was interrupted.
   private func dump(into flows: inout [Flow]) throws(KernelError) -> Bool {
     let request = Self.request(IPCTNL_MSG_CT_GET, flags: NetlinkHeader.Flag.dump)
     var broken: UInt64 = 0
@@ -49,7 +47,7 @@ public final class NetlinkFlowTable: FlowTable {
       }
     }
     condition.malformed += broken + result.malformed
-    return result.outcome == .complete
+    return result.isInterrupted
   }
 
   private static let operation = "reading the connection table"

@@ -15,9 +15,6 @@ import SystemPackage
     case netfilter = 12
   }
 
-  /// How a dump ended.
-  enum Outcome { case complete, interrupted }
-
   private let socket: OpaquePointer
   private var buffer: [UInt8]
   private var sequence: UInt32
@@ -78,35 +75,19 @@ import SystemPackage
   /// meanwhile (NLM_F_DUMP_INTR): then the dump is not consistent and must be repeated.
   mutating func dump(
     _ request: NetlinkRequest, _ operation: String, _ body: (UInt16, RawSpan) -> Void
-  ) throws(KernelError) -> (outcome: Outcome, malformed: UInt64) {
+  ) throws(KernelError) -> (isInterrupted: Bool, malformed: UInt64) {
     var request = request
     try send(&request, operation)
-    var outcome = Outcome.complete
+    var answer = DumpAnswer(sequence: sequence)
     var malformed: UInt64 = 0
-    while true {
-      var failure: CInt?
-      var isDone = false
-      let expected = sequence
+    while !answer.isDone {
       let isWhole = try receive(operation) { header, payload in
-        guard header.sequence == expected else { return }
-        if header.flags & NetlinkHeader.Flag.interrupted != 0 { outcome = .interrupted }
-        switch header.type {
-        case NetlinkHeader.Control.done:
-          isDone = true
-          // A dump that ends early says so in the number that DONE carries.
-          if let code = payload.load(0, as: Int32.self), code < 0 { failure = -code }
-        case NetlinkHeader.Control.error:
-          isDone = true
-          failure = payload.load(0, as: Int32.self).map { -$0 } ?? EBADMSG
-        case NetlinkHeader.Control.noop: break
-        case NetlinkHeader.Control.overrun: outcome = .interrupted
-        default: body(header.type, payload)
-        }
+        if answer.take(header, payload) { body(header.type, payload) }
       }
       if !isWhole { malformed += 1 }
-      if let failure, failure != 0 { throw Self.error(operation, failure) }
-      if isDone { return (outcome, malformed) }
     }
+    if let failure = answer.failure, failure != 0 { throw Self.error(operation, failure) }
+    return (answer.isInterrupted, malformed)
   }
 
   /// Sends all of `requests` in one datagram and returns once every one that asks for it was acknowledged.

@@ -23,8 +23,10 @@ struct FlowWitness: ~Copyable {
   /// When `idle` has something to do; nil when only news can bring it something.
   func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { hasNews ? now : revisits.next }
 
-  /// Looks at both ends of a flow that was just made. An end without an owner yet is looked at again.
-  mutating func see(_ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting) -> Void) {
+  /// Looks at both ends of a flow that was just made, and reports whose they are with what those processes run. An end without an owner yet is looked at again.
+  mutating func see(
+    _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void
+  ) {
     guard Self.hasLookup(flow.original.transport) else { return }
     for isClient in [true, false] { look(flow, isClient: isClient, attempts: 0, at: now, report) { true } }
   }
@@ -32,7 +34,7 @@ struct FlowWitness: ~Copyable {
   /// Does what can wait: looks again, and reads the names of processes that started. `isUrgent` is asked often and
   /// says that something cannot wait any longer.
   mutating func idle(
-    at now: ContinuousClock.Instant, _ report: (Sighting) -> Void, isUrgent: () -> Bool
+    at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void, isUrgent: () -> Bool
   ) {
     for visit in revisits.take(at: now) {
       look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
@@ -42,7 +44,7 @@ struct FlowWitness: ~Copyable {
 
   private mutating func look(
     _ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant,
-    _ report: (Sighting) -> Void,
+    _ report: (Sighting, ProcessDescription?) -> Void,
     _ isUrgent: () -> Bool
   ) {
     let tuple = isClient ? flow.original : flow.reply
@@ -67,8 +69,8 @@ struct FlowWitness: ~Copyable {
     }
     report(
       Sighting(
-        flow: flow, isClient: isClient, process: holding.owner,
-        description: finder.description(of: holding.owner), isShared: holding.isShared))
+        flow: flow.identity, isClient: isClient, process: holding.owner, isShared: holding.isShared),
+      finder.description(of: holding.owner))
   }
 
   private mutating func isListening(_ tuple: FlowTuple) -> Bool {

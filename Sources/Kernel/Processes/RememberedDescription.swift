@@ -2,7 +2,7 @@ import Model
 
 /// A description with what tells whether it still holds.
 struct RememberedDescription {
-  private static let longestPause: UInt64 = 8
+  private static let longestPause: UInt64 = 16
 
   var description: ProcessDescription
   /// The command lines of the ancestors as they were when first asked for.

@@ -47,7 +47,19 @@ public final class LocalAddressReader {
       type: Self.getAddress, flags: NetlinkHeader.Flag.dump, fixed: Array(repeating: 0, count: 8))
     var addresses: [IPAddress] = []
     var broadcasts: [IPAddress] = []
-    _ = try socket.dump(request, "reading this host's addresses") { type, payload in
+    var interrupted: UInt64 = 0
+    try ConsistentDump.read(interrupted: &interrupted) { () throws(KernelError) in
+      (addresses, broadcasts) = ([], [])
+      return try dump(request, into: &addresses, &broadcasts)
+    }
+    return LocalAddresses(addresses, broadcasts: broadcasts)
+  }
+
+  /// Appends the addresses; returns whether the dump was interrupted.
+  private func dump(
+    _ request: NetlinkRequest, into addresses: inout [IPAddress], _ broadcasts: inout [IPAddress]
+  ) throws(KernelError) -> Bool {
+    try socket.dump(request, "reading this host's addresses") { type, payload in
       guard type == Self.newAddress, let family = payload.load(0, as: UInt8.self), payload.byteCount >= 8
       else {
         return
@@ -64,8 +76,7 @@ public final class LocalAddressReader {
         }
       }
       if let found = own ?? peerOrOwn { addresses.append(found) }
-    }
-    return LocalAddresses(addresses, broadcasts: broadcasts)
+    }.isInterrupted
   }
 
   private static func ipAddress(_ value: borrowing RawSpan, _ family: UInt8) -> IPAddress? {

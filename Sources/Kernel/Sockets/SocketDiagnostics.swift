@@ -22,11 +22,23 @@ enum SocketDiagnostics {
 
   /// Asks for all sockets of one family that carry `transport` (struct inet_diag_req_v2).
   static func request(family: CInt, transport: TransportProtocol) -> NetlinkRequest {
-    // Every state but bound-without-peer (bit 13), whose sockets move nothing; no extensions, no filter.
-    let states: [UInt8] = withBytes(of: UInt32(0x1ffe))
+    // No extensions, no filter.
     let fixed = [UInt8(family), transport.rawValue, 0, 0] + states + [UInt8](repeating: 0, count: 48)
     return NetlinkRequest(type: messageType, flags: NetlinkHeader.Flag.dump, fixed: fixed)
   }
+
+  /// TCPDIAG_GETSOCK (linux/inet_diag.h), the type of the older request for TCP, and of its answers.
+  static let olderMessageType: UInt16 = 18
+
+  /// Asks for the TCP sockets of both families in one walk over the kernel's table (struct inet_diag_req): the older
+  /// request has no family, so that half of the walks are saved.
+  static func requestOfBothFamilies() -> NetlinkRequest {
+    let fixed = [UInt8](repeating: 0, count: 52) + states + [UInt8](repeating: 0, count: 4)
+    return NetlinkRequest(type: olderMessageType, flags: NetlinkHeader.Flag.dump, fixed: fixed)
+  }
+
+  /// Every state but bound-without-peer (bit 13), whose sockets move nothing.
+  private static let states: [UInt8] = withBytes(of: UInt32(0x1ffe))
 
   /// Decodes the payload of one answer (struct inet_diag_msg and attributes); nil when it makes no sense.
   static func decode(

@@ -32,8 +32,8 @@ public struct SocketTable: ~Copyable {
   private var netlink: NetlinkSocket?
   private var lines = LineReader()
   private var latest: [SocketFile: Source] = [:]
-  // What this kernel will not answer; asking again would make it look for the module each time.
-  private var refused: Set<SocketFile> = []
+  // What this kernel will not answer, by name; asking again would make it look for the module each time.
+  private var refused: Set<String> = []
   private var folder: String
   private let limit: Int
 
@@ -79,7 +79,11 @@ public struct SocketTable: ~Copyable {
     sockets.removeAll(keepingCapacity: true)
     latest.removeAll(keepingCapacity: true)
     let tables = transports.sorted { $0.rawValue < $1.rawValue }.compactMap(SocketFile.both).joined()
-    for table in tables { latest[table] = try read(table, into: &sockets) }
+    let isTCPRead = transports.contains(.tcp) && dumpTCP(into: &sockets)
+    for table in tables {
+      let isRead = isTCPRead && table.transport == .tcp
+      latest[table] = isRead ? .netlink : try read(table, into: &sockets)
+    }
     if !tables.isEmpty, latest.values.allSatisfy({ $0 == .unavailable }) {
       throw .failed("reading the sockets listed in \(folder)", .noSuchFileOrDirectory)
     }
@@ -88,7 +92,7 @@ public struct SocketTable: ~Copyable {
   private mutating func read(
     _ table: SocketFile, into sockets: inout [SocketEntry]
   ) throws(KernelError) -> Source {
-    if try dump(table, into: &sockets) { return .netlink }
+    if dump(table, into: &sockets) { return .netlink }
     let path = "\(folder)/\(table.name)"
     do throws(Errno) {
       try readLines(of: table, at: path, into: &sockets)
@@ -104,22 +108,33 @@ public struct SocketTable: ~Copyable {
 }
 
 extension SocketTable {
+  /// Appends the TCP sockets of both families; false, and nothing appended, when the kernel does not answer.
+  private mutating func dumpTCP(into sockets: inout [SocketEntry]) -> Bool {
+    ask(SocketDiagnostics.requestOfBothFamilies(), about: "all TCP", of: .tcp, into: &sockets)
+  }
+
   /// Appends the sockets of `table` from sock_diag; false, and nothing appended, when it does not answer.
-  private mutating func dump(
-    _ table: SocketFile, into sockets: inout [SocketEntry]
-  ) throws(KernelError) -> Bool {
+  private mutating func dump(_ table: SocketFile, into sockets: inout [SocketEntry]) -> Bool {
     // Ping sockets have no diagnostics.
-    guard !table.transport.isICMP, !refused.contains(table) else { return false }
+    if table.transport.isICMP { return false }
     let request = SocketDiagnostics.request(
       family: table.isV6 ? AF_INET6 : AF_INET, transport: table.transport)
+    return ask(request, about: table.name, of: table.transport, into: &sockets)
+  }
+
+  private mutating func ask(
+    _ request: NetlinkRequest, about name: String, of transport: TransportProtocol,
+    into sockets: inout [SocketEntry]
+  ) -> Bool {
+    if refused.contains(name) { return false }
     let start = sockets.count
     var tally = tally
     var dropped: UInt64 = 0
     do throws(KernelError) {
       // Nothing is repeated on an interruption: no walk over sockets is consistent.
-      let answer = try netlink?.dump(request, "asking sock_diag for \(table.name) sockets") { type, payload in
-        guard type == SocketDiagnostics.messageType,
-          let entry = SocketDiagnostics.decode(payload, of: table.transport, tally: &tally)
+      let answer = try netlink?.dump(request, "asking sock_diag for \(name) sockets") { type, payload in
+        guard type == SocketDiagnostics.messageType || type == SocketDiagnostics.olderMessageType,
+          let entry = SocketDiagnostics.decode(payload, of: transport, tally: &tally)
         else { return }
         if sockets.count < limit { sockets.append(entry) } else { dropped += 1 }
       }
@@ -131,7 +146,7 @@ extension SocketTable {
     } catch {
       sockets.removeSubrange(start...)
       if !error.isMissing { netlinkError = error }
-      if error.isLasting { refused.insert(table) }
+      if error.isLasting { refused.insert(name) }
       return false
     }
   }

@@ -104,8 +104,8 @@ extension Worker {
   func move(_ connection: Connection) {
     guard case .open(let received, let sent) = connection.phase else { return }
     var hasMore = false
-    for half in [received, sent] {
-      switch run(half, connection) {
+    for (half, other) in [(received, sent), (sent, received)] {
+      switch run(half, connection, isLast: other.relay.isFinished) {
       case .idle: break
       case .more: hasMore = true
       case .broken(let end, let error): return broken(connection, end, error)
@@ -130,7 +130,8 @@ extension Worker {
     cut(connection)
   }
 
-  private func run(_ half: HalfConnection, _ connection: Connection) -> Verdict {
+  /// Moves what can be moved one way. With `isLast` the other direction has finished.
+  private func run(_ half: HalfConnection, _ connection: Connection, isLast: Bool) -> Verdict {
     var left = Self.turn
     while true {
       switch half.relay.next {
@@ -138,7 +139,8 @@ extension Worker {
         rest(half)
         return .idle
       case .finish:
-        half.sink.socket.finishSending()
+        // The close that follows the last end says it as well.
+        if !isLast { half.sink.socket.finishSending() }
         half.relay.finished()
       case .drain: if let error = drain(half, connection) { return .broken(half.sink, error) }
       case .fill:

@@ -300,6 +300,25 @@ def slow_reader():
     sender.join()
 
 
+def slow_readers():
+    """COUNT connections on which the server pushes BYTES to clients that read only after the signal."""
+    count, size = int(ARGUMENTS[0]), int(ARGUMENTS[1])
+    server = listen()
+    clients, senders = [], []
+    for _ in range(count):
+        clients.append(connect())
+        senders.append(threading.Thread(target=send, args=(accept(server), size, hashlib.sha256())))
+    for sender in senders:
+        sender.start()
+    print("pushing", flush=True)
+    sys.stdin.read()
+    for client in clients:
+        client.settimeout(PATIENCE)
+        check(receive(client) == size, "not all arrived")
+    for sender in senders:
+        sender.join()
+
+
 def hold():
     """COUNT connections, each answered once; then waits for the end of the input. With ACTIVE they go on asking."""
     count, active = int(ARGUMENTS[0]), int(ARGUMENTS[1]) if len(ARGUMENTS) > 1 else 0

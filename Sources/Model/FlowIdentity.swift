@@ -1,0 +1,21 @@
+/// What tells an entry of the connection table from an earlier one of the same ends.
+public struct FlowIdentity: Sendable, Hashable {
+  /// The kernel's identifier of the entry (CTA_ID); zero where the source has none (/proc).
+  public var id: UInt32
+  /// The conntrack zone (CTA_ZONE); zero is the default zone.
+  public var zone: UInt16
+  /// The packets that opened the flow, before address translation.
+  public var original: FlowTuple
+
+  /// Makes an identity.
+  public init(id: UInt32, zone: UInt16 = 0, original: FlowTuple) {
+    self.id = id
+    self.zone = zone
+    self.original = original
+  }
+}
+
+extension Flow {
+  /// What tells this entry from an earlier one of the same ends.
+  public var identity: FlowIdentity { FlowIdentity(id: id, zone: zone, original: original) }
+}

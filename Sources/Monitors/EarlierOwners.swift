@@ -1,0 +1,55 @@
+import Model
+
+/// Which process was last seen at each end of a flow, for the bytes that come after its socket is closed.
+struct EarlierOwners: Sendable {
+  private struct Entry {
+    var process: ProcessIdentity
+    var certainty: Certainty
+  }
+
+  /// By the bits of the flow's key at the client's end, by their complement at the server's.
+  private var owners: [UInt64: Entry] = [:]
+  /// What those of them ran that were seen as their flow began.
+  private var descriptions: [ProcessIdentity: ProcessDescription] = [:]
+  /// With so many descriptions it is time to see which are still needed.
+  private var sweepsAt = Self.fewest
+  private static let fewest = 1_024
+
+  /// Whose this end of `flow` was.
+  func owner(of flow: FlowKey, _ role: Claim.Role) -> Attribution.Finding? {
+    owners[Self.end(flow, role)].map {
+      Attribution.Finding(owner: .process($0.process), certainty: $0.certainty)
+    }
+  }
+
+  /// What a process ran when its flow began; nil when that was not seen.
+  func description(of process: ProcessIdentity) -> ProcessDescription? { descriptions[process] }
+
+  /// Takes whose this end of `flow` is now.
+  mutating func remember(
+    _ process: ProcessIdentity, _ certainty: Certainty, of flow: FlowKey, _ role: Claim.Role
+  ) {
+    owners[Self.end(flow, role)] = Entry(process: process, certainty: certainty)
+  }
+
+  /// Takes what processes run whose flows begin.
+  mutating func describe(_ seen: [ProcessIdentity: ProcessDescription]) {
+    descriptions.merge(seen) { _, later in later }
+    guard descriptions.count >= sweepsAt else { return }
+    let needed = Set(owners.values.lazy.map(\.process))
+    descriptions = descriptions.filter { needed.contains($0.key) }
+    sweepsAt = max(Self.fewest, descriptions.count * 2)
+  }
+
+  /// Forgets flows that are no longer in the table.
+  mutating func forget(_ gone: [FlowKey]) {
+    for flow in gone {
+      owners[Self.end(flow, .client)] = nil
+      owners[Self.end(flow, .server)] = nil
+    }
+  }
+
+  private static func end(_ flow: FlowKey, _ role: Claim.Role) -> UInt64 {
+    role == .client ? flow.bits : ~flow.bits
+  }
+}
