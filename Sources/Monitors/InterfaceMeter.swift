@@ -9,15 +9,14 @@ struct InterfaceMeter: ~Copyable {
   private var ledger = InterfaceLedger()
   private var untracked = UntrackedBytes()
   private var senders = PacketSenders()
-  /// What moved since the last comparison, and in the one before.
+  /// What moved since the last comparison.
   private var moved = Usage.zero
-  private var earlier = Usage.zero
 
   /// What the interfaces moved since the last comparison.
   struct Comparison {
     /// All of it, as network packets.
     var interfaces: Usage
-    /// What no flow explains; known an interval late.
+    /// What no flow explains; known about a second late.
     var untracked: Usage
     /// How much of `untracked` the only packet sockets may have sent, and which they are.
     var sent: (bytes: UInt64, by: Set<UInt64>)?
@@ -31,21 +30,20 @@ struct InterfaceMeter: ~Copyable {
   var dropped: UInt64 { packetSockets.dropped }
 
   /// Reads interfaces and packet sockets.
-  mutating func read() throws(KernelError) {
+  mutating func read(at now: ContinuousClock.Instant) throws(KernelError) {
     moved += ledger.advance(to: try table.read())
-    senders.note(packetSockets.read())
+    senders.note(packetSockets.read(), at: now)
   }
 
-  /// Compares what was read since the last call with what the flows moved in the same time. Where some flows have no
+  /// Compares what was read since the last call with what the flows moved in the same time, which ends `now`. Where some flows have no
   /// counters, nothing that they cannot explain is anybody's.
-  mutating func compare(flows: Usage, areCounted: Bool) -> Comparison {
-    defer {
-      earlier = moved
-      moved = .zero
-    }
-    let growth = untracked.add(interfaces: moved, flows: flows)
+  mutating func compare(
+    flows: Usage, areCounted: Bool, at now: ContinuousClock.Instant
+  ) -> Comparison {
+    defer { moved = .zero }
+    let (growth, among) = untracked.add(interfaces: moved, flows: flows, at: now)
     var comparison = Comparison(interfaces: moved, untracked: growth)
-    let share = PacketSenders.share(of: growth, interfaces: moved + earlier)
+    let share = PacketSenders.share(of: growth, interfaces: among)
     if share > 0, areCounted, let candidates = senders.candidates { comparison.sent = (share, candidates) }
     return comparison
   }

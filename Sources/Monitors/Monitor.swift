@@ -56,9 +56,9 @@ public final class Monitor: Meter {
   /// Errors: those of reading the connection table, or when /proc cannot be listed.
   public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
     // Whatever passes between the two readings is at worst explained too well, never untracked.
-    if last != nil { try interfaces?.read() }
+    if last != nil { try interfaces?.read(at: now) }
     try table.read(into: &snapshot, at: now)
-    if last == nil { try interfaces?.read() }
+    if last == nil { try interfaces?.read(at: now) }
     let deltas = accounting.advance(to: snapshot)
     let interval = last.map { now - $0 }
     last = now
@@ -69,7 +69,8 @@ public final class Monitor: Meter {
     if !deltas.isEmpty && (interval != nil || countsLookback) {
       carried = try attribute(deltas, to: &measurement)
     }
-    if interval != nil { compare(with: carried, in: &measurement) }
+    // What had moved before the start is nothing that the interfaces are asked for.
+    compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
     if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
     measurement.warnings = warnings()
@@ -102,11 +103,15 @@ public final class Monitor: Meter {
   }
 
   /// Adds what the interfaces moved, and what of that the flows do not explain.
-  private func compare(with carried: Usage, in measurement: inout Measurement) {
+  private func compare(
+    with carried: Usage, at now: ContinuousClock.Instant, in measurement: inout Measurement
+  ) {
     let areCounted = snapshot.flows.prefix(snapshot.livingCount).allSatisfy {
       $0.isCounted && !$0.isOffloaded
     }
-    guard let comparison = interfaces?.compare(flows: carried, areCounted: areCounted) else { return }
+    guard let comparison = interfaces?.compare(flows: carried, areCounted: areCounted, at: now) else {
+      return
+    }
     measurement.balance.interfaces = comparison.interfaces
     measurement.balance.untracked = comparison.untracked
     var rest = comparison.untracked

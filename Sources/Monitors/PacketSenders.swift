@@ -3,23 +3,23 @@ import Model
 
 /// Who may have sent what is not tracked: the packet sockets of the last readings.
 ///
-/// Untracked bytes are known one reading late, so that those of two intervals may be among them: candidates are
-/// sockets that were open, and the only ones, at all of the last three readings.
+/// Untracked bytes are known about a second late: candidates are sockets that were open, and the only ones, at every
+/// reading from before those bytes passed until now.
 public struct PacketSenders: Sendable {
-  private var readings: [Set<PacketSocket>] = []
-  private static let span = 3
+  private var window = SettlingWindow<Set<PacketSocket>>()
 
   /// Makes a memory of nothing.
   public init() {}
 
-  /// Takes the packet sockets as they are now.
-  public mutating func note(_ sockets: [PacketSocket]) {
-    readings = readings.suffix(Self.span - 1) + [Set(sockets)]
+  /// Takes the packet sockets as they are at `now`.
+  public mutating func note(_ sockets: [PacketSocket], at now: ContinuousClock.Instant) {
+    window.append(Set(sockets), at: now)
   }
 
   /// The sockets that were the only ones all the time; nil when there were others, or none that is there to send.
   public var candidates: Set<UInt64>? {
-    guard readings.count == Self.span, let sockets = readings.last, sockets.contains(where: \.isSender),
+    let readings = window.span
+    guard let sockets = readings.last, sockets.contains(where: \.isSender),
       readings.allSatisfy({ $0 == sockets })
     else { return nil }
     return Set(sockets.map(\.inode))

@@ -28,8 +28,19 @@ import Testing
     name: String, readings: [[PacketSocket]], candidates: Set<UInt64>?
   ) {
     var senders = PacketSenders()
-    for reading in readings { senders.note(reading) }
+    let start = ContinuousClock.Instant.now
+    for (second, reading) in readings.enumerated() { senders.note(reading, at: start + .seconds(second)) }
     #expect(senders.candidates == candidates, "\(name)")
+  }
+
+  /// With ten readings a second, bytes that settle now passed eleven or ten readings ago.
+  @Test(arguments: [(9, nil), (10, [7]), (11, [7]), (30, [7])] as [(Int, Set<UInt64>?)])
+  func `short intervals ask for as long a time`(count: Int, candidates: Set<UInt64>?) {
+    var senders = PacketSenders()
+    let start = ContinuousClock.Instant.now
+    senders.note([], at: start)
+    for place in 1...count + 1 { senders.note([Self.sender], at: start + .milliseconds(100 * place)) }
+    #expect(senders.candidates == candidates)
   }
 
   @Test(
