@@ -15,6 +15,8 @@ public enum KernelError: Error, Sendable, Hashable {
   case failed(String, Errno)
   /// The table changed under every attempt to read it.
   case neverConsistent(attempts: Int)
+  /// The kernel does not let this process give up privileges.
+  case notConfined(String, Errno)
   /// A file that the user named cannot be read.
   case unreadable(path: String, Errno)
 }
@@ -39,6 +41,9 @@ extension KernelError: CustomStringConvertible {
     case .neverConsistent(let attempts):
       "the connection table changed during each of \(attempts) attempts to read it: raise "
         + "net.netfilter.nf_conntrack_buckets, or try --source procfs."
+    case .notConfined(let operation, let errno):
+      "\(operation): \(errno.description). Let systemd do it (CapabilityBoundingSet=, NoNewPrivileges=, "
+        + "SystemCallFilter=), or go on without."
     case .unreadable(let path, let errno):
       "\(path): \(errno.description). Check the path and its permissions."
     }

@@ -3,6 +3,8 @@ import Kernel
 
 /// How a program ended, for scripts (sysexits(3head)).
 public enum ExitStatus: Int32, Sendable {
+  /// `--doctor` has found something to mend.
+  case problems = 1
   /// Wrong flags.
   case usage = 64
   /// Input that cannot be understood.
@@ -24,7 +26,7 @@ public enum ExitStatus: Int32, Sendable {
       switch error {
       case .notPermitted: .noPermission
       case .unsupported, .accountingOff: .unavailable
-      case .failed, .neverConsistent, .tableTaken: .temporary
+      case .failed, .notConfined, .neverConsistent, .tableTaken: .temporary
       case .unreadable: .configuration
       }
   }

@@ -34,16 +34,29 @@ public struct SourceOptions: ParsableArguments {
   )
   public var namespaces: Bool?
 
+  /// Whether to look for what makes numbers wrong, instead of measuring.
+  @Flag(
+    help: "Say what makes numbers wrong on this host and how to mend it, and exit: 0 if all is well, else 1.")
+  public var doctor = false
+
   /// For ArgumentParser.
   public init() {}
 
   /// Whether to look into other network namespaces. Asked for without CAP_SYS_ADMIN, /proc must do: slower.
   public var readsNamespaces: Bool { namespaces ?? Capabilities.mayEnterNamespaces }
 
+  /// What reading as these flags say needs.
+  public var capabilities: Capabilities {
+    readsNamespaces ? [.tables, .naming, .namespaces] : [.tables, .naming]
+  }
+
   /// Refuses combinations that make no sense.
   public mutating func validate() throws {
     if keepTracking && !enableTracking {
       throw ValidationError("--keep-tracking needs --enable-tracking.")
+    }
+    if doctor && enableTracking {
+      throw ValidationError("--doctor changes nothing: leave --enable-tracking out.")
     }
   }
 }

@@ -4,20 +4,23 @@ import Model
 /// The connection table, opened for measuring with the three questions answered: may I, is tracking on, is
 /// accounting on.
 public enum TrackedTable {
-  /// Opens the table as `options` say and hands it to `body`, with what the administrator should know.
+  /// Opens the table as `options` say, raises the fence of `privilege` and hands the table to `body`, with what the
+  /// administrator should know.
   ///
   /// Turns tracking on first if the options ask for it, says what was changed, and undoes it at the end, however
   /// that comes. Errors: `notPermitted`, `unsupported`, `accountingOff`, and those of `body`.
   public static func with(
-    _ options: SourceOptions, _ diagnostics: Diagnostics,
+    _ options: SourceOptions, _ privilege: LeastPrivilege, _ diagnostics: Diagnostics,
     _ body: (any FlowTable, [Warning]) throws(KernelError) -> Void
   ) throws(KernelError) {
     let table = try options.source.open()
     guard options.enableTracking else {
+      privilege.fence(diagnostics)
       try body(table, try Preflight.check(isTrackingOurs: options.enableTracking))
       return
     }
     let tracking = try TrackingSwitch(keep: options.keepTracking)
+    privilege.fence(diagnostics)
     for change in tracking.changes { diagnostics.note(change) }
     do throws(KernelError) {
       try body(table, try Preflight.check(isTrackingOurs: options.enableTracking))

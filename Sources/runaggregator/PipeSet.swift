@@ -21,12 +21,12 @@ final class PipeSet {
 
   /// What each pipe moved since it was last asked.
   ///
-  /// The connection table holds the same bytes as this program's own, so that they are in its balance already.
-  func readings(until now: ContinuousClock.Instant) -> Measurement {
+  /// With `areInBalance` another meter counts the same bytes: the balance has them already.
+  func readings(until now: ContinuousClock.Instant, areInBalance: Bool) -> Measurement {
     guard var measurement = meter?.readings(until: now) else {
       return Measurement(interval: nil, readings: [])
     }
-    measurement.balance = Balance()
+    if areInBalance { measurement.balance = Balance() }
     return measurement
   }
 

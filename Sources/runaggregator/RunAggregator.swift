@@ -17,7 +17,7 @@ import Program
       Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
       watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
 
-      Exit status: 0 done; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
+      Exit status: 0 done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
       78 a configuration file is wrong.
       """,
     version: bwmonVersion)
@@ -67,10 +67,21 @@ import Program
       inherit: inherit)
   }
 
+  /// Files that are not named now are never read: what they may ask for is known.
+  private var privilege: LeastPrivilege {
+    var kept = source.capabilities
+    if monitorConfig != nil { kept.formUnion(.forwarding) }
+    if notificationConfig != nil { kept.formUnion(.commands) }
+    return LeastPrivilege(
+      toKeep: kept, runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
+  }
+
   /// The loop blocks the main thread; commands run on the others.
   @MainActor func run() async throws {
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runaggregator")
+    privilege.drop(diagnostics)
+    if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
       diagnostics.error(error)
@@ -114,13 +125,12 @@ import Program
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
-      try TrackedTable.with(source, diagnostics) { (table, warnings) throws(KernelError) in
-        let monitor = Monitor(
-          table: table, sockets: SocketTable(), processes: try ProcessTable(),
-          addresses: .kernel(try LocalAddressReader()), filters: configuration.filters, countsLookback: true,
-          wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
-          layer: source.layer, warnings: warnings)
-        var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics)
+      let run = { (monitor: Monitor?) throws(KernelError) in
+        var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics) {
+          (filters) throws(KernelError) in
+          try makeMonitor(
+            of: try source.source.open(), filters, try Preflight.check(isTrackingOurs: false))
+        }
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
         try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
@@ -129,9 +139,27 @@ import Program
           watch.reload(files)
         }
       }
+      guard !configuration.filters.isEmpty || source.enableTracking else {
+        privilege.fence(diagnostics)
+        try run(nil)
+        return nil
+      }
+      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
+        try run(try makeMonitor(of: table, configuration.filters, warnings))
+      }
       return nil
     } catch {
       return error
     }
+  }
+
+  private func makeMonitor(
+    of table: any FlowTable, _ filters: [MonitorFilter], _ warnings: [Warning]
+  ) throws(KernelError) -> Monitor {
+    Monitor(
+      table: table, sockets: SocketTable(), processes: try ProcessTable(),
+      addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
+      wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
+      layer: source.layer, warnings: warnings)
   }
 }

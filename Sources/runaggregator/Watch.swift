@@ -8,7 +8,9 @@ import Program
 
 /// A tick of the aggregator: measure, group, compare with the limits, tell.
 struct Watch {
-  private let monitor: Monitor
+  /// Nil while no monitor is configured: pipes alone need no connection table, and no privilege to read it.
+  private var monitor: Monitor?
+  private let makeMonitor: ([MonitorFilter]) throws(KernelError) -> Monitor
   private let layer: Layer
   private let pipes: PipeSet
   private let diagnostics: Diagnostics
@@ -17,11 +19,13 @@ struct Watch {
   private var notifier: Notifier
 
   init(
-    _ configuration: Configuration, _ monitor: Monitor, _ layer: Layer, _ pipes: PipeSet,
-    _ notifier: Notifier, _ diagnostics: Diagnostics
+    _ configuration: Configuration, _ monitor: Monitor?, _ layer: Layer, _ pipes: PipeSet,
+    _ notifier: Notifier, _ diagnostics: Diagnostics,
+    makeMonitor: @escaping ([MonitorFilter]) throws(KernelError) -> Monitor
   ) {
     self.monitor = monitor
     self.layer = layer
+    self.makeMonitor = makeMonitor
     self.pipes = pipes
     self.notifier = notifier
     self.diagnostics = diagnostics
@@ -32,9 +36,14 @@ struct Watch {
   /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves; writes their
   /// lines and starts their commands.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
-    let measurement = try monitor.readings(until: now)
-    for warning in measurement.warnings { diagnostics.warning(warning.text) }
-    var report = aggregator.absorb([measurement, pipes.readings(until: now)], at: time)
+    let measurements = [
+      try monitor?.readings(until: now),
+      // The connection table holds a pipe's bytes as this program's own, so that they are in its balance already.
+      pipes.readings(until: now, areInBalance: monitor != nil),
+    ].compactMap(\.self)
+    let warnings = measurements.flatMap(\.warnings)
+    for warning in warnings { diagnostics.warning(warning.text) }
+    var report = aggregator.absorb(measurements, at: time)
     let alerts = thresholds.update(with: report, at: now)
     for alert in alerts {
       diagnostics.line(AlertLine(alert).description)
@@ -43,7 +52,7 @@ struct Watch {
     report.layer = layer
     report.health.droppedNotifications = notifier.dropped
     report.health.abandonedSearches += thresholds.abandonedSearches
-    return measurement.warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)
+    return warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)
   }
 
   /// Takes the files as they are now, if all of them are valid; says why not otherwise. Counters stay.
@@ -53,12 +62,20 @@ struct Watch {
       diagnostics.error("\(error); the configuration that was read before stays in force.")
       return
     }
+    let added: Monitor?
+    do throws(KernelError) {
+      added = monitor == nil && !configuration.filters.isEmpty ? try makeMonitor(configuration.filters) : nil
+    } catch {
+      diagnostics.error("\(error) The configuration that was read before stays in force.")
+      return
+    }
     do throws(PipeError) { try pipes.use(configuration.pipes) } catch {
       diagnostics.error("\(error) The configuration that was read before stays in force.")
       return
     }
     for warning in configuration.warnings { diagnostics.warning(warning.text) }
-    monitor.use(configuration.filters)
+    monitor = added ?? monitor
+    monitor?.use(configuration.filters)
     aggregator.reload(rules: configuration.rules)
     thresholds.reload(rules: configuration.thresholds)
     notifier.reload(rules: configuration.commands)

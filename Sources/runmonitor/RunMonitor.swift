@@ -17,7 +17,7 @@ import Program
       totals are shown, with what the connections that are open at the start had moved before.
 
       Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep runmonitor. Exit status: 0 \
-      done; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege.
+      done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege.
       """,
     version: bwmonVersion)
 
@@ -50,10 +50,13 @@ import Program
   func run() throws {
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runmonitor")
+    let privilege = LeastPrivilege(toKeep: source.capabilities)
+    privilege.drop(diagnostics)
+    if source.doctor { return try Doctor.run(source, diagnostics) }
     do throws(KernelError) {
       let loop = try ReportLoop(
         period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
-      try TrackedTable.with(source, diagnostics) { (table, warnings) throws(KernelError) in
+      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
         try measure(table, warnings, loop, diagnostics)
       }
     } catch {

@@ -47,9 +47,13 @@ import Program
   func run() throws {
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runpipe")
+    let privilege = LeastPrivilege(
+      toKeep: pipe.clients ? [.forwarding, .naming] : .forwarding, anySocket: true)
+    privilege.drop(diagnostics)
     do {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: false)
       let meter = try open(try ActivatedListeners.take(), diagnostics)
+      privilege.fence(diagnostics)
       try forward(meter, loop, diagnostics)
     } catch let error as KernelError {
       diagnostics.error(error)

@@ -94,6 +94,28 @@ struct NotificationTests {
     try await stage.server.finish()
   }
 
+  @Test func `a command has all the privileges that the program was started with`() async throws {
+    let stage = try await Stage(script: "cp /proc/self/status \"$dir/status\"")
+    let aggregator = try Reporter(
+      try stage.rules(
+        "[x]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\nnotification_command=COMMAND\n"),
+      program: "runaggregator", in: stage.lab.a)
+    try await aggregator.report("a first report")
+    let drip = try stage.drip(300, seconds: 3)
+    _ = try await eventually("a command", state: { aggregator.state }) { try await stage.runs().first }
+    let had = Privileges(status: stage.folder.read("status"))
+    let ours = Privileges.ownAsRoot
+    #expect(had.effective == ours.effective && had.bounding == ours.bounding)
+    #expect(!had.noNewPrivileges && !had.isFenced)
+    for thread in try Privileges.ofThreads(aggregator.process.pid) {
+      #expect(thread.effective == ours.effective & (Privileges.measuring | Privileges.kill))
+    }
+    try await aggregator.stop()
+    _ = try await drip.counted()
+    try await drip.finish()
+    try await stage.server.finish()
+  }
+
   @Test func `below it, and for a short burst, nothing runs`() async throws {
     let stage = try await Stage()
     let aggregator = try Reporter(

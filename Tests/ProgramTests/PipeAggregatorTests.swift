@@ -36,7 +36,7 @@ struct PipeAggregatorTests {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
     try folder.write(section(8080) + section(8081), to: "monitors")
-    try folder.write("[Application]\nfirst=^pipe-8080\nsecond=^pipe-8081\nthird=^pipe-8082\n", to: "apps")
+    try folder.write("[Application]\nfirst=^pipe-8080\nsecond=^pipe-8081\nthird=^pipe-882\n", to: "apps")
     let aggregator = try await start(folder, lab)
     try await aggregator.report("a first report")
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
@@ -47,12 +47,12 @@ struct PipeAggregatorTests {
     try await removed.said("open")
     try await aggregator.report("both") { $0.row(named: "first") != nil && $0.row(named: "second") != nil }
 
-    try folder.write(section(8080, "shape_threshold=20") + section(8082), to: "monitors")
+    try folder.write(section(8080, "shape_threshold=20") + section(882), to: "monitors")
     aggregator.process.signal(SIGHUP)
     _ = try await aggregator.process.errors.first("the reload") { $0.contains("read again") ? $0 : nil }
-    // Its connection is cut, the other goes on under the new limit, and the new one works.
+    // Its connection is cut, the other goes on under the new limit, and the new one works, also below port 1024.
     #expect(try await removed.process.ended() != .exited(0))
-    try await PipePeer.run("ask", pipe: "127.0.0.1:8082", target: "-", ["3"], in: lab.a)
+    try await PipePeer.run("ask", pipe: "127.0.0.1:882", target: "-", ["3"], in: lab.a)
     try await aggregator.report("the new pipe") {
       $0.row(named: "third")?.usage == HostView(received: 24, sent: 24)
     }
@@ -65,8 +65,49 @@ struct PipeAggregatorTests {
     try folder.write(section(8080) + section(8080), to: "monitors")
     aggregator.process.signal(SIGHUP)
     _ = try await aggregator.process.errors.first("why not") { $0.contains("stays in force") ? $0 : nil }
-    try await PipePeer.run("ask", pipe: "127.0.0.1:8082", target: "-", ["3"], in: lab.a)
+    try await PipePeer.run("ask", pipe: "127.0.0.1:882", target: "-", ["3"], in: lab.a)
     try await kept.finished()
+    try await aggregator.stop()
+  }
+
+  @Test func `pipes alone need no connection table, and a monitor may join them`() async throws {
+    // Nothing tracks connections here.
+    let host = try await NetworkNamespace()
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors", "--auto-group"], program: "runaggregator", in: host)
+    try await aggregator.report("a first report")
+    try await PipePeer.run("transfer", ["1000000"], in: host)
+    let both = HostView(received: 1_000_000, sent: 1_000_000)
+    let report = try await aggregator.report("all bytes") { $0.balance.total.view == both }
+    #expect(report.balance.attributed.view == both && report.rows.map(\.usage) == [both])
+
+    try folder.write(section(8080) + "[m]\ntype=monitor\n", to: "monitors")
+    aggregator.process.signal(SIGHUP)
+    _ = try await aggregator.process.errors.first("why not") { $0.contains("stays in force") ? $0 : nil }
+    try await host.trackConnections()
+    aggregator.process.signal(SIGHUP)
+    _ = try await aggregator.process.errors.first("the reload") { $0.contains("read again") ? $0 : nil }
+    try await PipePeer.run("transfer", ["1000000"], in: host)
+    try await aggregator.report("its peers' bytes too") {
+      $0.balance.total.received > 4_000_000 && $0.row(named: "python3") == nil && $0.rows.count > 1
+    }
+    try await aggregator.stop()
+  }
+
+  @Test func `pipes alone need no privilege`() async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a,
+      wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+    try await aggregator.report("a first report")
+    try await PipePeer.run("transfer", ["1000"], in: lab.a)
+    try await aggregator.report("all bytes") {
+      $0.rows.map(\.usage) == [HostView(received: 1000, sent: 1000)]
+    }
     try await aggregator.stop()
   }
 

@@ -46,7 +46,8 @@ struct PipeScaleTests {
   @Test func `when pipes run out bytes are copied, and all arrive`() async throws {
     let lab = try Laboratory.topology
     // Eight pipes, as with any limit below 288 descriptors.
-    let pipe = try await Reporter.pipe(["--splice", "on"], in: lab.a, wrapper: ["prlimit", "--nofile=256:256"])
+    let pipe = try await Reporter.pipe(
+      ["--splice", "on"], in: lab.a, wrapper: ["prlimit", "--nofile=256:256"])
     let before = try pipe.descriptors()
     let peer = try PipePeer("slow_readers", ["20", "16777216"], in: lab.a)
     try await peer.said("pushing")

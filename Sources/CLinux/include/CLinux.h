@@ -7,6 +7,7 @@
 
 #include "directory.h"
 #include "namespaces.h"
+#include "privileges.h"
 #include "scheduling.h"
 #include "signals.h"
 #include "streams.h"

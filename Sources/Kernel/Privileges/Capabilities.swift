@@ -1,26 +1,58 @@
-/// The capabilities of this process (capabilities(7)).
-public enum Capabilities {
-  /// One capability: its number and name.
-  struct Capability: Sendable {
-    let number: UInt64
-    let name: String
-  }
+import CLinux
 
-  /// What naming other users' processes needs: listing their descriptors, and reading where these lead.
-  static let forProcesses = [
-    Capability(number: 2, name: "CAP_DAC_READ_SEARCH"), Capability(number: 19, name: "CAP_SYS_PTRACE"),
+/// Capabilities (capabilities(7)): bit N stands for number N.
+public struct Capabilities: OptionSet, Sendable, Hashable {
+  /// The set as the kernel writes it.
+  public let rawValue: UInt64
+
+  /// Takes the set as the kernel writes it.
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  private init(number: UInt64) { rawValue = 1 << number }
+
+  /// Reading files and listing folders of other users (CAP_DAC_READ_SEARCH).
+  static let fileReading = Capabilities(number: 2)
+  /// Signals to processes of other users (CAP_KILL).
+  static let signals = Capabilities(number: 5)
+  /// Ports below 1024 (CAP_NET_BIND_SERVICE).
+  static let lowPorts = Capabilities(number: 10)
+  /// CAP_NET_ADMIN.
+  static let network = Capabilities(number: 12)
+  /// Seeing where descriptors of other users' processes lead (CAP_SYS_PTRACE).
+  static let processes = Capabilities(number: 19)
+  /// CAP_SYS_ADMIN.
+  static let system = Capabilities(number: 21)
+  /// More than the usual share of memory for pipes (CAP_SYS_RESOURCE).
+  static let resources = Capabilities(number: 24)
+
+  /// What reading the connection table and turning it on needs.
+  public static let tables: Capabilities = network
+  /// What naming other users' processes needs.
+  public static let naming: Capabilities = [fileReading, processes]
+  /// What entering other network namespaces needs (setns(2)).
+  public static let namespaces: Capabilities = system
+  /// What listening on any port, with room for many connections, needs.
+  public static let forwarding: Capabilities = [lowPorts, resources]
+
+  /// What ending a command that has become another user's needs.
+  public static let commands: Capabilities = signals
+
+  private static let names: [(Capabilities, String)] = [
+    (fileReading, "CAP_DAC_READ_SEARCH"), (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
+    (network, "CAP_NET_ADMIN"),
+    (processes, "CAP_SYS_PTRACE"), (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),
   ]
 
-  /// Whether this process may enter other network namespaces (setns(2)): CAP_SYS_ADMIN is in its effective set.
-  public static var mayEnterNamespaces: Bool { (effectiveSet() ?? 0) & 1 << 21 != 0 }
+  /// The names of those that are known here, as capabilities(7) writes them.
+  var names: [String] { Self.names.filter { contains($0.0) }.map(\.1) }
 
-  /// The names of those of `wanted` that are not in the effective set; all of them if that cannot be read.
-  static func missing(of wanted: [Capability]) -> [String] {
-    let effective = effectiveSet() ?? 0
-    return wanted.filter { effective & (1 << $0.number) == 0 }.map(\.name)
-  }
+  /// Whether this process may enter other network namespaces (setns(2)).
+  public static var mayEnterNamespaces: Bool { namespaces.isSubset(of: effective) }
 
-  private static func effectiveSet() -> UInt64? {
-    SmallFile.text("/proc/self/status").flatMap { ProcessStatus.effectiveCapabilities(Array($0.utf8)[...]) }
+  /// The effective set of this thread; empty if the kernel does not tell.
+  static var effective: Capabilities {
+    var sets = clinux_capabilities()
+    // In bounds: the call fills one structure.
+    return unsafe clinux_get_capabilities(&sets) == 0 ? Capabilities(rawValue: sets.effective) : []
   }
 }

@@ -18,7 +18,7 @@ public enum Preflight {
     var warnings: [Warning] = []
     if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
     var processes = try ProcessTable()
-    let missing = Capabilities.missing(of: Capabilities.forProcesses)
+    let missing = Capabilities.naming.subtracting(.effective).names
     if let hidden = processes.visibilityWarning() {
       warnings.append(hidden)
     } else if !missing.isEmpty {
@@ -32,9 +32,11 @@ extension Warning {
   fileprivate static let emptyTable = Warning(
     code: "tracking_off",
     text: "the connection table is empty: if something moves on this host, the kernel does not track it. "
-      + "Start with --enable-tracking, or add a rule that needs tracking: `nft add table inet track; nft add "
-      + "chain inet track out '{ type filter hook output priority 0; }'; nft add rule inet track out ct state new`."
-  )
+      + trackingAdvice)
+
+  static let trackingAdvice =
+    "Start with --enable-tracking, or add a rule that needs tracking: `nft add table inet track; nft add "
+    + "chain inet track out '{ type filter hook output priority 0; }'; nft add rule inet track out ct state new`."
 
   fileprivate static func missingCapabilities(_ names: [String]) -> Warning {
     Warning(

@@ -7,7 +7,8 @@ public struct TrackingSwitch: ~Copyable {
   public let changes: [String]
   /// The table that goes with the socket; nil when it is another's or stays.
   private let ownedTable: String?
-  private let restoresAccounting: Bool
+  /// What is turned off again; nil when it was on or stays.
+  private let accounting: AccountingSwitch?
   private let socket: NetlinkSocket
 
   /// Turns on what is off in this network namespace.
@@ -19,9 +20,9 @@ public struct TrackingSwitch: ~Copyable {
     var socket = try NetlinkSocket(.netfilter)
     var changes: [String] = []
     // Accounting first: a connection that is tracked before stays uncounted for ever.
-    let wasOff = ConntrackSettings.isAccounting() == false
-    if wasOff {
-      try ConntrackSettings.setAccounting(true)
+    let accounting = ConntrackSettings.isAccounting() == false ? try AccountingSwitch() : nil
+    if accounting != nil {
+      try accounting?.set(true)
       changes.append(
         "set net.netfilter.nf_conntrack_acct=1 (was 0); connections that exist already stay uncounted")
     }
@@ -37,13 +38,13 @@ public struct TrackingSwitch: ~Copyable {
     } catch {
       // An earlier run was asked to keep its table: nothing to change, nothing to undo.
       guard keep, case .failed(_, .fileExists) = error else {
-        if wasOff { try ConntrackSettings.setAccounting(false) }
+        try accounting?.set(false)
         throw Self.reason(error, table)
       }
     }
     self.changes = changes
     self.ownedTable = ownedTable
-    restoresAccounting = wasOff && !keep
+    self.accounting = keep ? nil : accounting
     self.socket = socket
   }
 
@@ -67,9 +68,9 @@ public struct TrackingSwitch: ~Copyable {
 
   /// Undoes the changes; returns what was undone, a sentence each.
   public consuming func undo() throws(KernelError) -> [String] {
-    if restoresAccounting { try ConntrackSettings.setAccounting(false) }
+    try accounting?.set(false)
     // The kernel removes the table as the socket closes, when this call ends.
-    return (restoresAccounting ? ["set net.netfilter.nf_conntrack_acct=0 again"] : [])
+    return (accounting != nil ? ["set net.netfilter.nf_conntrack_acct=0 again"] : [])
       + (ownedTable.map { ["removed nft table inet \($0)"] } ?? [])
   }
 }

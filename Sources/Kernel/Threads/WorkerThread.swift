@@ -7,7 +7,7 @@ public enum WorkerThread {
   /// Starts a thread that runs `body` to its end; `name`, of at most 15 bytes, is what ps(1) and top(1) show.
   public static func start(_ name: String, _ body: sending @escaping () -> Void) throws(KernelError) {
     var thread = pthread_t()
-    let work = Work(body)
+    let work = Work(name, body)
     let argument = unsafe Unmanaged.passRetained(work).toOpaque()
     // The new thread takes over the retained work; if there is no new thread, nobody does.
     let code = unsafe pthread_create(&thread, nil, runWork, argument)
@@ -15,20 +15,26 @@ public enum WorkerThread {
       unsafe Unmanaged<Work>.fromOpaque(argument).release()
       throw .failed("starting a thread", Errno(rawValue: code))
     }
-    _ = unsafe clinux_name_thread(thread, name)
     pthread_detach(thread)
   }
 }
 
 private final class Work {
+  let name: String
   let body: () -> Void
 
-  init(_ body: @escaping () -> Void) { self.body = body }
+  init(_ name: String, _ body: @escaping () -> Void) {
+    self.name = name
+    self.body = body
+  }
 }
 
 /// A global function: a closure could be isolated to another thread's actor.
 private func runWork(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   guard let argument = unsafe argument else { return nil }
-  unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
+  let work = unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
+  // Another thread's name would be a file to write, which a fence refuses.
+  _ = unsafe clinux_name_thread(pthread_self(), work.name)
+  work.body()
   return nil
 }

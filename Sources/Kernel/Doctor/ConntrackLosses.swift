@@ -1,0 +1,30 @@
+/// Connections that did not stay in the table, as /proc/net/stat/nf_conntrack counts them.
+struct ConntrackLosses: Sendable, Equatable {
+  /// For which there was no room (`drop`).
+  var dropped: UInt64 = 0
+  /// Forgotten to make room (`early_drop`).
+  var early: UInt64 = 0
+  /// That collided with another (`insert_failed`).
+  var refused: UInt64 = 0
+
+  var isNone: Bool { self == ConntrackLosses() }
+
+  /// Adds up the lines of the file, one of hexadecimal numbers for each processor below one of names, which differ
+  /// between kernels; nil where the names are not there.
+  init?(_ text: String) {
+    let lines = text.split(separator: "\n").map { $0.split(separator: " ") }
+    guard let names = lines.first, let drop = names.firstIndex(of: "drop"),
+      let early = names.firstIndex(of: "early_drop"), let failed = names.firstIndex(of: "insert_failed")
+    else { return nil }
+    func sum(_ column: Int) -> UInt64 {
+      lines.dropFirst().reduce(0) { $0 &+ ($1.count > column ? UInt64($1[column], radix: 16) ?? 0 : 0) }
+    }
+    self.init(dropped: sum(drop), early: sum(early), refused: sum(failed))
+  }
+
+  init(dropped: UInt64 = 0, early: UInt64 = 0, refused: UInt64 = 0) {
+    self.dropped = dropped
+    self.early = early
+    self.refused = refused
+  }
+}

@@ -1,0 +1,33 @@
+/// What one look at this host found.
+public struct Finding: Sendable, Hashable {
+  /// How it stands.
+  public enum Verdict: Sendable, Hashable {
+    /// As it should be, in a few words.
+    case ok(String)
+    /// It makes numbers wrong or names missing: a sentence that ends with what to do.
+    case problem(String)
+  }
+
+  /// What was looked at, in a word or two.
+  public let subject: String
+  /// How it stands.
+  public let verdict: Verdict
+
+  init(_ subject: String, _ verdict: Verdict) {
+    self.subject = subject
+    self.verdict = verdict
+  }
+
+  /// Whether something is to be done.
+  public var isProblem: Bool { if case .problem = verdict { true } else { false } }
+}
+
+extension Finding: CustomStringConvertible {
+  /// A line: `ok` or `problem`, the subject, what there is to say.
+  public var description: String {
+    switch verdict {
+    case .ok(let text): "ok       \(subject): \(text)"
+    case .problem(let text): "problem  \(subject): \(text)"
+    }
+  }
+}

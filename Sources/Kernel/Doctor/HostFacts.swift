@@ -1,0 +1,53 @@
+import Model
+
+/// What this host, this network namespace and the privileges of this process are, as far as numbers depend on it.
+///
+/// Nil where an answer could not be had because of something else that is among the facts.
+public struct HostFacts: Sendable, Equatable {
+  /// The connection table as it is.
+  struct Table: Sendable, Equatable {
+    var entries = 0
+    var uncounted = 0
+    var offloaded = 0
+  }
+
+  /// A datagram that we sent to ourselves over the loopback.
+  struct Probe: Sendable, Equatable {
+    /// `IPv4` or `IPv6`.
+    var family: String
+    /// Whether the connection table has it.
+    var isTracked: Bool
+  }
+
+  /// The other network namespaces.
+  struct Others: Sendable, Equatable {
+    enum Wish: Sendable, Equatable { case read, denied, leftOut }
+    var wish = Wish.read
+    var known = 0
+    var unread = 0
+  }
+
+  var table: Result<Table, KernelError>
+  /// nf_conntrack_max.
+  var limit: Int?
+  /// nf_conntrack_acct.
+  var isAccounting: Bool?
+  /// nf_conntrack_events: 0 off, 1 on, 2 while somebody listens.
+  var events: Int?
+  /// Of each family that has a loopback address.
+  var probes: [Probe] = []
+  var losses: ConntrackLosses?
+  /// Interfaces that are bridges.
+  var bridges: [String] = []
+  /// Whether netfilter sees the IPv4 and IPv6 packets that stay on one bridge.
+  var seesBridges = false
+  var missing: Capabilities = []
+  /// What the mount options of /proc hide.
+  var hidden: Warning?
+  /// Processes that may not be read, of so many.
+  var denied = 0
+  var processes = 0
+  /// Why there is no news of processes; nil where there is.
+  var newsError: KernelError?
+  var others = Others()
+}

@@ -1,0 +1,19 @@
+import Kernel
+import Model
+
+/// `--doctor`: all that could make numbers wrong on this host, and how to mend it.
+public enum Doctor {
+  /// Looks at this host as a program with these flags would, and prints a line for each thing looked at. Errors:
+  /// `problems` unless all is well, and what a `KernelError` means.
+  public static func run(_ options: SourceOptions, _ diagnostics: Diagnostics) throws {
+    let findings: [Finding]
+    do throws(KernelError) {
+      findings = try HostFacts.read(options.source, namespaces: options.namespaces).findings
+    } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
+    for finding in findings { print("\(finding)".escapingControlCharacters) }
+    if findings.contains(where: \.isProblem) { throw ExitStatus.problems.exitCode }
+  }
+}

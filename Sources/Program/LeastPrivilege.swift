@@ -1,0 +1,32 @@
+public import Kernel
+
+/// What a program keeps of its privileges: first capabilities are dropped, then, with all open that is to be written,
+/// a fence refuses what only an intruder would do. What the kernel refuses is said, and the program works on.
+public struct LeastPrivilege: Sendable {
+  private let kept: Capabilities
+  private let children: Confinement.Children
+  private let anySocket: Bool
+
+  /// Keeps `kept`. A program that runs its user's commands (`runsCommands`) raises no fence and leaves them all that
+  /// they would have without it; one that forwards uses `anySocket`, others only netlink's.
+  public init(toKeep kept: Capabilities, runsCommands: Bool = false, anySocket: Bool = false) {
+    self.kept = kept
+    children = runsCommands ? .asBefore : .none
+    self.anySocket = anySocket
+  }
+
+  /// Drops capabilities. Call it first: what is opened later is opened without them.
+  public func drop(_ diagnostics: Diagnostics) {
+    do throws(KernelError) { try Confinement.drop(toKeep: kept, children: children) } catch {
+      diagnostics.warning("\(error)")
+    }
+  }
+
+  /// Raises the fence for all threads.
+  public func fence(_ diagnostics: Diagnostics) {
+    guard children == .none else { return }
+    do throws(KernelError) { try Confinement.fence(anySocket: anySocket) } catch {
+      diagnostics.warning("\(error)")
+    }
+  }
+}

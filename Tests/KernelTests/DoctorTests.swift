@@ -1,0 +1,160 @@
+import Model
+import SystemPackage
+import Testing
+
+@testable import Kernel
+
+/// Facts of a host in, findings out.
+@Suite struct DoctorTests {
+  private static let well: HostFacts = {
+    var facts = HostFacts(table: .success(HostFacts.Table(entries: 12)))
+    facts.limit = 262_144
+    facts.isAccounting = true
+    facts.events = 2
+    facts.probes = [
+      HostFacts.Probe(family: "IPv4", isTracked: true), HostFacts.Probe(family: "IPv6", isTracked: true),
+    ]
+    facts.losses = ConntrackLosses()
+    facts.processes = 80
+    return facts
+  }()
+
+  struct Row: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var subject: String
+    /// What must be in the sentence: the fact and the mend.
+    var says: [String]
+    var change: @Sendable (inout HostFacts) -> Void
+  }
+
+  static let problems = [
+    Row(
+      testDescription: "no privilege", subject: "connection table",
+      says: ["reading x: permission denied", "setcap "]
+    ) { $0.table = .failure(.notPermitted("reading x")) },
+    Row(
+      testDescription: "no conntrack", subject: "connection table", says: ["x is not available", "modprobe "]
+    ) { $0.table = .failure(.unsupported("x")) },
+    Row(
+      testDescription: "no accounting", subject: "accounting",
+      says: ["not counted", "`sysctl -w net.netfilter.nf_conntrack_acct=1`"]
+    ) { $0.isAccounting = false },
+    Row(
+      testDescription: "one family untracked", subject: "tracking",
+      says: [" by IPv6 is not", "nft add table", "--enable-tracking"]
+    ) { $0.probes[1].isTracked = false },
+    Row(testDescription: "nothing tracked", subject: "tracking", says: [" by IPv4 and IPv6 is not"]) {
+      for index in $0.probes.indices { $0.probes[index].isTracked = false }
+    },
+    Row(
+      testDescription: "a full table", subject: "room",
+      says: ["12 of 12 entries", "`sysctl -w net.netfilter.nf_conntrack_max=24`"]
+    ) { $0.limit = 12 },
+    Row(
+      testDescription: "lost entries", subject: "lost entries",
+      says: [
+        "1 new connections were dropped", "2 were forgotten early", "3 collided", "nf_conntrack_max",
+      ]
+    ) { $0.losses = ConntrackLosses(dropped: 1, early: 2, refused: 3) },
+    Row(
+      testDescription: "no events", subject: "events",
+      says: ["does not tell", "`sysctl -w net.netfilter.nf_conntrack_events=2`"]
+    ) { $0.events = 0 },
+    Row(
+      testDescription: "old connections", subject: "old connections", says: [": 3. ", "/etc/sysctl.d/"]
+    ) { $0.table = .success(HostFacts.Table(entries: 12, uncounted: 3)) },
+    Row(testDescription: "offload", subject: "offload", says: [": 4. ", "`counter`"]) {
+      $0.table = .success(HostFacts.Table(entries: 12, offloaded: 4))
+    },
+    Row(
+      testDescription: "bridges", subject: "bridges",
+      says: ["of br0, docker0:", "`modprobe br_netfilter`", "bridge-nf-call-ip6tables=1"]
+    ) { $0.bridges = ["br0", "docker0"] },
+    Row(
+      testDescription: "no CAP_SYS_PTRACE", subject: "capabilities",
+      says: ["CAP_SYS_PTRACE are missing", "setcap cap_net_admin"]
+    ) { $0.missing = .processes },
+    Row(testDescription: "hidepid", subject: "processes", says: ["the sentence"]) {
+      $0.hidden = Warning(code: "processes_hidden", text: "the sentence")
+    },
+    Row(testDescription: "a sandbox", subject: "processes", says: ["2 of 80", "sandbox"]) { $0.denied = 2 },
+    Row(
+      testDescription: "no news", subject: "news of processes",
+      says: ["does not tell", "host's network and pid namespaces"]
+    ) { $0.newsError = .unsupported("x") },
+    Row(
+      testDescription: "namespaces that may not be entered", subject: "network namespaces",
+      says: [": 5. ", "CAP_SYS_ADMIN"]
+    ) { $0.others = HostFacts.Others(wish: .denied, known: 5) },
+    Row(
+      testDescription: "namespaces that do not answer", subject: "network namespaces",
+      says: [": 1 of 5. ", "ulimit -n"]
+    ) { $0.others = HostFacts.Others(wish: .read, known: 5, unread: 1) },
+  ]
+
+  @Test(arguments: problems) func `a fault is one problem, which says what to do`(row: Row) throws {
+    var facts = Self.well
+    row.change(&facts)
+    let problems = facts.findings.filter(\.isProblem)
+    #expect(problems.map(\.subject) == [row.subject])
+    let line = "\(try #require(problems.first))"
+    #expect(line.hasPrefix("problem  \(row.subject): ") && !line.contains("\n"))
+    for part in row.says { #expect(line.contains(part), "\(line)") }
+  }
+
+  static let wellRows: [(change: @Sendable (inout HostFacts) -> Void, line: String)] = [
+    ({ _ in }, "ok       connection table: 12 entries"),
+    ({ _ in }, "ok       tracking: IPv4 and IPv6"),
+    ({ $0.probes.removeLast() }, "ok       tracking: IPv4"),
+    ({ $0.events = 1 }, "ok       events: the ends of connections are told"),
+    (
+      {
+        $0.bridges = ["br0"]
+        $0.seesBridges = true
+      }, "ok       bridges: netfilter sees what stays on br0"
+    ),
+    ({ $0.others.known = 7 }, "ok       network namespaces: others: 7, all can be looked into"),
+    (
+      { $0.others = HostFacts.Others(wish: .leftOut) },
+      "ok       network namespaces: left out, as --no-namespaces asks"
+    ),
+    ({ $0.others.wish = .denied }, "ok       network namespaces: no other"),
+    ({ $0.limit = 1000 }, "ok       room: for 1000 entries"),
+  ]
+
+  @Test(arguments: wellRows)
+  func `what is well is said as well`(change: @Sendable (inout HostFacts) -> Void, line: String) {
+    var facts = Self.well
+    change(&facts)
+    #expect(facts.findings.filter(\.isProblem).isEmpty)
+    #expect(facts.findings.map(\.description).contains(line))
+  }
+
+  @Test func `a host without conntrack has no guesses about it`() {
+    var facts = HostFacts(table: .failure(.unsupported("x")))
+    facts.missing = .naming
+    let subjects = facts.findings.map(\.subject)
+    #expect(
+      subjects == ["connection table", "bridges", "capabilities", "processes", "news of processes"])
+  }
+
+  static let names = "entries  found drop early_drop insert insert_failed\n"
+  static let statistics: [(text: String, losses: ConntrackLosses?)] = [
+    (names + "5 6 0 0 7 0\n", ConntrackLosses()),
+    (names + "5 6 1 2 7 a\n5 6 10 0 7 0\n", ConntrackLosses(dropped: 17, early: 2, refused: 10)),
+    (
+      "insert_failed early_drop drop\n00000001 00000002 00000003\n",
+      ConntrackLosses(dropped: 3, early: 2, refused: 1)
+    ),
+    (names, ConntrackLosses()),
+    (names + "1 2\n", ConntrackLosses()),
+    (names + "x x x x x x\n", ConntrackLosses()),
+    ("entries drop early_drop\n1 2 3\n", nil),
+    ("", nil),
+  ]
+
+  @Test(arguments: statistics)
+  func `losses are found by their names, whatever else there is`(text: String, losses: ConntrackLosses?) {
+    #expect(ConntrackLosses(text) == losses)
+  }
+}

@@ -1,0 +1,89 @@
+import Lab
+import Testing
+
+/// What the programs keep of root's privileges, on every thread, and that they still do their work.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+struct LeastPrivilegeTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var program = "runmonitor"
+    var flags: [String] = []
+    var namespaces = false
+    var kept: UInt64
+  }
+
+  static let cases = [
+    Case(testDescription: "runmonitor", kept: Privileges.measuring),
+    Case(
+      testDescription: "runmonitor --namespaces", namespaces: true,
+      kept: Privileges.measuring | Privileges.system),
+    Case(
+      testDescription: "runmonitor --enable-tracking", flags: ["--enable-tracking"],
+      kept: Privileges.measuring),
+    Case(
+      testDescription: "runmonitor --source procfs", flags: ["--source", "procfs"],
+      kept: Privileges.measuring),
+    Case(testDescription: "runaggregator", program: "runaggregator", kept: Privileges.measuring),
+    Case(
+      testDescription: "runaggregator with pipes", program: "runaggregator",
+      flags: ["--monitor-config", "PIPES"], kept: Privileges.measuring | Privileges.forwarding),
+    Case(
+      testDescription: "runpipe", program: "runpipe", flags: ["907", "127.0.0.1", "908"],
+      kept: Privileges.forwarding),
+    Case(
+      testDescription: "runpipe --clients", program: "runpipe",
+      flags: ["907", "127.0.0.1", "908", "--clients"], kept: Privileges.forwarding | Privileges.naming),
+  ]
+
+  @Test(arguments: cases) func `nothing but what is needed is kept, on any thread`(row: Case) async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let folder = try ScratchFolder()
+    let pipes = try folder.write("[low]\ntype=pipe\nport=907\nnewhost=127.0.0.1\nnewport=908\n", to: "pipes")
+    let reporter = try Reporter(
+      row.flags.map { $0 == "PIPES" ? pipes : $0 }, program: row.program, in: lab.a,
+      namespaces: row.namespaces)
+    try await reporter.report("a first report")
+    let ours = Privileges.ownAsRoot
+    let kept = ours.permitted & row.kept
+    var expected = ours
+    expected.effective = kept
+    expected.permitted = kept
+    expected.inheritable = 0
+    expected.bounding = kept
+    expected.ambient = 0
+    expected.noNewPrivileges = true
+    expected.isFenced = true
+    let threads = try Privileges.ofThreads(reporter.process.pid)
+    #expect(Set(threads) == [expected])
+    let said = reporter.process.errors.text
+    #expect(!said.contains("giving up") && !said.contains("seccomp"), "\(said)")
+    try await reporter.stop()
+  }
+
+  @Test func `with file capabilities any user's copy works, and turns tracking off again`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    try await lab.a.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
+    let copy = try await CopyForEveryone(of: "runmonitor")
+    try await run(["setcap", "cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep", copy.path])
+    let monitor = try lab.a.start([
+      "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--enable-tracking",
+      "--format", "json", "--interval", "0.1",
+    ])
+    _ = try await monitor.output.first("a first report") { try Report(line: $0) }
+    let kept = Privileges.measuring
+    for thread in try Privileges.ofThreads(monitor.pid) {
+      #expect(thread.effective == kept && thread.permitted == kept && thread.inheritable == 0)
+      #expect(thread.noNewPrivileges && thread.isFenced)
+    }
+    let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 3000000").run(in: lab)
+    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    try await monitor.output.first("\(truth) of root's process") {
+      try Report(line: $0)?.usage(pid: traffic.client.pid) == truth ? () : nil
+    }
+    try await traffic.finish()
+    #expect(try await monitor.stop() == .exited(0))
+    #expect(monitor.complaints.filter { $0.contains("warning") || $0.contains("error") }.isEmpty)
+    #expect(try await lab.a.sysctl("net.netfilter.nf_conntrack_acct") == "0")
+    #expect(!(try await lab.a.run("nft list ruleset").contains("bwmon")))
+  }
+}
