@@ -2,9 +2,11 @@
 
 run.sh starts each benchmark in network, mount and pid namespaces of its own, so nothing is left behind.
 """
+import json
 import os
 import statistics
 import subprocess
+import threading
 import time
 
 PROGRAMS = os.environ["BWMON_PROGRAMS"]
@@ -49,6 +51,47 @@ class Instrument:
 
     def end(self):
         self.process.stdin.close()
+        self.process.wait()
+
+
+class Watched:
+    """A program at work, writing JSON lines of which the last is kept."""
+
+    def __init__(self, name, *flags):
+        self.process = subprocess.Popen(
+            [f"{PROGRAMS}/{name}", "--format", "json", *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        self.line, self.count, self.news = b"", 0, threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+        self.report()
+        self.begin()
+
+    def read(self):
+        for line in self.process.stdout:
+            if b'"event":"usage"' not in line:
+                continue
+            with self.news:
+                self.line, self.count = line, self.count + 1
+                self.news.notify_all()
+
+    def begin(self):
+        """The share of a processor counts from here."""
+        self.start, self.used = time.monotonic(), cpu_seconds(self.pid)
+
+    def share(self):
+        """What it has used of one processor, in percent."""
+        return 100 * (cpu_seconds(self.pid) - self.used) / (time.monotonic() - self.start)
+
+    def report(self, ahead=1):
+        """The report that comes `ahead` reports from now."""
+        with self.news:
+            wanted = self.count + ahead
+            if not self.news.wait_for(lambda: self.count >= wanted, timeout=60):
+                raise SystemExit(f"{self.process.args} shows nothing any more")
+            return json.loads(self.line)
+
+    def end(self):
+        self.process.terminate()
         self.process.wait()
 
 

@@ -1,21 +1,23 @@
 #!/bin/bash
-# The claims of speed and memory, each measured beside a peer or a floor in the same run. Takes two minutes.
+# The claims of speed and memory, each measured beside a peer or a floor in the same run. Takes four minutes.
 #
-# Usage: run.sh [table|join|aggregation|idle|pipe]... Prints a line for each claim. A goal that is missed is said so and
-# is no failure: machines are noisy. What cannot be measured is one.
+# Usage: run.sh [table|join|aggregation|idle|pipe|matrix|flood[:SECONDS]|soak[:SECONDS]]... Prints a line for each claim.
+# A goal that is missed is said so and is no failure: machines are noisy. What cannot be measured is one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || exec sudo --preserve-env=PATH "$0" "$@"
 release=.build-release
-for product in runmonitor runpipe runaggregator benchmark; do
+for product in runmonitor runpipe runaggregator benchmark traffic; do
   swift build -c release --static-swift-stdlib --scratch-path $release --product $product >$release.log 2>&1 ||
     { cat $release.log >&2 && exit 1; }
 done
 rm -f $release.log
 export BWMON_PROGRAMS=$PWD/$release/release
 echo "$(uname -sr), $(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), load $(cut -d' ' -f1 /proc/loadavg)"
-[ $# -gt 0 ] || set -- table join aggregation idle pipe
+[ $# -gt 0 ] || set -- table join aggregation idle pipe matrix flood soak
 for benchmark in "$@"; do
   # Processes, connections and interfaces go with the namespaces.
-  unshare --net --mount --pid --fork --kill-child --mount-proc python3 "Tests/Benchmarks/$benchmark.py"
+  IFS=: read -r name argument <<<"$benchmark"
+  unshare --net --mount --pid --fork --kill-child --mount-proc \
+    python3 "Tests/Benchmarks/$name.py" ${argument:+"$argument"}
 done

@@ -11,6 +11,9 @@ public struct HostView: Sendable, Hashable {
     self.sent = sent
   }
 
+  /// The same bytes as the other end sees them.
+  public var reversed: HostView { HostView(received: sent, sent: received) }
+
   /// Adds up a connection table for a host with these addresses: the simplest statement of what every balance
   /// must say.
   public init(_ entries: [ConntrackEntry], addresses: Set<String>) {

@@ -16,6 +16,14 @@ public enum Requirement: String, Sendable, CaseIterable {
   case dummy
   /// Control groups of version 2 that root may divide.
   case cgroups
+  /// TAP interfaces.
+  case tap
+  /// VXLAN interfaces.
+  case vxlan
+  /// Flowtables of nft(8).
+  case flowtable
+  /// To choose the next pid.
+  case nextPid = "ns_last_pid"
   /// io_uring, which some hosts forbid.
   case uring = "io_uring"
 
@@ -61,6 +69,7 @@ public enum Requirement: String, Sendable, CaseIterable {
       switch self {
       case .uring: return Self.hasRings
       case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
+      case .nextPid: return FileManager.default.isWritableFile(atPath: "/proc/sys/kernel/ns_last_pid")
       case .cgroups:
         _ = try ControlGroup("probe-\(UInt32.random(in: 0 ... .max))")
         return true
@@ -70,7 +79,12 @@ public enum Requirement: String, Sendable, CaseIterable {
       switch self {
       case .netem: try await namespace.run("tc qdisc add dev lo root netem delay 1ms")
       case .wireguard, .dummy: try await namespace.ip("link add lab0 type \(rawValue)")
-      case .namespaces, .sctp, .uring, .cgroups: break
+      case .tap: try await namespace.ip("tuntap add dev lab0 mode tap")
+      case .vxlan: try await namespace.ip("link add lab0 type vxlan id 1 dstport 4789")
+      case .flowtable:
+        try await namespace.nft(
+          "table inet lab { flowtable fast { hook ingress priority 0; devices = { lo }; }; }")
+      case .namespaces, .sctp, .uring, .cgroups, .nextPid: break
       }
       return true
     } catch { return false }

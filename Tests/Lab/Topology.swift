@@ -37,7 +37,13 @@ public struct Topology: Sendable {
     try await b.setSysctl("net.ipv4.ip_forward", to: "1")
   }
 
-  private static func connect(
+  /// What A's flows have moved, once nothing moves any more.
+  public func viewOfA() async throws -> HostView {
+    HostView(try await a.quietConnections(), addresses: Self.addressesOfA)
+  }
+
+  /// Puts a wire between two namespaces.
+  public static func connect(
     _ left: NetworkNamespace, _ leftName: String, _ right: NetworkNamespace, _ rightName: String
   ) async throws {
     try await run(

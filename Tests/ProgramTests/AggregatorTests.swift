@@ -24,7 +24,7 @@ struct AggregatorTests {
     }
 
     func truth() async throws -> HostView {
-      HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+      try await lab.viewOfA()
     }
 
     func aggregator(_ flags: [String]) throws -> Reporter {

@@ -36,7 +36,7 @@ struct MonitorFilterTests {
       clients[color] = try Traffic("tcp 10.77.1.2 \(port) --send 100000 --hold --note \(color)", in: lab.a)
       _ = try await clients[color]?.counted()
     }
-    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let truth = try await lab.viewOfA()
     let monitor = try Reporter(row.flags, in: lab.a)
     let report = try await monitor.report("\(truth) in all") { $0.balance.attributed.view == truth }
     for (color, client) in clients {

@@ -10,15 +10,11 @@ struct MonitorLifetimeTests {
     return (lab, server, try await server.ready())
   }
 
-  private func truth(_ lab: Topology) async throws -> HostView {
-    HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
-  }
-
   @Test func `the first report comes at once, with what had moved before and no rates`() async throws {
     let (lab, server, port) = try await start()
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 4000000 --hold", in: lab.a)
     _ = try await client.counted()
-    let truth = try await truth(lab)
+    let truth = try await lab.viewOfA()
     let monitor = try Reporter(interval: "3600", in: lab.a)
     let first = try await monitor.report("a report long before an interval is over")
     #expect(first.interval ?? 0 == 0)
@@ -39,14 +35,14 @@ struct MonitorLifetimeTests {
       "tcp-exec 10.77.1.2 \(port) --send 4000000 --after 1000000 --gate --hold --exec \(Program.traffic)",
       in: lab.a)
     _ = try await client.counted()
-    let before = try await truth(lab)
+    let before = try await lab.viewOfA()
     let monitor = try Reporter(["--no-lookback"], in: lab.a)
     let first = try await monitor.report("a first report")
     #expect(first.interval ?? 0 > 0)
     #expect(first.balance.total.view == HostView())
     client.go()
     _ = try await client.counts(2)
-    let after = try await truth(lab)
+    let after = try await lab.viewOfA()
     let moved = HostView(received: after.received - before.received, sent: after.sent - before.sent)
     let report = try await monitor.report("\(moved) since the start") { $0.usage(pid: client.pid) == moved }
     #expect(report.balance.total.view == moved)
@@ -59,7 +55,7 @@ struct MonitorLifetimeTests {
     let (lab, server, port) = try await start()
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 8000000 --hold", in: lab.a)
     _ = try await client.counted()
-    _ = try await truth(lab)
+    _ = try await lab.viewOfA()
     let monitor = try Reporter(in: lab.a)
     try await monitor.nextReport()
     try await monitor.nextReport()
@@ -80,7 +76,7 @@ struct MonitorLifetimeTests {
     }
     client.go()
     _ = try await client.counts(2)
-    let truth = try await truth(lab)
+    let truth = try await lab.viewOfA()
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     #expect(report.usage(pid: child).sent >= 3_000_000)
     #expect(report.usage(pid: child).sent + report.usage(pid: client.pid).sent == truth.sent)
@@ -97,14 +93,14 @@ struct MonitorLifetimeTests {
       "tcp-exec 10.77.1.2 \(port) --send 4000000 --after 2000000 --gate --hold --exec \(Program.traffic)",
       in: lab.a)
     _ = try await client.counted()
-    let before = try await truth(lab)
+    let before = try await lab.viewOfA()
     let monitor = try Reporter(in: lab.a)
     try await monitor.report("\(before)") { $0.usage(pid: client.pid) == before }
     try await lab.a.forgetConnections()
     try await monitor.nextReport()
     client.go()
     _ = try await client.counts(2)
-    let second = try await truth(lab)
+    let second = try await lab.viewOfA()
     let both = HostView(received: before.received + second.received, sent: before.sent + second.sent)
     #expect(second.sent >= 2_000_000)
     try await monitor.report("\(both)") { $0.usage(pid: client.pid) == both }
@@ -153,7 +149,7 @@ struct MonitorLifetimeTests {
     ]
     var running = [TrafficKind.Running]()
     for kind in kinds { running.append(try await kind.run(in: lab)) }
-    let truth = try await truth(lab)
+    let truth = try await lab.viewOfA()
     let monitor = try Reporter(in: lab.a)
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     let after = try await (lab.a.interfaceBytes("eth0"), lab.a.interfaceBytes("lo"))

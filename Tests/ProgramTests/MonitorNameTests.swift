@@ -48,7 +48,7 @@ struct MonitorNameTests {
     let client = try Traffic(arguments, in: lab.a, wrapper: wrapper, program: file)
     _ = try await client.counted()
     if disguise.isDeleted { try await run(["rm", file]) }
-    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let truth = try await lab.viewOfA()
 
     let monitor = try Reporter(in: lab.a)
     let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }

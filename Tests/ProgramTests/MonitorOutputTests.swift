@@ -14,7 +14,7 @@ struct MonitorOutputTests {
       .client, "tcp-serve --send 200000", "tcp HOST PORT --send 500000 --receive 200000"
     )
     .run(in: lab)
-    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let truth = try await lab.viewOfA()
     try await body(lab, traffic.client, truth)
     try await traffic.finish()
   }

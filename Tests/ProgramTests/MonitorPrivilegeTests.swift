@@ -40,7 +40,7 @@ struct MonitorPrivilegeTests {
   func `no byte is lost, and one line says what is missing`(row: Case) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 1000000").run(in: lab)
-    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let truth = try await lab.viewOfA()
     let copy = try await CopyForEveryone(of: "runmonitor")
     let child = try lab.a.start(
       row.wrapper + [copy.path, "--format", "json", "--count", "2", "--interval", "0.1"])

@@ -18,7 +18,7 @@ struct NamespacePlaceTests {
       ["tcp", "10.77.1.2", "\(port)", "--send", "1000000", "--hold"], in: lab.a)
     try group.adopt(client.pid)
     _ = try await client.counted()
-    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let truth = try await lab.viewOfA()
     try await body(lab, group, client, truth)
     try await client.finish()
     try await server.finish()

@@ -92,26 +92,44 @@ struct NamespaceTests {
     try await server.finish()
   }
 
-  @Test func `a proxy on the host and the container behind it each have their own bytes`() async throws {
+  @Test func `a proxy between a published port and the container counts once on each side`() async throws {
     let lab = try Laboratory.topology
     let c = try #require(lab.c)
     try await lab.b.trackConnections()
-    let server = try Traffic("tcp-serve --send 1000000", in: c)
-    let port = try await server.ready()
+    try await lab.b.nft("table ip lab_nat\ndelete table ip lab_nat")
+    let server = try Traffic("tcp-serve --send 1000000 --port 9000", in: c)
+    _ = try await server.ready()
+    // What docker-proxy is to a container: a process of the host that connects to it.
+    let proxy = try await Reporter.pipe(host: "10.77.2.2", in: lab.b)
     try await lab.b.forgetConnections()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
-    // What docker-proxy is to a container: a process of the host that connects to it.
-    let proxy = try Traffic("tcp 10.77.2.2 \(port) --send 3000000 --receive 1000000 --hold", in: lab.b)
-    _ = try await proxy.counted()
-    let truth = try await truth(lab)
-    let report = try await monitor.report("\(truth)") { $0.usage(pid: proxy.pid) == truth }
-    #expect(report.row(pid: proxy.pid)?.netns == nil)
-    #expect(report.usage(pid: server.pid) == HostView(received: truth.sent, sent: truth.received))
+    let client = try Traffic("tcp 10.77.1.2 8080 --send 3000000 --receive 1000000 --hold", in: lab.a)
+    _ = try await client.counted()
+    let entries = try await lab.b.quietConnections()
+    let outside = try view(entries, port: 8080)
+    let inside = try view(entries, port: 9000)
+    let through = HostView(
+      received: outside.sent + inside.received, sent: outside.received + inside.sent)
+    let report = try await monitor.report("\(outside), \(through), \(inside)") {
+      $0.usage(pid: client.pid) == outside && $0.usage(pid: proxy.process.pid) == through
+        && $0.usage(pid: server.pid) == inside.reversed
+    }
+    #expect(report.row(pid: proxy.process.pid)?.netns == nil)
     #expect(report.row(pid: server.pid)?.netns == c.inode)
+    #expect(report.rows.count == 3)
+    #expect(report.balance.attributed.view == report.balance.total.view)
     try await monitor.stop()
-    try await proxy.finish()
+    try await client.finish()
+    try await proxy.stop()
     try await server.finish()
+  }
+
+  /// What the only flow to a port has moved, from its client's view.
+  private func view(_ entries: [ConntrackEntry], port: Int) throws -> HostView {
+    let flows = entries.filter { $0.original.destinationPort == port }
+    try #require(flows.count == 1)
+    return HostView(received: flows[0].reply.bytes ?? 0, sent: flows[0].original.bytes ?? 0)
   }
 
   @Test func `the last bytes of a container that is gone are still its process's`() async throws {

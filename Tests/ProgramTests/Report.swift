@@ -16,6 +16,7 @@ struct Report: Sendable, Decodable {
     var sentRate: Double
     var exited: Bool?
     var match: String?
+    var shared: Bool?
     var netns: UInt64?
     var cgroup: String?
     var unit: String?
@@ -70,7 +71,10 @@ struct Report: Sendable, Decodable {
   /// Seconds; null in a first report, which has no rates.
   var interval: Double?
   var layer: String
+  /// All but `untracked`.
   var rows: [Row]
+  /// What no flow explains: apart, as a wire's own (ARP) may come at any time.
+  var untracked: Row?
   var balance: Balance
   var health: [String: Double]
 
@@ -81,6 +85,8 @@ struct Report: Sendable, Decodable {
     let event = try decoder.decode(Kind.self, from: Data(line.utf8))
     guard event.event == "usage" else { return nil }
     self = try decoder.decode(Report.self, from: Data(line.utf8))
+    let place = rows.firstIndex { $0.kind == "remainder" && $0.name == "(untracked)" }
+    untracked = place.map { rows.remove(at: $0) }
   }
 
   private struct Kind: Decodable { var event: String }
@@ -90,6 +96,13 @@ struct Report: Sendable, Decodable {
 
   /// What a process moved, nothing when it has no row.
   func usage(pid: Int32) -> HostView { row(pid: pid)?.usage ?? HostView() }
+
+  /// What several processes moved.
+  func usage(pids: [Int32]) -> HostView {
+    pids.map { usage(pid: $0) }.reduce(HostView()) {
+      HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
+    }
+  }
 
   /// The row with this name, of an application or a remainder.
   func row(named name: String) -> Row? { rows.first { $0.name == name } }

@@ -19,6 +19,9 @@ struct Reporter: Sendable {
       ] + (program == "runpipe" ? [] : [namespaces ? "--namespaces" : "--no-namespaces"]) + flags)
   }
 
+  /// Reads the reports of a program that was started otherwise.
+  init(process: ChildProcess) { self.process = process }
+
   /// All reports so far.
   func reports() throws -> [Report] { try process.output.lines.compactMap { try Report(line: $0) } }
 

@@ -23,7 +23,7 @@ struct TrackingTests {
     #expect(monitor.process.errors.text.contains("nf_conntrack_acct"))
     #expect(monitor.process.errors.text.contains("nft"))
     let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 3000000").run(in: lab)
-    let truth = HostView(try await lab.a.quietConnections(), addresses: Topology.addressesOfA)
+    let truth = try await lab.viewOfA()
     try await monitor.report("\(truth)") { $0.usage(pid: traffic.client.pid) == truth }
     try await traffic.finish()
     #expect(try await monitor.process.stop(signal) == .exited(0))

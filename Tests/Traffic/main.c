@@ -11,20 +11,24 @@ static const struct {
   int (*run)(const struct options *);
   const char *use;
 } commands[] = {
-    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]]"},
+    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--sctp]"},
     {"tcp", tcp_client,
      "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS] [--step]] "
-     "[--source-port P]"},
+     "[--source-port P] [--sctp]"},
     {"tcp-fork", tcp_fork, "HOST PORT --send N --after N: the parent exits after --send, its child goes on"},
     {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},
     {"tcp-pass", tcp_pass, "HOST PORT --send N --after N [--keep]: hands the socket to a child by SCM_RIGHTS"},
     {"tcp-resume", tcp_resume, "--fd N --send N: goes on with an inherited socket"},
     {"udp-serve", udp_server, "[--bind A] [--port P]"},
     {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N]"},
+    {"udp-scatter", udp_scatter,
+     "HOST PORT --count N --size N [--after N]: to N addresses from HOST on, then to the first --after of them"},
     {"ping", ping, "HOST --count N --size N [--raw]: --size is the ICMP message with its 8-byte header"},
     {"raw-serve", raw_receiver, "[--bind A] --protocol N"},
     {"raw", raw_sender, "HOST --protocol N --count N --size N"},
     {"packet", packet_sender, "--interface I --count N --size N: whole Ethernet frames"},
+    {"guest", guest,
+     "HOST PORT --bind A --interface TAP --count N --size N: a virtual machine's, in frames to 02:00:00:00:00:01"},
 };
 
 static int usage(const char *program) {
@@ -33,7 +37,7 @@ static int usage(const char *program) {
     fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].use);
   fprintf(stderr,
           "common: --method plain|sendfile|splice|mmsg|uring, --gate (a byte on stdin starts it),\n"
-          "  --step (each connection but the last stays open until a byte on stdin),\n"
+          "  --step (each connection but the last stays open, udp waits halfway, until a byte on stdin),\n"
           "  --hold (sockets stay open until a byte or the end of stdin), --note TEXT (ignored)\n");
   return 64;
 }

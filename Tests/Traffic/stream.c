@@ -83,7 +83,7 @@ void count_retransmitted(int fd) {
 
 int connect_tcp(const struct options *options) {
   struct address peer = resolve(options->host, options->port);
-  int fd = socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, options->sctp ? IPPROTO_SCTP : 0);
   if (fd < 0) fail("socket");
   if (options->source_port) {
     struct address local = {.storage.ss_family = peer.storage.ss_family, .length = peer.length};

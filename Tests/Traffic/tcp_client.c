@@ -8,8 +8,10 @@ static struct stream start(const struct options *options) {
 }
 
 static void finish(const struct stream *stream, const struct options *options) {
-  wait_until_acknowledged(stream->fd);
-  count_retransmitted(stream->fd);
+  if (!options->sctp) {
+    wait_until_acknowledged(stream->fd);
+    count_retransmitted(stream->fd);
+  }
   if (options->linger) pause_until(now() + options->linger / 1000.0);
 }
 

@@ -11,7 +11,8 @@ enum { MOST = 256 };
 
 static int bound_to(const struct options *options, const char *port) {
   struct address local = resolve(options->bind, port);
-  int fd = socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = socket(
+      local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, options->sctp ? IPPROTO_SCTP : 0);
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options->workers && !options->prefork) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
@@ -34,7 +35,7 @@ static void serve(int listener, const struct options *options) {
     for (size_t i = count; i-- > 0;) {
       stream_step(&streams[i], polled[i + 1].revents, options);
       if (!stream_finished(&streams[i])) continue;
-      count_retransmitted(streams[i].fd);
+      if (!options->sctp) count_retransmitted(streams[i].fd);
       close(streams[i].fd);
       streams[i] = streams[--count];
     }
@@ -52,7 +53,12 @@ int tcp_server(const struct options *options) {
   // Bound, not listening: with SO_REUSEPORT it keeps the port and takes no connection from the workers.
   int listener = bound_to(options, options->port);
   int port = local_port(listener);
-  if (options->workers && options->prefork && listen(listener, 128)) fail("listen");
+  if (options->workers && options->prefork) {
+    if (listen(listener, 128)) fail("listen");
+    // As with socket activation: nobody accepts yet, and the parent never will.
+    if (options->gate) say("{\"ready\":%d,\"pid\":%d}", port, getpid());
+    gate(options);
+  }
   if (options->workers) become_workers(options);
   if (options->workers && !options->prefork) {
     char text[8];
@@ -62,6 +68,7 @@ int tcp_server(const struct options *options) {
   }
   if (listen(listener, 128)) fail("listen");
   say("{\"ready\":%d,\"pid\":%d}", port, getpid());
+  if (!options->workers) gate(options);
   serve(listener, options);
   report();
   return 0;

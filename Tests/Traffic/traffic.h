@@ -21,7 +21,7 @@ struct options {
   enum method method;
   uint64_t send, receive, after, count, size, rate, window, connections, workers;
   int source_port, protocol, fd, linger;
-  bool connected, echo, parallel, gate, hold, raw, prefork, keep, step;
+  bool connected, echo, parallel, gate, hold, raw, prefork, keep, step, sctp;
 };
 
 // What was moved so far. One for the whole process.
@@ -85,10 +85,12 @@ int tcp_exec(const struct options *options);
 int tcp_pass(const struct options *options);
 int udp_client(const struct options *options);
 int udp_server(const struct options *options);
+int udp_scatter(const struct options *options);
 int ping(const struct options *options);
 int raw_sender(const struct options *options);
 int raw_receiver(const struct options *options);
 int packet_sender(const struct options *options);
+int guest(const struct options *options);
 
 // workers.c: the same work in several processes; returns only in the workers.
 void become_workers(const struct options *options);

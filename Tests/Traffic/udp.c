@@ -74,9 +74,40 @@ int udp_client(const struct options *options) {
     send_one(fd, &peer, options);
     waiting += payload[0] != NO_ANSWER;
     for (; waiting && (ask || !options->echo); waiting--) receive_one(fd, options);
+    if (options->step && i == options->count / 2) {
+      report();
+      wait_for_byte();
+    }
   }
   totals.connections = 1;
   report();
+  hold(options);
+  return 0;
+}
+
+// One datagram to each of --count addresses, from one socket: as many flows.
+int udp_scatter(const struct options *options) {
+  struct address peer = resolve(options->host, options->port);
+  struct sockaddr_in *to = (struct sockaddr_in *)&peer.storage;
+  errno = 0;
+  if (to->sin_family != AF_INET) fail("an IPv4 address is needed");
+  uint32_t start = ntohl(to->sin_addr.s_addr);
+  int fd = udp_socket(&peer);
+  uint64_t rounds[] = {options->count, options->after};
+  for (int round = 0; round < 2; round++) {
+    for (uint64_t i = 0; i < rounds[round]; i++) {
+      to->sin_addr.s_addr = htonl(start + (uint32_t)i);
+      // ENOBUFS: the wire's queue is full.
+      while (sendto(fd, payload, options->size, 0, (struct sockaddr *)to, peer.length) < 0) {
+        if (errno != ENOBUFS && errno != EAGAIN) fail("a datagram was not sent");
+        pause_until(now() + 0.0005);
+      }
+      totals.sent += options->size;
+      totals.datagrams++;
+    }
+    report();
+    if (round == 0) gate(options);
+  }
   hold(options);
   return 0;
 }

@@ -1,0 +1,35 @@
+import Lab
+import Testing
+
+/// A41: a busy table is counted right; how fast is for the benchmarks to say.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+struct MonitorScaleTests {
+  @Test func `a hundred thousand flows are one process's, to the byte`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let room = try #require(Int(try await lab.a.sysctl("net.netfilter.nf_conntrack_max")))
+    let count = min(100_000, room / 10 * 9)
+    let moving = count / 10
+    try await lab.a.setSysctl("net.netfilter.nf_conntrack_udp_timeout", to: "3600")
+    // To an address that nobody has: what is sent there leaves by the wire and is lost.
+    try await lab.a.ip("neigh replace 10.77.1.200 lladdr 02:00:00:00:00:09 nud permanent dev eth0")
+    try await lab.a.ip("route add 10.88.0.0/14 via 10.77.1.200")
+    let monitor = try Reporter(interval: "2", in: lab.a)
+    try await monitor.report("a first report")
+    let client = try Traffic(
+      "udp-scatter 10.88.0.1 9 --count \(count) --size 8 --after \(moving) --gate --hold", in: lab.a)
+    for (round, datagrams) in [count, count + moving].enumerated() {
+      _ = try await client.counts(round + 1)
+      // With its headers: 20 of IPv4 and 8 of UDP.
+      let truth = HostView(sent: UInt64(datagrams) * 36)
+      let report = try await monitor.report("\(truth)", within: .seconds(50)) {
+        $0.usage(pid: client.pid) == truth
+      }
+      #expect(report.health["flows"] == Double(count))
+      #expect(report.balance.total.view == truth)
+      #expect(report.rows.count == 1)
+      client.go()
+    }
+    try await monitor.stop()
+    try await client.finish()
+  }
+}

@@ -1,0 +1,61 @@
+import Lab
+import Testing
+
+/// A14, A16: processes and sockets that are gone before a report looks for them.
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+struct MonitorShortLivedTests {
+  @Test func `a process that ends at once has its bytes, and is marked`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let port = try await server.ready()
+    // No report comes while it lives.
+    let monitor = try Reporter(interval: "2", in: lab.a)
+    try await monitor.report("a first report")
+    let client = try Traffic("tcp 10.77.1.2 \(port) --send 10000000 --linger 150", in: lab.a)
+    _ = try await client.counted()
+    try await client.finish()
+    let truth = try await lab.viewOfA()
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+    #expect(report.balance.attributed.view == truth)
+    #expect(report.rows.count == 1)
+    try await monitor.report("the mark") { $0.row(pid: client.pid)?.exited == true }
+    try await monitor.stop()
+    try await server.finish()
+  }
+
+  @Test func `sockets that close at once are named rightly or not at all`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    var traffic: [(client: Traffic, server: Traffic, port: Int)] = []
+    for _ in 0..<4 {
+      let server = try Traffic("tcp-serve", in: lab.b)
+      let port = try await server.ready()
+      let client = try Traffic(
+        "tcp 10.77.1.2 \(port) --send 1000 --connections 50 --hold --gate", in: lab.a)
+      traffic.append((client, server, port))
+    }
+    // All at once, so that each may be taken for another.
+    for (client, _, _) in traffic { client.go() }
+    for (client, _, _) in traffic { _ = try await client.counted() }
+    let entries = try await lab.a.quietConnections()
+    let truth = HostView(entries, addresses: Topology.addressesOfA)
+    let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
+    for (client, _, port) in traffic {
+      let own = HostView(
+        entries.filter { $0.original.destinationPort == port }, addresses: Topology.addressesOfA)
+      let named = report.usage(pid: client.pid)
+      #expect(named.sent <= own.sent && named.received <= own.received, "\(own)")
+      #expect(named.sent > 0)
+    }
+    #expect(Set(report.rows.compactMap(\.pid)) == Set(traffic.map(\.client.pid)))
+    let unnamed = report.balance.unattributed
+    #expect(unnamed.reasons["exited"] == unnamed.sent + unnamed.received)
+    #expect(report.balance.sum == truth)
+    try await monitor.stop()
+    for (client, server, _) in traffic {
+      try await client.finish()
+      try await server.finish()
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import Lab
+import Testing
+
+/// A28, A30, A31, A32, A46: virtual machines, tunnels, zones, interfaces that come and go, offload.
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+struct MonitorWiringTests {
+  @Test(.needs(.tap), arguments: ["routed", "bridged"])
+  func `a virtual machine's bytes are forwarded or not tracked, never a process's`(way: String) async throws {
+    let lab = try await Topology(withC: true)
+    let b = lab.b
+    let c = try #require(lab.c)
+    try await b.trackConnections()
+    try await b.ip("tuntap add dev tap0 mode tap")
+    var receiver = lab.a
+    if way == "routed" {
+      try await b.ip("link set tap0 address 02:00:00:00:00:01")
+      try await b.ip("addr add 10.77.3.1/24 dev tap0")
+    } else {
+      receiver = c
+      try await c.ip("link set eth0 address 02:00:00:00:00:01")
+      try await b.ip("link add br0 type bridge")
+      for port in ["tap0", "eth1"] { try await b.ip("link set \(port) master br0") }
+      try await b.ip("link set br0 up")
+    }
+    try await b.ip("link set tap0 up")
+    let server = try Traffic("udp-serve", in: receiver)
+    let port = try await server.ready()
+    let monitor = try Reporter(in: b)
+    try await monitor.report("a first report")
+    let address = way == "routed" ? "10.77.1.1" : "10.77.2.2"
+    let guest = try Traffic(
+      "guest \(address) \(port) --bind 10.77.3.2 --interface tap0 --size 1000 --count 300 --gate --hold",
+      in: b)
+    try await guest.connected()
+    try await eventually("the guest's carrier") {
+      let state = try await b.run(way == "routed" ? "ip link show tap0" : "bridge link show dev tap0")
+      return state.contains(way == "routed" ? "LOWER_UP" : "state forwarding") ? () : nil
+    }
+    guest.go()
+    #expect(try await guest.counted().datagrams == 300)
+    // A bridge speaks IGMP itself.
+    let entries = try await b.quietConnections().filter { $0.transport == "udp" }
+    let truth = HostView(entries, addresses: Topology.addressesOfB)
+    let report = try await monitor.report("\(truth) forwarded") { $0.balance.forwarded.view == truth }
+    #expect(report.balance.attributed.view == HostView())
+    #expect(report.balance.unattributed.view == HostView())
+    if way == "routed" { #expect(truth.sent == 300 * 1028) }
+    try await monitor.stop()
+    try await guest.finish()
+    try await server.finish()
+    #expect(try await server.counted().received == 300_000)
+  }
+
+  @Test(.needs(.vxlan)) func `a tunnel's inner flow is its process's, the carrier nobody's`() async throws {
+    let lab = try await Topology()
+    for (host, own, other) in [(lab.a, 1, 2), (lab.b, 2, 1)] {
+      try await host.ip(
+        "link add tunnel0 type vxlan id 7 dstport 4789 dev eth0 local 10.77.1.\(own) remote 10.77.1.\(other)")
+      try await host.ip("addr add 10.80.0.\(own)/24 dev tunnel0")
+      try await host.ip("link set tunnel0 up")
+    }
+    try await lab.a.trackConnections()
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let port = try await server.ready()
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    let client = try Traffic("tcp 10.80.0.2 \(port) --send 2000000 --hold", in: lab.a)
+    _ = try await client.counted()
+    let entries = try await lab.a.quietConnections().filter { $0.transport == "tcp" }
+    let inner = HostView(entries, addresses: ["10.80.0.1"])
+    // The interface speaks on its own too, so that the carrier has more than the packets of the client.
+    let report = try await monitor.report("\(inner) inside, and the carrier") {
+      $0.usage(pid: client.pid) == inner && $0.balance.total.sent >= 2 * inner.sent
+    }
+    #expect(report.balance.attributed.view == inner)
+    #expect(report.rows.count { $0.pid != nil } == 1)
+    try await monitor.stop()
+    try await client.finish()
+    try await server.finish()
+  }
+
+  @Test func `equal tuples in two zones are two flows`() async throws {
+    let lab = try await Topology(withC: true)
+    let c = try #require(lab.c)
+    // A twin of C on a wire of its own.
+    let twin = try await NetworkNamespace()
+    try await Topology.connect(lab.b, "eth2", twin, "eth0")
+    try await lab.b.ip("addr add 10.77.2.1/32 dev eth2")
+    try await twin.ip("addr add 10.77.2.2/24 dev eth0")
+    try await twin.ip("route add default via 10.77.2.1")
+    try await lab.b.trackConnections()
+    try await lab.b.nft(
+      """
+      table inet lab_zones {
+        chain early {
+          type filter hook prerouting priority raw;
+          iifname "eth1" ct zone set 1
+          iifname "eth2" ct zone set 2
+        }
+      }
+      """)
+    let server = try Traffic("raw-serve --protocol 253", in: lab.a)
+    _ = try await server.ready()
+    let monitor = try Reporter(in: lab.b)
+    try await monitor.report("a first report")
+    for round in UInt64(1)...2 {
+      for (host, count) in [(c, 100), (twin, 250)] {
+        let sender = try Traffic("raw 10.77.1.1 --protocol 253 --count \(count) --size 1000", in: host)
+        _ = try await sender.counted()
+        try await sender.finish()
+      }
+      let entries = try await lab.b.quietConnections()
+      #expect(entries.count == 2 && Set(entries.map(\.original.source)) == ["10.77.2.2"])
+      let bytes = round * 350 * 1020
+      let truth = HostView(received: bytes, sent: bytes)
+      let report = try await monitor.report("\(truth)") { $0.balance.forwarded.view == truth }
+      #expect(report.balance.total.view == truth)
+      #expect(report.health["flows"] == 2)
+    }
+    try await monitor.stop()
+    try await server.finish()
+  }
+
+  @Test func `a process in a zone of its own is named`() async throws {
+    let lab = try await Topology()
+    try await lab.a.trackConnections()
+    try await lab.a.nft(
+      """
+      table inet lab_zones {
+        chain early { type filter hook prerouting priority raw; ct zone set 5; }
+        chain out { type filter hook output priority raw; ct zone set 5; }
+      }
+      """)
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    let kind = TrafficKind(.client, "tcp-serve --send 500000", "tcp HOST PORT --send 500000 --receive 500000")
+    let traffic = try await kind.run(in: lab)
+    let truth = try await lab.viewOfA()
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: traffic.client.pid) == truth }
+    #expect(truth.sent > 500_000 && report.balance.total.view == truth)
+    try await monitor.stop()
+    try await traffic.finish()
+  }
+
+  @Test func `addresses and interfaces that come and go are followed`() async throws {
+    let lab = try await Topology()
+    try await lab.a.trackConnections()
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    try await lab.a.ip("addr add 10.77.1.77/24 dev eth0")
+    let first = try await exchange("10.77.1.77", lab, monitor)
+    try await Topology.connect(lab.a, "eth9", lab.b, "eth9")
+    try await lab.a.ip("addr add 10.79.0.1/24 dev eth9")
+    try await lab.b.ip("addr add 10.79.0.2/24 dev eth9")
+    let second = try await exchange("10.79.0.1", lab, monitor)
+    try await lab.a.ip("link del eth9")
+    try await lab.a.ip("addr del 10.77.1.77/24 dev eth0")
+    let third = try await exchange("10.77.1.1", lab, monitor)
+    let report = try await monitor.nextReport()
+    for server in [first, second, third] {
+      #expect(report.usage(pid: server) == HostView(received: 102_800, sent: 102_800))
+    }
+    #expect(report.balance.attributed.view == report.balance.total.view)
+    #expect(report.rows.count == 3)
+    try await monitor.stop()
+  }
+
+  /// Sends 100 datagrams to a server at an address of A and back, waits until they are its own, and ends both.
+  ///
+  /// A socket without a peer, so that only the address says that it is meant.
+  private func exchange(_ address: String, _ lab: Topology, _ monitor: Reporter) async throws -> Int32 {
+    let server = try Traffic("udp-serve --bind \(address)", in: lab.a)
+    let port = try await server.ready()
+    let client = try Traffic("udp \(address) \(port) --size 1000 --count 100 --echo", in: lab.b)
+    _ = try await client.counted()
+    try await monitor.report("the bytes for \(address)") {
+      $0.usage(pid: server.pid) == HostView(received: 102_800, sent: 102_800)
+    }
+    try await client.finish()
+    try await server.finish()
+    return server.pid
+  }
+
+  @Test(.needs(.flowtable)) func `an offloaded flow is marked and said`() async throws {
+    let lab = try await Topology(withC: true)
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    try await lab.b.nft(
+      """
+      table inet lab_offload {
+        flowtable fast { hook ingress priority 0; devices = { eth0, eth1 }; }
+        chain forward { type filter hook forward priority 0; meta l4proto tcp flow add @fast; }
+      }
+      """)
+    let server = try Traffic("tcp-serve", in: c)
+    let port = try await server.ready()
+    let monitor = try Reporter(in: lab.b)
+    let client = try Traffic("tcp 10.77.2.2 \(port) --send 4000000 --hold", in: lab.a)
+    _ = try await client.counted()
+    let report = try await monitor.report("an offloaded flow") { $0.health["offloaded"] == 1 }
+    #expect(report.rows.allSatisfy { $0.pid == nil })
+    #expect(monitor.process.errors.text.contains("offloaded"))
+    try await monitor.stop()
+    try await client.finish()
+    try await server.finish()
+  }
+}
