@@ -200,7 +200,7 @@ extension UsageRow {
     switch subject {
     case .process(let pid, _, let exited): exited ? [] : [pid]
     case .application(let pids): pids
-    case .pipe, .client, .remainder: []
+    case .exited, .pipe, .client, .remainder: []
     }
   }
 }

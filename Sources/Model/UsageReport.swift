@@ -2,8 +2,10 @@
 public struct UsageRow: Sendable, Hashable {
   /// Whose row it is.
   public enum Subject: Sendable, Hashable {
-    /// One process; `exited` once it has ended.
+    /// One process; `exited` in the first report after its end.
     case process(pid: Int32, uid: UInt32, exited: Bool)
+    /// So many processes that have ended, all of one command line.
+    case exited(processes: UInt64)
     /// All processes of an application, by pid.
     case application(pids: [Int32])
     /// A pipe: connections that are open, that were accepted since start, and that found no target.

@@ -212,9 +212,9 @@ extension Warning {
     Warning(
       code: "uncounted",
       text:
-        "connections whose bytes the kernel does not count: \(count). They began before accounting was turned on "
-        + "and stay uncounted until they are made anew: turn it on at boot, with "
-        + "net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
+        "connections whose packets the kernel does not count: \(count). They began before accounting was turned on. "
+        + "TCP of this network namespace is counted by the payload of its sockets, all else not until it is made "
+        + "anew: turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
   }
 
   fileprivate static let accountingOff = Warning(

@@ -2,8 +2,9 @@ import Model
 
 /// Totals of each process, and of what has no process, since start.
 ///
-/// The number of rows is bounded: beyond it the rows of exited processes, and then those that have been idle
-/// longest, are folded into one row `(evicted)`. No byte is lost by that.
+/// A process that has ended keeps its row for one report; then its total goes to a row of its command line, where also
+/// comes what the kernel counts for it later. The number of rows is bounded: beyond it the command lines and the
+/// living processes that have been idle longest are folded into one row `(evicted)`. No byte is lost by that.
 public struct ProcessTotals: Sendable {
   private struct Line {
     var name: String
@@ -18,6 +19,9 @@ public struct ProcessTotals: Sendable {
 
   private let limit: Int
   private var lines: [Owner: Line] = [:]
+  private var exited: ExitedTotals
+  /// Those whose row was marked as exited with the last interval.
+  private var leaving: [ProcessIdentity] = []
   private var evicted = Usage.zero
   private var evictions: UInt64 = 0
   private var balance = Balance()
@@ -25,37 +29,46 @@ public struct ProcessTotals: Sendable {
   private var interval: Duration?
   private var tick: UInt64 = 0
 
-  /// Makes empty totals with room for `limit` rows.
-  public init(limit: Int = 10_000) { self.limit = limit }
+  /// Makes empty totals with room for `limit` rows of processes and `exitedLimit` of command lines whose processes
+  /// have ended.
+  public init(limit: Int = 10_000, exitedLimit: Int = 4_096) {
+    self.limit = limit
+    exited = ExitedTotals(limit: exitedLimit)
+  }
 
-  /// Adds one interval.
+  /// Adds one interval. Each is to be reported before the next is added.
   public mutating func add(_ measurement: Measurement) {
     tick += 1
     interval = measurement.interval
     balance += measurement.balance
     health = measurement.health
-    for owner in Array(lines.keys) { lines[owner]?.moved = .zero }
+    for index in lines.values.indices { lines.values[index].moved = .zero }
+    exited.beginTick()
+    for process in leaving { leave(process) }
     for reading in measurement.readings { add(reading, movesNow: measurement.interval != nil) }
-    for process in measurement.exited { lines[.process(process)]?.isExited = true }
+    leaving = measurement.exited.filter { lines[.process($0)] != nil }
+    for process in leaving { lines[.process(process)]?.isExited = true }
     evict()
   }
 
   /// Returns all rows as they are now.
   public func report(at time: Timestamp) -> UsageReport {
-    var rows = lines.map { owner, line in
-      UsageRow(
-        name: line.name, subject: subject(owner, line), total: line.total, moved: line.moved,
-        certainty: line.certainty, place: line.place)
-    }
+    var rows = lines.map(row) + exited.rows
+    let evicted = evicted + exited.evicted
     if !evicted.isZero {
       rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
     }
     var health = health
-    health.evicted = evictions
+    health.evicted = evictions + exited.evictions
     return UsageReport(time: time, interval: interval, rows: rows, balance: balance, health: health)
   }
 
   private mutating func add(_ reading: Reading, movesNow: Bool) {
+    if case .process(let process) = reading.owner, lines[reading.owner] == nil,
+      exited.add(reading, of: process, movesNow: movesNow, at: tick)
+    {
+      return
+    }
     var line = lines[reading.owner] ?? Line(name: reading.owner.remainderName ?? "")
     if let process = reading.process {
       line.name = process.commandLine
@@ -69,19 +82,29 @@ public struct ProcessTotals: Sendable {
     lines[reading.owner] = line
   }
 
-  private func subject(_ owner: Owner, _ line: Line) -> UsageRow.Subject {
-    guard case .process(let identity) = owner else { return .remainder }
-    return .process(pid: identity.pid, uid: line.uid, exited: line.isExited)
+  private func row(_ owner: Owner, _ line: Line) -> UsageRow {
+    var subject = UsageRow.Subject.remainder
+    if case .process(let process) = owner {
+      subject = .process(pid: process.pid, uid: line.uid, exited: line.isExited)
+    }
+    return UsageRow(
+      name: line.name, subject: subject, total: line.total, moved: line.moved, certainty: line.certainty,
+      place: line.place)
+  }
+
+  /// Moves the total of a process that has ended to its command line.
+  private mutating func leave(_ process: ProcessIdentity) {
+    guard let line = lines.removeValue(forKey: .process(process)) else { return }
+    exited.take(row(.process(process), line), of: process, at: line.lastActive)
   }
 
   private mutating func evict() {
+    if lines.count > limit { for process in leaving.prefix(lines.count - limit) { leave(process) } }
+    exited.evict()
     let surplus = lines.count - limit
     if surplus <= 0 { return }
     let processes = lines.filter { if case .process = $0.key { true } else { false } }
-    let oldest = processes.sorted {
-      ($0.value.isExited ? 0 : 1, $0.value.lastActive) < ($1.value.isExited ? 0 : 1, $1.value.lastActive)
-    }
-    for (owner, line) in oldest.prefix(surplus) {
+    for (owner, line) in processes.sorted(by: { $0.value.lastActive < $1.value.lastActive }).prefix(surplus) {
       evicted += line.total
       evictions += 1
       lines[owner] = nil

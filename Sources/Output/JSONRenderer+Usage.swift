@@ -25,6 +25,7 @@ extension UsageRow {
       case .process(let pid, let uid, _):
         writer.field("pid", pid)
         writer.field("uid", uid)
+      case .exited(let processes): writer.field("processes", processes)
       case .application(let pids): writer.field("pids", pids)
       case .pipe(let open, let accepted, let failed):
         writer.field("kind", "pipe")
@@ -43,10 +44,21 @@ extension UsageRow {
       let rates = moved.rates(over: interval)
       writer.field("received_rate", rates.received)
       writer.field("sent_rate", rates.sent)
-      if case .process(_, _, let exited) = subject { writer.field("exited", exited) }
+      if let exited = subject.isExited { writer.field("exited", exited) }
       if subject != .remainder { writer.field("match", certainty.match.rawValue) }
       if certainty.isShared { writer.field("shared", true) }
       place.write(to: &writer)
+    }
+  }
+}
+
+extension UsageRow.Subject {
+  /// Nil where nothing can end.
+  fileprivate var isExited: Bool? {
+    switch self {
+    case .process(_, _, let exited): exited
+    case .exited: true
+    case .application, .pipe, .client, .remainder: nil
     }
   }
 }

@@ -91,8 +91,11 @@ struct Layout {
 extension UsageRow {
   fileprivate var shownName: String {
     let name = name.escapingControlCharacters
-    guard case .process(_, _, exited: true) = subject else { return name }
-    return "(exited) " + name
+    switch subject {
+    case .process(_, _, exited: true), .exited(processes: 1): return "(exited) " + name
+    case .exited(let processes): return "(\(processes) exited) " + name
+    default: return name
+    }
   }
 }
 
@@ -106,7 +109,7 @@ extension UsageRow.Subject {
     case .process(let pid, _, _): String(pid)
     case .application(let pids): String(pids.count)
     case .client(_, _, let process, _): process.map { String($0.pid) } ?? ""
-    case .pipe, .remainder: ""
+    case .exited, .pipe, .remainder: ""
     }
   }
 }

@@ -75,7 +75,7 @@ extension UsageRow {
     case .process(let pid, _, _): pid
     case .application(let pids): pids.first ?? 0
     case .client(_, _, let process, _): process?.pid ?? 0
-    case .pipe, .remainder: 0
+    case .exited, .pipe, .remainder: 0
     }
   }
 }

@@ -80,6 +80,7 @@ import Program
   @MainActor func run() async throws {
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runaggregator")
+    PromptThread.allow()
     privilege.drop(diagnostics)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration

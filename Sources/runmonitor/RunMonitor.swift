@@ -51,6 +51,7 @@ import Program
     StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
+    PromptThread.allow()
     privilege.drop(diagnostics)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     do throws(KernelError) {

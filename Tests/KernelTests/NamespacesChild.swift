@@ -49,6 +49,18 @@ final class NamespacesChild {
     return try result.get()
   }
 
+  /// Makes the kernel track the connections of the namespace that the calling thread is in.
+  static func trackConnections(counting: Bool) throws {
+    let rules = "table inet t { chain c { type filter hook output priority 0; ct state new counter; }; }"
+    try OwnersChild(["nft", rules]).wait()
+    try setAccounting(counting)
+  }
+
+  /// Switches the byte counters of new connections in the namespace that the calling thread is in.
+  static func setAccounting(_ on: Bool) throws {
+    try OwnersChild(["sysctl", "-qw", "net.netfilter.nf_conntrack_acct=\(on ? 1 : 0)"]).wait()
+  }
+
   private static func enter(_ namespace: borrowing OpenFile) throws {
     typealias Function = @convention(c) (CInt, CInt) -> CInt
     // setns(2), which the C library hides from Swift, takes two ints and returns one.

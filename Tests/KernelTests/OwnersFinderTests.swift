@@ -263,6 +263,27 @@ import Testing
     #expect(finder.counters.vanished == 1)
   }
 
+  @Test func `the newest process is met before it can end`() throws {
+    proc.add(10, arguments: Array("parent\0".utf8), sockets: [3: 400])
+    var finder = try finder()
+    _ = finder.owner(ofInode: 400, uid: 1000)
+    proc.add(11, start: 200, parent: 10, sockets: [4: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    finder.meetNewest()
+    finder.glimpse()
+    proc.end(11)
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(11, 200))
+  }
+
+  @Test func `another than was heard of is not met in its place`() throws {
+    proc.add(10)
+    var finder = try finder()
+    proc.add(11, start: 200, parent: 9, sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    finder.meetNewest()
+    #expect(finder.living[11]?.identity == nil && finder.living[11]?.folder == nil)
+  }
+
   @Test func `one that dies before it is read has what its parent ran`() throws {
     proc.add(10, arguments: Array("parent\0".utf8), sockets: [3: 400])
     var finder = try finder()

@@ -94,4 +94,20 @@ import Testing
     allowance.spend(100)
     #expect(allowance.available(at: start) == 0)
   }
+
+  @Test(
+    arguments: [
+      ([(0, 0)], true), ([(0, 0), (29, 50)], true), ([(0, 0), (30, 50)], false), ([(70, 0), (99, 50)], true),
+      ([(0, 0), (30, 50), (30, 99)], false), ([(0, 0), (30, 50), (31, 100)], true),
+      ([(0, 0), (90, 99), (90, 100), (119, 120)], true), ([(0, 0), (90, 99), (90, 100), (120, 120)], false),
+    ] as [([(Int, Int)], Bool)])
+  func `a thread comes first until its share is used`(looks: [(used: Int, at: Int)], expected: Bool) {
+    let start = ContinuousClock.now
+    var share = PromptShare()
+    var answer = false
+    for look in looks {
+      answer = share.mayBeFirst(used: .milliseconds(look.used), at: start + .milliseconds(look.at))
+    }
+    #expect(answer == expected)
+  }
 }

@@ -104,8 +104,36 @@ import Testing
   @Test func `protocols without a table are none of its business`() throws {
     var table = SocketTable(root: proc.path, usesNetlink: false)
     var sockets: [SocketEntry] = []
-    try table.read([.gre, .sctp], into: &sockets)
+    try table.read([.gre, .dccp], into: &sockets)
     #expect(sockets.isEmpty)
     #expect(table.source(of: .gre) == nil)
   }
+
+  @Test(arguments: [TransportProtocol.sctp, .udpLite])
+  func `a protocol that many kernels lack is no error when it is alone`(transport: TransportProtocol) throws {
+    var table = SocketTable(root: proc.path)
+    var sockets: [SocketEntry] = []
+    if transport == .udpLite { table = SocketTable(root: proc.path, usesNetlink: false) }
+    try table.read([transport], into: &sockets)
+    #expect(sockets.isEmpty)
+    #expect(table.source(of: transport) == .unavailable && table.netlinkError == nil)
+  }
+
+  @Test func `where SCTP is loaded but has no diagnostics its sockets are unavailable, without a word`()
+    throws
+  {
+    proc.folder("net")
+    proc.folder("net/sctp")
+    // The kernel of the test may have them after all.
+    guard !Self.hasSCTP else { return }
+    var table = SocketTable(root: proc.path)
+    var sockets: [SocketEntry] = []
+    for _ in 0..<2 {
+      try table.read([.sctp], into: &sockets)
+      #expect(sockets.isEmpty)
+      #expect(table.source(of: .sctp) == .unavailable && table.netlinkError == nil)
+    }
+  }
+
+  private static var hasSCTP: Bool { unsafe access("/proc/net/sctp", F_OK) == 0 }
 }

@@ -49,6 +49,15 @@ final class SocketsOpened {
     guard result == 0 else { throw Problem.call("connect", errno) }
   }
 
+  /// Sends a datagram to an IPv4 port of this host.
+  func send(_ count: Int, to port: UInt16) throws {
+    let bytes = [UInt8](repeating: 7, count: count)
+    let result = unsafe withAddress(0x7f00_0001, port) { address, length in
+      unsafe sendto(descriptor, bytes, count, 0, address, length)
+    }
+    guard result == count else { throw Problem.call("sendto", errno) }
+  }
+
   /// The port that the kernel chose.
   var port: UInt16 {
     var address = sockaddr_in6()

@@ -14,6 +14,8 @@ struct Scenario {
   var flows: [Flow] = []
   /// Entries that end with the next tick.
   var ended: [Flow] = []
+  /// What was seen of new flows before the next tick.
+  var sightings: [Sighting] = []
   /// Other network namespaces: their addresses and sockets.
   var namespaces: [UInt64: (addresses: [String], sockets: [SocketEntry])] = [:]
 
@@ -91,7 +93,8 @@ struct Scenario {
 
   /// One tick: what each owner moved, and the balance.
   mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
-    let deltas = accounting.advance(to: FlowSnapshot(living: flows, ended: ended))
+    let deltas = accounting.advance(to: FlowSnapshot(living: flows, ended: ended, sightings: sightings))
+    sightings = []
     let table = flows + ended
     ended = []
     var index = NamespaceIndex(namespaces.mapValues { LocalAddresses($0.addresses.map(Self.address)) })

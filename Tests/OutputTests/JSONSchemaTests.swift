@@ -45,6 +45,10 @@ import Output
       "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
       "skipped_reports": "integer",
     ],
+    "exited": [
+      "name": "string", "processes": "integer", "received": "integer", "sent": "integer",
+      "received_rate": "number", "sent_rate": "number", "exited": "boolean", "match": "string",
+    ],
     "remainder": [
       "name": "string", "kind": "string", "received": "integer", "sent": "integer", "received_rate": "number",
       "sent_rate": "number",
@@ -59,19 +63,23 @@ import Output
   @Test func `every key of a report has its type`() throws {
     let rows = [
       process("a", total: (1, 2), moved: (1, 1)), application("b", total: (1, 2), moved: (1, 1)),
+      UsageRow(
+        name: "c", subject: .exited(processes: 2), total: Usage(received: 9, sent: 9),
+        moved: Usage(received: 1, sent: 1)),
       UsageRow(name: "(kernel)", subject: .remainder, total: .zero, moved: Usage(received: 1, sent: 1)),
     ]
     let compared = Balance(
       untracked: Usage(received: 0, sent: 1), interfaces: Usage(received: 1, sent: 7))
     let usage = try check(
       try parse(.usage(report(rows, over: .milliseconds(1500), balance: compared))), "usage")
-    guard case .array(let written) = usage["rows"], written.count == 3 else {
+    guard case .array(let written) = usage["rows"], written.count == 4 else {
       Issue.record("rows are missing")
       return
     }
     _ = try check(written[0], "process")
     _ = try check(written[1], "application")
-    _ = try check(written[2], "remainder")
+    _ = try check(written[2], "exited")
+    _ = try check(written[3], "remainder")
     _ = try check(usage["health"], "health")
     let balance = try check(usage["balance"], "balance")
     for part in [

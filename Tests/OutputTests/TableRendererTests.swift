@@ -65,6 +65,14 @@ import Testing
     #expect(text.wrappedWords(to: width) == lines)
   }
 
+  @Test(arguments: [(UInt64(1), "(exited) curl"), (2, "(2 exited) curl")])
+  func `a row of processes that ended says how many they were`(processes: UInt64, shown: String) {
+    let row = UsageRow(
+      name: "curl", subject: .exited(processes: processes), total: Usage(received: 1, sent: 1), moved: .zero)
+    let frame = TableRenderer(width: 80, height: nil, color: false).frame(report([row]))
+    #expect(frame[1].hasSuffix(shown))
+  }
+
   @Test func `applications are shown with the number of their processes`() throws {
     var renderer = TableRenderer(width: 80, height: nil, color: false)
     let rows = [

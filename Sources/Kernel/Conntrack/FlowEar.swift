@@ -25,7 +25,7 @@ final class FlowEar {
 
   /// Listens until the stopper wakes it, or it cannot.
   func listen() {
-    _ = PromptThread.prepare()
+    var thread = PromptThread()
     while true {
       var waits = [stopper.descriptor, events.descriptor, witness.newsDescriptor ?? -1].map {
         pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
@@ -33,6 +33,7 @@ final class FlowEar {
       // In bounds: the array and its count.
       guard unsafe poll(&waits, nfds_t(waits.count), pause) >= 0 || errno == EINTR else { return }
       if waits[0].revents != 0 { return }
+      thread.yield(at: .now)
       do throws(KernelError) { try attend() } catch {
         log.write { $0.failure = error }
         return
@@ -50,8 +51,12 @@ final class FlowEar {
   private func attend() throws(KernelError) {
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: .now)
-    if wanted != events.isReliable { events.setReliable(wanted) }
     var heard = FlowLog.Batch()
+    if wanted != events.isReliable {
+      events.setReliable(wanted)
+      // Of a NEW that did not fit until now the kernel has said nothing.
+      if !wanted { heard.losses += 1 }
+    }
     var seen: [(Sighting, ProcessDescription?)] = []
     let receipt = try events.receive(limit: Self.stretch) { event in
       heard.add(event)

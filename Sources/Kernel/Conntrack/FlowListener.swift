@@ -7,12 +7,12 @@ final class FlowListener: Sendable {
   private let stopper: Waker
 
   /// Subscribes and starts to listen: from here on no DESTROY is missed. Errors: `notPermitted`, `unsupported`.
-  init() throws(KernelError) {
+  init(receiveBuffer: CInt = ConntrackEvents.receiveBuffer) throws(KernelError) {
     let log = FlowLog()
     let stopper = try Waker()
     self.log = log
     self.stopper = stopper
-    let events = try ConntrackEvents()
+    let events = try ConntrackEvents(receiveBuffer: receiveBuffer)
     let witness = try FlowWitness(at: .now)
     let ear = FlowEar(events, witness, log, stopper)
     try WorkerThread.start("flow-events") { ear.listen() }

@@ -2,18 +2,23 @@ import Model
 
 /// The connection table followed by its events: final counters come from DESTROY, those of living flows are asked
 /// for one by one while they are few. The table itself stays the truth: it is dumped at the start, when many flows
-/// live, after losses and now and then to compare. Needs CAP_NET_ADMIN.
+/// live, after losses and now and then to compare. TCP flows without counters have those of their sockets. Needs
+/// CAP_NET_ADMIN.
 public final class LiveFlowTable: FlowTable {
   private let table: NetlinkFlowTable
   private let listener: FlowListener
   private var query: FlowQuery
   private var roster = FlowRoster()
+  private var counters = SocketCounters()
   private var heard = FlowTableCondition()
 
   /// Starts to listen. Errors: `notPermitted`, `unsupported`.
-  public init() throws(KernelError) {
+  public convenience init() throws(KernelError) { try self.init(listener: FlowListener()) }
+
+  /// Takes what `listener` hears.
+  init(listener: FlowListener) throws(KernelError) {
     table = try NetlinkFlowTable()
-    listener = try FlowListener()
+    self.listener = listener
     query = try FlowQuery()
   }
 
@@ -21,7 +26,7 @@ public final class LiveFlowTable: FlowTable {
   public var condition: FlowTableCondition {
     var condition = table.condition
     condition.malformed += heard.malformed + query.malformed
-    condition.missedEvents += heard.missedEvents
+    condition.missedEvents += heard.missedEvents + counters.losses
     condition.unseen = heard.unseen
     return condition
   }
@@ -46,6 +51,7 @@ public final class LiveFlowTable: FlowTable {
         try table.read(into: &flows)
         roster.replace(by: flows, for: reason, at: now)
       }
+      try counters.complete(&flows)
     }
   }
 }

@@ -1,11 +1,62 @@
 import CLinux
+import Glibc
 
-/// A thread that must run soon after it wakes: the socket that it was woken for may be gone in a millisecond.
-public enum PromptThread {
+/// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
+///
+/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, until it has used its share of a
+/// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait less
+/// (Linux 6.12 and later) and need no privilege.
+public struct PromptThread {
   // A tenth of a millisecond, the shortest that the kernel grants.
   private static let slice: UInt64 = 100_000
+  private var share = PromptShare()
+  private var isAllowed = true
+  private var isFirst = false
 
-  /// Asks the scheduler to let the calling thread run soon after it wakes, in exchange for shorter turns; needs no
-  /// privilege. False where the kernel cannot (before Linux 6.12 it has no effect).
-  public static func prepare() -> Bool { clinux_short_slices(slice) == 0 }
+  /// Lets threads of this process come first later, when it has given its capabilities up. Where that is not permitted
+  /// nothing changes.
+  public static func allow() { _ = clinux_may_come_first() }
+
+  /// Prepares the calling thread, which alone may use this value.
+  public init() { comeFirst(true) }
+
+  /// To be called now and then, in particular before more work: gives way when the share is used.
+  public mutating func yield(at now: ContinuousClock.Instant) {
+    guard isAllowed else { return }
+    let mayBeFirst = share.mayBeFirst(used: Self.used(), at: now)
+    if mayBeFirst != isFirst { comeFirst(mayBeFirst) }
+  }
+
+  private mutating func comeFirst(_ wanted: Bool) {
+    if wanted { isAllowed = clinux_come_first() == 0 }
+    isFirst = wanted && isAllowed
+    if !isFirst { _ = clinux_short_slices(Self.slice) }
+  }
+
+  /// The processor's time that this thread has used.
+  private static func used() -> Duration {
+    var time = timespec()
+    // The kernel fills the variable it is given.
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+  }
+}
+
+/// Decides when a thread has come first for long enough: a flood of flows must not take a processor from the host.
+struct PromptShare {
+  /// Over which time the share is counted.
+  static let window = Duration.milliseconds(100)
+  /// How much of a processor it may take before others in that time.
+  static let limit = Duration.milliseconds(30)
+
+  private var start: (time: ContinuousClock.Instant, used: Duration)?
+
+  /// Takes the processor's time that the thread has used since it began; returns whether it may come first.
+  mutating func mayBeFirst(used: Duration, at now: ContinuousClock.Instant) -> Bool {
+    guard let start, now - start.time < Self.window else {
+      start = (now, used)
+      return true
+    }
+    return used - start.used < Self.limit
+  }
 }

@@ -8,12 +8,16 @@ struct SocketFile: Hashable {
   var transport: TransportProtocol
   var isV6: Bool
 
-  /// Both tables of a transport protocol, IPv4's first; nil when /proc has none.
+  /// True for protocols that many kernels are without, though they pass their packets on.
+  var isOptional: Bool { transport == .sctp || transport == .udpLite }
+
+  /// Both tables of a transport protocol, IPv4's first; nil when there are none. SCTP's are sock_diag's alone.
   static func both(of transport: TransportProtocol) -> [SocketFile]? {
     switch transport {
     case .tcp: files("tcp", "tcp6", transport)
     case .udp: files("udp", "udp6", transport)
     case .udpLite: files("udplite", "udplite6", transport)
+    case .sctp: files("sctp", "sctp6", transport)
     case .raw: files("raw", "raw6", transport)
     case .icmp: [SocketFile(name: "icmp", transport: transport, isV6: false)]
     case .icmpv6: [SocketFile(name: "icmp6", transport: transport, isV6: true)]

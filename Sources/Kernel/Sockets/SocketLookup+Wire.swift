@@ -2,14 +2,15 @@ import Glibc
 import Model
 
 extension SocketDiagnostics {
+  private static let informationAttribute: UInt16 = 2  // INET_DIAG_INFO
   private static let cgroupAttribute: UInt16 = 21  // INET_DIAG_CGROUP_ID
 
-  /// Asks for one socket (struct inet_diag_req_v2 with a whole inet_diag_sockid); nil for a transport whose
-  /// sockets cannot be asked for one by one.
+  /// Asks for one socket (struct inet_diag_req_v2 with a whole inet_diag_sockid), with its tcp_info for its payload;
+  /// nil for a transport whose sockets cannot be asked for one by one.
   ///
   /// The kernel looks up IPv4 addresses among the sockets of both families, so a v6 socket with a v4 peer is found.
   static func request(
-    of transport: TransportProtocol, local: Endpoint, remote: Endpoint
+    of transport: TransportProtocol, local: Endpoint, remote: Endpoint, wantsPayload: Bool = false
   ) -> NetlinkRequest? {
     let isTCP = transport == .tcp
     guard isTCP || transport == .udp || transport == .udpLite else { return nil }
@@ -18,7 +19,9 @@ extension SocketDiagnostics {
     let source = isTCP ? local : remote
     let destination = isTCP ? remote : local
     let isV4 = source.address.isV4
-    var fixed: [UInt8] = [UInt8(isV4 ? AF_INET : AF_INET6), transport.rawValue, 0, 0, 0xff, 0xff, 0xff, 0xff]
+    let extensions: UInt8 = wantsPayload ? 1 << (informationAttribute - 1) : 0
+    var fixed: [UInt8] = [UInt8(isV4 ? AF_INET : AF_INET6), transport.rawValue, extensions, 0]
+    fixed += [0xff, 0xff, 0xff, 0xff]
     fixed.reserveCapacity(56)
     fixed += NetlinkRequest.bytes(ofBigEndian: source.port)
     fixed += NetlinkRequest.bytes(ofBigEndian: destination.port)
@@ -46,10 +49,12 @@ extension SocketDiagnostics {
       return nil
     }
     var cgroup: UInt64?
+    var carried: Usage?
     _ = forEachAttribute(in: payload.extracting(72..<payload.byteCount)) { type, value in
       if type == cgroupAttribute { cgroup = value.load(0) }
+      if type == informationAttribute, transport == .tcp { carried = Self.payload(value) }
     }
-    return SocketLookup.Answer(socket: entry, cookie: cookie, cgroup: cgroup)
+    return SocketLookup.Answer(socket: entry, cookie: cookie, cgroup: cgroup, payload: carried)
   }
 
   /// The socket's cookie: idiag_cookie, the lower half first.

@@ -18,6 +18,9 @@ public struct SocketLookup: ~Copyable {
     /// The identifier of its control group, which is the inode of the group's folder; nil where the kernel does not
     /// say.
     public var cgroup: UInt64?
+    /// The payload that a TCP socket has carried (see `SocketDestroyEvents`; while it lives, received is one byte less);
+    /// nil unless it was asked for, and for what is left of a closed one.
+    public var payload: Usage?
   }
 
   /// Look-ups that were made, since start.
@@ -36,9 +39,10 @@ public struct SocketLookup: ~Copyable {
   /// Never a listener. Nil when there is none, or the kernel has no diagnostics for `transport`. Of several UDP
   /// sockets that share a port (SO_REUSEPORT) it is the one that gets the packets of `remote`.
   public mutating func socket(
-    _ transport: TransportProtocol, local: Endpoint, remote: Endpoint
+    _ transport: TransportProtocol, local: Endpoint, remote: Endpoint, wantsPayload: Bool = false
   ) throws(KernelError) -> Answer? {
-    guard let answer = try ask(transport, local, remote), answer.socket.serves(local, remote) else {
+    guard let answer = try ask(transport, local, remote, wantsPayload), answer.socket.serves(local, remote)
+    else {
       return nil
     }
     return answer
@@ -49,17 +53,18 @@ public struct SocketLookup: ~Copyable {
   /// Of several listeners of one port (SO_REUSEPORT) it is one: which of them accepts is not known before it did.
   public mutating func listener(at local: Endpoint) throws(KernelError) -> Answer? {
     let nobody = Endpoint(address: local.address.isV4 ? .anyV4 : .anyV6, port: 0)
-    guard let answer = try ask(.tcp, local, nobody), answer.socket.state == .listening,
+    guard let answer = try ask(.tcp, local, nobody, false), answer.socket.state == .listening,
       answer.socket.local.port == local.port
     else { return nil }
     return answer
   }
 
   private mutating func ask(
-    _ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint
+    _ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint, _ wantsPayload: Bool
   ) throws(KernelError) -> Answer? {
     guard local.address.isV4 == remote.address.isV4,
-      let request = SocketDiagnostics.request(of: transport, local: local, remote: remote)
+      let request = SocketDiagnostics.request(
+        of: transport, local: local, remote: remote, wantsPayload: wantsPayload)
     else { return nil }
     lookups += 1
     var answer: Answer?

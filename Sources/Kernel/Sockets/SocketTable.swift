@@ -70,9 +70,10 @@ public struct SocketTable: ~Copyable {
 
   /// Replaces `sockets` by those that carry `transports`, of both address families.
   ///
-  /// Known are TCP, UDP, UDP-Lite, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each comes
+  /// Known are TCP, UDP, UDP-Lite, SCTP, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each comes
   /// with its own protocol and port zero, by which a raw ICMP socket is told from a ping socket. Throws when
-  /// a table may not be read, and when none of the tables asked for exists.
+  /// a table may not be read, and when none of the tables asked for exists
+  /// but those of protocols that many kernels lack.
   public mutating func read(
     _ transports: Set<TransportProtocol>, into sockets: inout [SocketEntry]
   ) throws(KernelError) {
@@ -84,14 +85,26 @@ public struct SocketTable: ~Copyable {
       let isRead = isTCPRead && table.transport == .tcp
       latest[table] = isRead ? .netlink : try read(table, into: &sockets)
     }
-    if !tables.isEmpty, latest.values.allSatisfy({ $0 == .unavailable }) {
+    let expected = latest.filter { !$0.key.isOptional }
+    if !expected.isEmpty, expected.values.allSatisfy({ $0 == .unavailable }) {
       throw .failed("reading the sockets listed in \(folder)", .noSuchFileOrDirectory)
     }
+  }
+
+  private var isSCTPLoaded: Bool {
+    do throws(Errno) {
+      _ = try OpenFile("\(folder)/sctp", isFolder: true)
+      return true
+    } catch { return false }
   }
 
   private mutating func read(
     _ table: SocketFile, into sockets: inout [SocketEntry]
   ) throws(KernelError) -> Source {
+    // Asked for sockets of a protocol that is not loaded, the kernel would load it.
+    if table.transport == .sctp {
+      return isSCTPLoaded && dump(table, into: &sockets) ? .netlink : .unavailable
+    }
     if dump(table, into: &sockets) { return .netlink }
     let path = "\(folder)/\(table.name)"
     do throws(Errno) {

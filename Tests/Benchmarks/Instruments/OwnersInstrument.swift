@@ -9,39 +9,29 @@ import Model
 /// The finder is made outside it: the kernel tells of processes only in the host's.
 struct OwnersInstrument: Instrument {
   private final class Parts {
-    var finder: OwnerFinder
-    var lookup: SocketLookup
+    var witness: FlowWitness
     let flows: FlowNews
 
     init() throws {
-      let usesNews = Environment.value("BWMON_NEWS") != "0"
-      finder = try OwnerFinder(usesNews: usesNews, at: .now)
+      let finder = try OwnerFinder(usesNews: Environment.value("BWMON_NEWS") != "0", at: .now)
       if let error = finder.newsError { throw error }
       try NamespaceEntry.enter(Environment.value("BWMON_NETNS") ?? "")
-      lookup = try SocketLookup()
+      witness = FlowWitness(finder, try SocketLookup())
       flows = try FlowNews()
-      _ = PromptThread.prepare()
     }
   }
 
   private struct Answer {
+    var port: UInt16
     var heard: Int64
-    var found: Int64
+    var found: Int64 = 0
     var pid: Int32?
     var command: String?
-    var hadInode: Bool
-  }
-
-  /// A socket that the short search did not find.
-  private struct Pending {
-    var flow: FlowTuple
-    var socket: SocketEntry
-    // Where its answer stands among those of its port.
-    var index: Int
   }
 
   private let parts: Parts
-  private var pending: [Pending] = []
+  /// What was said of each flow; the flow's identifier is its place.
+  private var answers: [Answer] = []
   private let clients: [String]
   private let port: UInt16
 
@@ -53,84 +43,64 @@ struct OwnersInstrument: Instrument {
 
   mutating func measure() throws -> [(name: String, value: Double)] {
     let run = try ClientRun(clients)
-    var answers: [UInt16: [Answer]] = [:]
+    answers = []
     var isRunning = true
-    var hasMore = false
-    let cpu = try Cost.of {
+    var thread = PromptThread()
+    let cpu = Cost.of {
       while isRunning {
         var waits = [
           pollfd(fd: parts.flows.descriptor, events: Int16(POLLIN), revents: 0),
           pollfd(fd: run.output, events: Int16(POLLIN), revents: 0),
-          pollfd(fd: parts.finder.eventDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: parts.witness.newsDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
+        let now = ContinuousClock.now
+        let pause = parts.witness.due(at: now).map { max(0, ($0 - now).inSeconds * 1000).rounded(.up) }
         // In bounds: the array and its count.
-        _ = unsafe poll(&waits, 3, hasMore || !pending.isEmpty ? 0 : 1_000)
-        while let flow = parts.flows.next() { try answer(flow, &answers) }
-        if hasMore || waits[2].revents != 0 {
-          hasMore = parts.finder.handleProcessEvents(limit: 1)
-        } else if let next = pending.popLast() {
-          searchAll(next, &answers)
+        _ = unsafe poll(&waits, 3, CInt(pause ?? 1_000))
+        thread.yield(at: .now)
+        while let flow = parts.flows.next() { see(flow) }
+        parts.witness.idle(at: .now) {
+          note($0, $1)
+        } isUrgent: { [flows = parts.flows] in
+          flows.hasNext
         }
         if waits[1].revents != 0 { isRunning = run.read() }
       }
     }
-    return figures(run.reports, answers, cpu)
+    return figures(run.reports, cpu)
   }
 
-  private func searchAll(_ pending: Pending, _ answers: inout [UInt16: [Answer]]) {
-    let parts = parts
-    let owner = parts.finder.owner(ofInode: pending.socket.inode, uid: pending.socket.uid, at: .now) {
-      guard !parts.flows.hasNext else { return false }
-      let again = try? parts.lookup.socket(
-        .tcp, local: pending.flow.source, remote: pending.flow.destination)
-      return again?.socket.inode == pending.socket.inode
-    }?.owner
-    guard let owner else { return }
-    let port = pending.flow.source.port
-    answers[port]?[pending.index].pid = owner.pid
-    answers[port]?[pending.index].found = Self.now()
-    answers[port]?[pending.index].command = parts.finder.description(of: owner)?.commandLine
+  private mutating func see(_ tuple: FlowTuple) {
+    guard tuple.destination.port == port else { return }
+    let reply = FlowTuple(source: tuple.destination, destination: tuple.source, transport: tuple.transport)
+    let flow = Flow(
+      id: UInt32(answers.count), original: tuple, reply: reply, counters: FlowCounters())
+    answers.append(Answer(port: tuple.source.port, heard: Self.now()))
+    parts.witness.see(flow, at: .now) { note($0, $1) }
   }
 
-  private mutating func answer(_ flow: FlowTuple, _ answers: inout [UInt16: [Answer]]) throws {
-    guard flow.destination.port == port else { return }
-    let heard = Self.now()
-    parts.finder.glimpse()
-    let found = try parts.lookup.socket(.tcp, local: flow.source, remote: flow.destination)
-    let owner = found.flatMap {
-      parts.finder.owner(ofInode: $0.socket.inode, uid: $0.socket.uid)?.owner
-    }
-    let time = Self.now()
-    if owner == nil, let found, found.socket.inode != 0 {
-      let index = answers[flow.source.port]?.count ?? 0
-      pending.append(Pending(flow: flow, socket: found.socket, index: index))
-    }
-    let answer = Answer(
-      heard: heard, found: time, pid: owner?.pid,
-      command: owner.flatMap { parts.finder.description(of: $0)?.commandLine },
-      hadInode: found.map { $0.socket.inode != 0 } ?? false)
-    answers[flow.source.port, default: []].append(answer)
+  private mutating func note(_ sighting: Sighting, _ description: ProcessDescription?) {
+    guard sighting.isClient else { return }
+    let place = Int(sighting.flow.id)
+    answers[place].found = Self.now()
+    answers[place].pid = sighting.process.pid
+    answers[place].command = description?.commandLine
   }
 
-  private func figures(
-    _ reports: [ClientRun.Report], _ answers: [UInt16: [Answer]], _ cpu: Cost
-  ) -> [(name: String, value: Double)] {
+  private func figures(_ reports: [ClientRun.Report], _ cpu: Cost) -> [(name: String, value: Double)] {
+    let answers = Dictionary(grouping: answers, by: \.port)
     var fromEvent: [Double] = []
     var fromConnect: [Double] = []
     var wrong = 0
     var nameless = 0
     var unheard = 0
-    var closed = 0
     for report in reports {
       // The kernel gives a port again after a while.
       guard let answer = answers[report.port]?.first(where: { $0.heard >= report.connected }) else {
         unheard += 1
         continue
       }
-      guard let pid = answer.pid else {
-        if !answer.hadInode { closed += 1 }
-        continue
-      }
+      guard let pid = answer.pid else { continue }
       if pid != report.pid { wrong += 1 }
       if answer.command?.contains("owners") != true { nameless += 1 }
       fromEvent.append(Double(answer.found - answer.heard) / 1e3)
@@ -140,11 +110,9 @@ struct OwnersInstrument: Instrument {
     return [
       ("trials", Double(reports.count)), ("named", Double(fromEvent.count) / trials * 100),
       ("wrong", Double(wrong)), ("nameless", Double(nameless)), ("unheard", Double(unheard)),
-      ("closed", Double(closed)),
       ("median", Self.quantile(fromEvent, 0.5)), ("p99", Self.quantile(fromEvent, 0.99)),
       ("connect_median", Self.quantile(fromConnect, 0.5)), ("connect_p99", Self.quantile(fromConnect, 0.99)),
-      ("cpu", cpu.cpu / trials * 1e3), ("looks", Double(parts.finder.looks)),
-      ("cut", Double(parts.finder.counters.cutShort)), ("lost", Double(parts.finder.counters.lostNews)),
+      ("cpu", cpu.cpu / trials * 1e3),
     ]
   }
 

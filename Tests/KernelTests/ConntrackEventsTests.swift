@@ -1,0 +1,117 @@
+import Glibc
+import Model
+import Testing
+
+@testable import Kernel
+
+/// The running kernel's news of its connection table, in a namespace of the test's own, to a reader with little room.
+@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+struct ConntrackEventsTests {
+  private static let flows: UInt16 = 5_000
+
+  /// Runs `body` in a namespace that tracks and counts connections.
+  private static func inside(_ body: () throws -> Void) throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      try body()
+    }
+  }
+
+  private static func run(_ arguments: [String]) throws { try OwnersChild(arguments).wait() }
+
+  /// Makes a flow of one datagram to each of the first `count` ports, which are closed.
+  private static func makeFlows(_ count: UInt16 = flows) throws {
+    let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+    for port in 1...count { try socket.send(100, to: port) }
+  }
+
+  /// Waits for what must come; a failing test waits half a minute.
+  private static func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+    for _ in 0..<30_000 {
+      if try condition() { return true }
+      usleep(1_000)
+    }
+    return false
+  }
+
+  @Test func `reliable delivery loses no end, however little fits`() throws {
+    try Self.inside {
+      // With 4 KiB the kernel takes a quarter of a minute.
+      var events = try ConntrackEvents(receiveBuffer: 16_384)
+      let isReliable = events.isReliable
+      #expect(isReliable)
+      try Self.makeFlows()
+      // Not read until all have ended.
+      try Self.run(["conntrack", "-F"])
+      var ended: Set<UInt16> = []
+      var bytes: Set<UInt64> = []
+      let isWhole = try Self.eventually {
+        let receipt = try events.receive(limit: 10_000) { event in
+          guard case .destroyed(let flow) = event, flow.original.transport == .udp else { return }
+          ended.insert(flow.original.destination.port)
+          bytes.insert(flow.counters.originalBytes)
+        }
+        #expect(!receipt.hasLost)
+        return ended.count == Int(Self.flows)
+      }
+      #expect(isWhole, "\(ended.count) of \(Self.flows)")
+      #expect(bytes == [128])
+    }
+  }
+
+  @Test func `without it a loss is told`() throws {
+    try Self.inside {
+      var events = try ConntrackEvents(receiveBuffer: 4_096)
+      events.setReliable(false)
+      try Self.makeFlows()
+      try Self.run(["conntrack", "-F"])
+      var ended = 0
+      var hasLost = false
+      var isDrained = false
+      while !isDrained {
+        let receipt = try events.receive(limit: 100) { if case .destroyed = $0 { ended += 1 } }
+        hasLost = hasLost || receipt.hasLost
+        isDrained = receipt.isDrained
+      }
+      #expect(hasLost && ended < Int(Self.flows))
+    }
+  }
+
+  @Test func `a stalled reader keeps entries in the table until it gives reliability up`() throws {
+    try Self.inside {
+      var events = try ConntrackEvents(receiveBuffer: 4_096)
+      var watchdog = ReliabilityWatchdog()
+      let before = watchdog.isReliable(fill: events.fill, at: .now)
+      try Self.makeFlows(500)
+      try Self.run(["conntrack", "-F"])
+      #expect((ConntrackSettings.count() ?? 0) > 400)
+      let after = watchdog.isReliable(fill: events.fill, at: .now)
+      #expect(before && !after)
+      events.setReliable(false)
+      #expect(Self.eventually { ConntrackSettings.count() == 0 })
+    }
+  }
+
+  @Test func `a listener without room counts what it lost, and has all that lives and its bytes`() throws {
+    try Self.inside {
+      let table = try LiveFlowTable(listener: FlowListener(receiveBuffer: 4_096))
+      var snapshot = FlowSnapshot()
+      try table.read(into: &snapshot, at: .now)
+      // Fewer than make every reading a dump.
+      let count = UInt16(FlowRoster.queryLimit - 100)
+      try Self.makeFlows(count)
+      let isTold = try Self.eventually {
+        try table.read(into: &snapshot, at: .now)
+        return table.condition.missedEvents > 0
+      }
+      #expect(isTold)
+      for _ in 0..<2 {
+        try table.read(into: &snapshot, at: .now)
+        let ours = snapshot.flows.prefix(snapshot.livingCount).filter { $0.original.transport == .udp }
+        #expect(Set(ours.map(\.original.destination.port)) == Set(1...count))
+        #expect(ours.allSatisfy { $0.counters.originalBytes == 128 })
+      }
+    }
+  }
+}
