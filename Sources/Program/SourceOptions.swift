@@ -1,6 +1,5 @@
 import ArgumentParser
 import Kernel
-import Model
 
 /// The flags of programs that read the connection table.
 public struct SourceOptions: ParsableArguments {
@@ -18,13 +17,6 @@ public struct SourceOptions: ParsableArguments {
   /// Whether to leave them on.
   @Flag(help: "With --enable-tracking: leave both on at the end.")
   public var keepTracking = false
-
-  /// Which bytes are counted.
-  @Option(
-    help: ArgumentHelp(
-      "Which bytes to count: l3, those of IP packets with their headers, or payload, without (exact for UDP, within 1 % for TCP in bulk)."
-    ))
-  public var layer: Layer = .l3
 
   /// Whether to look into other network namespaces; absent for where that is allowed.
   @Flag(
@@ -62,4 +54,3 @@ public struct SourceOptions: ParsableArguments {
 }
 
 extension FlowSource: ExpressibleByArgument {}
-extension Layer: ExpressibleByArgument {}

@@ -25,7 +25,7 @@ import Testing
     let text = try await run([Program.path(program), "--help"])
     var flags = [
       "--interval", "--count", "--format", "--source", "--enable-tracking", "--keep-tracking", "--version",
-      "--help", "--namespaces/--no-namespaces", "--layer", "--doctor",
+      "--help", "--namespaces/--no-namespaces", "--doctor",
     ]
     flags +=
       program == "runmonitor"

@@ -15,6 +15,8 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    /// How many ended processes of one command line these are.
+    var processes: Int?
     var match: String?
     var shared: Bool?
     var netns: UInt64?
@@ -103,6 +105,9 @@ struct Report: Sendable, Decodable {
       HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
     }
   }
+
+  /// The row of ended processes whose command line holds `words`.
+  func ended(_ words: String) -> Row? { rows.first { $0.processes != nil && $0.name.contains(words) } }
 
   /// The row with this name, of an application or a remainder.
   func row(named name: String) -> Row? { rows.first { $0.name == name } }
