@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 PROGRAMS := runmonitor runpipe runaggregator
 RELEASE := .build-release
 FUZZ := .build-fuzz
-FUZZ_TARGETS := conntrack sockets connector proc lines
+FUZZ_TARGETS := conntrack sockets interfaces connector proc lines
 RUNS ?= 100000
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 

@@ -4,6 +4,8 @@ enum Target: String, CaseIterable {
   case conntrack
   /// Datagrams of sock_diag, questions' answers and news.
   case sockets
+  /// Datagrams of rtnetlink about interfaces, and of sock_diag about packet sockets.
+  case interfaces
   /// Datagrams of the proc connector.
   case connector
   /// Files and links of /proc.
@@ -16,6 +18,7 @@ enum Target: String, CaseIterable {
     switch self {
     case .conntrack: try Self.conntrack(input)
     case .sockets: try Self.sockets(input)
+    case .interfaces: try Self.interfaces(input)
     case .connector: try Self.connector(input)
     case .proc: try Self.proc(input)
     case .lines: try Self.lines(input)
