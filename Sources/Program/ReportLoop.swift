@@ -6,6 +6,7 @@ public struct ReportLoop: ~Copyable {
   private let ticker: Ticker
   private let count: Int?
   private let startsAtOnce: Bool
+  private let endsWithReport: Bool
 
   /// Why a loop ended.
   public enum Ending: Sendable, Hashable {
@@ -20,18 +21,19 @@ public struct ReportLoop: ~Copyable {
   }
 
   /// Makes a loop that ends after `count` reports, or never. With `startsAtOnce` the first report comes before
-  /// the first interval has passed. Make it before anything that must be undone: from here on a signal only
-  /// ends the loop.
-  public init(period: Duration, count: Int?, startsAtOnce: Bool) throws(KernelError) {
+  /// the first interval has passed; without `endsWithReport` a signal ends it without another. Make it before
+  /// anything that must be undone: from here on a signal only ends the loop.
+  public init(period: Duration, count: Int?, startsAtOnce: Bool, endsWithReport: Bool = true)
+    throws(KernelError)
+  {
     ticker = try Ticker(interval: period)
     self.count = count
     self.startsAtOnce = startsAtOnce
+    self.endsWithReport = endsWithReport
   }
 
   /// How many readings in a row may fail before the program gives up.
   private static let patience = 10
-  /// How long a slow reader is waited for when a signal ends the program.
-  private static let farewell = Duration.seconds(1)
 
   /// Runs until the count is reached, a signal ends it or nobody reads the output any more; returns which.
   ///
@@ -50,9 +52,10 @@ public struct ReportLoop: ~Copyable {
       outcome = try screen.show(first)
       reports += 1
     }
-    func attempt() throws(KernelError) {
+    func attempt(isLast: Bool = false) throws(KernelError) {
       do throws(KernelError) {
-        outcome = try screen.show(try measure(.now))
+        let events = try measure(.now)
+        if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
         reports += 1
         failures = 0
       } catch {
@@ -68,8 +71,7 @@ public struct ReportLoop: ~Copyable {
       case .signal(.hangup): reload()
       case .signal(.resize): continue
       case .signal(let signal):
-        try attempt()
-        if outcome == .waiting { try screen.finish(within: Self.farewell) }
+        if endsWithReport { try attempt(isLast: true) }
         return signal == .interrupt ? .interrupted : .terminated
       case .tick: try attempt()
       }

@@ -34,8 +34,13 @@ public struct Screen {
   /// Writes what the reader takes now of what waits.
   public mutating func flush() throws(KernelError) -> StandardOutput.Outcome { try output.flush() }
 
-  /// Waits at most `limit` for a slow reader.
-  mutating func finish(within limit: Duration) throws(KernelError) { try output.finish(within: limit) }
+  /// How long a slow reader is waited for when a signal ends the program.
+  private static let farewell = Duration.seconds(1)
+
+  /// Writes `events` as the last ones, and waits a second at most for a slow reader.
+  public mutating func showLast(_ events: [Event]) throws(KernelError) {
+    if try show(events) == .waiting { try output.finish(within: Self.farewell) }
+  }
 
   private mutating func text(of event: Event) -> String {
     var event = event

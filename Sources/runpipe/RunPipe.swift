@@ -54,7 +54,8 @@ import Program
       toKeep: pipe.clients ? [.forwarding, .naming] : .forwarding, anySocket: true)
     privilege.drop(diagnostics)
     do {
-      let loop = try ReportLoop(period: report.period, count: report.reports, startsAtOnce: false)
+      let loop = try ReportLoop(
+        period: report.period, count: report.reports, startsAtOnce: false, endsWithReport: false)
       let meter = try open(try ActivatedListeners.take(), diagnostics)
       privilege.fence(diagnostics)
       try forward(meter, loop, diagnostics)
@@ -92,8 +93,11 @@ extension RunPipe {
     }
     let cut = ending == .terminated ? try drain(meter, &screen) : 0
     meter.stop()
-    _ = meter.readings(until: .now)
-    if ending != .outputClosed { _ = try screen.show([.usage(meter.report(at: WallClock.now()))]) }
+    // After a signal the one last report has what was delivered until everything was cut.
+    if ending == .interrupted || ending == .terminated {
+      _ = meter.readings(until: .now)
+      try screen.showLast([.usage(meter.report(at: WallClock.now()))])
+    }
     guard cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
   }

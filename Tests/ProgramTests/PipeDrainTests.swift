@@ -88,6 +88,29 @@ struct PipeDrainTests {
     #expect(program.errors.text == "")
   }
 
+  @Test func `as many reports as were wanted, and none more`() async throws {
+    let lab = try Laboratory.topology
+    let text = try await lab.a.run([
+      Program.path("runpipe"), "8080", "127.0.0.1", "9000", "--format", "json", "--interval", "0.05",
+      "--count", "2",
+    ])
+    #expect(text.split(separator: "\n").count == 2)
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `a signal makes one last report`(signal: Int32) async throws {
+    let lab = try Laboratory.topology
+    // No report comes before the signal.
+    let program = try lab.a.start([
+      Program.path("runpipe"), "8080", "127.0.0.1", "9000", "--format", "json", "--interval", "3600",
+    ])
+    _ = try await eventually("a listener") {
+      try await lab.a.run("ss -ltnH").contains(":8080") ? true : nil
+    }
+    #expect(try await program.stop(signal) == .exited(0))
+    #expect(program.output.lines.count == 1)
+  }
+
   @Test func `the plain line is the predecessor's`() async throws {
     let lab = try Laboratory.topology
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
