@@ -133,6 +133,42 @@ import Testing
       clients.reduce(Usage.zero) { $0 + $1.total } == rows.first { $0.name == configurations[0].name }?.total)
   }
 
+  @Test func `a lower limit holds at once for what is open`() async throws {
+    let target = try TCPListener(on: Self.loopback(0))
+    let ended = Counter()
+    try WorkerThread.start("source") {
+      defer { ended.value.store(1, ordering: .relaxed) }
+      guard let poller = try? Poller(), (try? poller.add(target, token: 1)) != nil else { return }
+      var events = PollEvents(capacity: 1)
+      poller.wait(into: &events, timeout: .seconds(5))
+      guard let accepted = try? target.accept(), let stream = try? Stream(accepted.intoSocket()) else {
+        return
+      }
+      while stream.send(Self.message) {}
+    }
+    var pipe = Configuration(
+      port: try TCPListener(on: Self.loopback(0)).local.port, host: "127.0.0.1",
+      remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+    // A grant under it is the largest there is, 64 MiB.
+    pipe.sentLimit = .bytesPerSecond(1e12)
+    let meter = try PipeMeter([pipe], threads: 1) { _ in }
+    let client = try Stream(try TCPSocket(connectingTo: Self.loopback(pipe.port)))
+    #expect(client.receive(8 << 20) == 8 << 20)
+    pipe.sentLimit = .bytesPerSecond(1000)
+    try meter.reload([pipe])
+    // What was under way when the limit changed.
+    try await Task.sleep(for: .milliseconds(50))
+    _ = meter.readings(until: .now)
+    let end = ContinuousClock.now + .milliseconds(500)
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while ContinuousClock.now < end { _ = client.socket.receive(into: &buffer, atMost: buffer.count) }
+    let sent = meter.readings(until: .now).readings.reduce(0) { $0 + $1.usage.sent }
+    // Beyond the limit only what a pipe or the buffer held.
+    #expect(sent < 2 << 20)
+    meter.stop()
+    while ended.value.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+  }
+
   @Test func `two pipes in one place, or a port that is taken, change nothing`() throws {
     let target = try TCPListener(on: Self.loopback(0))
     let taken = try TCPListener(on: Self.loopback(0))

@@ -97,6 +97,24 @@ import Testing
     #expect(shaper.waiting == 0)
   }
 
+  @Test func `what was granted under another limit is void`() {
+    var shaper = Shaper(rate: 1e12)
+    // One that its worker has, one that it has not yet fetched.
+    for worker in 0..<2 { shaper.request(.init(worker: worker, token: 0), at: start) }
+    let now = start + .milliseconds(75)
+    let first = shaper.grants(for: 0, at: now)
+    #expect(first.map(\.epoch) == [shaper.epoch])
+    shaper.setRate(1e12, at: now)
+    #expect(first.map(\.epoch) == [shaper.epoch])
+    shaper.setRate(10_240, at: now)
+    #expect(first.allSatisfy { $0.epoch != shaper.epoch })
+    #expect(shaper.grants(for: 1, at: now).allSatisfy { $0.epoch != shaper.epoch })
+    shaper.request(.init(worker: 1, token: 1), at: now)
+    let later = shaper.grants(for: 1, at: now + .milliseconds(75))
+    #expect(later.map(\.epoch) == [shaper.epoch])
+    #expect(later.allSatisfy { $0.bytes <= 768 })
+  }
+
   @Test func `what was not used can be used by others`() {
     var shaper = Shaper(rate: 100_000)
     shaper.request(.init(worker: 0, token: 1), at: start)

@@ -22,6 +22,8 @@ struct Shaper: Sendable {
     var bytes: Int
     /// What the owner brings with its next request.
     var turn: Double
+    /// Under which limit: void under another.
+    var epoch: UInt64
   }
 
   private struct Waiting: Sendable, Comparable {
@@ -45,6 +47,8 @@ struct Shaper: Sendable {
 
   /// Bytes per second; nil for no limit.
   private(set) var rate: Double?
+  /// Counts the limits: what was granted in another epoch is void.
+  private(set) var epoch: UInt64 = 0
 
   private var tokens = 0.0
   private var last: ContinuousClock.Instant?
@@ -83,8 +87,10 @@ struct Shaper: Sendable {
     tokens = min(tokens + Double(bytes), capacity(rate))
   }
 
-  /// Takes another limit, which holds from `now` on.
+  /// Takes another limit, which holds from `now` on, also for what was granted before.
   mutating func setRate(_ rate: Double?, at now: ContinuousClock.Instant) {
+    guard rate != self.rate else { return }
+    epoch += 1
     refill(at: now)
     self.rate = rate
     tokens = rate.map { min(tokens, capacity($0)) } ?? 0
@@ -108,7 +114,7 @@ struct Shaper: Sendable {
       turn = next.turn
       while granted.count <= next.ticket.worker { granted.append([]) }
       granted[next.ticket.worker].append(
-        Grant(ticket: next.ticket, bytes: bytes, turn: next.turn + Double(bytes)))
+        Grant(ticket: next.ticket, bytes: bytes, turn: next.turn + Double(bytes), epoch: epoch))
     }
   }
 

@@ -22,8 +22,9 @@ final class HalfConnection {
   /// What a copy could not deliver, and how much of that was delivered since.
   var leftover: [UInt8] = []
   var leftoverStart = 0
-  /// What it may still move under a limit.
+  /// What it may still move under a limit, and under which.
   var grant = 0
+  var grantEpoch: UInt64 = 0
   /// What its last grant said about the next.
   var turn = 0.0
   /// How often the source spoke while it was held up, and whether the poller was told not to listen.

@@ -9,6 +9,7 @@ final class Lane: Sendable {
   private let shaper: Mutex<Shaper>
   // Read before each transfer, so that only limited pipes pay for the lock.
   private let limited: Atomic<Bool>
+  private let currentEpoch = Atomic<UInt64>(0)
 
   init(_ direction: Direction, limit: Rate?) {
     self.direction = direction
@@ -19,9 +20,16 @@ final class Lane: Sendable {
   /// Whether grants are needed.
   var isLimited: Bool { limited.load(ordering: .relaxed) }
 
+  /// The epoch of the limit: a grant of another is void.
+  var epoch: UInt64 { currentEpoch.load(ordering: .relaxed) }
+
   /// Takes another limit, at once for all connections.
   func setLimit(_ limit: Rate?, at now: ContinuousClock.Instant) {
-    shaper.withLock { $0.setRate(limit?.bytesPerSecond, at: now) }
+    let epoch = shaper.withLock { shaper in
+      shaper.setRate(limit?.bytesPerSecond, at: now)
+      return shaper.epoch
+    }
+    currentEpoch.store(epoch, ordering: .relaxed)
     limited.store(limit != nil, ordering: .relaxed)
   }
 

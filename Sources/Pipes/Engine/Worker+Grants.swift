@@ -4,6 +4,7 @@ extension Worker {
   /// How much may be taken now; nil when it has to wait for a grant.
   func allowance(_ half: HalfConnection, _ connection: Connection) -> Int? {
     guard half.lane.isLimited else { return .max }
+    if half.grantEpoch != half.lane.epoch { half.grant = 0 }
     if half.grant > 0 { return half.grant }
     if !half.waitsForGrant {
       half.waitsForGrant = true
@@ -38,6 +39,7 @@ extension Worker {
     let half = lane.direction == .received ? received : sent
     half.waitsForGrant = false
     half.grant = grant.bytes
+    half.grantEpoch = grant.epoch
     half.turn = grant.turn
     move(connection)
   }
