@@ -115,6 +115,30 @@ import Testing
     #expect(later.allSatisfy { $0.bytes <= 768 })
   }
 
+  @Test(arguments: [1.0, 2048, 1e9])
+  func `those that have gone keep nobody waiting`(rate: Double) {
+    var shaper = Shaper(rate: rate)
+    let gone = (0..<1500).map { Shaper.Ticket(worker: $0 % 2, token: UInt64($0)) }
+    for ticket in gone { shaper.request(ticket, at: start) }
+    let live = Shaper.Ticket(worker: 0, token: 9999)
+    shaper.request(live, at: start)
+    #expect(gone.count { shaper.cancel($0) } == gone.count)
+    #expect(shaper.waiting == 1)
+    #expect(gone.count { shaper.cancel($0) } == 0)
+    #expect(shaper.grants(for: 0, at: start + .seconds(1)).map(\.ticket) == [live])
+    #expect(shaper.grants(for: 1, at: start + .seconds(1)).isEmpty)
+    #expect([live].count { shaper.cancel($0) } == 0)
+    // A place in the middle, and the ticket once more.
+    let three = (0..<3).map { Shaper.Ticket(worker: 0, token: $0) }
+    for ticket in three { shaper.request(ticket, at: start + .seconds(1)) }
+    #expect(three[1...1].count { shaper.cancel($0) } == 1)
+    var order: [UInt64] = []
+    for second in 2..<6 {
+      order += shaper.grants(for: 0, at: start + .seconds(second)).map(\.ticket.token)
+    }
+    #expect(order == [0, 2])
+  }
+
   @Test func `what was not used can be used by others`() {
     var shaper = Shaper(rate: 100_000)
     shaper.request(.init(worker: 0, token: 1), at: start)

@@ -17,6 +17,12 @@ struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
     }
   }
 
+  /// Removes all but those that `isKept` names.
+  mutating func keep(where isKept: (Element) -> Bool) {
+    // What is sorted is a heap.
+    heap = heap.filter(isKept).sorted()
+  }
+
   /// Takes the least; nil when there is none.
   mutating func popFirst() -> Element? {
     guard let first = heap.first, let last = heap.popLast() else { return nil }

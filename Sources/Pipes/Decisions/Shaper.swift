@@ -52,7 +52,9 @@ struct Shaper: Sendable {
 
   private var tokens = 0.0
   private var last: ContinuousClock.Instant?
+  // Also has tickets that were taken back; `tickets` has not.
   private var queue = PriorityQueue<Waiting>()
+  private var tickets: Set<Ticket> = []
   private var arrivals: UInt64 = 0
   // The turn that was served last: who comes new or was silent starts there.
   private var turn = 0.0
@@ -63,13 +65,23 @@ struct Shaper: Sendable {
   init(rate: Double?) { self.rate = rate }
 
   /// How many wait.
-  var waiting: Int { queue.count }
+  var waiting: Int { tickets.count }
 
   /// Puts `ticket` into the queue, with the turn that came with its last grant.
   mutating func request(_ ticket: Ticket, turn: Double = 0, at now: ContinuousClock.Instant) {
-    if queue.count == 0 { refill(at: now) }
+    if tickets.isEmpty { refill(at: now) }
     arrivals += 1
+    tickets.insert(ticket)
     queue.insert(Waiting(turn: max(turn, self.turn), arrival: arrivals, ticket: ticket))
+  }
+
+  /// Takes back the ticket of one that has gone, so that those behind it do not wait for its turn. Returns whether it
+  /// stood in the queue: else its grant has been handed out.
+  mutating func cancel(_ ticket: Ticket) -> Bool {
+    guard tickets.remove(ticket) != nil else { return false }
+    // Each is looked at once or twice in all, and most that are left wait.
+    if queue.count > 2 * tickets.count + 16 { queue.keep { tickets.contains($0.ticket) } }
+    return true
   }
 
   /// Hands out what has flowed into the bucket until `now`, and returns what is for `worker`.
@@ -106,11 +118,16 @@ struct Shaper: Sendable {
     // The same for all of this turn, however many are left in it.
     let bytes = rate.map(grantSize) ?? Self.largestGrant
     while let next = queue.first {
+      guard tickets.contains(next.ticket) else {
+        _ = queue.popFirst()
+        continue
+      }
       if rate != nil {
         guard tokens >= Double(bytes) else { break }
         tokens -= Double(bytes)
       }
       _ = queue.popFirst()
+      tickets.remove(next.ticket)
       turn = next.turn
       while granted.count <= next.ticket.worker { granted.append([]) }
       granted[next.ticket.worker].append(

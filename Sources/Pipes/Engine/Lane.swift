@@ -38,6 +38,9 @@ final class Lane: Sendable {
     shaper.withLock { $0.request(ticket, turn: turn, at: now) }
   }
 
+  /// Takes a half connection out of the queue; false when its grant has been handed out.
+  func cancel(_ ticket: Shaper.Ticket) -> Bool { shaper.withLock { $0.cancel(ticket) } }
+
   /// The grants that are due to `worker`.
   func grants(for worker: Int, at now: ContinuousClock.Instant) -> [Shaper.Grant] {
     shaper.withLock { $0.grants(for: worker, at: now) }

@@ -135,6 +135,7 @@ extension Worker {
       for half in [received, sent] {
         if let pipe = half.pipe { pool.giveBack(pipe, isEmpty: half.relay.pending == 0) }
         half.pipe = nil
+        leaveQueue(half, connection)
         half.lane.giveBack(half.grant)
       }
     }

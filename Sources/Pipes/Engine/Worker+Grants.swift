@@ -8,13 +8,27 @@ extension Worker {
     if half.grant > 0 { return half.grant }
     if !half.waitsForGrant {
       half.waitsForGrant = true
-      var ticket = connection.token
-      ticket.kind = half.lane.direction == .received ? .client : .attempt(0)
-      half.lane.request(Shaper.Ticket(worker: index, token: ticket.raw), turn: half.turn, at: now)
+      half.lane.request(ticket(of: half, connection), turn: half.turn, at: now)
       shaped[ObjectIdentifier(half.lane), default: Waiting(lane: half.lane)].count += 1
       if nextGrants == nil { nextGrants = now + Shaper.tick }
     }
     return nil
+  }
+
+  /// Gives up the place in the queue of a half connection that has gone.
+  func leaveQueue(_ half: HalfConnection, _ connection: Connection) {
+    guard half.waitsForGrant, half.lane.cancel(ticket(of: half, connection)) else { return }
+    tookFromQueue(1, ObjectIdentifier(half.lane))
+  }
+
+  private func ticket(of half: HalfConnection, _ connection: Connection) -> Shaper.Ticket {
+    let kind = half.lane.direction == .received ? Token.Kind.client : .attempt(0)
+    return Shaper.Ticket(worker: index, token: connection.token.with(kind).raw)
+  }
+
+  private func tookFromQueue(_ count: Int, _ lane: ObjectIdentifier) {
+    shaped[lane]?.count -= count
+    if shaped[lane]?.count == 0 { shaped[lane] = nil }
   }
 
   /// Gives each lane's connections what they may move now.
@@ -23,8 +37,7 @@ extension Worker {
     nextGrants = nil
     for (id, waiting) in shaped {
       let grants = waiting.lane.grants(for: index, at: now)
-      shaped[id]?.count -= grants.count
-      if shaped[id]?.count == 0 { shaped[id] = nil }
+      tookFromQueue(grants.count, id)
       for grant in grants { use(grant, of: waiting.lane) }
     }
     // A late tick is followed by one in time: the bucket has kept what flowed meanwhile.
