@@ -91,8 +91,7 @@ public final class PipeMeter: Meter {
     for row in rows {
       let client = Client(pipe: pipe.id, key: row.key)
       latest[client] = row.usage
-      // A name may come later than the bytes; none is less than before.
-      let moved = interval == nil ? .zero : row.usage - lastClients[client, default: .zero]
+      let moved = interval == nil ? .zero : row.usage.growth(since: lastClients[client, default: .zero])
       report.rows.append(
         UsageRow(name: row.name, subject: row.subject(pipe.name), total: row.usage, moved: moved))
     }
@@ -102,6 +101,13 @@ public final class PipeMeter: Meter {
       report.rows.append(
         UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
     }
+  }
+}
+
+extension Usage {
+  /// What came since `earlier`. A name may come later than the bytes; a row with less has lost its past to others.
+  fileprivate func growth(since earlier: Usage) -> Usage {
+    received >= earlier.received && sent >= earlier.sent ? self - earlier : self
   }
 }
 

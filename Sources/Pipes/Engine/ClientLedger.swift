@@ -12,8 +12,7 @@ final class ClientLedger: Sendable {
     /// Whether more may come.
     var isOpen: Bool { !isClosed.load(ordering: .acquiring) }
 
-    /// Says that nothing more comes.
-    func close() { isClosed.store(true, ordering: .releasing) }
+    fileprivate func close() { isClosed.store(true, ordering: .releasing) }
   }
 
   /// Who a row is for.
@@ -44,12 +43,36 @@ final class ClientLedger: Sendable {
     var connections: Int
   }
 
+  fileprivate struct Entry {
+    // Those that have closed are among them until they are settled.
+    var accounts: [Account] = []
+    var settled = Usage.zero
+
+    var usage: Usage { accounts.reduce(settled) { $0 + $1.tally.usage } }
+
+    mutating func settle() {
+      accounts.removeAll { account in
+        // This is read before the bytes: a closed connection moves nothing more.
+        if account.isOpen { return false }
+        settled += account.tally.usage
+        return true
+      }
+      // Its room too.
+      if accounts.isEmpty { accounts = [] }
+    }
+  }
+
   fileprivate struct State {
-    var accounts: [Key: [Account]] = [:]
-    var settled: [Key: Usage] = [:]
-    var unnamed: [Unnamed] = []
-    var evicted = Usage.zero
+    var entries: [Key: Entry] = [:]
+    // What had no row, or has none any more.
+    var evicted = Entry()
     var evictions: UInt64 = 0
+    var unnamed: [Unnamed] = []
+    // Connections in entries, and how many have closed since they were settled.
+    var counted = 0
+    var closed = 0
+    // Entries without connections.
+    var idle = 0
   }
 
   private let limit: Int
@@ -65,10 +88,20 @@ final class ClientLedger: Sendable {
       if let destination, state.unnamed.count < limit {
         state.unnamed.append(Unnamed(source: source, destination: destination, account: account))
       } else {
-        state.accounts[.address(source.address), default: []].append(account)
+        state.add(account, .address(source.address), limit)
       }
     }
     return account
+  }
+
+  /// Says that nothing more comes of a connection. What has closed is folded now and then, so that memory is bounded
+  /// by `limit` and what is open, whether or not somebody asks for rows.
+  func close(_ account: Account) {
+    account.close()
+    state.withLock { state in
+      state.closed += 1
+      if state.closed > max(limit / 8, state.counted / 2) { state.settle() }
+    }
   }
 
   /// The connections without a process, each handed out once: put them back with `name`.
@@ -81,49 +114,56 @@ final class ClientLedger: Sendable {
 
   /// Counts a connection for `key` from now on, with what it moved before.
   func name(_ unnamed: Unnamed, _ key: Key) {
-    state.withLock { $0.accounts[key, default: []].append(unnamed.account) }
+    state.withLock { $0.add(unnamed.account, key, limit) }
   }
 
-  /// All rows, what had no room, and how many that were. Closed connections are folded into their row, and beyond
-  /// the limit the rows without open connections into one.
+  /// All rows, at most `limit`; what had no room, and how many that were.
+  ///
+  /// Closed connections are folded into their row. At the limit those without open connections that have least make
+  /// room for new ones; where there are none, a new client is counted with what had no room.
   func rows() -> (rows: [Row], evicted: Usage, evictions: UInt64) {
     state.withLock { state in
       state.settle()
-      state.evict(limit)
-      let rows = Set(state.accounts.keys).union(state.settled.keys).map { key in
-        let live = state.accounts[key] ?? []
-        return Row(
-          key: key, usage: live.reduce(state.settled[key] ?? .zero) { $0 + $1.tally.usage },
-          connections: live.count)
+      let rows = state.entries.map { key, entry in
+        Row(key: key, usage: entry.usage, connections: entry.accounts.count)
       }
-      return (rows, state.evicted, state.evictions)
+      return (rows, state.evicted.usage, state.evictions)
     }
   }
 }
 
 extension ClientLedger.State {
-  fileprivate mutating func settle() {
-    for (key, list) in accounts {
-      var live: [ClientLedger.Account] = []
-      var closed = Usage.zero
-      for account in list {
-        // The count is read before the bytes: a closed connection moves nothing more.
-        if account.isOpen { live.append(account) } else { closed += account.tally.usage }
-      }
-      guard live.count < list.count else { continue }
-      settled[key, default: .zero] += closed
-      accounts[key] = live.isEmpty ? nil : live
+  fileprivate mutating func add(_ account: ClientLedger.Account, _ key: ClientLedger.Key, _ limit: Int) {
+    counted += 1
+    if entries[key] == nil && entries.count >= limit { makeRoom(max(1, limit / 16)) }
+    if let entry = entries[key] {
+      if entry.accounts.isEmpty { idle -= 1 }
+    } else if entries.count >= limit {
+      evictions += 1
+      return evicted.accounts.append(account)
     }
+    entries[key, default: ClientLedger.Entry()].accounts.append(account)
   }
 
-  fileprivate mutating func evict(_ limit: Int) {
-    let idle = settled.keys.filter { accounts[$0] == nil }
-    let surplus = idle.count + accounts.count - limit
-    guard surplus > 0 else { return }
-    let smallest = idle.sorted { (settled[$0] ?? .zero).sum < (settled[$1] ?? .zero).sum }
-    for key in smallest.prefix(surplus) {
-      evicted += settled.removeValue(forKey: key) ?? .zero
+  fileprivate mutating func settle() {
+    for key in entries.keys { entries[key]?.settle() }
+    evicted.settle()
+    idle = entries.values.count(where: \.accounts.isEmpty)
+    counted = entries.values.reduce(evicted.accounts.count) { $0 + $1.accounts.count }
+    closed = 0
+  }
+
+  /// Evicts so many at once that it need not be done for each new client.
+  private mutating func makeRoom(_ count: Int) {
+    if idle == 0 && closed >= count { settle() }
+    guard idle > 0 else { return }
+    let smallest = entries.filter { $0.value.accounts.isEmpty }
+      .sorted { $0.value.settled.sum < $1.value.settled.sum }
+    for (key, entry) in smallest.prefix(count) {
+      entries[key] = nil
+      evicted.settled += entry.settled
       evictions += 1
+      idle -= 1
     }
   }
 }

@@ -139,7 +139,7 @@ extension Worker {
         half.lane.giveBack(half.grant)
       }
     }
-    connection.account?.close()
+    if let account = connection.account { connection.pipe.clients?.close(account) }
     connection.pipe.leave()
     mailbox.addLoad(-1)
     if services[connection.pipe.id]?.pausedUntil != nil { services[connection.pipe.id]?.pausedUntil = now }
