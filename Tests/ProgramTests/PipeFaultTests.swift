@@ -160,6 +160,29 @@ struct PipeFaultTests {
     try await pipe.stop()
   }
 
+  @Test func `without a descriptor for the target it blames nobody else`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--max-conn", "1000"], in: lab.a)
+    // Room for five connections and a half; the limit is one of numbers, of which some may be skipped.
+    let files = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pipe.process.pid)/fd")
+    let used = files.compactMap { Int($0) }
+    let limit = try #require((11...).first { limit in limit - used.count { $0 < limit } == 11 })
+    try await run("prlimit --pid \(pipe.process.pid) --nofile=\(limit):\(limit)")
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let peer = try PipePeer("hold", target: "-", ["5"], in: lab.a)
+    try await peer.said("open")
+    try await PipePeer.run("refused", target: "-", ["60"], in: lab.a)
+    let line = try await pipe.process.errors.first("a line") { $0.contains("Too many open files") ? $0 : nil }
+    #expect(line.contains("cannot make a socket to reach the target") && line.contains("LimitNOFILE="))
+    try await peer.finished()
+    try await PipePeer.run("ask", target: "-", ["5"], in: lab.a)
+    try await pipe.report("no failure of the target") {
+      $0.pipe?.connections == 0 && $0.pipe?.accepted ?? 0 > 10 && $0.pipe?.failed == 0
+    }
+    try await pipe.stop()
+  }
+
   /// Makes a black hole of the target: nothing answers.
   private func dropDials(in namespace: NetworkNamespace) async throws {
     try await namespace.nft(

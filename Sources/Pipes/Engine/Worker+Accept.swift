@@ -48,9 +48,10 @@ extension Worker {
     }
   }
 
-  private func pause(_ id: Int) {
+  /// Waits for no connections for a moment.
+  func pause(_ id: Int) {
     guard let service = services[id] else { return }
-    for listener in service.listeners { poller.remove(listener) }
+    if service.pausedUntil == nil { for listener in service.listeners { poller.remove(listener) } }
     services[id]?.pausedUntil = now + Self.pause
   }
 
@@ -78,8 +79,8 @@ extension Worker {
         pipe.leave()
         pipe.warn(
           "no_descriptors",
-          "cannot accept a connection: \(error). New clients wait. Raise the limit of descriptors "
-            + "(`ulimit -n`, LimitNOFILE=), or lower --max-conn.")
+          "cannot accept a connection: \(error). New clients wait. "
+            + error.remedy(limits: pipe.configuration.maxConnections != nil))
         return pause(id)
       }
     }

@@ -81,6 +81,7 @@ extension Worker {
       switch action {
       case .wait: return schedule(connection)
       case .use(let index): return connected(connection, index, endpoints[index])
+      case .giveUp(let error) where error.isShortage: return shortOfMeans(connection, error)
       case .giveUp(let error): return unreachable(connection, "unreachable", endpoints, "\(error)")
       case .start(let index):
         do throws(Errno) {
@@ -96,6 +97,16 @@ extension Worker {
     let end = StreamEnd(try TCPSocket(connectingTo: endpoint))
     try poller.add(end.socket, token: connection.token.with(.attempt(index)).raw)
     connection.attempts[index] = end
+  }
+
+  /// Nothing is wrong with the target: it is we who cannot connect. New clients wait until that may be over.
+  private func shortOfMeans(_ connection: Connection, _ error: Errno) {
+    connection.pipe.warn(
+      "no_means",
+      "cannot make a socket to reach the target: \(error). The client was refused, new ones wait. "
+        + error.remedy(limits: connection.configuration.maxConnections != nil))
+    cut(connection)
+    pause(connection.pipe.id)
   }
 
   private func unreachable(_ connection: Connection, _ code: String, _ endpoints: [Endpoint], _ why: String) {

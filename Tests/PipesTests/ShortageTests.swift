@@ -1,0 +1,23 @@
+import SystemPackage
+import Testing
+
+@testable import Pipes
+
+@Suite struct ShortageTests {
+  @Test(
+    arguments: [
+      (.tooManyOpenFiles, true, "LimitNOFILE="), (.tooManyOpenFilesInSystem, true, "fs.file-max"),
+      (.noMemory, true, "Free memory"), (.noBufferSpace, true, "Free memory"),
+      (.noSpace, true, "max_user_watches"), (.connectionRefused, false, ""), (.timedOut, false, ""),
+      (.hostIsDown, false, ""), (.noRouteToHost, false, ""), (.addressNotAvailable, false, ""),
+    ] as [(Errno, Bool, String)])
+  func `a shortage of ours is none of the target's`(error: Errno, isOurs: Bool, remedy: String) {
+    #expect(error.isShortage == isOurs)
+    if isOurs { #expect(error.remedy(limits: false).contains(remedy)) }
+  }
+
+  @Test func `the flag is named where it is set`() {
+    #expect(Errno.tooManyOpenFiles.remedy(limits: true).contains("--max-conn"))
+    #expect(!Errno.tooManyOpenFiles.remedy(limits: false).contains("--max-conn"))
+  }
+}
