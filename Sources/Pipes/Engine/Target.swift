@@ -5,26 +5,9 @@ import Synchronization
 /// The host that a pipe forwards to. Its addresses are looked up on a thread of its own, so that a slow resolver
 /// delays nobody but those who wait for this name.
 final class Target: Sendable {
-  /// What is known of the addresses.
-  enum Answer: Sendable, Equatable {
-    /// Try these, in this order.
-    case ready([Endpoint])
-    /// They are being looked up.
-    case pending
-    /// There are none, and why.
-    case failed(String)
-  }
-
-  /// How long addresses are used before they are looked up again, while the old ones stay in use.
-  private static let freshness = Duration.seconds(30)
-  /// How long a failure is an answer.
-  private static let failureMemory = Duration.seconds(1)
-
   private struct State {
-    var answer = Answer.pending
-    var answered: ContinuousClock.Instant?
+    var book = AddressBook()
     var loop: Endpoint?
-    var isWanted = true
     var isStopped = false
   }
 
@@ -52,9 +35,8 @@ final class Target: Sendable {
     let address = IPAddress(host)
     isFixed = address != nil
     if let address {
-      state.answer = .ready([Endpoint(address: address, port: port)])
+      state.book.note(.ready([Endpoint(address: address, port: port)]), at: .now)
       state.loop = loop([Endpoint(address: address, port: port)])
-      state.answered = .now
     }
     self.state = Mutex(state)
   }
@@ -68,10 +50,7 @@ final class Target: Sendable {
         let (answer, loop) = resolve()
         state.withLock { state in
           state.loop = loop
-          // Old addresses are better than none.
-          if case .failed = answer, case .ready = state.answer {} else { state.answer = answer }
-          state.answered = .now
-          state.isWanted = false
+          state.book.note(answer, at: .now)
         }
         hasAnswered.wake()
         notify()
@@ -86,47 +65,25 @@ final class Target: Sendable {
   }
 
   /// What is known at `now`; asks for news where that is needed.
-  func addresses(at now: ContinuousClock.Instant) -> Answer {
-    if isFixed { return state.withLock(\.answer) }
-    let (answer, isNews) = state.withLock { state -> (Answer, Bool) in
-      guard let answered = state.answered else { return (.pending, false) }
-      let age = now - answered
-      if case .failed = state.answer, age >= Self.failureMemory {
-        defer { state.isWanted = true }
-        return (.pending, !state.isWanted)
-      }
-      guard age >= Self.freshness, !state.isWanted else { return (state.answer, false) }
-      state.isWanted = true
-      return (state.answer, true)
-    }
-    if isNews { waker.wake() }
+  func addresses(at now: ContinuousClock.Instant) -> AddressBook.Answer {
+    if isFixed { return state.withLock(\.book.answer) }
+    let (answer, asks) = state.withLock { $0.book.addresses(at: now) }
+    if asks { waker.wake() }
     return answer
   }
 
   /// Asks for news although the addresses are fresh: none of them answered.
-  func distrust() {
-    let isNews = state.withLock { state in
-      defer { state.isWanted = true }
-      return !state.isWanted
-    }
-    if isNews && !isFixed { waker.wake() }
+  func distrust(at now: ContinuousClock.Instant) {
+    if !isFixed, state.withLock({ $0.book.distrust(at: now) }) { waker.wake() }
   }
 
   /// Puts `endpoint` first, because it answered where those before it did not.
-  func prefer(_ endpoint: Endpoint) {
-    state.withLock { state in
-      guard case .ready(var endpoints) = state.answer, let index = endpoints.firstIndex(of: endpoint) else {
-        return
-      }
-      endpoints.insert(endpoints.remove(at: index), at: 0)
-      state.answer = .ready(endpoints)
-    }
-  }
+  func prefer(_ endpoint: Endpoint) { state.withLock { $0.book.prefer(endpoint) } }
 
   /// What leads back to the pipe, once there are addresses, or nil when there are none until `deadline`.
   func firstLoop(until deadline: ContinuousClock.Instant) -> Endpoint? {
     while true {
-      let (isAnswered, loop) = state.withLock { ($0.answered != nil, $0.loop) }
+      let (isAnswered, loop) = state.withLock { ($0.book.answered != nil, $0.loop) }
       let left = deadline - .now
       if isAnswered || left <= .zero { return loop }
       hasAnswered.wait(timeout: left)
@@ -135,14 +92,14 @@ final class Target: Sendable {
 
   private func waitUntilWanted() -> Bool {
     while true {
-      let (isStopped, isWanted) = state.withLock { ($0.isStopped, $0.isWanted) }
+      let (isStopped, isWanted) = state.withLock { ($0.isStopped, $0.book.isWanted) }
       if isStopped { return false }
       if isWanted { return true }
       waker.wait()
     }
   }
 
-  private func resolve() -> (answer: Answer, loop: Endpoint?) {
+  private func resolve() -> (answer: AddressBook.Answer, loop: Endpoint?) {
     do throws(NameResolution.Failure) {
       let endpoints = Dial.interleaved(try NameResolution.addresses(of: host))
         .map { Endpoint(address: $0, port: port) }

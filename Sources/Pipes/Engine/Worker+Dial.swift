@@ -112,7 +112,7 @@ extension Worker {
   private func unreachable(_ connection: Connection, _ code: String, _ endpoints: [Endpoint], _ why: String) {
     let pipe = connection.pipe
     pipe.noteFailed()
-    pipe.target.distrust()
+    pipe.target.distrust(at: now)
     let places =
       endpoints.prefix(4).map(\.description).joined(separator: ", ") + (endpoints.count > 4 ? ", .." : "")
     pipe.warn(
