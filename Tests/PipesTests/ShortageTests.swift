@@ -16,6 +16,17 @@ import Testing
     if isOurs { #expect(error.remedy(limits: false).contains(remedy)) }
   }
 
+  @Test(
+    arguments: [
+      (64, 1, 1), (256, 1, 54), (1024, 1, 414), (1024, 100, 266), (1024, 1000, 1), (65_536, 1, 32_190),
+    ])
+  func `connections get what pipes and the rest leave`(descriptors: Int, services: Int, connections: Int) {
+    let budget = DescriptorBudget(descriptors: descriptors)
+    #expect(budget.connections(services: services) == connections)
+    let all = 2 * connections + 2 * budget.splicePipes + 3 * services + 128
+    #expect(all <= descriptors || connections == 1)
+  }
+
   @Test func `the flag is named where it is set`() {
     #expect(Errno.tooManyOpenFiles.remedy(limits: true).contains("--max-conn"))
     #expect(!Errno.tooManyOpenFiles.remedy(limits: false).contains("--max-conn"))

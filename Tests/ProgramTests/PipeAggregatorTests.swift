@@ -111,6 +111,29 @@ struct PipeAggregatorTests {
     try await aggregator.stop()
   }
 
+  @Test func `pipes share what descriptors allow`() async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080) + section(8081), to: "monitors")
+    // Room for one connection.
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a,
+      wrapper: ["prlimit", "--nofile=150:150"])
+    try await aggregator.report("a first report")
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let first = try PipePeer("hold", target: "-", ["1"], in: lab.a)
+    try await first.said("open")
+    let second = try PipePeer("ask", pipe: "127.0.0.1:8081", target: "-", ["1"], in: lab.a)
+    let line = try await aggregator.process.errors.first("a line") { $0.contains("clients wait") ? $0 : nil }
+    #expect(
+      line.contains("pipe-8081") && line.contains("limit of descriptors") && !line.contains("--max-conn"))
+    #expect(second.process.status == nil)
+    try await first.finished()
+    try await second.finished()
+    try await aggregator.stop()
+  }
+
   @Test(
     arguments: [
       ("[p]\ntype=pipe\nport=8080\nnewhost=h\nnewprot=1\n", "did you mean newport?", 78),

@@ -5,11 +5,10 @@ import SystemPackage
 
 /// Forwards TCP for any number of pipes, on threads of its own.
 public final class PipeEngine {
-  /// Descriptors that connections may not take: standard streams, listeners, pollers, and some to spare.
-  private static let reservedDescriptors = 128
   /// How long a start waits for the first addresses of a target, to find that it leads back to the pipe.
   private static let firstAnswer = Duration.seconds(3)
 
+  private let budget: DescriptorBudget
   private let common: Worker.Common
   private let mailboxes: [Mailbox]
   private let log: @Sendable (Warning) -> Void
@@ -25,13 +24,8 @@ public final class PipeEngine {
   public init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
     do throws(KernelError) {
       self.log = log
-      let descriptors = DescriptorLimit.raise()
-      // A splice pipe takes two, a connection two.
-      let pipes = min(512, max(8, descriptors / 32))
-      common = try Worker.Common(
-        workers: threads, pipes: pipes,
-        connectionLimit: max(
-          1, (descriptors - Self.reservedDescriptors - min(2 * pipes, descriptors / 50)) / 2))
+      budget = DescriptorBudget(descriptors: DescriptorLimit.raise())
+      common = try Worker.Common(workers: threads, budget: budget)
       var mailboxes: [Mailbox] = []
       for _ in 0..<threads { mailboxes.append(try Mailbox()) }
       for index in 0..<threads { try Self.startWorker(index, common, mailboxes) }
@@ -69,6 +63,7 @@ public final class PipeEngine {
       removed.append(pipe)
     }
     pipes = next.map(\.pipe)
+    common.connectionLimit.store(budget.connections(services: pipes.count), ordering: .relaxed)
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
     }

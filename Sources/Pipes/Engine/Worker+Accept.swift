@@ -61,13 +61,12 @@ extension Worker {
       return
     }
     let pipe = service.pipe
-    let limit = pipe.configuration.maxConnections ?? common.connectionLimit
-    for _ in 0..<Self.batch {
-      guard pipe.enter(limit: limit) else {
-        pipe.warn(
-          "full",
-          "all \(limit) connections are in use: new clients wait. Raise --max-conn or the limit of descriptors."
-        )
+    let limit = pipe.configuration.maxConnections
+    for taken in 0..<Self.batch {
+      guard hasRoom(limit), pipe.enter(limit: limit ?? .max) else {
+        // Whether another one waits is known only of the first.
+        if taken > 0 { return }
+        full(pipe, limit)
         return pause(id)
       }
       do throws(Errno) {
@@ -84,6 +83,22 @@ extension Worker {
         return pause(id)
       }
     }
+  }
+
+  /// Whether one more connection may be opened by a pipe without a `limit` of its own.
+  private func hasRoom(_ limit: Int?) -> Bool {
+    // Others may accept at this moment: one more for each is in the budget.
+    limit != nil || colleagues.reduce(0) { $0 + $1.load } < common.connectionLimit.load(ordering: .relaxed)
+  }
+
+  private func full(_ pipe: Pipe, _ limit: Int?) {
+    let (number, remedy) =
+      limit.map { ("\($0) connections of --max-conn", "it") }
+      ?? (
+        "\(common.connectionLimit.load(ordering: .relaxed)) connections that the limit of descriptors allows",
+        "that limit (`ulimit -Hn`, LimitNOFILE=)"
+      )
+    pipe.warn("full", "all \(number) are in use: new clients wait. Raise \(remedy).")
   }
 
   /// Keeps a connection, or gives it to the worker who has least: the kernel tends to wake the same one.

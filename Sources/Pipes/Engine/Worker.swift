@@ -28,14 +28,15 @@ final class Worker {
     let draining = Atomic<Int>(0)
     /// Woken at the end of each.
     let ended: Waker
-    /// The most connections that a pipe has where its configuration names no limit.
-    let connectionLimit: Int
+    /// The most connections that all pipes together have; those whose configuration names a limit of their own may
+    /// have more.
+    let connectionLimit: Atomic<Int>
 
-    init(workers: Int, pipes: Int, connectionLimit: Int) throws(KernelError) {
-      allowance = PipePool.Allowance(pipes)
+    init(workers: Int, budget: DescriptorBudget) throws(KernelError) {
+      allowance = PipePool.Allowance(budget.splicePipes)
       running = Atomic(workers)
       ended = try Waker()
-      self.connectionLimit = connectionLimit
+      connectionLimit = Atomic(budget.connections(services: 1))
     }
   }
 
