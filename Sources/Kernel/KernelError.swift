@@ -19,6 +19,8 @@ public enum KernelError: Error, Sendable, Hashable {
   case notConfined(String, Errno)
   /// A file that the user named cannot be read.
   case unreadable(path: String, Errno)
+  /// What systemd hands over is not what was asked for: what it is, and what to do.
+  case wrongActivation(String)
 }
 
 extension KernelError: CustomStringConvertible {
@@ -46,6 +48,7 @@ extension KernelError: CustomStringConvertible {
         + "SystemCallFilter=), or go on without."
     case .unreadable(let path, let errno):
       "\(path): \(errno.description). Check the path and its permissions."
+    case .wrongActivation(let reason): reason
     }
   }
 

@@ -43,6 +43,9 @@ public struct IPAddress: Sendable, Hashable {
     return high >> 56 == 0xff
   }
 
+  /// True for fe80::/10 (RFC 4291), whose addresses mean something only together with an interface.
+  public var isLinkLocalV6: Bool { high >> 54 == 0x3fa }
+
   /// True for 255.255.255.255.
   public var isLimitedBroadcast: Bool { v4Bits == .max }
 }

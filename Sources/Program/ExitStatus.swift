@@ -27,7 +27,7 @@ public enum ExitStatus: Int32, Sendable {
       case .notPermitted: .noPermission
       case .unsupported, .accountingOff: .unavailable
       case .failed, .notConfined, .neverConsistent, .tableTaken: .temporary
-      case .unreadable: .configuration
+      case .unreadable, .wrongActivation: .configuration
       }
   }
 

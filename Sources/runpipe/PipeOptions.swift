@@ -65,6 +65,9 @@ struct PipeOptions: ParsableArguments {
     if let reason = Configuration.reasonNotAHost(host) {
       throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
     }
+    if let bind, let reason = Configuration.reasonNotUsable(bind.address) {
+      throw ValidationError("--bind \(bind.address) \(reason).")
+    }
     if let maxConn, maxConn < 1 { throw ValidationError("--max-conn must be at least 1.") }
     if limit != nil, limitIn != nil || limitOut != nil {
       throw ValidationError("--limit stands for --limit-in and --limit-out: give either it or them.")

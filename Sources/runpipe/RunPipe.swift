@@ -19,7 +19,8 @@ import Program
       SIGHUP: nothing changes.
 
       Exit status: 0 done; 64 wrong flags, or a pipe to itself; 69 the port is in use or the address not ours; 75 cut at the end of \
-      --drain-timeout; 77 no privilege for the port.
+      --drain-timeout; 77 no privilege for the port; \
+      78 a socket of systemd that is not for TCP.
       """,
     version: bwmonVersion)
 

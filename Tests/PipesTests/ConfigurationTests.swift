@@ -91,6 +91,14 @@ import Testing
   }
 
   @Test(arguments: [
+    ("fe80::1", true), ("fe80::1%eth0", true), ("febf::1%3", true), ("fec0::1", false), ("fd00::1", false),
+    ("169.254.0.1", false), ("host", false), ("::1", false),
+  ])
+  func `a link-local address is refused`(host: String, isRefused: Bool) {
+    #expect((Configuration.reasonNotAHost(host)?.contains("link-local") ?? false) == isRefused)
+  }
+
+  @Test(arguments: [
     ("host", "host"), ("a\\.b\\.c", "a.b.c"), ("a\\\\.b", "a\\\\.b"), ("a\\", "a\\"), ("a\\b", "a\\b"),
     ("", ""),
     ("\\.", "."),
@@ -101,15 +109,20 @@ import Testing
 }
 
 @Suite struct LoopCheckTests {
-  private static func endpoint(_ text: String) -> Endpoint {
+  /// A listener on `::` that is for IPv4 as well.
+  private static let both = ":: 80+0.0.0.0 80"
+
+  private static func endpoint(_ text: some StringProtocol) -> Endpoint {
     let parts = text.split(separator: " ")
     return Endpoint(address: IPAddress(parts[0]) ?? .anyV6, port: UInt16(parts[1]) ?? 0)
   }
 
   @Test(arguments: [
-    (":: 80", "127.0.0.1 80", true), (":: 80", "::1 80", true), (":: 80", "10.0.0.1 80", true),
-    (":: 80", "fd00::1 80", true), (":: 80", "0.0.0.0 80", true), (":: 80", "127.9.9.9 80", true),
-    (":: 80", "10.0.0.2 80", false), (":: 80", "127.0.0.1 81", false), ("0.0.0.0 80", "127.0.0.1 80", true),
+    (":: 80", "127.0.0.1 80", false), (":: 80", "0.0.0.0 80", false), (":: 80", "::1 80", true),
+    (":: 80", ":: 80", true), ("127.0.0.1 80", ":: 80", false),
+    (both, "127.0.0.1 80", true), (both, "::1 80", true), (both, "10.0.0.1 80", true),
+    (both, "fd00::1 80", true), (both, "0.0.0.0 80", true), (both, "127.9.9.9 80", true),
+    (both, "10.0.0.2 80", false), (both, "127.0.0.1 81", false), ("0.0.0.0 80", "127.0.0.1 80", true),
     ("0.0.0.0 80", "::1 80", false), ("127.0.0.1 80", "127.0.0.1 80", true),
     ("127.0.0.1 80", "127.0.0.2 80", false),
     ("127.0.0.1 80", "10.0.0.1 80", false), ("127.0.0.1 80", "0.0.0.0 80", true),
@@ -118,7 +131,7 @@ import Testing
   ])
   func `a pipe must not lead to itself`(listening: String, target: String, isLoop: Bool) {
     let local = LocalAddresses(["10.0.0.1", "fd00::1"].compactMap { IPAddress($0) })
-    let check = LoopCheck(listening: [Self.endpoint(listening)], local: local)
+    let check = LoopCheck(listening: listening.split(separator: "+").map { Self.endpoint($0) }, local: local)
     let other = Endpoint(address: IPAddress(v4: 0x0808_0808), port: 80)
     #expect(check.loop(in: [other, Self.endpoint(target)]) == (isLoop ? Self.endpoint(target) : nil))
   }

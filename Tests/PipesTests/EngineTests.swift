@@ -169,6 +169,29 @@ import Testing
     while ended.value.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
   }
 
+  @Test func `a listener for both families takes connections at two places`() throws {
+    let both = try TCPListener(on: Endpoint(address: .anyV6, port: 0))
+    #expect(both.places.map(\.address).last == .anyV4)
+    #expect(Set(both.places.map(\.port)) == [both.local.port])
+    let one = try TCPListener(on: Self.loopback(0))
+    #expect(one.places == [one.local])
+  }
+
+  @Test func `a socket that was given for another port is used, and said`() throws {
+    let given = try TCPListener(on: Self.loopback(0))
+    let log = Mutex<[String]>([])
+    var pipe = Configuration(port: given.local.port, host: "127.0.0.1", remotePort: 9)
+    try PipeMeter([pipe], threads: 1, activated: [given]) { warning in
+      log.withLock { $0.append(warning.code) }
+    }.stop()
+    #expect(log.withLock { $0 }.isEmpty)
+    pipe.port = pipe.port == 9999 ? 9998 : 9999
+    try PipeMeter([pipe], threads: 1, activated: [given]) { warning in
+      log.withLock { $0.append(warning.code) }
+    }.stop()
+    #expect(log.withLock { $0 } == ["other_port"])
+  }
+
   @Test func `two pipes in one place, or a port that is taken, change nothing`() throws {
     let target = try TCPListener(on: Self.loopback(0))
     let taken = try TCPListener(on: Self.loopback(0))

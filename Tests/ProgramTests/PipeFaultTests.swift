@@ -21,6 +21,8 @@ struct PipeFaultTests {
       (["8080", "127.0.0.1"], 64, "forward to itself"), (["8080", "localhost"], 64, "forward to itself"),
       (["8080", "10.77.1.1"], 64, "forward to itself"),
       (["8080", "::1", "--bind", "::1"], 64, "forward to itself"),
+      (["8080", "fe80::1"], 64, "link-local"), (["8080", "fe80::1%lo"], 64, "link-local"),
+      (["8080", "::1", "--bind", "fe80::1"], 64, "link-local"),
       (["8080", "127.0.0.1", "9000", "--bind", "192.0.2.1"], 69, "does not have that address"),
     ] as [([String], Int32, String)])
   func `a wrong start ends at once with one reason`(flags: [String], status: Int32, word: String) async throws
@@ -30,6 +32,36 @@ struct PipeFaultTests {
     #expect(try await program.ended() == .exited(status))
     #expect(program.errors.text.contains(word), "\(program.errors.text)")
     #expect(program.output.text == "")
+  }
+
+  @Test(
+    arguments: [
+      ("", "LISTEN_FDS=many", 78, "must be a number"), ("", "LISTEN_FDS=1025", 78, "must be a number"),
+      ("", "LISTEN_FDS=1", 78, "no TCP socket"),
+      ("socket.SOCK_DGRAM", "LISTEN_FDS=1", 78, "ListenStream="),
+      ("socket.SOCK_STREAM", "LISTEN_FDS=1", 78, "ListenStream="),
+    ] as [(String, String, Int32, String)])
+  func `what systemd hands over must be listeners`(
+    kind: String, announced: String, status: Int32, word: String
+  ) async throws {
+    let lab = try Laboratory.topology
+    let script = """
+      import os, socket, sys
+      os.closerange(3, 20)
+      if "\(kind)":
+          held = socket.socket(socket.AF_INET, \(kind.isEmpty ? "0" : kind))
+          held.bind(("127.0.0.1", 8080))
+          os.dup2(held.fileno(), 3)
+          os.set_inheritable(3, True)
+      name, value = "\(announced)".split("=")
+      os.environ.update({name: value, "LISTEN_PID": str(os.getpid())})
+      os.execv(sys.argv[1], sys.argv[1:])
+      """
+    let program = try lab.a.start([
+      "python3", "-c", script, Program.path("runpipe"), "8080", "127.0.0.1", "9000",
+    ])
+    #expect(try await program.ended() == .exited(status))
+    #expect(program.errors.text.contains(word), "\(program.errors.text)")
   }
 
   @Test func `a port in use is said with who uses it`() async throws {

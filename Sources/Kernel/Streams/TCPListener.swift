@@ -18,6 +18,13 @@ public final class TCPListener: Sendable {
 
   /// Where it listens; port 0 was replaced by the one that the kernel chose.
   public let local: Endpoint
+  /// Where it takes connections: `local`, and 0.0.0.0 beside a `::` that is for IPv4 as well.
+  public var places: [Endpoint] {
+    guard local.address == .anyV6, Self.get(descriptor, CInt(IPPROTO_IPV6), IPV6_V6ONLY) == 0 else {
+      return [local]
+    }
+    return [local, Endpoint(address: .anyV4, port: local.port)]
+  }
 
   private let file: Descriptor
 
@@ -45,7 +52,9 @@ public final class TCPListener: Sendable {
   /// Takes over a listening socket that another process made; fails with `notSocket` where it is none for TCP.
   init(owning number: CInt) throws(Errno) {
     let file = Descriptor(owning: number)
-    guard Self.get(number, SO_ACCEPTCONN) == 1, Self.get(number, SO_PROTOCOL) == CInt(IPPROTO_TCP) else {
+    guard Self.get(number, SOL_SOCKET, SO_ACCEPTCONN) == 1,
+      Self.get(number, SOL_SOCKET, SO_PROTOCOL) == CInt(IPPROTO_TCP)
+    else {
       throw .notSocket
     }
     _ = fcntl(number, F_SETFD, FD_CLOEXEC)
@@ -94,11 +103,11 @@ public final class TCPListener: Sendable {
     _ = unsafe setsockopt(number, level, name, &value, socklen_t(MemoryLayout<CInt>.size))
   }
 
-  private static func get(_ number: CInt, _ name: CInt) -> CInt {
+  private static func get(_ number: CInt, _ level: CInt, _ name: CInt) -> CInt {
     var value: CInt = -1
     var length = socklen_t(MemoryLayout<CInt>.size)
     // In bounds: the kernel writes one number.
-    return unsafe getsockopt(number, SOL_SOCKET, name, &value, &length) == 0 ? value : -1
+    return unsafe getsockopt(number, level, name, &value, &length) == 0 ? value : -1
   }
 
   private static func name(of number: CInt) throws(Errno) -> Endpoint {

@@ -31,6 +31,9 @@ extension Configuration {
           "bind=\(text.escapingControlCharacters) must be an address of this host, for example 127.0.0.1 or ::1"
         )
       }
+      if let reason = Self.reasonNotUsable(address) {
+        throw section.error(at: entry, "bind=\(text.escapingControlCharacters) \(reason)")
+      }
       bind = address
     }
     if let limit = try section.rate("shape_threshold"), limit > 0 {
@@ -59,7 +62,14 @@ extension Configuration {
       $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "/")
     }
     if forbidden != nil { return "is no host name: it may not contain spaces, slashes or backslashes" }
-    return nil
+    // What follows a percent sign is the interface of a link-local address (RFC 4007).
+    return host.split(separator: "%").first.flatMap { IPAddress($0) }.flatMap(reasonNotUsable)
+  }
+
+  /// Why a pipe can neither listen on `address` nor forward to it; nil where it can.
+  public static func reasonNotUsable(_ address: IPAddress) -> String? {
+    address.isLinkLocalV6
+      ? "is a link-local address (fe80::/10), which a pipe cannot use: give another one of that host" : nil
   }
 }
 

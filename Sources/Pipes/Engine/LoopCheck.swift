@@ -3,7 +3,7 @@ import Model
 
 /// Whether a pipe would forward to itself. Does no I/O.
 struct LoopCheck: Sendable {
-  /// Where the pipe listens.
+  /// Where the pipe listens; `::` for IPv6 alone.
   var listening: [Endpoint]
   /// The addresses of this host.
   var local: LocalAddresses
@@ -18,8 +18,8 @@ struct LoopCheck: Sendable {
     // An unspecified target is this host (ip(7)); so is all of 127.0.0.0/8.
     let isHere = target.address.isUnspecified || target.address.isLoopback || local.contains(target.address)
     if target.address == listener.address { return true }
+    guard target.address.isV4 == listener.address.isV4 else { return false }
     if target.address.isUnspecified { return listener.address.isUnspecified || listener.address.isLoopback }
-    guard listener.address.isUnspecified, isHere else { return false }
-    return listener.address == .anyV6 || target.address.isV4
+    return listener.address.isUnspecified && isHere
   }
 }

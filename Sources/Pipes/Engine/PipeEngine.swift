@@ -96,6 +96,13 @@ public final class PipeEngine {
       return (former, false, configuration)
     }
     let given = others.isEmpty && !activated.isEmpty ? activated : former?.listeners
+    for listener in activated where others.isEmpty && listener.local.port != configuration.port {
+      log(
+        Warning(
+          code: "other_port",
+          text: "\(configuration.name): it listens on \(listener.local), as LISTEN_FDS has it, not on port "
+            + "\(configuration.port). Give the .socket unit and the command line the same port."))
+    }
     return (try make(configuration, given), true, configuration)
   }
 
@@ -134,7 +141,7 @@ public final class PipeEngine {
     let listeners: [TCPListener]
     if let given { listeners = given } else { listeners = [try listen(configuration.listening)] }
     let local = (try? addresses?.read()) ?? LocalAddresses([])
-    let check = LoopCheck(listening: listeners.map(\.local), local: local)
+    let check = LoopCheck(listening: listeners.flatMap(\.places), local: local)
     nextID += 1
     do throws(KernelError) {
       let target = try Target(host: configuration.host, port: configuration.remotePort) { check.loop(in: $0) }

@@ -101,9 +101,11 @@ final class Target: Sendable {
 
   private func resolve() -> (answer: AddressBook.Answer, loop: Endpoint?) {
     do throws(NameResolution.Failure) {
-      let endpoints = Dial.interleaved(try NameResolution.addresses(of: host))
+      let endpoints = Dial.interleaved(try NameResolution.addresses(of: host).filter { !$0.isLinkLocalV6 })
         .map { Endpoint(address: $0, port: port) }
-      if endpoints.isEmpty { return (.failed("it has no IPv4 or IPv6 address"), nil) }
+      if endpoints.isEmpty {
+        return (.failed("it has no address, or only link-local ones (fe80::/10)"), nil)
+      }
       guard let loop = loop(endpoints) else { return (.ready(endpoints), nil) }
       return (.failed("\(loop) is where the pipe itself listens"), loop)
     } catch { return (.failed(error.description), nil) }
