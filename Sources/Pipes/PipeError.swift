@@ -6,6 +6,8 @@ public import SystemPackage
 public enum PipeError: Error, Sendable, Hashable {
   /// Somebody else listens there.
   case inUse(Endpoint)
+  /// A pipe of this program listens there, on the address and port that its former configuration named.
+  case ours(Endpoint, name: String)
   /// Ports below 1024 need a privilege.
   case privileged(Endpoint)
   /// The address to listen on is none of this host's.
@@ -27,6 +29,8 @@ extension PipeError: CustomStringConvertible {
     case .inUse(let endpoint):
       "cannot listen on \(endpoint): it is in use. `ss -ltnp 'sport = :\(endpoint.port)'` says by whom; stop that, "
         + "or take another port."
+    case .ours(let endpoint, let name):
+      "cannot listen on \(endpoint): \(name) of this program holds the port. A change of bind needs a restart."
     case .privileged(let endpoint):
       "cannot listen on \(endpoint): ports below 1024 need a privilege. Run as root, give the program "
         + "CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service+ep`), or take a higher port."

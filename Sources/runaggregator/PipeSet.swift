@@ -41,7 +41,7 @@ extension ExitStatus {
       switch error {
       case .loop, .duplicate: .configuration
       case .privileged: .noPermission
-      case .inUse, .notLocal, .cannotListen: .unavailable
+      case .inUse, .ours, .notLocal, .cannotListen: .unavailable
       case .kernel(let error): ExitStatus(error)
       }
   }

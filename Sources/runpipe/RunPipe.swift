@@ -132,7 +132,7 @@ extension ExitStatus {
       switch error {
       case .loop, .duplicate: .usage
       case .privileged: .noPermission
-      case .inUse, .notLocal, .cannotListen: .unavailable
+      case .inUse, .ours, .notLocal, .cannotListen: .unavailable
       case .kernel(let error): ExitStatus(error)
       }
   }

@@ -209,6 +209,9 @@ import Testing
     loop.remotePort = free
     #expect(throws: PipeError.loop(name: loop.name, Self.loopback(free))) { try meter.reload([loop]) }
     #expect(meter.report(at: Timestamp(seconds: 0)).rows.map(\.name) == [pipe.name])
+    other = pipe
+    other.bind = .anyV4
+    #expect(throws: PipeError.ours(other.listening, name: pipe.name)) { try meter.reload([other]) }
     // Another target in the same place takes the listener over.
     other = pipe
     other.remotePort = 9

@@ -154,6 +154,8 @@ public final class PipeEngine {
 
   private func listen(_ endpoint: Endpoint) throws(PipeError) -> TCPListener {
     do throws(Errno) { return try TCPListener(on: endpoint) } catch {
+      let holder = pipes.first { $0.listeners.contains { $0.local.port == endpoint.port } }
+      if let holder, error == .addressInUse { throw .ours(endpoint, name: holder.name) }
       throw PipeError(listeningOn: endpoint, error)
     }
   }
