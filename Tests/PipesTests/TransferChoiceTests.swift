@@ -35,5 +35,10 @@ import Testing
     var choice = TransferChoice(setting)
     choice.foundNoPipe()
     #expect(!choice.splices)
+    for _ in 0..<TransferChoice.patience - 1 { choice.note(1, of: Self.ask) }
+    #expect(!choice.splices)
+    // Where it was asked for, it comes back whatever the size.
+    choice.note(1, of: Self.ask)
+    #expect(choice.splices == (setting == .on))
   }
 }

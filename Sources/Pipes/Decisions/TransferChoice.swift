@@ -13,18 +13,35 @@ struct TransferChoice: Sendable, Equatable {
   /// How the next bytes go.
   private(set) var splices: Bool
 
-  private let isFixed: Bool
+  private let setting: Configuration.Splice
   private var signs = 0
 
   /// Starts as the configuration says; when it leaves the choice, with copying.
   init(_ setting: Configuration.Splice) {
     splices = setting == .on
-    isFixed = setting != .auto
+    self.setting = setting
   }
 
   /// Notes that `bytes` came at once, of `asked`: what a limit kept small says nothing.
   mutating func note(_ bytes: Int, of asked: Int) {
-    guard !isFixed else { return }
+    switch setting {
+    case .off: return
+    case .on: retry()
+    case .auto: learn(bytes, of: asked)
+    }
+  }
+
+  /// Notes that there was no pipe to splice through: copies until the next sign or, when splicing is fixed, for a few
+  /// times.
+  mutating func foundNoPipe() { change(to: false) }
+
+  private mutating func retry() {
+    guard !splices else { return }
+    signs += 1
+    if signs >= Self.patience { change(to: true) }
+  }
+
+  private mutating func learn(_ bytes: Int, of asked: Int) {
     if splices {
       guard asked > Self.small else { return }
       signs = bytes < Self.small ? signs + 1 : 0
@@ -33,9 +50,6 @@ struct TransferChoice: Sendable, Equatable {
       change(to: true)
     }
   }
-
-  /// Notes that there was no pipe to splice through: copies until the next sign.
-  mutating func foundNoPipe() { change(to: false) }
 
   private mutating func change(to splices: Bool) {
     self.splices = splices
