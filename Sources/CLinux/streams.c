@@ -18,3 +18,5 @@ ssize_t clinux_splice(int from, int to, size_t length) {
 }
 
 int clinux_resize_pipe(int pipe, int bytes) { return fcntl(pipe, F_SETPIPE_SZ, bytes); }
+
+int clinux_pipe_size(int pipe) { return fcntl(pipe, F_GETPIPE_SZ); }

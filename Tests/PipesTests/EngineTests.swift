@@ -169,6 +169,13 @@ import Testing
     while ended.value.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
   }
 
+  @Test(arguments: [1, 4096, 65_536, 1 << 20])
+  func `a pipe knows how much it holds`(asked: Int) throws {
+    // No more than the kernel's default where it allows no more, and never less than a page.
+    let capacity = try SplicePipe(capacity: asked).capacity
+    #expect(capacity % 4096 == 0 && (4096...max(65_536, asked)).contains(capacity))
+  }
+
   @Test func `a listener for both families takes connections at two places`() throws {
     let both = try TCPListener(on: Endpoint(address: .anyV6, port: 0))
     #expect(both.places.map(\.address).last == .anyV4)

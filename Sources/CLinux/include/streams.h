@@ -16,3 +16,6 @@ ssize_t clinux_splice(int from, int to, size_t length);
 
 /// Makes a pipe hold `bytes`; returns its new size, -1 with errno.
 int clinux_resize_pipe(int pipe, int bytes);
+
+/// Returns how many bytes a pipe holds, -1 with errno.
+int clinux_pipe_size(int pipe);

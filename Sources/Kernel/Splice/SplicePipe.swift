@@ -6,7 +6,7 @@ public import SystemPackage
 ///
 /// Its owner must know how many bytes are in it: splice(2) says EAGAIN for an empty socket and for a full pipe.
 public struct SplicePipe: ~Copyable, Sendable {
-  /// How many bytes it was made to hold; with small packets it is full with less.
+  /// How many bytes it holds, as the kernel says; with small packets it is full with less.
   public let capacity: Int
 
   private let reading: Descriptor
@@ -22,7 +22,8 @@ public struct SplicePipe: ~Copyable, Sendable {
     writing = Descriptor(owning: ends[1])
     var size = capacity
     while size > 65536, clinux_resize_pipe(ends[1], CInt(clamping: size)) < 0 { size /= 2 }
-    self.capacity = max(size, 4096)
+    // Above pipe-user-pages-soft a pipe is made with a page or two.
+    self.capacity = max(Int(clinux_pipe_size(ends[1])), 4096)
   }
 
   /// Moves at most `limit` bytes from `socket` into the pipe.
