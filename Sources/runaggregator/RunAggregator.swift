@@ -138,6 +138,8 @@ import Program
           try watch.tick(until: now, at: WallClock.now())
         } reload: {
           watch.reload(files)
+        } beforeLast: {
+          pipes.stop()
         }
       }
       guard !configuration.filters.isEmpty || source.enableTracking else {

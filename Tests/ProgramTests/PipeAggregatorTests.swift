@@ -111,6 +111,25 @@ struct PipeAggregatorTests {
     try await aggregator.stop()
   }
 
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `a signal cuts what is open, and the last report has all of it`(signal: Int32) async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    // No report comes between the first and the last.
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", interval: "3600", in: lab.a)
+    try await aggregator.report("a first report")
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    _ = try await eventually("some bytes") { peer.process.output.lines.count > 3 ? true : nil }
+    #expect(try await aggregator.process.stop(signal) == .exited(0))
+    #expect(try await peer.process.ended() != .exited(0))
+    let delivered = try #require(peer.process.output.lines.compactMap { UInt64($0) }.last)
+    #expect(try aggregator.reports().count == 2)
+    #expect(try #require(try aggregator.reports().last?.rows.first).received >= delivered)
+  }
+
   @Test func `pipes share what descriptors allow`() async throws {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
