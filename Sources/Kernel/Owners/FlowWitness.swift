@@ -2,27 +2,33 @@ import Model
 
 /// Finds whose flows are while their sockets live, for the thread that hears of new ones.
 package struct FlowWitness: ~Copyable {
-  private var finder: OwnerFinder
+  var finder: OwnerFinder
   private var lookup: SocketLookup
-  private var revisits = Revisits()
+  var portless: PortlessSockets
+  var revisits = Revisits()
   private var hasNews = false
 
   /// Looks at the sockets of this thread's network namespace.
   init(at now: ContinuousClock.Instant) throws(KernelError) {
-    self.init(try OwnerFinder(at: now), try SocketLookup())
+    self.init(try OwnerFinder(at: now), try SocketLookup(), at: now)
   }
 
   /// Looks at the sockets that `lookup` sees.
-  package init(_ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup) {
+  package init(
+    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup,
+    _ table: consuming SocketTable = SocketTable(),
+    at now: ContinuousClock.Instant
+  ) {
     self.finder = finder
     self.lookup = lookup
+    portless = PortlessSockets(table, at: now)
   }
 
   /// Readable when processes started or ended; nil where that is not told.
   package var newsDescriptor: Int32? { finder.eventDescriptor }
 
   /// What did not fit or was given up, since start.
-  var dropped: UInt64 { revisits.dropped + finder.dropped + finder.forgotten }
+  var dropped: UInt64 { revisits.dropped + portless.unread + finder.dropped + finder.forgotten }
 
   /// When `idle` has something to do; nil when only news can bring it something.
   package func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
@@ -34,9 +40,11 @@ package struct FlowWitness: ~Copyable {
   package mutating func see(
     _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void
   ) {
-    guard Self.hasLookup(flow.original.transport) else { return }
+    let transport = flow.original.transport
+    guard Self.hasLookup(transport) || !transport.hasPorts else { return }
     // Before anything else: the client's descriptor is what goes first.
     finder.glimpse()
+    guard transport.hasPorts else { return lookPortless(flow, attempts: 0, at: now, report) { true } }
     for isClient in [true, false] { look(flow, isClient: isClient, attempts: 0, at: now, report) { true } }
   }
   /// Does what can wait: looks again, and reads the names of processes that started. `isUrgent` is asked often and
@@ -45,7 +53,11 @@ package struct FlowWitness: ~Copyable {
     at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void, isUrgent: () -> Bool
   ) {
     for visit in revisits.take(at: now) {
-      look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
+      if visit.flow.original.transport.hasPorts {
+        look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
+      } else {
+        lookPortless(visit.flow, attempts: visit.attempts + 1, at: now, report, isUrgent)
+      }
     }
     hasNews = finder.handleProcessEvents(limit: 8)
     finder.meetNewest()
@@ -75,7 +87,9 @@ package struct FlowWitness: ~Copyable {
     }
     report(
       Sighting(
-        flow: flow.identity, isClient: isClient, process: holding.owner, isShared: holding.isShared),
+        flow: flow.identity, isClient: isClient, process: holding.owner,
+        certainty: Certainty(isShared: holding.isShared),
+        hasAddress: !socket.local.address.isUnspecified),
       finder.description(of: holding.owner))
   }
 
