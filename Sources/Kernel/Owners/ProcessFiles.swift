@@ -16,6 +16,8 @@ struct ProcessFiles: ~Copyable {
   var dropped: UInt64 { entries.dropped }
 
   let root: OpenFile
+  /// The network namespace of this program; nil where it may not be read.
+  private let ownNamespace: UInt64?
   private var entries: NumberedEntries
   private var listing: [NumberedEntry] = []
   private var text = [UInt8](repeating: 0, count: CommandLine.byteLimit)
@@ -24,6 +26,7 @@ struct ProcessFiles: ~Copyable {
     do throws(Errno) { root = try OpenFile(path, isFolder: true) } catch {
       throw .failed("opening \(path)", error)
     }
+    ownNamespace = NamespaceLink.inode(of: "thread-self", in: root)
     entries = NumberedEntries(limit: limit)
   }
 
@@ -97,9 +100,13 @@ struct ProcessFiles: ~Copyable {
       let owner = try folder.file.status().owner
       let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
       let executable = try? text[..<folder.file.readLink("exe", into: &text)]
+      let file = executable.map { String(decoding: $0, as: UTF8.self) }
+      let namespace = NamespaceLink.inode(in: folder.file)
+      let place = ProcessPlace(
+        cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
       return ProcessDescription(
-        identity: identity, uid: uid, executable: executable.map { String(decoding: $0, as: UTF8.self) },
-        arguments: line?.arguments ?? [], commandLine: line?.text ?? "[\(stat.name)]")
+        identity: identity, uid: uid, executable: file,
+        arguments: line?.arguments ?? [], commandLine: line?.text ?? "[\(stat.name)]", place: place)
     } catch { return nil }
   }
 

@@ -76,7 +76,9 @@ extension ProcessTable {
       let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
       let executable = try? text[..<folder.readLink("exe", into: &text)]
       let path = executable.map { String(decoding: $0, as: UTF8.self) }
-      let place = place(folder)
+      let namespace = NamespaceLink.inode(in: folder)
+      let place = ProcessPlace(
+        cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
       let file = try OpenFile("cmdline", in: folder)
       let inode = try file.status().inode
       let bytes = try text[..<file.readAll(into: &text)]
