@@ -223,6 +223,9 @@ import Testing
     #expect(finder.handleProcessEvents() == false)
     #expect(finder.description(of: identity(10))?.commandLine == "next")
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+    // Said once, so that whoever remembers its old name reads it again.
+    #expect(finder.takeRenamed() == [identity(10)])
+    #expect(finder.takeRenamed() == [])
   }
 
   @Test func `programs are read a few at a time, so that a flow need not wait`() throws {
@@ -232,6 +235,7 @@ import Testing
     #expect(finder.handleProcessEvents(limit: 2) == true)
     #expect(finder.unread.count == 3)
     #expect(finder.handleProcessEvents(limit: 3) == false)
+    #expect(finder.takeRenamed() == (10..<15).reversed().map { identity($0) })
   }
 
   @Test func `what was glimpsed is known when it is closed before the answer`() throws {

@@ -75,6 +75,7 @@ final class FlowEar {
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
     for (sighting, description) in seen { heard.add(sighting, description) }
+    heard.renamed = witness.takeRenamed()
     heard.unseen = witness.dropped
     log.write { $0.append(heard) }
   }

@@ -13,6 +13,8 @@ final class FlowLog: Sendable {
     var sightings: [Sighting] = []
     /// What the processes that were seen run, as far as that could be read.
     var descriptions: [ProcessIdentity: ProcessDescription] = [:]
+    /// Processes that run another program now.
+    var renamed: [ProcessIdentity] = []
     /// How often something was lost: by the kernel, or here for want of room.
     var losses: UInt64 = 0
     /// Messages and attributes that could not be understood.
@@ -46,6 +48,7 @@ final class FlowLog: Sendable {
       if descriptions.count < FlowLog.capacity {
         descriptions.merge(later.descriptions) { _, later in later }
       }
+      renamed += later.renamed.prefix(max(0, FlowLog.capacity - renamed.count))
       losses += later.losses + UInt64(max(0, news - room))
       malformed += later.malformed
       unseen = later.unseen

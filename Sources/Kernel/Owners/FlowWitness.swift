@@ -74,6 +74,9 @@ package struct FlowWitness: ~Copyable {
     finder.meetNewest()
   }
 
+  /// Takes the processes that were found to run another program since the last call.
+  mutating func takeRenamed() -> [ProcessIdentity] { finder.takeRenamed() }
+
   /// Looks at both ends; false when neither has a socket.
   private mutating func lookAtBoth(
     _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,

@@ -96,6 +96,8 @@ public struct OwnerFinder: ~Copyable {
   var openFolders: [Int32] = []
   // Those that run another program and are not yet read.
   var unread: [Int32] = []
+  // Those that were read since they run another program, until they are taken.
+  var renamed: [ProcessIdentity] = []
   // What the last glimpse saw: the sockets of one process.
   var glimpsed: [UInt64: Int32] = [:]
   // The last process that the kernel had numbered when /proc was looked at.
@@ -194,6 +196,12 @@ public struct OwnerFinder: ~Copyable {
     if let holding = holding(of: inode) { return holding }
     guard let holder = searchAll(inode, uid, at: now, while: isWorthwhile) else { return nil }
     return holding(of: inode, at: holder)
+  }
+
+  /// Takes the processes that were found to run another program since the last call; of very many not all.
+  mutating func takeRenamed() -> [ProcessIdentity] {
+    defer { renamed.removeAll(keepingCapacity: true) }
+    return renamed
   }
 
   /// Takes in the news of processes that has arrived, and reads at most `limit` of those that started a program;
