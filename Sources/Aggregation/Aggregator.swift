@@ -95,13 +95,14 @@ public struct Aggregator: Sendable {
       let claim = rules.claim(pipe: name)
       abandonedSearches += UInt64(claim.abandonedSearches)
       applications.add(reading, to: applications.handle(for: claim.application), isTimed: isTimed)
-    case .forwarded, .kernel, .unattributed:
+    case .forwarded, .kernel, .unattributed, .untracked:
       remainders[reading.owner, default: (.zero, .zero)].total += reading.usage
       if isTimed { remainders[reading.owner]?.moved += reading.usage }
     }
   }
 
-  private static let remainderOrder = [.forwarded, .kernel] + Owner.Reason.allCases.map(Owner.unattributed)
+  private static let remainderOrder =
+    [.forwarded, .kernel] + Owner.Reason.allCases.map(Owner.unattributed) + [.untracked]
 
   private func rows() -> [UsageRow] {
     var rows: [UsageRow] = []

@@ -1,7 +1,7 @@
 /// Where all bytes that the kernel counted went; the parts add up to `total`, exactly.
 ///
 /// The view is the host's: a byte of a loopback flow is sent once and received once, a forwarded byte comes
-/// in once and leaves once.
+/// in once and leaves once. Beside them stands what the interfaces moved: their view is the same.
 public struct Balance: Sendable, Hashable {
   /// Bytes that a process or pipe moved.
   public var attributed: Usage
@@ -15,11 +15,16 @@ public struct Balance: Sendable, Hashable {
   public var hidden: Usage
   /// How much of all moved between two ends of this host.
   public var loopback: Usage
+  /// What the interfaces moved, as network packets, and no flow explains; no part of `total`. It never decreases.
+  public var untracked: Usage
+  /// What the interfaces moved, as network packets; zero where that is not read.
+  public var interfaces: Usage
 
   /// Makes a balance; without arguments, an empty one.
   public init(
     attributed: Usage = .zero, forwarded: Usage = .zero, kernel: Usage = .zero,
-    unattributed: [Owner.Reason: Usage] = [:], hidden: Usage = .zero, loopback: Usage = .zero
+    unattributed: [Owner.Reason: Usage] = [:], hidden: Usage = .zero, loopback: Usage = .zero,
+    untracked: Usage = .zero, interfaces: Usage = .zero
   ) {
     self.attributed = attributed
     self.forwarded = forwarded
@@ -27,6 +32,8 @@ public struct Balance: Sendable, Hashable {
     self.unattributed = unattributed
     self.hidden = hidden
     self.loopback = loopback
+    self.untracked = untracked
+    self.interfaces = interfaces
   }
 
   /// All bytes without a known owner.
@@ -35,6 +42,13 @@ public struct Balance: Sendable, Hashable {
   /// All bytes.
   public var total: Usage { attributed + forwarded + kernel + unattributedTotal }
 
+  /// How much of what the interfaces moved the connection table saw, in percent; nil when nothing moved.
+  public var coverage: Double? {
+    let all = Double(interfaces.received) + Double(interfaces.sent)
+    if all == 0 { return nil }
+    return max(0, 1 - (Double(untracked.received) + Double(untracked.sent)) / all) * 100
+  }
+
   /// Adds `usage` to the part that `owner` belongs to.
   public mutating func add(_ usage: Usage, of owner: Owner) {
     switch owner {
@@ -42,6 +56,7 @@ public struct Balance: Sendable, Hashable {
     case .forwarded: forwarded += usage
     case .kernel: kernel += usage
     case .unattributed(let reason): unattributed[reason, default: .zero] += usage
+    case .untracked: untracked += usage
     }
   }
 
@@ -53,6 +68,8 @@ public struct Balance: Sendable, Hashable {
     left.unattributed.merge(right.unattributed, uniquingKeysWith: +)
     left.hidden += right.hidden
     left.loopback += right.loopback
+    left.untracked += right.untracked
+    left.interfaces += right.interfaces
   }
 }
 

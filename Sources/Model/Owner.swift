@@ -10,6 +10,8 @@ public enum Owner: Sendable, Hashable {
   case kernel
   /// Nobody who can be named, and why.
   case unattributed(Reason)
+  /// Nobody who can be named: the interfaces moved them and the connection table did not see them.
+  case untracked
 
   /// Why bytes have no owner.
   public enum Reason: String, Sendable, Hashable, CaseIterable {

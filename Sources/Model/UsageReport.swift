@@ -12,11 +12,11 @@ public struct UsageRow: Sendable, Hashable {
     case pipe(open: Int, accepted: UInt64, failed: UInt64)
     /// A client of a pipe: its address, its process if that is one of this host, and its open connections.
     case client(pipe: String, address: IPAddress?, process: ProcessIdentity?, open: Int)
-    /// Forwarded, kernel, unattributed or evicted bytes.
+    /// Forwarded, kernel, unattributed, untracked or evicted bytes.
     case remainder
   }
 
-  /// The command line, the application, or `(forwarded)`, `(kernel)`, `(unattributed: REASON)`, `(evicted)`.
+  /// The command line, the application, or `(forwarded)`, `(kernel)`, `(unattributed: REASON)`, `(untracked)`, `(evicted)`.
   public var name: String
   /// Whose row it is.
   public var subject: Subject
@@ -46,23 +46,26 @@ public struct UsageRow: Sendable, Hashable {
 extension UsageRow {
   /// The name of the row that holds what rows without room had moved.
   public static let evictedName = "(evicted)"
+  /// The name of the row for what the connection table did not see.
+  public static let untrackedName = "(untracked)"
 }
 
 extension Owner {
   /// The name of the row for bytes that no process or pipe moved: `(forwarded)`, `(kernel)`,
-  /// `(unattributed: REASON)`; nil for a process and a pipe.
+  /// `(unattributed: REASON)`, `(untracked)`; nil for a process and a pipe.
   public var remainderName: String? {
     switch self {
     case .process, .pipe: nil
     case .forwarded: "(forwarded)"
     case .kernel: "(kernel)"
     case .unattributed(let reason): "(unattributed: \(reason.rawValue))"
+    case .untracked: UsageRow.untrackedName
     }
   }
 }
 
 /// Which bytes are counted.
-public enum Layer: String, Sendable, Hashable {
+public enum Layer: String, Sendable, Hashable, CaseIterable {
   /// IP packets, with their headers.
   case l3
   /// What the applications at both ends sent and received.

@@ -7,6 +7,8 @@ import Model
 /// the claims' inodes. The sum of all readings and the hidden bytes is the sum of what the flows moved.
 public struct Accounting: Sendable {
   private var ledger: FlowLedger
+  /// Only where headers are not counted: 24 bytes a flow.
+  private var packets: FlowLedger?
   private var attribution = Attribution()
   /// Flows that ended with the last reading: their owners are needed until its bytes are settled.
   private var gone: [FlowKey] = []
@@ -18,10 +20,13 @@ public struct Accounting: Sendable {
   private static let verdictLimit = 16_384
 
   /// Makes the accounting of one or more monitors that look at the same table. A byte counts once if any of
-  /// them shows it.
-  public init(filters: [MonitorFilter], seed: UInt64 = .random(in: .min ... .max)) {
+  /// them shows it. `layer` says which bytes are counted.
+  public init(
+    filters: [MonitorFilter], layer: Layer = .l3, seed: UInt64 = .random(in: .min ... .max)
+  ) {
     self.filters = filters
     ledger = FlowLedger(seed: seed)
+    packets = layer == .payload ? FlowLedger(of: .packets, seed: seed) : nil
     remainder = Visibility(ofRemainder: filters)
   }
 
@@ -30,8 +35,11 @@ public struct Accounting: Sendable {
     attribution.forget(gone)
     for sighting in snapshot.sightings { attribution.learn(sighting, of: ledger.key(of: sighting.flow)) }
     attribution.learn(snapshot.descriptions)
-    let changes = ledger.advance(to: snapshot)
+    var changes = ledger.advance(to: snapshot)
     gone = changes.gone
+    if let packets = packets?.advance(to: snapshot) {
+      PacketHeaders.note(in: &changes.deltas, packets: packets.deltas, of: snapshot.flows)
+    }
     return changes.deltas
   }
 
@@ -88,6 +96,19 @@ public struct Accounting: Sendable {
       if !reading.usage.isZero { readings.append(reading) }
     }
     return (readings, balance)
+  }
+
+  /// Returns what of the bytes that no flow explains is shown, as those of `process` or of nobody, and adds the rest
+  /// to the hidden ones of `balance`.
+  public mutating func reading(
+    untracked usage: Usage, of process: ProcessDescription?, balance: inout Balance
+  ) -> Reading {
+    var split = SplitUsage()
+    split.add(usage, isLocal: false, Certainty(match: .relaxed))
+    let owner = process.map { Owner.process($0.identity) } ?? .untracked
+    let reading = reading(owner, split) { _ in process }
+    balance.hidden += usage - reading.usage
+    return reading
   }
 
   /// Shows from now on what these filters show.

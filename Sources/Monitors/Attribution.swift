@@ -44,25 +44,26 @@ public struct Attribution: Sendable {
       if !isServerOurs {
         server = elsewhere(delta.key, .server, flow.reply, namespaces, isPeerOurs: isClientOurs)
       }
-      let usage = Usage(received: delta.reply, sent: delta.original)
+      let usage = delta.usage
+      let carried = delta.carried(isClientHere: isClientOurs, isServerHere: isServerOurs)
       if let client {
         claims.append(
           Claim(
             flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: server != nil,
-            match: client))
+            carried: carried, match: client))
       }
       if let server {
         claims.append(
           Claim(
             flow: delta.key, role: .server, transport: transport, usage: usage.reversed,
-            isLocal: client != nil, match: server))
+            isLocal: client != nil, carried: client == nil ? carried : .zero, match: server))
       }
       if client == nil && server == nil {
         // It came in once and left once.
         claims.append(
           Claim(
             flow: delta.key, role: .passing, transport: transport, usage: usage + usage.reversed,
-            isLocal: false, match: .none))
+            isLocal: false, carried: carried, match: .none))
       }
     }
     return claims

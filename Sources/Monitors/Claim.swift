@@ -22,6 +22,8 @@ public struct Claim: Sendable, Hashable {
   public var usage: Usage
   /// True when both ends are on this host.
   public var isLocal: Bool
+  /// What the interfaces of this network namespace moved of the flow, at layer 3; in one of its claims only.
+  public var carried: Usage
   /// The sockets that fit.
   public var match: SocketIndex.Match
 

@@ -7,10 +7,28 @@ public struct FlowDelta: Sendable, Hashable {
   public var key: FlowKey
   /// Where the flow stands in the snapshot that the ledger was given.
   public var index: Int
-  /// Bytes in the original direction.
+  /// Bytes of IP packets in the original direction.
   public var original: UInt64
-  /// Bytes in the reply direction.
+  /// Bytes of IP packets in the reply direction.
   public var reply: UInt64
+  /// How many of `original` are headers, and not to be counted.
+  public var originalHeaders: UInt64 = 0
+  /// How many of `reply` are headers, and not to be counted.
+  public var replyHeaders: UInt64 = 0
+
+  /// The counted bytes, from the client's view.
+  var usage: Usage { Usage(received: reply - replyHeaders, sent: original - originalHeaders) }
+
+  /// What the interfaces moved of the flow: a packet comes in unless it is from here, and leaves unless it is for
+  /// here; loopback does both.
+  func carried(isClientHere: Bool, isServerHere: Bool) -> Usage {
+    let there = Usage(received: reply, sent: original)
+    switch (isClientHere, isServerHere) {
+    case (true, false): return there
+    case (false, true): return there.reversed
+    case (true, true), (false, false): return there + there.reversed
+    }
+  }
 }
 
 /// The only place that knows what the connection table held before.
@@ -18,6 +36,14 @@ public struct FlowDelta: Sendable, Hashable {
 /// Counters are compared entry by entry. The kernel dumps its hash table bucket by bucket, so an entry keeps
 /// its place among those that stay: the ledger walks both tables side by side and searches only what moved.
 public struct FlowLedger: Sendable {
+  /// What is compared.
+  public enum Quantity: Sendable {
+    /// Bytes.
+    case bytes
+    /// Packets; the deltas are packets then.
+    case packets
+  }
+
   /// What changed between two readings of the table.
   public struct Changes: Sendable, Hashable {
     /// Flows that moved something.
@@ -47,12 +73,16 @@ public struct FlowLedger: Sendable {
   private static let patience: UInt64 = 32
 
   private let seed: UInt64
+  private let quantity: Quantity
   private var entries: [Entry] = []
   private var missing: [FlowKey: Missing] = [:]
   private var tick: UInt64 = 0
 
-  /// Makes an empty ledger. `seed` keeps strangers from choosing ports whose keys collide.
-  public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
+  /// Makes an empty ledger of `quantity`. `seed` keeps strangers from choosing ports whose keys collide.
+  public init(of quantity: Quantity = .bytes, seed: UInt64 = .random(in: .min ... .max)) {
+    self.quantity = quantity
+    self.seed = seed
+  }
 
   /// The key of a flow in this ledger.
   public func key(of flow: FlowIdentity) -> FlowKey { FlowKey(flow, seed: seed) }
@@ -101,9 +131,12 @@ public struct FlowLedger: Sendable {
   }
 
   private func entry(_ flow: Flow) -> Entry {
-    Entry(
-      key: FlowKey(flow.identity, seed: seed), original: flow.counters.originalBytes,
-      reply: flow.counters.replyBytes)
+    let counters = flow.counters
+    let isBytes = quantity == .bytes
+    return Entry(
+      key: FlowKey(flow.identity, seed: seed),
+      original: isBytes ? counters.originalBytes : counters.originalPackets,
+      reply: isBytes ? counters.replyBytes : counters.replyPackets)
   }
 
   @inline(__always)

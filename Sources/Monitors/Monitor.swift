@@ -9,6 +9,7 @@ public final class Monitor: Meter {
   private var processes: ProcessTable
   private var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
+  private var interfaces: InterfaceMeter?
   private var accounting: Accounting
   private let countsLookback: Bool
   private let wantsAncestors: Bool
@@ -29,12 +30,14 @@ public final class Monitor: Meter {
   ///
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
-  /// the owners of flows that this network namespace only forwards are looked for in the others. `warnings` are
-  /// said with the first measurement.
+  /// the owners of flows that this network namespace only forwards are looked for in the others. With
+  /// `interfaces` what those move is compared with the table. `layer` says which bytes are counted. `warnings`
+  /// are said with the first measurement.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
-    wantsAncestors: Bool = false, readsNamespaces: Bool = false, warnings: [Warning] = []
+    wantsAncestors: Bool = false, readsNamespaces: Bool = false, interfaces: InterfaceTable? = nil,
+    layer: Layer = .l3, warnings: [Warning] = []
   ) {
     self.table = table
     self.sockets = sockets
@@ -44,14 +47,18 @@ public final class Monitor: Meter {
     self.countsLookback = countsLookback
     self.wantsAncestors = wantsAncestors
     opening = warnings
-    accounting = Accounting(filters: filters)
+    self.interfaces = interfaces.map { InterfaceMeter($0) }
+    accounting = Accounting(filters: filters, layer: layer)
   }
 
   /// Returns what moved between the last call and `now`; the first time what had moved before.
   ///
   /// Errors: those of reading the connection table, or when /proc cannot be listed.
   public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
+    // Whatever passes between the two readings is at worst explained too well, never untracked.
+    if last != nil { try interfaces?.read(at: now) }
     try table.read(into: &snapshot, at: now)
+    if last == nil { try interfaces?.read(at: now) }
     let deltas = accounting.advance(to: snapshot)
     let interval = last.map { now - $0 }
     last = now
@@ -59,7 +66,12 @@ public final class Monitor: Meter {
     processes.recheck(snapshot.renamed)
     namespaces?.refresh(processes)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
-    if !deltas.isEmpty && (interval != nil || countsLookback) { try attribute(deltas, to: &measurement) }
+    var carried = Usage.zero
+    if !deltas.isEmpty && (interval != nil || countsLookback) {
+      carried = try attribute(deltas, to: &measurement)
+    }
+    // What had moved before the start is nothing that the interfaces are asked for.
+    compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
     if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
     measurement.warnings = warnings()
@@ -69,7 +81,10 @@ public final class Monitor: Meter {
   /// Takes new filters; what was counted stays.
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
 
-  private func attribute(_ deltas: [FlowDelta], to measurement: inout Measurement) throws(KernelError) {
+  /// Returns what the interfaces moved of these flows.
+  private func attribute(
+    _ deltas: [FlowDelta], to measurement: inout Measurement
+  ) throws(KernelError) -> Usage {
     let transports = Accounting.transports(of: deltas, in: snapshot.flows)
     try sockets.read(transports, into: &entries)
     let local = try addresses.read()
@@ -85,6 +100,36 @@ public final class Monitor: Meter {
       // Its last bytes come after its end: the row is marked with the next report.
       if processes.lives(identity) { reported.insert(identity) } else { ended.append(identity) }
     }
+    return claims.reduce(.zero) { $0 + $1.carried }
+  }
+
+  /// Adds what the interfaces moved, and what of that the flows do not explain.
+  private func compare(
+    with carried: Usage, at now: ContinuousClock.Instant, in measurement: inout Measurement
+  ) {
+    let areCounted = snapshot.flows.prefix(snapshot.livingCount).allSatisfy {
+      $0.isCounted && !$0.isOffloaded
+    }
+    guard let comparison = interfaces?.compare(flows: carried, areCounted: areCounted, at: now) else {
+      return
+    }
+    measurement.balance.interfaces = comparison.interfaces
+    measurement.balance.untracked = comparison.untracked
+    var rest = comparison.untracked
+    if let (bytes, sockets) = comparison.sent,
+      let owner = PacketSenders.owner(of: sockets, holders: processes.holders(of: sockets)),
+      let process = processes.description(of: owner, ancestors: wantsAncestors)
+    {
+      let usage = Usage(received: 0, sent: bytes)
+      rest = rest - usage
+      reported.insert(owner)
+      measurement.readings.append(
+        accounting.reading(untracked: usage, of: process, balance: &measurement.balance))
+    }
+    if !rest.isZero {
+      measurement.readings.append(accounting.reading(untracked: rest, of: nil, balance: &measurement.balance))
+    }
+    measurement.readings.removeAll(where: \.usage.isZero)
   }
 
   /// The other network namespaces that may be an end of these flows, with their sockets.
@@ -126,6 +171,8 @@ public final class Monitor: Meter {
     health.unreadNamespaces = namespaces?.unread ?? 0
     health.vanished += namespaces?.vanished ?? 0
     health.malformed += namespaces?.malformed ?? 0
+    health.malformed += interfaces?.malformed ?? 0
+    health.dropped += interfaces?.dropped ?? 0
     health.dropped += namespaces?.dropped ?? 0
     health.abandonedSearches = accounting.abandonedSearches
     return health

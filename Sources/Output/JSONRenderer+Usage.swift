@@ -92,6 +92,10 @@ extension Balance {
     }
     writer.field("hidden", hidden)
     writer.field("loopback", loopback)
+    writer.field("untracked", untracked)
+    writer.field("interfaces", interfaces)
+    writer.key("coverage")
+    if let coverage { writer.number(coverage, decimals: 2) } else { writer.null() }
   }
 }
 

@@ -28,14 +28,16 @@ public struct PlainRenderer: Renderer, Sendable {
   /// empty for a report without rows to show and for every other event.
   public mutating func render(_ event: Event) -> String {
     guard case .usage(let report) = event else { return "" }
+    // The original saw the connection table only.
+    let rows = report.rows.filter { $0.subject != .remainder || $0.name != UsageRow.untrackedName }
     let lines =
       switch style {
-      case .totals: report.rows.filter { !$0.total.isZero }.sorted(by: \.total).map(totalsLine)
+      case .totals: rows.filter { !$0.total.isZero }.sorted(by: \.total).map(totalsLine)
       case .rates:
-        report.rows.filter { report.interval != nil && !$0.moved.isZero }.sorted(by: \.moved)
+        rows.filter { report.interval != nil && !$0.moved.isZero }.sorted(by: \.moved)
           .map { ratesLine($0, over: report.interval) }
       case .applications:
-        report.rows.filter { isBusy($0.moved.rates(over: report.interval)) }.sorted(by: \.moved)
+        rows.filter { isBusy($0.moved.rates(over: report.interval)) }.sorted(by: \.moved)
           .map { applicationLine($0, over: report.interval) }
       }
     return lines.isEmpty ? "" : lines.joined(separator: "\n") + "\n\n"

@@ -15,6 +15,11 @@ struct Footer {
   }
 
   private static func parts(of balance: Balance) -> [String] {
+    shares(of: balance)
+      + (balance.coverage.map { ["tracked \($0.fixed(1)) % of interface bytes"] } ?? [])
+  }
+
+  private static func shares(of balance: Balance) -> [String] {
     let all = balance.total.sum
     if all == 0 { return ["no traffic counted yet"] }
     func share(_ usage: Usage) -> String { (Double(usage.sum) / Double(all) * 100).fixed(1) + " %" }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kernel
+public import Model
 import Output
 
 /// The flags that every program of ours has.
@@ -18,9 +19,43 @@ public struct ReportOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Seconds between two reports.", valueName: "seconds"))
   public var interval: Double = 1
 
-  /// How many reports to write; absent for no end.
-  @Option(help: ArgumentHelp("Write this many reports, then exit.", valueName: "n"))
-  public var count: Int?
+  /// What is to be counted: how many reports, or which bytes.
+  public enum Count: ExpressibleByArgument, Sendable {
+    /// So many reports.
+    case reports(Int)
+    /// The bytes of a layer.
+    case layer(Layer)
+
+    /// For ArgumentParser.
+    public init?(argument: String) {
+      if let layer = Layer(rawValue: argument) {
+        self = .layer(layer)
+      } else if let number = Int(argument) {
+        self = .reports(number)
+      } else {
+        return nil
+      }
+    }
+  }
+
+  /// What to count; each kind at most once.
+  @Option(
+    help: ArgumentHelp(
+      "A number: write this many reports, then exit. l3 or payload: count the bytes of IP packets with their headers, or without (exact for UDP, within 1 % for TCP in bulk).",
+      valueName: "n|l3|payload"))
+  var count: [Count] = []
+
+  /// How many reports to write; nil for no end.
+  public var reports: Int? {
+    for case .reports(let number) in count { return number }
+    return nil
+  }
+
+  /// Which bytes to count; nil where that is not said.
+  public var layer: Layer? {
+    for case .layer(let layer) in count { return layer }
+    return nil
+  }
 
   /// How to write them.
   @Option(
@@ -36,7 +71,10 @@ public struct ReportOptions: ParsableArguments {
     guard interval >= 0.01, interval <= 86_400 else {
       throw ValidationError("--interval must be between 0.01 and 86400 seconds.")
     }
-    if let count, count < 1 { throw ValidationError("--count must be at least 1.") }
+    if let reports, reports < 1 { throw ValidationError("--count must be at least 1.") }
+    if count.count > (reports == nil ? 0 : 1) + (layer == nil ? 0 : 1) {
+      throw ValidationError("--count takes one number of reports, and one of l3 and payload.")
+    }
   }
 
   /// The time between two reports.

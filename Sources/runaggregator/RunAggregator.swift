@@ -125,9 +125,9 @@ import Program
     _ configuration: Configuration, _ pipes: PipeSet, _ notifier: Notifier, _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
-      let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
+      let loop = try ReportLoop(period: report.period, count: report.reports, startsAtOnce: true)
       let run = { (monitor: Monitor?) throws(KernelError) in
-        var watch = Watch(configuration, monitor, pipes, notifier, diagnostics) {
+        var watch = Watch(configuration, monitor, report.layer ?? .l3, pipes, notifier, diagnostics) {
           (filters) throws(KernelError) in
           try makeMonitor(
             of: try source.source.open(namespaces: source.readsNamespaces), filters,
@@ -161,6 +161,7 @@ import Program
     Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
-      wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, warnings: warnings)
+      wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
+      layer: report.layer ?? .l3, warnings: warnings)
   }
 }

@@ -11,6 +11,7 @@ struct Watch {
   /// Nil while no monitor is configured: pipes alone need no connection table, and no privilege to read it.
   private var monitor: Monitor?
   private let makeMonitor: ([MonitorFilter]) throws(KernelError) -> Monitor
+  private let layer: Layer
   private let pipes: PipeSet
   private let diagnostics: Diagnostics
   private var aggregator: Aggregator
@@ -18,10 +19,12 @@ struct Watch {
   private var notifier: Notifier
 
   init(
-    _ configuration: Configuration, _ monitor: Monitor?, _ pipes: PipeSet, _ notifier: Notifier,
-    _ diagnostics: Diagnostics, makeMonitor: @escaping ([MonitorFilter]) throws(KernelError) -> Monitor
+    _ configuration: Configuration, _ monitor: Monitor?, _ layer: Layer, _ pipes: PipeSet,
+    _ notifier: Notifier, _ diagnostics: Diagnostics,
+    makeMonitor: @escaping ([MonitorFilter]) throws(KernelError) -> Monitor
   ) {
     self.monitor = monitor
+    self.layer = layer
     self.makeMonitor = makeMonitor
     self.pipes = pipes
     self.notifier = notifier
@@ -46,6 +49,7 @@ struct Watch {
       diagnostics.line(AlertLine(alert).description)
       notifier.submit(alert)
     }
+    report.layer = layer
     report.health.droppedNotifications = notifier.dropped
     report.health.abandonedSearches += thresholds.abandonedSearches
     return warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)

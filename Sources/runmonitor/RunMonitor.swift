@@ -12,7 +12,8 @@ import Program
     commandName: "runmonitor",
     abstract: "Say which process moved how many bytes.",
     discussion: """
-      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them. Without --bandwidth \
+      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them, or with --count payload \
+      what of them applications sent. Without --bandwidth \
       totals are shown, with what the connections that are open at the start had moved before.
 
       Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep runmonitor. Exit status: 0 \
@@ -55,7 +56,7 @@ import Program
     if source.doctor { return try Doctor.run(source, diagnostics) }
     do throws(KernelError) {
       let loop = try ReportLoop(
-        period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
+        period: report.period, count: report.reports, startsAtOnce: !noLookback && !bandwidth)
       try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
         try measure(table, warnings, loop, diagnostics)
       }
@@ -68,12 +69,14 @@ import Program
   private func measure(
     _ table: any FlowTable, _ warnings: [Warning], _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
   ) throws(KernelError) {
+    let layer = report.layer ?? .l3
     let filter = MonitorFilter(
       include: include, exclude: exclude, ignoresLocal: ignoreLocal)
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
-      readsNamespaces: source.readsNamespaces, warnings: warnings)
+      readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: layer,
+      warnings: warnings)
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
@@ -82,7 +85,9 @@ import Program
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }
       totals.add(measurement)
-      return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(totals.report(at: time))]
+      var report = totals.report(at: time)
+      report.layer = layer
+      return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(report)]
     }
   }
 }

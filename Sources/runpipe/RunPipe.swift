@@ -39,6 +39,9 @@ import Program
     guard (0...86_400).contains(drainTimeout) else {
       throw ValidationError("--drain-timeout must be between 0 and 86400 seconds.")
     }
+    if report.layer == .l3 {
+      throw ValidationError("--count l3: a pipe sees no packets, it counts payload.")
+    }
     if let threads, !(1...64).contains(threads) {
       throw ValidationError("--threads must be between 1 and 64.")
     }
@@ -51,7 +54,7 @@ import Program
       toKeep: pipe.clients ? [.forwarding, .naming] : .forwarding, anySocket: true)
     privilege.drop(diagnostics)
     do {
-      let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: false)
+      let loop = try ReportLoop(period: report.period, count: report.reports, startsAtOnce: false)
       let meter = try open(try ActivatedListeners.take(), diagnostics)
       privilege.fence(diagnostics)
       try forward(meter, loop, diagnostics)

@@ -19,6 +19,21 @@ import Testing
     #expect(report.time == noon && report.interval == .seconds(1))
   }
 
+  @Test func `what is not tracked is a row of its own, and no part of the total`() {
+    var aggregator = Aggregator(rules: ApplicationRules())
+    _ = aggregator.absorb([measured([reading(.untracked, 40, 2)])], at: noon)
+    let report = aggregator.absorb(
+      [measured([reading(.untracked, 2, 1), reading(process(1, "curl"), 5)])], at: noon)
+    #expect(
+      report.row(UsageRow.untrackedName)
+        == UsageRow(
+          name: "(untracked)", subject: .remainder, total: Usage(received: 42, sent: 3),
+          moved: Usage(received: 2, sent: 1)))
+    #expect(report.balance.untracked == Usage(received: 42, sent: 3))
+    #expect(report.balance.total == Usage(received: 5, sent: 0))
+    #expect(report.sumOfTotals == report.balance.total + report.balance.untracked)
+  }
+
   @Test func `without rules each command line is an application`() {
     var aggregator = Aggregator(rules: ApplicationRules())
     let report = aggregator.absorb(

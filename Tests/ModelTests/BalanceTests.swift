@@ -39,6 +39,26 @@ import Testing
         == Owner.Reason.allCases.reduce(.zero) { $0 + balance.unattributed[$1, default: .zero] })
   }
 
+  @Test(
+    arguments: [
+      (Usage.zero, Usage.zero, nil), (Usage(received: 50, sent: 50), .zero, 100),
+      (Usage(received: 300, sent: 100), Usage(received: 0, sent: 100), 75),
+      (Usage(received: 1, sent: 0), Usage(received: 1, sent: 0), 0),
+      (Usage(received: 1, sent: 0), Usage(received: 2, sent: 0), 0),
+      (Usage(received: .max, sent: .max), Usage(received: .max, sent: 0), 50),
+    ] as [(Usage, Usage, Double?)])
+  func `coverage is the part of the interfaces' bytes that was tracked`(
+    interfaces: Usage, untracked: Usage, coverage: Double?
+  ) {
+    #expect(Balance(untracked: untracked, interfaces: interfaces).coverage == coverage)
+  }
+
+  @Test func `untracked bytes are no part of the total`() {
+    var balance = Balance(attributed: Self.one, interfaces: Self.one + Self.one)
+    balance.add(Self.one, of: .untracked)
+    #expect(balance.untracked == Self.one && balance.total == Self.one && balance.coverage == 50)
+  }
+
   @Test func `what filters hide and what stays on the host are parts of parts`() {
     let balance = Balance(attributed: Self.one, hidden: Self.one, loopback: Self.one)
     #expect(balance.total == Self.one)
@@ -47,16 +67,17 @@ import Testing
   @Test func `two balances add part by part`() {
     var balance = Balance(
       attributed: Self.one, forwarded: Self.one, kernel: Self.one, unattributed: [.exited: Self.one],
-      hidden: Self.one, loopback: Self.one)
+      hidden: Self.one, loopback: Self.one, untracked: Self.one, interfaces: Self.one)
     balance += Balance(
       attributed: Self.one, forwarded: .zero, kernel: Self.one,
-      unattributed: [.exited: Self.one, .denied: Self.one], hidden: .zero, loopback: Self.one)
+      unattributed: [.exited: Self.one, .denied: Self.one], hidden: .zero, loopback: Self.one,
+      untracked: Self.one, interfaces: .zero)
     let two = Self.one + Self.one
     #expect(
       balance
         == Balance(
           attributed: two, forwarded: Self.one, kernel: two, unattributed: [.exited: two, .denied: Self.one],
-          hidden: Self.one, loopback: two))
+          hidden: Self.one, loopback: two, untracked: two, interfaces: Self.one))
   }
 
   @Test func `health adds every counter`() {

@@ -84,6 +84,29 @@ import Testing
     #expect(result.balance.hidden == Usage(0, 100))
   }
 
+  @Test(
+    arguments: [
+      ("nobody's, shown", [], nil, Usage(5, 9), Usage.zero, Owner.untracked),
+      ("nobody's, processes wanted", ["curl"], nil, .zero, Usage(5, 9), .untracked),
+      ("a process's", [], "dhcp", Usage(5, 9), .zero, .pid(4)),
+      ("a process's that is wanted", ["dhcp"], "dhcp", Usage(5, 9), .zero, .pid(4)),
+      ("a process's that is not", ["curl"], "dhcp", .zero, Usage(5, 9), .pid(4)),
+    ] as [(String, [String], String?, Usage, Usage, Owner)])
+  func `untracked bytes are shown or hidden, never lost`(
+    name: String, include: [String], commandLine: String?, shown: Usage, hidden: Usage, owner: Owner
+  ) throws {
+    var accounting = Accounting(filters: [try Self.filter(include: include)], seed: 1)
+    let process = commandLine.map {
+      ProcessDescription(
+        identity: Scenario.process(4), uid: 0, executable: nil, arguments: [], commandLine: $0)
+    }
+    var balance = Balance()
+    let reading = accounting.reading(untracked: Usage(5, 9), of: process, balance: &balance)
+    #expect(reading.owner == owner && reading.usage == shown && balance.hidden == hidden, "\(name)")
+    #expect(process == nil || reading.certainty.match == .relaxed)
+    #expect(balance.total == .zero)
+  }
+
   /// Law 1 on hosts of every shape: readings and hidden bytes are what the flows moved, seen from this host.
   @Test(arguments: 0..<100) func `conservation on random scenarios`(seed: UInt64) throws {
     var generator = Seeded(seed)

@@ -29,6 +29,7 @@ import Output
     "balance": [
       "total": "object", "attributed": "object", "forwarded": "object", "kernel": "object",
       "unattributed": "object", "hidden": "object", "loopback": "object",
+      "untracked": "object", "interfaces": "object", "coverage": "number",
     ],
     "total": ["received": "integer", "sent": "integer"],
     "unattributed": ["received": "integer", "sent": "integer", "reasons": "object"],
@@ -67,7 +68,10 @@ import Output
         moved: Usage(received: 1, sent: 1)),
       UsageRow(name: "(kernel)", subject: .remainder, total: .zero, moved: Usage(received: 1, sent: 1)),
     ]
-    let usage = try check(try parse(.usage(report(rows, over: .milliseconds(1500)))), "usage")
+    let compared = Balance(
+      untracked: Usage(received: 0, sent: 1), interfaces: Usage(received: 1, sent: 7))
+    let usage = try check(
+      try parse(.usage(report(rows, over: .milliseconds(1500), balance: compared))), "usage")
     guard case .array(let written) = usage["rows"], written.count == 4 else {
       Issue.record("rows are missing")
       return
@@ -78,11 +82,21 @@ import Output
     _ = try check(written[3], "remainder")
     _ = try check(usage["health"], "health")
     let balance = try check(usage["balance"], "balance")
-    for part in ["total", "attributed", "forwarded", "kernel", "hidden", "loopback"] {
+    for part in [
+      "total", "attributed", "forwarded", "kernel", "hidden", "loopback", "untracked", "interfaces",
+    ] {
       _ = try check(balance[part], "total")
     }
     let unattributed = try check(balance["unattributed"], "unattributed")
     _ = try check(unattributed["reasons"], "reasons")
+  }
+
+  @Test func `where no interface moved anything there is no coverage`() throws {
+    var renderer = JSONRenderer()
+    let quiet = renderer.render(.usage(report([])))
+    #expect(quiet.contains(#""coverage":null"#))
+    let balance = Balance(untracked: Usage(received: 0, sent: 1), interfaces: Usage(received: 2, sent: 1))
+    #expect(renderer.render(.usage(report([], balance: balance))).contains(#""coverage":66.67"#))
   }
 
   @Test func `a process has the keys of its place where they are known, and no others`() throws {
@@ -135,13 +149,15 @@ import Output
 
 /// A parsed JSON value; a number is an integer where it has no fraction.
 private enum Value: Decodable {
-  case boolean, integer, number, string
+  case boolean, integer, number, string, null
   case array([Value])
   case object([String: Value])
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    if (try? container.decode(Bool.self)) != nil {
+    if container.decodeNil() {
+      self = .null
+    } else if (try? container.decode(Bool.self)) != nil {
       self = .boolean
     } else if (try? container.decode(UInt64.self)) != nil {
       self = .integer
@@ -162,6 +178,7 @@ private enum Value: Decodable {
     case .integer: "integer"
     case .number: "number"
     case .string: "string"
+    case .null: "null"
     case .array: "array"
     case .object: "object"
     }

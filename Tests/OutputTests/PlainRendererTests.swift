@@ -48,6 +48,21 @@ import Output
         """)
   }
 
+  @Test(arguments: PlainRenderer.Style.allCases)
+  func `what is not tracked is no line of the original's`(style: PlainRenderer.Style) {
+    let total = Usage(received: 9_000_000, sent: 9)
+    let untracked = UsageRow(
+      name: UsageRow.untrackedName, subject: .remainder, total: total, moved: total)
+    let rows = [process("curl", total: (9_000_000, 9), moved: (9_000_000, 9))]
+    let balance = Balance(untracked: total, interfaces: total)
+    #expect(plain(style, report(rows + [untracked], balance: balance)) == plain(style, report(rows)))
+    #expect(plain(style, report([untracked])) == "")
+    // A process may call itself so.
+    #expect(
+      plain(style, report([process(UsageRow.untrackedName, total: (9_000_000, 9), moved: (9_000_000, 9))]))
+        != "")
+  }
+
   @Test func `the first report has no rates`() {
     let rows = [process("curl", total: (9, 9), moved: (3001, 2000))]
     #expect(plain(.rates, report(rows, over: nil)) == "")

@@ -92,6 +92,25 @@ import Testing
         """)
   }
 
+  @Test(
+    arguments: [
+      (Balance(), "no traffic counted yet"),
+      (
+        Balance(interfaces: Usage(received: 9, sent: 1)),
+        "no traffic counted yet · tracked 100.0 % of interface bytes"
+      ),
+      (
+        Balance(
+          attributed: Usage(received: 6, sent: 2), untracked: Usage(received: 2, sent: 0),
+          interfaces: Usage(received: 8, sent: 2)),
+        "attributed 100.0 % · forwarded 0.0 % · kernel 0.0 % · unattributed 0.0 % · tracked 80.0 % of interface bytes"
+      ),
+    ])
+  func `the footer says how much of the interfaces' bytes was tracked`(balance: Balance, line: String) {
+    let frame = TableRenderer(width: 200, height: nil, color: false).frame(report([], balance: balance))
+    #expect(frame.last == line)
+  }
+
   @Test func `the first frame has no rates`() {
     let frame = TableRenderer(width: 60, height: nil, color: false)
       .frame(report([process("a", pid: 3, total: (2048, 0), moved: (2048, 0))], over: nil))

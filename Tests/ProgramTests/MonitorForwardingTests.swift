@@ -41,6 +41,7 @@ struct MonitorForwardingTests {
     #expect(report.balance.forwarded.view == truth)
     #expect(report.rows.allSatisfy { $0.pid == nil })
     #expect(report.row(named: "(forwarded)")?.usage == truth)
+    #expect(try #require(try await monitor.nextReport().balance.coverage) > 98)
     try await monitor.stop()
     try await client.finish()
     try await server.finish()

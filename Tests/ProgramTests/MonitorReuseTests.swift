@@ -38,15 +38,13 @@ struct MonitorReuseTests {
     monitor.process.write("\n")
     let first = try await monitor.report("its end") { $0.row(pid: 900)?.exited == true }
     monitor.process.write("\n")
-    let both = try await monitor.report("the second process") { report in
-      let rows = report.rows.filter { $0.pid == 900 }
-      return rows.count == 2 && rows.allSatisfy { $0.sent > 400_000 }
+    let both = try await monitor.report("the second process") {
+      $0.ended("--send 1000000") != nil && $0.usage(pid: 900).sent > 400_000
     }
-    let rows = both.rows
-    let old = try #require(rows.first { $0.exited == true })
-    #expect(old.usage == first.usage(pid: 900))
-    let new = try #require(rows.first { $0.exited == false })
-    #expect((400_000..<420_000).contains(new.sent))
+    let old = try #require(both.ended("--send 1000000"))
+    #expect(old.usage == first.usage(pid: 900) && old.processes == 1)
+    let new = try #require(both.row(pid: 900))
+    #expect(new.exited == false && (400_000..<420_000).contains(new.sent))
     #expect(both.balance.attributed.view == both.balance.total.view)
     monitor.process.write("\n\n")
     #expect(try await monitor.process.ended() == .exited(0))
@@ -60,7 +58,7 @@ struct MonitorReuseTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.a)
-    var clients: [(traffic: Traffic, truth: HostView)] = []
+    var clients: [(bytes: Int, truth: HostView)] = []
     for bytes in [3_000_000, 1_000_000] {
       let client = try Traffic("tcp 10.77.1.2 \(port) --source-port 4000 --send \(bytes) --hold", in: lab.a)
       _ = try await client.counted()
@@ -68,10 +66,10 @@ struct MonitorReuseTests {
       try await client.finish()
       let entries = try await lab.a.quietConnections()
       #expect(entries.count == 1)
-      clients.append((client, HostView(entries, addresses: Topology.addressesOfA)))
+      clients.append((bytes, HostView(entries, addresses: Topology.addressesOfA)))
     }
     let report = try await monitor.report("both, to the byte") { report in
-      clients.allSatisfy { report.usage(pid: $0.traffic.pid) == $0.truth }
+      clients.allSatisfy { report.ended("--send \($0.bytes)")?.usage == $0.truth }
     }
     #expect(report.rows.count == 2)
     #expect(report.balance.attributed.view == report.balance.total.view)

@@ -38,6 +38,11 @@ struct NamespaceTests {
     #expect(report.balance.forwarded.view == HostView())
     #expect(report.balance.attributed.view == report.balance.total.view)
     #expect(report.health["namespaces"].map { $0 >= 2 } == true)
+    // Whoever its owners are, all of it came in by one interface and left by another.
+    let balance = try await monitor.nextReport().balance
+    #expect(balance.interfaces.received >= truth.received + truth.sent)
+    #expect(balance.interfaces.sent >= truth.received + truth.sent)
+    #expect(try #require(balance.coverage) > 95)
   }
 
   @Test(arguments: kinds) func `a client behind masquerade is named, its bytes are right`(kind: Kind)

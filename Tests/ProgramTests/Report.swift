@@ -15,6 +15,8 @@ struct Report: Sendable, Decodable {
     var receivedRate: Double
     var sentRate: Double
     var exited: Bool?
+    /// How many ended processes of one command line these are.
+    var processes: Int?
     var match: String?
     var shared: Bool?
     var netns: UInt64?
@@ -52,6 +54,9 @@ struct Report: Sendable, Decodable {
     var forwarded: Usage
     var kernel: Usage
     var unattributed: Unattributed
+    var untracked: Usage
+    var interfaces: Usage
+    var coverage: Double?
 
     /// The parts added up.
     var sum: HostView {
@@ -68,7 +73,10 @@ struct Report: Sendable, Decodable {
   /// Seconds; null in a first report, which has no rates.
   var interval: Double?
   var layer: String
+  /// All but `untracked`.
   var rows: [Row]
+  /// What no flow explains: apart, as a wire's own (ARP) may come at any time.
+  var untracked: Row?
   var balance: Balance
   var health: [String: Double]
 
@@ -79,6 +87,8 @@ struct Report: Sendable, Decodable {
     let event = try decoder.decode(Kind.self, from: Data(line.utf8))
     guard event.event == "usage" else { return nil }
     self = try decoder.decode(Report.self, from: Data(line.utf8))
+    let place = rows.firstIndex { $0.kind == "remainder" && $0.name == "(untracked)" }
+    untracked = place.map { rows.remove(at: $0) }
   }
 
   private struct Kind: Decodable { var event: String }
@@ -95,6 +105,9 @@ struct Report: Sendable, Decodable {
       HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
     }
   }
+
+  /// The row of ended processes whose command line holds `words`.
+  func ended(_ words: String) -> Row? { rows.first { $0.processes != nil && $0.name.contains(words) } }
 
   /// The row with this name, of an application or a remainder.
   func row(named name: String) -> Row? { rows.first { $0.name == name } }
