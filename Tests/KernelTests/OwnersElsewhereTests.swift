@@ -80,6 +80,18 @@ struct OwnersElsewhereTests {
     #expect(server.inode != 0)
   }
 
+  @Test func `of too many that nobody here has, those are counted that a new namespace may have`() throws {
+    let watch = try Watch()
+    func seeAll() {
+      for port in 1...UInt16(WitnessedSockets.capacity + 9) { watch.see(.udp, from: port, to: 9) }
+    }
+    seeAll()
+    let child = try NamespacesChild(address: Self.address)
+    #expect(watch.wait() != nil)
+    #expect(watch.witness.dropped == 9)
+    #expect(watch.seen.isEmpty && child.inode != 0)
+  }
+
   @Test func `a socket without a peer is named by its address`() throws {
     let child = try NamespacesChild(address: Self.address)
     let socket = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp, bindTo: nil) }

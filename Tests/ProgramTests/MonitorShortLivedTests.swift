@@ -23,14 +23,14 @@ struct MonitorShortLivedTests {
     try await server.finish()
   }
 
-  /// Each lives for 50 ms, the one that pings often for less than a second.
+  /// Each lives for 150 ms, the one that pings often for less than a second.
   @Test(arguments: [
-    ("ping 10.77.1.2 --count 2 --size 1000 --rate 20000", "exact"),
-    ("ping fd77::2 --count 2 --size 1000 --rate 20000", "exact"),
+    ("ping 10.77.1.2 --count 4 --size 1000 --rate 20000", "exact"),
+    ("ping fd77::2 --count 4 --size 1000 --rate 20000", "exact"),
     ("ping 10.77.1.2 --count 3000 --size 16", "exact"),
-    ("ping 10.77.1.2 --raw --count 2 --size 1000 --rate 20000", "relaxed"),
-    ("ping fd77::2 --raw --count 2 --size 1000 --rate 20000", "relaxed"),
-    ("raw 10.77.1.2 --protocol 253 --count 2 --size 1000 --rate 20000", "relaxed"),
+    ("ping 10.77.1.2 --raw --count 4 --size 1000 --rate 20000", "relaxed"),
+    ("ping fd77::2 --raw --count 4 --size 1000 --rate 20000", "relaxed"),
+    ("raw 10.77.1.2 --protocol 253 --count 4 --size 1000 --rate 20000", "relaxed"),
   ])
   func `who pings or sends raw packets and ends at once has its bytes`(line: String, match: String)
     async throws

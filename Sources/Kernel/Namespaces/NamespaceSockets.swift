@@ -78,6 +78,9 @@ final class NamespaceSockets {
     if !places.isEmpty { places = places.filter { now - $0.value.lastUse < Self.hold } }
   }
 
+  /// True when the last look found a namespace that was not known before.
+  var foundNew: Bool { pause == Self.pauses.first }
+
   /// Looks which namespaces there are now, if that is due.
   func refresh(at now: ContinuousClock.Instant) {
     if now >= nextRefresh { refresh(at: now, reads: Self.reads) }

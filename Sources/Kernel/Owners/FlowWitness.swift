@@ -77,6 +77,10 @@ package struct FlowWitness: ~Copyable {
   /// Takes the processes that were found to run another program since the last call.
   mutating func takeRenamed() -> [ProcessIdentity] { finder.takeRenamed() }
 
+  /// Reads where those processes run that were reported since the last call, and returns what is known of them now. Can
+  /// wait, as what `idle` does.
+  mutating func readPlaces() -> [ProcessDescription] { finder.readPlaces() }
+
   /// Looks at both ends; false when neither has a socket.
   private mutating func lookAtBoth(
     _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,

@@ -79,7 +79,8 @@ extension OwnerFinder {
     }
     keepOpen(folder, of: pid)
     guard let identity = living[pid]?.identity else { return }
-    if let description = files.description(of: identity, folder) {
+    if var description = files.description(of: identity, folder) {
+      description.place = files.place(folder)
       living.update(pid) { $0.description = description }
       if renamed.count < Self.newsLimit { renamed.append(identity) } else { counters.unread += 1 }
     }

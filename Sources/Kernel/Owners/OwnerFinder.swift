@@ -64,7 +64,7 @@ public struct OwnerFinder: ~Copyable {
     public var denied: UInt64 = 0
     /// Times that the kernel dropped news of processes; /proc was listed instead.
     public var lostNews: UInt64 = 0
-    /// Programs that were not read when they started, as too many were at once.
+    /// Programs that were not read when they started, and places of processes, as too many were at once.
     public var unread: UInt64 = 0
     /// News of processes that could not be understood.
     public var malformedNews: UInt64 = 0
@@ -96,6 +96,8 @@ public struct OwnerFinder: ~Copyable {
   var openFolders: [Int32] = []
   // Those that run another program and are not yet read.
   var unread: [Int32] = []
+  // Those that were described and whose place is yet to be read.
+  var unplaced: [ProcessIdentity] = []
   // Those that were read since they run another program, until they are taken.
   var renamed: [ProcessIdentity] = []
   // What the last glimpse saw: the sockets of one process.

@@ -90,7 +90,14 @@ struct ProcessFiles: ~Copyable {
     return ProcessStat(bytes)
   }
 
-  /// What a process is and runs; nil when it has ended, or may not be read.
+  /// Where a process runs; nothing of what may not be read.
+  mutating func place(_ folder: ProcessFolder) -> ProcessPlace {
+    let namespace = NamespaceLink.inode(in: folder.file)
+    return ProcessPlace(
+      cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
+  }
+
+  /// What a process is and runs, but not where; nil when it has ended, or may not be read.
   mutating func description(of identity: ProcessIdentity, _ folder: ProcessFolder) -> ProcessDescription? {
     do throws(Errno) {
       guard let stat = try ProcessStat(read("stat", folder)), !stat.isDead,
@@ -100,13 +107,9 @@ struct ProcessFiles: ~Copyable {
       let owner = try folder.file.status().owner
       let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
       let executable = try? text[..<folder.file.readLink("exe", into: &text)]
-      let file = executable.map { String(decoding: $0, as: UTF8.self) }
-      let namespace = NamespaceLink.inode(in: folder.file)
-      let place = ProcessPlace(
-        cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
       return ProcessDescription(
-        identity: identity, uid: uid, executable: file,
-        arguments: line?.arguments ?? [], commandLine: line?.text ?? "[\(stat.name)]", place: place)
+        identity: identity, uid: uid, executable: executable.map { String(decoding: $0, as: UTF8.self) },
+        arguments: line?.arguments ?? [], commandLine: line?.text ?? "[\(stat.name)]")
     } catch { return nil }
   }
 

@@ -12,8 +12,10 @@ struct WitnessedSockets: ~Copyable {
   /// Flows that are looked at again after the next look which namespaces there are.
   static let capacity = 256
 
-  /// Flows that there was no room for, since start.
+  /// Flows that there was no room for and that a new namespace may have had, since start; what a router passes on is
+  /// not missed.
   private(set) var dropped: UInt64 = 0
+  private var surplus: UInt64 = 0
   private var here: SocketLookup
   private let elsewhere: NamespaceSockets?
   private var strangers: [Flow] = []
@@ -41,7 +43,7 @@ struct WitnessedSockets: ~Copyable {
   /// Notes a flow of which no socket was found: a namespace that is not known yet may have it.
   mutating func noteStranger(_ flow: Flow) {
     guard elsewhere?.mayHave(flow) ?? false else { return }
-    if strangers.count < Self.capacity { strangers.append(flow) } else { dropped += 1 }
+    if strangers.count < Self.capacity { strangers.append(flow) } else { surplus += 1 }
   }
 
   /// When `strangers(at:)` has something to do; nil when it has not.
@@ -56,7 +58,8 @@ struct WitnessedSockets: ~Copyable {
     elsewhere?.release(at: now)
     guard !strangers.isEmpty, let refresh = elsewhere?.nextRefresh, now >= refresh else { return [] }
     elsewhere?.refresh(at: now)
-    defer { strangers = [] }
+    if elsewhere?.foundNew == true { dropped += surplus }
+    defer { (strangers, surplus) = ([], 0) }
     return strangers
   }
 }
