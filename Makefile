@@ -1,10 +1,14 @@
 # make run    this host's bytes per application, from a fresh machine
 # make test   all tests; make check what CI checks besides; make bench the speed claims; make install
+# make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 PROGRAMS := runmonitor runpipe runaggregator
 RELEASE := .build-release
+FUZZ := .build-fuzz
+FUZZ_TARGETS := conntrack sockets interfaces connector proc lines
+RUNS ?= 100000
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What a bare Debian 12 lacks: what our modules link; the compiler's headers, start files and linker (g++ brings
@@ -14,7 +18,7 @@ BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev g++ libc6-d
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
 BENCH_PACKAGES := haproxy socat
 
-.PHONY: deps test-deps swift build run test check bench install clean
+.PHONY: deps test-deps swift build run test check fuzz bench install clean
 
 deps: swift
 	@Tests/Checks/install-packages.sh $(BUILD_PACKAGES)
@@ -42,6 +46,15 @@ test: test-deps
 check: test-deps
 	Tests/Checks/check.sh
 
+# What is found goes to $(FUZZ)/finds; the corpus stays as it is. Swift's own crash report can hang under a fuzzer.
+fuzz: deps
+	BWMON_FUZZ=1 swift build -c release --sanitize=fuzzer -Xswiftc -enable-testing --scratch-path $(FUZZ) --product fuzz
+	@export SWIFT_BACKTRACE=enable=no; for target in $(FUZZ_TARGETS); do \
+	  finds=$(FUZZ)/finds/$$target; mkdir -p $$finds; echo "fuzz: $$target"; \
+	  BWMON_FUZZ_TARGET=$$target $(FUZZ)/release/fuzz -runs=$(RUNS) -max_len=1024 -timeout=10 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=$$finds. $$finds Tests/Fuzz/Corpus/$$target || { \
+	    echo "fuzz: again with: BWMON_FUZZ_TARGET=$$target $(FUZZ)/release/fuzz $$finds.crash-..."; exit 1; }; done
+
 bench: test-deps
 	@Tests/Checks/install-packages.sh $(BENCH_PACKAGES)
 	Tests/Benchmarks/run.sh
@@ -52,4 +65,4 @@ install: build
 	install -m 644 samples/* $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
 
 clean:
-	rm -rf .build .build-release
+	rm -rf .build $(RELEASE) $(FUZZ)

@@ -26,6 +26,19 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool =
     swiftSettings: strict)
 }
 
+// The fuzzer (`make fuzz`); for everybody else its targets are a test of the corpus.
+let isFuzzing = Context.environment["BWMON_FUZZ"] != nil
+let fuzz: Target =
+  isFuzzing
+  ? .executableTarget(
+    name: "fuzz", dependencies: ["Kernel", "Model"], path: "Tests/Fuzz",
+    exclude: ["Corpus", "FuzzTests.swift"],
+    swiftSettings: strict)
+  : .testTarget(
+    name: "FuzzTests", dependencies: ["Kernel", "Model"], path: "Tests/Fuzz",
+    exclude: ["Corpus", "Main.swift"],
+    swiftSettings: strict)
+
 let package = Package(
   name: "bwmon",
   products: [
@@ -76,6 +89,7 @@ let package = Package(
     tests("INITests", ["INI"]),
     tests("PatternsTests", ["Patterns"]),
     tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"], fixtures: true),
+    fuzz,
     tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel"]),
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),

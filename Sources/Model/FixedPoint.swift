@@ -4,6 +4,7 @@ extension Double {
   public func fixed(_ decimals: Int) -> String {
     guard isFinite else { return description }
     let sign = self.sign == .minus ? "-" : ""
+    if magnitude == 0 { return sign + "0" + Self.fraction(0, decimals) }
     let scale = (0..<decimals).reduce(UInt128(1)) { power, _ in power * 10 }
     guard magnitude < 0x1p53 else { return sign + Self.large(magnitude) + Self.fraction(0, decimals) }
     // magnitude = significand * 2^-shift with a significand below 2^53, so the product is exact.

@@ -5,9 +5,12 @@ import Model
 /// The caller keeps the shape (a key before each value of an object); the writer sets commas, closes what it
 /// opens and escapes, so that the text is always valid.
 struct JSONWriter {
-  /// What was written so far.
-  private(set) var text = ""
+  /// UTF-8: appending bytes costs a fraction of appending text.
+  private var bytes: [UInt8] = []
   private var needsComma = false
+
+  /// What was written so far.
+  var text: String { String(decoding: bytes, as: UTF8.self) }
 
   mutating func object(_ body: (inout JSONWriter) -> Void) { enclose("{", "}", body) }
 
@@ -16,29 +19,29 @@ struct JSONWriter {
   mutating func key(_ name: String) {
     separate()
     quote(name)
-    text += ":"
+    append(":")
     needsComma = false
   }
 
   mutating func string(_ value: String) { element { $0.quote(value) } }
 
-  mutating func integer(_ value: some BinaryInteger) { element { $0.text += String(value) } }
+  mutating func integer(_ value: some BinaryInteger) { element { $0.append(String(value)) } }
 
-  mutating func boolean(_ value: Bool) { element { $0.text += value ? "true" : "false" } }
+  mutating func boolean(_ value: Bool) { element { $0.append(value ? "true" : "false") } }
 
-  mutating func null() { element { $0.text += "null" } }
+  mutating func null() { element { $0.append("null") } }
 
   /// A number with exactly `decimals` digits after the point; null for what JSON has no number for.
   mutating func number(_ value: Double, decimals: Int) {
-    element { $0.text += value.isFinite ? value.fixed(decimals) : "null" }
+    element { $0.append(value.isFinite ? value.fixed(decimals) : "null") }
   }
 
   private mutating func enclose(_ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
     separate()
-    text += open
+    append(open)
     needsComma = false
     body(&self)
-    text += close
+    append(close)
     needsComma = true
   }
 
@@ -49,34 +52,35 @@ struct JSONWriter {
   }
 
   private mutating func separate() {
-    if needsComma { text += "," }
+    if needsComma { append(",") }
   }
+
+  private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
   /// Escapes what JSON demands and all that can drive a terminal or break a line in any language: the Unicode
   /// categories Cc, Cf (bidirectional controls), Zl and Zp. The value a parser reads is the original.
   private mutating func quote(_ value: String) {
-    text += "\""
+    append("\"")
     if value.utf8.allSatisfy({ (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
-      text += value
+      append(value)
     } else {
       for scalar in value.unicodeScalars { append(scalar) }
     }
-    text += "\""
+    append("\"")
   }
 
   private mutating func append(_ scalar: Unicode.Scalar) {
     switch scalar {
-    case "\"": text += "\\\""
-    case "\\": text += "\\\\"
-    case " "..."~": text.unicodeScalars.append(scalar)
+    case "\"": append("\\\"")
+    case "\\": append("\\\\")
     default:
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator:
         for unit in scalar.utf16 {
           let digits = String(unit, radix: 16)
-          text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+          append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
         }
-      default: text.unicodeScalars.append(scalar)
+      default: append(String(scalar))
       }
     }
   }

@@ -54,8 +54,12 @@ import Testing
     Row(#"/system.slice/a\x0ab.service"#, unit: #"a\x0ab.service"#),
     Row(#"/system.slice/a\x1b[2J.service"#, unit: #"a\x1b[2J.service"#),
     Row(#"/system.slice/a\x7f\x.service"#, unit: #"a\x7f\x.service"#),
+    // U+009B in two bytes begins a terminal's command, as ESC [ does.
+    Row(#"/system.slice/a\xc2\x9b2J.service"#, unit: "a\u{fffd}\\x9b2J.service"),
     Row(#"/system.slice/a\x+f\xZZ.service"#, unit: #"a\x+f\xZZ.service"#),
     Row(#"/system.slice/a\"#, unit: "system.slice"),
+    // A slash ends an element, whatever stands behind it.
+    Row("/system.slice/\u{301}x.service", unit: "\u{301}x.service"),
     // The kernel's own names are marked.
     Row("/system.slice/_cpu.service", unit: "cpu.service"),
     Row("/system.slice/__x.service", unit: "_x.service"),
@@ -123,6 +127,8 @@ import Testing
       container: "my-web"),
     Row(
       "/machine.slice/systemd-nspawn@web.service/payload/init.scope", unit: "init.scope", container: "web"),
+    Row(
+      "/machine.slice/machine-_.scope", unit: "machine-_.scope", container: "_"),
     Row(
       #"/machine.slice/machine-lxc\x2d99\x2dc.scope"#, unit: "machine-lxc-99-c.scope", container: "lxc-99-c"),
     Row("/machine.slice/machine-.scope", unit: "machine-.scope"),

@@ -2,11 +2,15 @@ import SystemPackage
 
 /// Reads a file line by line through one buffer that is used again.
 struct LineReader {
-  // The kernel writes these files page by page; a longer buffer saves no calls.
-  private var buffer = [UInt8](repeating: 0, count: 16384)
+  private var buffer: [UInt8]
 
-  /// Calls `body` with each line, without its end; returns how many lines were longer than the buffer and
-  /// were passed over.
+  /// Reads lines shorter than `byteCount` bytes.
+  ///
+  /// The kernel writes these files page by page; a longer buffer saves no calls.
+  init(byteCount: Int = 16384) { buffer = [UInt8](repeating: 0, count: byteCount) }
+
+  /// Calls `body` with each line, without its end; returns how many lines did not fit in the buffer with
+  /// their end and were passed over.
   mutating func forEachLine(
     of file: borrowing OpenFile, _ body: (Span<UInt8>) -> Void
   ) throws(Errno) -> UInt64 {

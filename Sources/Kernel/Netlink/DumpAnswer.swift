@@ -21,15 +21,22 @@ struct DumpAnswer {
     case NetlinkHeader.Control.done:
       isDone = true
       // A dump that ends early says so in the number that DONE carries.
-      if let code = payload.load(0, as: Int32.self), code < 0 { failure = -code }
+      if let code = payload.load(0, as: Int32.self), code < 0 { failure = Self.failure(payload) }
     case NetlinkHeader.Control.error:
       isDone = true
-      failure = payload.load(0, as: Int32.self).map { -$0 } ?? EBADMSG
+      failure = Self.failure(payload)
     case NetlinkHeader.Control.noop: break
     case NetlinkHeader.Control.overrun: isInterrupted = true
     default: return true
     }
     return false
+  }
+
+  /// The error number in the payload of NLMSG_ERROR, 0 for success; EBADMSG where it is none. The kernel writes it
+  /// as a negative one.
+  static func failure(_ payload: borrowing RawSpan) -> CInt {
+    guard let code = payload.load(0, as: Int32.self), (-CInt.max...0).contains(code) else { return EBADMSG }
+    return -code
   }
 }
 

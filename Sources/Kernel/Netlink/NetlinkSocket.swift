@@ -106,8 +106,7 @@ import SystemPackage
       _ = try receive(operation) { header, payload in
         guard header.type == NetlinkHeader.Control.error else { return }
         outstanding.remove(header.sequence)
-        let code = payload.load(0, as: Int32.self) ?? -EBADMSG
-        if failure == 0 { failure = -code }
+        if failure == 0 { failure = DumpAnswer.failure(payload) }
       }
       if failure != 0 { throw Self.error(operation, failure) }
     }
@@ -149,7 +148,7 @@ import SystemPackage
         guard header.sequence == expected else { return }
         isAnswered = true
         if header.type == NetlinkHeader.Control.error {
-          refusal = Errno(rawValue: payload.load(0, as: Int32.self).map { -$0 } ?? EBADMSG)
+          refusal = Errno(rawValue: DumpAnswer.failure(payload))
         } else {
           body(header.type, payload)
         }

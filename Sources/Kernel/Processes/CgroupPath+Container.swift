@@ -60,11 +60,11 @@ extension CgroupPath {
   /// for a byte. What would become a control character stays as it is written.
   static func unescaped(_ name: Substring) -> String {
     var bytes: [UInt8] = []
-    var rest = Array((name.hasPrefix("_") ? name.dropFirst() : name).utf8)[...]
+    var rest = Array((name.hasPrefix("_") && name != "_" ? name.dropFirst() : name).utf8)[...]
     while let byte = rest.popFirst() {
       let digits = String(decoding: rest.dropFirst().prefix(2), as: UTF8.self)
       if byte == UInt8(ascii: "\\"), rest.first == UInt8(ascii: "x"), isHexadecimal(digits[...], length: 2),
-        let value = UInt8(digits, radix: 16), value >= 0x20, value != 0x7f
+        let value = UInt8(digits, radix: 16), !isControl(value, after: bytes.last)
       {
         bytes.append(value)
         rest = rest.dropFirst(3)
@@ -73,5 +73,10 @@ extension CgroupPath {
       }
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// True for a byte that is a control character, or makes one of the byte before it: U+0080 to U+009F.
+  private static func isControl(_ byte: UInt8, after last: UInt8?) -> Bool {
+    byte < 0x20 || byte == 0x7f || (last == 0xc2 && (0x80..<0xa0).contains(byte))
   }
 }

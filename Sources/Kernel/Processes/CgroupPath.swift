@@ -55,7 +55,10 @@ struct CgroupPath: Equatable {
   /// What can hold processes beside slices (systemd.unit(5)).
   private static let unitKinds = [".service", ".scope", ".socket", ".mount", ".swap"]
 
-  private var elements: [Substring] { text.split(separator: "/").filter { $0 != ".." } }
+  // By bytes: as characters a slash with a combining mark after it is none.
+  private var elements: [Substring] {
+    text.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }.filter { $0 != ".." }
+  }
 
   private static func isUnit(_ element: Substring, _ kind: String) -> Bool {
     element.hasSuffix(kind) && element.utf8.count > kind.utf8.count && !element.contains(":")

@@ -1,0 +1,95 @@
+import Model
+
+@testable import Kernel
+
+extension Target {
+  /// What a datagram of ctnetlink tells.
+  private struct Told {
+    var flows: [Flow] = []
+    var messages = 0
+    var payloadBytes = 0
+    var malformed: UInt64 = 0
+    var answer: DumpAnswer
+
+    init(_ datagram: some Collection<UInt8>) {
+      let datagram = Array(datagram)
+      let bytes = unsafe datagram.span.bytes
+      // As if the first message were an answer to the question.
+      answer = DumpAnswer(sequence: bytes.load(8) ?? 0)
+      let isWhole = forEachMessage(in: bytes) { header, payload in
+        messages += 1
+        payloadBytes += payload.byteCount
+        guard answer.take(header, payload), header.type & 0xff00 == FlowDecoder.subsystem else { return }
+        if let flow = FlowDecoder.decode(payload, malformed: &malformed) { flows.append(flow) }
+      }
+      if !isWhole { malformed += 1 }
+    }
+  }
+
+  static func conntrack(_ input: [UInt8]) throws(Violation) {
+    let told = Told(input)
+    try law(
+      "messages lie in the datagram",
+      told.messages * NetlinkHeader.byteCount + told.payloadBytes <= input.count)
+    try law("faults are fewer than bytes", told.malformed <= input.count)
+    try law("no failure before the end", told.answer.failure == nil || told.answer.isDone)
+    try law("a failure is an error's number", told.answer.failure ?? 0 >= 0)
+    // nfgenmsg, and twice a tuple with a transport that names its protocol.
+    try law("a flow has a message that can hold it", told.flows.count * (16 + 4 + 2 * 13) <= input.count)
+
+    let cut = input.reduce(0) { $0 &* 31 &+ Int($1) }.magnitude % UInt(input.count + 1)
+    let part = Told(input.prefix(Int(cut)))
+    try law("a prefix tells a prefix", told.flows.starts(with: part.flows) && told.messages >= part.messages)
+
+    for flow in told.flows {
+      var malformed: UInt64 = 0
+      let message = encode(flow)
+      let again = FlowDecoder.decode(
+        unsafe message.span.bytes.extracting(16..<message.count), malformed: &malformed)
+      try law("written again it reads the same: \(flow)", again == flow && malformed == 0)
+    }
+  }
+
+  /// The message by which the kernel would tell `flow`.
+  private static func encode(_ flow: Flow) -> [UInt8] {
+    var message = NetlinkRequest(
+      type: FlowDecoder.entryMessage, flags: 0, fixed: NetlinkRequest.nfgenmsg(family: 0))
+    for (type, tuple) in [(1, flow.original), (2, flow.reply)] as [(UInt16, FlowTuple)] {
+      message.addNested(type) { message in
+        message.addNested(1) { message in
+          for (index, address) in [tuple.source.address, tuple.destination.address].enumerated() {
+            if let bits = address.v4Bits {
+              message.add(UInt16(1 + index), bigEndian: bits)
+            } else {
+              message.add(
+                UInt16(3 + index),
+                NetlinkRequest.bytes(ofBigEndian: address.high)
+                  + NetlinkRequest.bytes(ofBigEndian: address.low))
+            }
+          }
+        }
+        message.addNested(2) { message in
+          message.add(1, bigEndian: tuple.transport.rawValue)
+          message.add(2, bigEndian: tuple.source.port)
+          message.add(3, bigEndian: tuple.destination.port)
+        }
+      }
+    }
+    message.add(3, bigEndian: UInt32(flow.isOffloaded ? 1 << 14 : 0))
+    if flow.isCounted {
+      let counters = flow.counters
+      for (type, packets, bytes) in [
+        (9, counters.originalPackets, counters.originalBytes),
+        (10, counters.replyPackets, counters.replyBytes),
+      ] as [(UInt16, UInt64, UInt64)] {
+        message.addNested(type) { message in
+          message.add(1, bigEndian: packets)
+          message.add(2, bigEndian: bytes)
+        }
+      }
+    }
+    message.add(12, bigEndian: flow.id)
+    message.add(18, bigEndian: flow.zone)
+    return message.bytes
+  }
+}

@@ -1,0 +1,37 @@
+/// A group of parsers of what the kernel, and through it a stranger, writes.
+enum Target: String, CaseIterable {
+  /// Datagrams of ctnetlink.
+  case conntrack
+  /// Datagrams of sock_diag, questions' answers and news.
+  case sockets
+  /// Datagrams of rtnetlink about interfaces, and of sock_diag about packet sockets.
+  case interfaces
+  /// Datagrams of the proc connector.
+  case connector
+  /// Files and links of /proc.
+  case proc
+  /// The splitting of a file into lines.
+  case lines
+
+  /// Gives `input` to the parsers and throws the law that does not hold for what came out.
+  func check(_ input: [UInt8]) throws(Violation) {
+    switch self {
+    case .conntrack: try Self.conntrack(input)
+    case .sockets: try Self.sockets(input)
+    case .interfaces: try Self.interfaces(input)
+    case .connector: try Self.connector(input)
+    case .proc: try Self.proc(input)
+    case .lines: try Self.lines(input)
+    }
+  }
+}
+
+/// A law that does not hold, as a sentence.
+struct Violation: Error, CustomStringConvertible {
+  var description: String
+}
+
+/// Throws `law` where it does not hold.
+func law(_ law: @autoclosure () -> String, _ holds: Bool) throws(Violation) {
+  if !holds { throw Violation(description: law()) }
+}
