@@ -26,10 +26,10 @@ import Testing
   @Test func `new namespaces are read first, then those read longest ago`() {
     var homes = NamespaceHomes()
     for namespace in [3, 1, 2] as [UInt64] { homes.set(nil, of: namespace) }
-    #expect(homes.nextToRead(of: [1, 2, 3, 4], limit: 3) == [4, 3, 1])
+    #expect(homes.nextToRead(of: [1, 2, 3, 4, 5], again: 2) == [4, 5, 3, 1])
     #expect(homes.knows([1, 2, 3]) && !homes.knows([3, 4]))
     homes.set(nil, of: 3)
     homes.keep([2, 3])
-    #expect(homes.nextToRead(of: [1, 2, 3], limit: 8) == [1, 2, 3])
+    #expect(homes.nextToRead(of: [1, 2, 3], again: 8) == [1, 2, 3])
   }
 }

@@ -17,10 +17,11 @@ struct NamespaceHomes {
   /// True when all of these were read before.
   func knows(_ namespaces: some Sequence<UInt64>) -> Bool { namespaces.allSatisfy { known[$0] != nil } }
 
-  /// Of the namespaces that are there now, those to be read next: first those never read, then those read longest
-  /// ago.
-  func nextToRead(of present: some Sequence<UInt64>, limit: Int) -> [UInt64] {
-    Array(present.map { (known[$0]?.turn ?? 0, $0) }.sorted { $0 < $1 }.prefix(limit).map(\.1))
+  /// Of the namespaces that are there now, those to be read next: all that were never read, and `again` of those
+  /// read longest ago.
+  func nextToRead(of present: some Sequence<UInt64>, again: Int) -> [UInt64] {
+    let turns = present.map { (known[$0]?.turn ?? 0, $0) }.sorted { $0 < $1 }
+    return turns.prefix(turns.count { $0.0 == 0 } + again).map(\.1)
   }
 
   /// Forgets all namespaces but these.

@@ -13,7 +13,7 @@ final class NamespaceSockets {
   static let pauses = (first: Duration.milliseconds(200), longest: Duration.milliseconds(1_600))
   /// Namespaces that are known, and that are open at a time.
   static let limits = (known: 256, open: 64)
-  // Namespaces whose addresses are read in one look, but the first: some 100 us each.
+  // Namespaces whose addresses are read again in one look, beside those that are new: some 100 us each.
   private static let reads = 8
 
   private final class Place {
@@ -47,7 +47,7 @@ final class NamespaceSockets {
     self.path = path
     ownAddresses = try LocalAddressReader()
     nextRefresh = now
-    refresh(at: now, reads: Self.limits.known)
+    refresh(at: now)
   }
 
   /// True when another network namespace may have both ends of this flow, as far as addresses tell.
@@ -83,10 +83,7 @@ final class NamespaceSockets {
 
   /// Looks which namespaces there are now, if that is due.
   func refresh(at now: ContinuousClock.Instant) {
-    if now >= nextRefresh { refresh(at: now, reads: Self.reads) }
-  }
-
-  private func refresh(at now: ContinuousClock.Instant, reads: Int) {
+    guard now >= nextRefresh else { return }
     defer { nextRefresh = now + pause }
     guard let own = try? ownAddresses.read(), (try? root.rewind()) != nil,
       (try? entries.list(root, into: &listing)) != nil
@@ -98,7 +95,9 @@ final class NamespaceSockets {
     pause = homes.knows(present) ? min(pause * 2, Self.pauses.longest) : Self.pauses.first
     homes.keep(present)
     for inode in places.keys where members.representatives[inode] == nil { places[inode] = nil }
-    for inode in homes.nextToRead(of: present, limit: reads) { homes.set(addresses(of: inode), of: inode) }
+    for inode in homes.nextToRead(of: present, again: Self.reads) {
+      homes.set(addresses(of: inode), of: inode)
+    }
   }
 
   private func addresses(of inode: UInt64) -> LocalAddresses? {
