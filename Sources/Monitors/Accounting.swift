@@ -46,7 +46,7 @@ public struct Accounting: Sendable {
   /// The protocols whose sockets are needed to say whose bytes these are; raw sockets where there are no ports.
   public static func transports(of deltas: [FlowDelta], in flows: [Flow]) -> Set<TransportProtocol> {
     var transports = Set(deltas.lazy.map { flows[$0.index].original.transport })
-    if transports.contains(where: SocketIndex.isWithoutPorts) { transports.insert(.raw) }
+    if transports.contains(where: { !$0.hasPorts }) { transports.insert(.raw) }
     return transports
   }
 

@@ -81,7 +81,7 @@ public struct Attribution: Sendable {
     // The kernel answers ICMP there as here.
     if match != nil, role == .server, tuple.transport.isICMP { match = SocketIndex.Match.none }
     if let match, match != SocketIndex.Match.none || !isPeerOurs { return match }
-    return earlier.owner(of: flow, role) == nil ? nil : SocketIndex.Match.none
+    return earlier.isOurs(flow, role) ? SocketIndex.Match.none : nil
   }
 
   /// Who moved the bytes of a claim, and how sure that is.
@@ -111,8 +111,8 @@ public struct Attribution: Sendable {
   /// Remembers whose end of a flow this is, seen while its socket lived.
   public mutating func learn(_ sighting: Sighting, of flow: FlowKey) {
     earlier.remember(
-      sighting.process, Certainty(isShared: sighting.isShared), of: flow,
-      sighting.isClient ? .client : .server)
+      sighting.process, sighting.certainty, of: flow, sighting.isClient ? .client : .server,
+      isOurs: sighting.hasAddress)
   }
 
   /// Remembers what processes run that were seen while their sockets lived.
@@ -141,6 +141,7 @@ public struct Attribution: Sendable {
       }
       return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
+      if let earlier, claim.transport.isICMP, !isHeld(by: earlier.owner, sockets, holders) { return earlier }
       return holder(of: sockets, holders) ?? unheldOwner(isDenied, earlier)
     case .listening(let sockets) where claim.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
@@ -168,9 +169,17 @@ public struct Attribution: Sendable {
     }
     guard let only else { return nil }
     // A raw socket sees what others of its protocol send; a bound port is the kernel's own choice.
-    let isRaw = sockets.contains { SocketIndex.isWithoutPorts($0.transport) }
+    let isRaw = sockets.contains { !$0.transport.hasPorts }
     return Finding(
       owner: .process(only), certainty: Certainty(match: isRaw ? .relaxed : .exact, isShared: isShared))
+  }
+
+  /// True when `owner` holds one of `sockets`. Who asked by a raw socket and has closed it is not the one who has the
+  /// only raw socket now: each asks under an identifier of its own.
+  private func isHeld(
+    by owner: Owner, _ sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]]
+  ) -> Bool {
+    sockets.contains { holders[$0.inode]?.contains { .process($0) == owner } ?? false }
   }
 
   /// Whose a socket is that no process seems to hold. Never the kernel's for want of a better name: the holder may

@@ -130,7 +130,8 @@ import Program
         var watch = Watch(configuration, monitor, report.layer ?? .l3, pipes, notifier, diagnostics) {
           (filters) throws(KernelError) in
           try makeMonitor(
-            of: try source.source.open(), filters, try Preflight.check(isTrackingOurs: false))
+            of: try source.source.open(namespaces: source.readsNamespaces), filters,
+            try Preflight.check(isTrackingOurs: false))
         }
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
