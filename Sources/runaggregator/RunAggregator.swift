@@ -141,7 +141,8 @@ import Program
           watch.reload(files)
         }
       }
-      guard !configuration.filters.isEmpty || source.enableTracking else {
+      guard !configuration.filters.isEmpty else {
+        if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }
         privilege.fence(diagnostics)
         try run(nil)
         return nil
