@@ -49,21 +49,22 @@ public struct Attribution: Sendable {
       if let client {
         claims.append(
           Claim(
-            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: server != nil,
-            carried: carried, match: client))
+            flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
+            isLocal: server != nil, match: client))
       }
       if let server {
         claims.append(
           Claim(
-            flow: delta.key, role: .server, transport: transport, usage: usage.reversed,
-            isLocal: client != nil, carried: client == nil ? carried : .zero, match: server))
+            flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
+            transport: transport, isLocal: client != nil, match: server))
       }
       if client == nil && server == nil {
         // It came in once and left once.
         claims.append(
           Claim(
-            flow: delta.key, role: .passing, transport: transport, usage: usage + usage.reversed,
-            isLocal: false, carried: carried, match: .none))
+            flow: delta.key, usage: usage + usage.reversed, carried: carried, role: .passing,
+            transport: transport,
+            isLocal: false, match: .none))
       }
     }
     return claims
@@ -92,20 +93,18 @@ public struct Attribution: Sendable {
     public var certainty = Certainty()
   }
 
-  /// Returns who moved the bytes of each claim, in their order.
+  /// Returns who moved the bytes of a claim, and remembers it.
   ///
-  /// `holders` has the processes that hold the sockets' inodes, the oldest first; `isDenied` says that some
+  /// `holders` has the processes that hold its sockets' inodes, the oldest first; `isDenied` says that some
   /// processes could not be read. A socket that several processes hold belongs to the oldest of them.
   public mutating func settle(
-    _ claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool
-  ) -> [Finding] {
-    claims.map { claim in
-      let finding = find(claim, holders, isDenied)
-      if case .process(let process) = finding.owner {
-        earlier.remember(process, finding.certainty, of: claim.flow, claim.role)
-      }
-      return finding
+    _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool
+  ) -> Finding {
+    let finding = find(claim, holders, isDenied)
+    if case .process(let process) = finding.owner {
+      earlier.remember(process, finding.certainty, of: claim.flow, claim.role)
     }
+    return finding
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.
