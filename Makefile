@@ -63,6 +63,7 @@ install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
 	install -s -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 samples/* $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
+	install -m 644 README.md Docs/*.md $(DESTDIR)$(PREFIX)/share/doc/bwmon
 
 clean:
 	rm -rf .build $(RELEASE) $(FUZZ)

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "streams.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -14,7 +15,10 @@ int clinux_accept(int listener, void *address) {
 }
 
 ssize_t clinux_splice(int from, int to, size_t length) {
-  return splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  ssize_t count;
+  do count = splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  while (count < 0 && errno == EINTR);
+  return count;
 }
 
 int clinux_resize_pipe(int pipe, int bytes) { return fcntl(pipe, F_SETPIPE_SZ, bytes); }

@@ -46,7 +46,7 @@ public struct Accounting: Sendable {
   /// The protocols whose sockets are needed to say whose bytes these are; raw sockets where there are no ports.
   public static func transports(of deltas: [FlowDelta], in flows: [Flow]) -> Set<TransportProtocol> {
     var transports = Set(deltas.lazy.map { flows[$0.index].original.transport })
-    if transports.contains(where: SocketIndex.isWithoutPorts) { transports.insert(.raw) }
+    if transports.contains(where: { !$0.hasPorts }) { transports.insert(.raw) }
     return transports
   }
 
@@ -60,7 +60,7 @@ public struct Accounting: Sendable {
 
   /// The inodes of the sockets that fit, for asking who holds them.
   public static func inodes(of claims: [Claim]) -> Set<UInt64> {
-    var inodes = Set<UInt64>(minimumCapacity: claims.count)
+    var inodes = Set<UInt64>(minimumCapacity: min(claims.count, 16_384))
     for claim in claims {
       switch claim.match {
       case .exact(let socket): inodes.insert(socket.inode)
@@ -80,10 +80,10 @@ public struct Accounting: Sendable {
     of claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
     describe: (ProcessIdentity) -> ProcessDescription?
   ) -> (readings: [Reading], balance: Balance) {
-    let findings = attribution.settle(claims, holders: holders, isDenied: isDenied)
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
-    for (claim, finding) in zip(claims, findings) {
+    for claim in claims {
+      let finding = attribution.settle(claim, holders: holders, isDenied: isDenied)
       moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }

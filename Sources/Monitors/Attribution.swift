@@ -49,21 +49,22 @@ public struct Attribution: Sendable {
       if let client {
         claims.append(
           Claim(
-            flow: delta.key, role: .client, transport: transport, usage: usage, isLocal: server != nil,
-            carried: carried, match: client))
+            flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
+            isLocal: server != nil, match: client))
       }
       if let server {
         claims.append(
           Claim(
-            flow: delta.key, role: .server, transport: transport, usage: usage.reversed,
-            isLocal: client != nil, carried: client == nil ? carried : .zero, match: server))
+            flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
+            transport: transport, isLocal: client != nil, match: server))
       }
       if client == nil && server == nil {
         // It came in once and left once.
         claims.append(
           Claim(
-            flow: delta.key, role: .passing, transport: transport, usage: usage + usage.reversed,
-            isLocal: false, carried: carried, match: .none))
+            flow: delta.key, usage: usage + usage.reversed, carried: carried, role: .passing,
+            transport: transport,
+            isLocal: false, match: .none))
       }
     }
     return claims
@@ -81,7 +82,7 @@ public struct Attribution: Sendable {
     // The kernel answers ICMP there as here.
     if match != nil, role == .server, tuple.transport.isICMP { match = SocketIndex.Match.none }
     if let match, match != SocketIndex.Match.none || !isPeerOurs { return match }
-    return earlier.owner(of: flow, role) == nil ? nil : SocketIndex.Match.none
+    return earlier.isOurs(flow, role) ? SocketIndex.Match.none : nil
   }
 
   /// Who moved the bytes of a claim, and how sure that is.
@@ -92,27 +93,25 @@ public struct Attribution: Sendable {
     public var certainty = Certainty()
   }
 
-  /// Returns who moved the bytes of each claim, in their order.
+  /// Returns who moved the bytes of a claim, and remembers it.
   ///
-  /// `holders` has the processes that hold the sockets' inodes, the oldest first; `isDenied` says that some
+  /// `holders` has the processes that hold its sockets' inodes, the oldest first; `isDenied` says that some
   /// processes could not be read. A socket that several processes hold belongs to the oldest of them.
   public mutating func settle(
-    _ claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool
-  ) -> [Finding] {
-    claims.map { claim in
-      let finding = find(claim, holders, isDenied)
-      if case .process(let process) = finding.owner {
-        earlier.remember(process, finding.certainty, of: claim.flow, claim.role)
-      }
-      return finding
+    _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool
+  ) -> Finding {
+    let finding = find(claim, holders, isDenied)
+    if case .process(let process) = finding.owner {
+      earlier.remember(process, finding.certainty, of: claim.flow, claim.role)
     }
+    return finding
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.
   public mutating func learn(_ sighting: Sighting, of flow: FlowKey) {
     earlier.remember(
-      sighting.process, Certainty(isShared: sighting.isShared), of: flow,
-      sighting.isClient ? .client : .server)
+      sighting.process, sighting.certainty, of: flow, sighting.isClient ? .client : .server,
+      isOurs: sighting.hasAddress)
   }
 
   /// Remembers what processes run that were seen while their sockets lived.
@@ -141,6 +140,7 @@ public struct Attribution: Sendable {
       }
       return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
+      if let earlier, claim.transport.isICMP, !isHeld(by: earlier.owner, sockets, holders) { return earlier }
       return holder(of: sockets, holders) ?? unheldOwner(isDenied, earlier)
     case .listening(let sockets) where claim.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
@@ -168,9 +168,17 @@ public struct Attribution: Sendable {
     }
     guard let only else { return nil }
     // A raw socket sees what others of its protocol send; a bound port is the kernel's own choice.
-    let isRaw = sockets.contains { SocketIndex.isWithoutPorts($0.transport) }
+    let isRaw = sockets.contains { !$0.transport.hasPorts }
     return Finding(
       owner: .process(only), certainty: Certainty(match: isRaw ? .relaxed : .exact, isShared: isShared))
+  }
+
+  /// True when `owner` holds one of `sockets`. Who asked by a raw socket and has closed it is not the one who has the
+  /// only raw socket now: each asks under an identifier of its own.
+  private func isHeld(
+    by owner: Owner, _ sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]]
+  ) -> Bool {
+    sockets.contains { holders[$0.inode]?.contains { .process($0) == owner } ?? false }
   }
 
   /// Whose a socket is that no process seems to hold. Never the kernel's for want of a better name: the holder may

@@ -14,16 +14,16 @@ public struct Claim: Sendable, Hashable {
 
   /// The flow.
   public var flow: FlowKey
+  /// The bytes, from this end's view.
+  public var usage: Usage
+  /// What the interfaces of this network namespace moved of the flow, at layer 3; in one of its claims only.
+  public var carried: Usage
   /// What this host is to it.
   public var role: Role
   /// What it carries.
   public var transport: TransportProtocol
-  /// The bytes, from this end's view.
-  public var usage: Usage
   /// True when both ends are on this host.
   public var isLocal: Bool
-  /// What the interfaces of this network namespace moved of the flow, at layer 3; in one of its claims only.
-  public var carried: Usage
   /// The sockets that fit.
   public var match: SocketIndex.Match
 

@@ -5,6 +5,8 @@ struct EarlierOwners: Sendable {
   private struct Entry {
     var process: ProcessIdentity
     var certainty: Certainty
+    // False until it is sure that the end is on this host.
+    var isOurs: Bool
   }
 
   /// By the bits of the flow's key at the client's end, by their complement at the server's.
@@ -22,14 +24,18 @@ struct EarlierOwners: Sendable {
     }
   }
 
+  /// True when this end of `flow` is known to be on this host.
+  func isOurs(_ flow: FlowKey, _ role: Claim.Role) -> Bool { owners[Self.end(flow, role)]?.isOurs ?? false }
+
   /// What a process ran when its flow began; nil when that was not seen.
   func description(of process: ProcessIdentity) -> ProcessDescription? { descriptions[process] }
 
-  /// Takes whose this end of `flow` is now.
+  /// Takes whose this end of `flow` is now; with `isOurs` false, if it is on this host at all.
   mutating func remember(
-    _ process: ProcessIdentity, _ certainty: Certainty, of flow: FlowKey, _ role: Claim.Role
+    _ process: ProcessIdentity, _ certainty: Certainty, of flow: FlowKey, _ role: Claim.Role,
+    isOurs: Bool = true
   ) {
-    owners[Self.end(flow, role)] = Entry(process: process, certainty: certainty)
+    owners[Self.end(flow, role)] = Entry(process: process, certainty: certainty, isOurs: isOurs)
   }
 
   /// Takes what processes run whose flows begin.

@@ -63,6 +63,7 @@ public final class Monitor: Meter {
     let interval = last.map { now - $0 }
     last = now
     try processes.refresh()
+    processes.recheck(snapshot.renamed)
     namespaces?.refresh(processes)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     var carried = Usage.zero

@@ -1,3 +1,4 @@
+import Kernel
 import Model
 
 /// The sockets of this host, found by what a flow says of its ends.
@@ -43,7 +44,7 @@ public struct SocketIndex: Sendable {
   }
 
   private mutating func insert(_ socket: SocketEntry, at place: Int) {
-    if Self.isWithoutPorts(socket.transport) {
+    if !socket.transport.hasPorts {
       raw[socket.transport, default: []].append(socket)
     } else if socket.remote.port == 0 {
       ports[Port(transport: socket.transport, number: socket.local.port), default: []].append(socket)
@@ -57,7 +58,7 @@ public struct SocketIndex: Sendable {
 
   /// Returns what fits the end `local` of a flow whose other end is `remote`.
   public func match(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
-    if Self.isWithoutPorts(transport) { return rawMatch(transport, local: local, remote: remote) }
+    if !transport.hasPorts { return portlessMatch(transport, local: local, remote: remote) }
     let pair = pair(transport, local, remote)
     if let pair, pair.inode != 0 {
       let others = twins.isEmpty ? nil : twins[bits(transport, local, remote)]
@@ -85,18 +86,13 @@ public struct SocketIndex: Sendable {
     FlowKey.bits(UInt64(transport.rawValue), local, remote, seed: seed)
   }
 
-  /// A ping socket's port is the ICMP identifier, which is unique among them. Any raw socket of the protocol,
-  /// or of IPPROTO_RAW, may have sent what no ping socket did; raw sockets have no port.
-  private func rawMatch(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
-    let fitting = ((raw[transport] ?? []) + (raw[.raw] ?? [])).filter {
-      $0.inode != 0 && accepts($0, local.address)
-        && ($0.remote.address.isUnspecified || $0.remote.address == remote.address)
+  private func portlessMatch(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> Match {
+    let sockets = (raw[transport] ?? []) + (raw[.raw] ?? [])
+    return switch PortlessMatch(sockets, transport, local: local, remote: remote) {
+    case .ping(let socket): .exact(socket)
+    case .raw(let sockets): .bound(sockets)
+    case .none: .none
     }
-    if let ping = fitting.first(where: { $0.local.port != 0 && $0.local.port == local.port }) {
-      return .exact(ping)
-    }
-    let raw = fitting.filter { $0.local.port == 0 }
-    return raw.isEmpty ? .none : .bound(raw)
   }
 
   /// Those bound to the address itself, else to any of its family, else to any of both families.
@@ -113,17 +109,5 @@ public struct SocketIndex: Sendable {
       if !found.isEmpty { return found }
     }
     return []
-  }
-
-  private func accepts(_ socket: SocketEntry, _ address: IPAddress) -> Bool {
-    socket.local.address == address || (socket.local.address.isUnspecified && socket.isV6 == !address.isV4)
-  }
-
-  /// True for protocols whose sockets are found by protocol and address alone.
-  static func isWithoutPorts(_ transport: TransportProtocol) -> Bool {
-    switch transport {
-    case .tcp, .udp, .udpLite, .sctp, .dccp: false
-    default: true
-    }
   }
 }

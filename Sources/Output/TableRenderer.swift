@@ -50,7 +50,9 @@ public struct TableRenderer: Renderer, Sendable {
     if budget.rows < rows.count, budget.hasMore {
       lines.append("… and \(rows.count - budget.rows) more".fitted(to: width))
     }
-    if budget.hasTotals { lines.append(emphasised(layout.totals(rows, over: report.interval), "1")) }
+    if budget.hasTotals {
+      lines.append(emphasised(layout.totals(rows.filter { !$0.isPart }, over: report.interval), "1"))
+    }
     if budget.hasBalance { lines += footer.balance.wrapped(to: width) }
     if budget.hasWarnings { lines += footer.warnings.wrapped(to: width).map { emphasised($0, "33") } }
     return lines
@@ -78,4 +80,9 @@ extension UsageRow {
     case .exited, .pipe, .remainder: 0
     }
   }
+}
+
+extension UsageRow {
+  /// True for a row whose bytes are in another row too: a client's are its pipe's.
+  fileprivate var isPart: Bool { if case .client = subject { true } else { false } }
 }

@@ -13,7 +13,7 @@ public enum TrackedTable {
     _ options: SourceOptions, _ privilege: LeastPrivilege, _ diagnostics: Diagnostics,
     _ body: (any FlowTable, [Warning]) throws(KernelError) -> Void
   ) throws(KernelError) {
-    let table = try options.source.open()
+    let table = try options.source.open(namespaces: options.readsNamespaces)
     guard options.enableTracking else {
       privilege.fence(diagnostics)
       try body(table, try Preflight.check(isTrackingOurs: options.enableTracking))

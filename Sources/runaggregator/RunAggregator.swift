@@ -130,7 +130,8 @@ import Program
         var watch = Watch(configuration, monitor, report.layer ?? .l3, pipes, notifier, diagnostics) {
           (filters) throws(KernelError) in
           try makeMonitor(
-            of: try source.source.open(), filters, try Preflight.check(isTrackingOurs: false))
+            of: try source.source.open(namespaces: source.readsNamespaces), filters,
+            try Preflight.check(isTrackingOurs: false))
         }
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
@@ -142,7 +143,8 @@ import Program
           pipes.stop()
         }
       }
-      guard !configuration.filters.isEmpty || source.enableTracking else {
+      guard !configuration.filters.isEmpty else {
+        if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }
         privilege.fence(diagnostics)
         try run(nil)
         return nil

@@ -49,28 +49,34 @@ struct Watch {
       diagnostics.line(AlertLine(alert).description)
       notifier.submit(alert)
     }
-    report.layer = layer
+    // Pipes count payload.
+    report.layer = monitor == nil ? .payload : layer
     report.health.droppedNotifications = notifier.dropped
     report.health.abandonedSearches += thresholds.abandonedSearches
     return warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)
+  }
+
+  private func keepsOld(_ why: String) {
+    diagnostics.error(
+      "\(why)\(why.hasSuffix(".") ? "" : ".") The configuration that was read before stays in force.")
   }
 
   /// Takes the files as they are now, if all of them are valid; says why not otherwise. Counters stay.
   mutating func reload(_ files: Configuration.Files) {
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
-      diagnostics.error("\(error); the configuration that was read before stays in force.")
+      keepsOld("\(error)")
       return
     }
     let added: Monitor?
     do throws(KernelError) {
       added = monitor == nil && !configuration.filters.isEmpty ? try makeMonitor(configuration.filters) : nil
     } catch {
-      diagnostics.error("\(error) The configuration that was read before stays in force.")
+      keepsOld("\(error)")
       return
     }
     do throws(PipeError) { try pipes.use(configuration.pipes) } catch {
-      diagnostics.error("\(error) The configuration that was read before stays in force.")
+      keepsOld("\(error)")
       return
     }
     for warning in configuration.warnings { diagnostics.warning(warning.text) }

@@ -54,6 +54,19 @@ PEERS = {
 }
 
 
+def listens():
+    with open("/proc/net/tcp") as file:
+        return any(f":{PORT:04X} " in line and " 0A " in line for line in file)
+
+
+def eventually(condition):
+    for _ in range(500):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 class Forwarder:
     """A peer at work, with the processor time of itself and its children."""
 
@@ -61,12 +74,8 @@ class Forwarder:
         self.process = subprocess.Popen(
             PEERS[name]() + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, PROXY_CPUS))
-        for _ in range(500):
-            with open("/proc/net/tcp") as file:
-                if any(f":{PORT:04X} " in line and " 0A " in line for line in file):
-                    return
-            time.sleep(0.01)
-        sys.exit(f"{name} does not listen")
+        if not eventually(listens):
+            sys.exit(f"{name} does not listen")
 
     def __enter__(self):
         return self
@@ -74,6 +83,8 @@ class Forwarder:
     def __exit__(self, *_):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        # Children of socat hold its listener a moment longer than it does.
+        eventually(lambda: not listens())
 
     def tree(self):
         pids, known = [], {self.process.pid}

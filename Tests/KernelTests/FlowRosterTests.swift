@@ -20,7 +20,7 @@ import Testing
     -> FlowLog.Batch
   {
     var batch = FlowLog.Batch()
-    (batch.created, batch.ended, batch.losses) = (created, ended, losses)
+    (batch.created, batch.ended, batch.losses) = (created.map { .init(flow: $0) }, ended, losses)
     return batch
   }
 
@@ -35,6 +35,25 @@ import Testing
     #expect(roster.reading(at: Self.start + .seconds(60)) == .dump(.audit))
     _ = roster.take(Self.heard(created: Self.flows(100..<3000).map(\.identity)))
     #expect(roster.reading(at: Self.start) == .dump(.many))
+  }
+
+  /// The kernel may give an entry of the same ends the same identifier again.
+  @Test(arguments: [
+    ("+", true), ("+-", false), ("-+", true), ("-+-", false), ("+-+", true), ("-|+", true), ("+|-", false),
+    ("-+|-", false), ("+-|+-|+", true),
+  ])
+  func `a flow that is made again lives`(news: String, lives: Bool) {
+    var roster = FlowRoster()
+    roster.replace(by: Self.flows([1, 2]), for: .start, at: Self.start)
+    var waiting = FlowLog.Batch()
+    for heard in news.split(separator: "|") {
+      var batch = FlowLog.Batch()
+      batch.add(.destroyed(Self.flow(2)))
+      for event in heard { batch.add(event == "+" ? .new(Self.flow(1)) : .destroyed(Self.flow(1))) }
+      waiting.append(batch)
+    }
+    _ = roster.take(waiting)
+    #expect(roster.questions.count == (lives ? 1 : 0))
   }
 
   @Test func `many flows are not kept, and few are again once they are few`() {

@@ -3,15 +3,15 @@ import Model
 
 @testable import Kernel
 
-/// A process in a network namespace of its own with the address 10.99.0.1; both gone with their owner.
+/// A process in a network namespace of its own with one address; both gone with their owner.
 final class NamespacesChild {
   let pid: pid_t
   let inode: UInt64
 
   /// Starts it and waits until it is there and has its address. Throws where that is not allowed.
-  init() throws {
+  init(address: UInt32 = 0x0a63_0001) throws {
     var pid = pid_t()
-    let script = "ip link set lo up && ip addr add 10.99.0.1/32 dev lo && exec sleep 1000"
+    let script = "ip link set lo up && ip addr add \(IPAddress(v4: address))/32 dev lo && exec sleep 1000"
     // strdup's copies live until the end of this process; there are few.
     let arguments = ["unshare", "--net", "sh", "-c", script]
     var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
@@ -23,7 +23,7 @@ final class NamespacesChild {
     // Thirty seconds, which only a failing test waits for.
     for _ in 0..<30_000 where inode == nil {
       let root = try OpenFile("/proc", isFolder: true)
-      let isReady = try? AddressFiles.read("/proc/\(pid)/net").addresses.contains(IPAddress(v4: 0x0a63_0001))
+      let isReady = try? AddressFiles.read("/proc/\(pid)/net").addresses.contains(IPAddress(v4: address))
       if isReady == true { inode = NamespaceLink.inode(of: "\(pid)", in: root) }
       usleep(1000)
     }

@@ -223,6 +223,36 @@ import Testing
     #expect(finder.handleProcessEvents() == false)
     #expect(finder.description(of: identity(10))?.commandLine == "next")
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+    // Said once, so that whoever remembers its old name reads it again.
+    #expect(finder.takeRenamed() == [identity(10)])
+    #expect(finder.takeRenamed() == [])
+  }
+
+  @Test func `where a process runs is read when there is time, and kept`() throws {
+    proc.add(10, sockets: [3: 501])
+    proc.write("10/cgroup", Array("0::/system.slice/web.service\n".utf8))
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+    #expect(finder.description(of: identity(10))?.place == ProcessPlace())
+    #expect(finder.readPlaces().map(\.place.unit) == ["web.service"])
+    #expect(finder.readPlaces().isEmpty)
+    #expect(finder.description(of: identity(10))?.place.unit == "web.service")
+    // It may have moved: without news of processes each description is read anew.
+    proc.write("10/cgroup", Array("0::/system.slice/other.service\n".utf8))
+    #expect(finder.readPlaces().map(\.place.unit) == ["other.service"])
+    _ = finder.description(of: identity(10))
+    finder.take(.exit(10))
+    #expect(finder.readPlaces().isEmpty)
+    #expect(finder.description(of: identity(10))?.place.unit == "other.service")
+  }
+
+  @Test func `a program is read with its place`() throws {
+    proc.add(10)
+    proc.write("10/cgroup", Array("0::/system.slice/web.service\n".utf8))
+    var finder = try finder()
+    finder.take(.exec(10))
+    #expect(finder.handleProcessEvents() == false)
+    #expect(finder.living[10]?.description?.place.unit == "web.service")
   }
 
   @Test func `programs are read a few at a time, so that a flow need not wait`() throws {
@@ -232,6 +262,7 @@ import Testing
     #expect(finder.handleProcessEvents(limit: 2) == true)
     #expect(finder.unread.count == 3)
     #expect(finder.handleProcessEvents(limit: 3) == false)
+    #expect(finder.takeRenamed() == (10..<15).reversed().map { identity($0) })
   }
 
   @Test func `what was glimpsed is known when it is closed before the answer`() throws {

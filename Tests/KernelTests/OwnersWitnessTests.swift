@@ -15,7 +15,9 @@ import Testing
     var seen: [Bool: ProcessIdentity] = [:]
 
     init(_ transport: TransportProtocol, from client: UInt16, to server: UInt16) throws {
-      witness = FlowWitness(try OwnerFinder(usesNews: false, at: start), try SocketLookup())
+      witness = FlowWitness(
+        try OwnerFinder(usesNews: false, at: OwnersWitnessTests.start), try SocketLookup(),
+        at: OwnersWitnessTests.start)
       let ends = [client, server].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
       flow = Flow(
         id: 1, original: FlowTuple(source: ends[0], destination: ends[1], transport: transport),

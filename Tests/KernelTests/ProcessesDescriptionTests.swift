@@ -104,6 +104,21 @@ import Testing
     #expect(ticks <= 8)
   }
 
+  @Test func `a process that is known to run another program has its new name at once`() throws {
+    proc.add(10)
+    var table = try table()
+    for _ in 0..<50 {
+      try table.refresh()
+      _ = table.description(of: identity(10), ancestors: false)
+    }
+    proc.write("10/cmdline", Array("new\0".utf8))
+    try table.refresh()
+    // One that was never described, and the past of a pid, change nothing.
+    table.recheck([identity(10), identity(11), identity(10, 99)])
+    #expect(table.description(of: identity(10), ancestors: false)?.commandLine == "new")
+    #expect(table.description(of: identity(11), ancestors: false) == nil)
+  }
+
   @Test func `a process that has ended but is not reaped keeps its name`() throws {
     proc.add(10)
     var table = try table()

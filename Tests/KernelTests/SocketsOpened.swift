@@ -42,8 +42,8 @@ final class SocketsOpened {
   }
 
   /// Connects to an IPv4 port of this host.
-  func connect(to port: UInt16) throws {
-    let result = unsafe withAddress(0x7f00_0001, port) { address, length in
+  func connect(to port: UInt16, at address: UInt32 = 0x7f00_0001) throws {
+    let result = unsafe withAddress(address, port) { address, length in
       unsafe Glibc.connect(descriptor, address, length)
     }
     guard result == 0 else { throw Problem.call("connect", errno) }

@@ -66,7 +66,7 @@ import Testing
     host.sockets.removeLast()
     Self.flow(&host, 1, 17, 29)
     host.sightings = host.flows.map {
-      Sighting(flow: $0.identity, isClient: false, process: Scenario.process(5), isShared: false)
+      Sighting(flow: $0.identity, isClient: false, process: Scenario.process(5), hasAddress: true)
     }
     #expect(host.tick().owners == [.pid(5): Usage(10, 20)])
     host.ended = host.flows

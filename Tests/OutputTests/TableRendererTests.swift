@@ -111,6 +111,21 @@ import Testing
     #expect(frame.last == line)
   }
 
+  @Test func `a client's bytes are its pipe's and count once in the total`() throws {
+    let bytes = Usage(received: 1024, sent: 2048)
+    let report = UsageReport(
+      time: Timestamp(seconds: 0), interval: .seconds(1),
+      rows: [
+        UsageRow(name: "p", subject: .pipe(open: 1, accepted: 1, failed: 0), total: bytes, moved: bytes),
+        UsageRow(
+          name: "c", subject: .client(pipe: "p", address: nil, process: nil, open: 1), total: bytes,
+          moved: bytes),
+      ], balance: Balance(attributed: bytes), health: Health())
+    let total = TableRenderer(width: 100, height: nil, color: false).frame(report)
+      .first { $0.contains("TOTAL") }
+    #expect(try #require(total).contains("2.0 KiB/s") && !(try #require(total).contains("4.0 KiB")))
+  }
+
   @Test func `the first frame has no rates`() {
     let frame = TableRenderer(width: 60, height: nil, color: false)
       .frame(report([process("a", pid: 3, total: (2048, 0), moved: (2048, 0))], over: nil))

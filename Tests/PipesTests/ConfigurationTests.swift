@@ -60,6 +60,10 @@ import Testing
     ("type=pipe\nport=80\nnewhost=h\nnewport=x", "monitors.cfg:5: newport="),
     ("type=pipe\nport=80\nnewhost=h\nbind=eth0", "monitors.cfg:5: bind=eth0 must be an address"),
     ("type=pipe\nport=80\nnewhost=h\nshape_threshold=fast", "monitors.cfg:5: shape_threshold="),
+    (
+      "type=pipe\nport=80\nnewhost=web:8080",
+      "monitors.cfg:4: newhost=web:8080 names a port too: give the host and the port apart, `web` and `8080`"
+    ),
     ("type=pipe\nport=80\nnewhost=a b", "monitors.cfg:4: newhost=a b is no host name"),
     ("type=pipe\nport=80\nnewhost=a\\b", "monitors.cfg:4: newhost=a\\b is no host name"),
     (

@@ -5,8 +5,9 @@ import Testing
 @Suite struct RelayTests {
   /// What happens to a relay, in short.
   enum Event: Sendable {
-    case readable, readableWithEnd, writable, took(Int), tookAll(Int), nothing, end, delivered(Int), full,
-      told
+    case readable, readableWithEnd, writable, took(Int), tookAll(Int), nothing, end, delivered(Int), spliced(
+      Int), full,
+      told, senderFailed, receiverFailed, mark
   }
 
   private static func relay(_ events: [Event]) -> Relay {
@@ -20,9 +21,13 @@ import Testing
       case .tookAll(let bytes): relay.took(bytes, isAll: true)
       case .nothing: relay.foundNothing()
       case .end: relay.foundEnd()
-      case .delivered(let bytes): relay.delivered(bytes)
+      case .delivered(let bytes): relay.delivered(bytes, isCopied: true)
+      case .spliced(let bytes): relay.delivered(bytes, isCopied: false)
       case .full: relay.foundReceiverFull()
       case .told: relay.finished()
+      case .senderFailed: relay.senderFailed()
+      case .receiverFailed: relay.receiverFailed()
+      case .mark: relay.foundMark()
       }
     }
     return relay
@@ -40,6 +45,10 @@ import Testing
       ([.readable, .took(10), .delivered(4)], .wait),
       ([.readable, .took(10), .delivered(4), .writable], .drain),
       ([.readable, .took(10), .delivered(10)], .fill),
+      // splice(2) stops at a signal too: only EAGAIN says that the receiver is full.
+      ([.readable, .took(10), .spliced(4)], .drain),
+      ([.readable, .took(10), .spliced(4), .full], .wait),
+      ([.readable, .took(10), .spliced(10)], .fill),
       ([.readable, .took(10), .full], .wait),
       ([.readable, .took(10), .full, .writable], .drain),
       ([.readable, .took(10), .full, .readable], .wait),
@@ -56,6 +65,22 @@ import Testing
       ([.readable, .took(10), .end, .delivered(10)], .finish),
       ([.readable, .end, .told], .done),
       ([.readable, .end, .told, .readable, .writable], .done),
+      // recv(2) stops at urgent data: less than was asked for is not all.
+      ([.mark, .readable, .tookAll(10), .delivered(10)], .fill),
+      ([.mark, .readable, .tookAll(10), .delivered(10), .nothing], .wait),
+      // What a sender had sent before it failed arrives, then its end is a reset.
+      ([.senderFailed], .fill),
+      ([.senderFailed, .tookAll(10)], .drain),
+      ([.senderFailed, .tookAll(10), .delivered(10)], .fill),
+      ([.senderFailed, .tookAll(10), .delivered(10), .end], .breakOff),
+      ([.took(10), .senderFailed, .end], .drain),
+      ([.took(10), .full, .senderFailed, .end], .wait),
+      ([.senderFailed, .end], .breakOff),
+      // An end that was passed on before stays an end.
+      ([.readable, .end, .told, .senderFailed], .done),
+      // A receiver that has failed gets nothing more.
+      ([.readable, .took(10), .receiverFailed], .done),
+      ([.readable, .receiverFailed], .done),
       // To tell the end needs no room.
       ([.readable, .end, .full], .finish),
     ] as [([Event], Relay.Step)])
@@ -68,7 +93,7 @@ import Testing
     var relay = Relay(endIsNear: true)
     #expect(relay.next == .fill)
     relay.took(5, isAll: true)
-    relay.delivered(5)
+    relay.delivered(5, isCopied: true)
     #expect(relay.next == .fill)
   }
 
@@ -120,12 +145,16 @@ import Testing
         #expect(kernel.pipe.isEmpty)
         if let count = kernel.fill() { relay.took(count, isAll: false) } else { relay.foundNothing() }
       case .drain:
-        if let count = kernel.drain() { relay.delivered(count) } else { relay.foundReceiverFull() }
+        if let count = kernel.drain() {
+          relay.delivered(count, isCopied: false)
+        } else {
+          relay.foundReceiverFull()
+        }
       case .wait:
         #expect(kernel.room == 0)
         kernel.room = room
         relay.becameWritable()
-      case .finish, .done: Issue.record("it ended before all was delivered")
+      case .finish, .breakOff, .done: Issue.record("it ended before all was delivered")
       }
     }
     #expect(kernel.delivered == bytes)

@@ -23,6 +23,37 @@ struct MonitorShortLivedTests {
     try await server.finish()
   }
 
+  /// Each lives for 150 ms, the one that pings often for less than a second.
+  @Test(arguments: [
+    ("ping 10.77.1.2 --count 4 --size 1000 --rate 20000", "exact"),
+    ("ping fd77::2 --count 4 --size 1000 --rate 20000", "exact"),
+    ("ping 10.77.1.2 --count 3000 --size 16", "exact"),
+    ("ping 10.77.1.2 --raw --count 4 --size 1000 --rate 20000", "relaxed"),
+    ("ping fd77::2 --raw --count 4 --size 1000 --rate 20000", "relaxed"),
+    ("raw 10.77.1.2 --protocol 253 --count 4 --size 1000 --rate 20000", "relaxed"),
+  ])
+  func `who pings or sends raw packets and ends at once has its bytes`(line: String, match: String)
+    async throws
+  {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    // Longer than any of them lives.
+    let monitor = try Reporter(interval: "2", in: lab.a)
+    try await monitor.report("a first report")
+    var pids: [Int32] = []
+    for _ in 0..<4 {
+      let sender = try Traffic(line, in: lab.a)
+      _ = try await sender.counted()
+      try await sender.finish()
+      pids.append(sender.pid)
+    }
+    let truth = try await lab.viewOfA()
+    let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }
+    #expect(report.balance.attributed.view == truth)
+    #expect(report.rows.compactMap(\.pid).allSatisfy(pids.contains))
+    #expect(report.rows.allSatisfy { $0.match == match })
+    try await monitor.stop()
+  }
+
   @Test func `sockets that close at once are named rightly or not at all`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     let monitor = try Reporter(in: lab.a)

@@ -155,6 +155,31 @@ struct NamespaceTests {
     try await server.finish()
   }
 
+  @Test func `a container's process that ends between two reports is named`() async throws {
+    let lab = try Laboratory.topology
+    let c = try #require(lab.c)
+    try await lab.b.trackConnections()
+    try await lab.b.masquerade(out: "eth0")
+    try await lab.b.forgetConnections()
+    let server = try Traffic("tcp-serve", in: lab.a)
+    let port = try await server.ready()
+    // The container is there as long as one process of it is.
+    let other = try c.start(["sleep", "1000"])
+    let monitor = try Reporter(interval: "2", in: lab.b, namespaces: true)
+    try await monitor.report("a first report")
+    let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --linger 100", in: c)
+    _ = try await client.counted()
+    try await client.finish()
+    let truth = try await truth(lab)
+    let report = try await monitor.report("\(truth)") { $0.balance.total.view.sent >= truth.sent }
+    #expect(report.usage(pid: client.pid) == truth)
+    #expect(report.row(pid: client.pid)?.netns == c.inode)
+    #expect(report.balance.forwarded.view == HostView())
+    try await monitor.stop()
+    _ = try await other.stop()
+    try await server.finish()
+  }
+
   @Test func `what no process that can be seen moves is forwarded, as a virtual machine's bytes are`()
     async throws
   {

@@ -152,6 +152,18 @@ struct PipeFaultTests {
     try await pipe.stop()
   }
 
+  @Test func `an end after a long silence is not silence`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--fin-timeout", "0.5"], in: lab.a)
+    let peer = try PipePeer("late_end", in: lab.a)
+    try await peer.said("silent")
+    // Longer than the timeout, however slow this machine is.
+    try await Task.sleep(for: .seconds(1))
+    try await peer.finished()
+    #expect(!pipe.process.errors.text.contains("was silent"))
+    try await pipe.stop()
+  }
+
   @Test func `at the limit of connections clients wait for their turn`() async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--max-conn", "2"], in: lab.a)

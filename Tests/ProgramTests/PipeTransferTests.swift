@@ -94,6 +94,41 @@ struct PipeTransferTests {
     try await pipe.stop()
   }
 
+  @Test(arguments: modes, ["1000", "60000"])
+  func `an answer before a reset arrives whole`(splice: String, size: String) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    try await PipePeer.run("early_answer", [size], in: lab.a)
+    try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted == 10 }
+    try await pipe.stop()
+  }
+
+  @Test(arguments: modes) func `urgent data goes through in its place`(splice: String) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    try await PipePeer.run("urgent", in: lab.a)
+    try await pipe.report("no connection") { $0.pipe?.connections == 0 && $0.pipe?.accepted == 1 }
+    try await pipe.stop()
+  }
+
+  @Test(arguments: modes) func `a pipe that is stopped and goes on loses nothing`(splice: String) async throws
+  {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    let bytes: UInt64 = 268_435_456
+    let peer = try PipePeer("transfer", ["\(bytes)"], in: lab.a)
+    for share in 1...30 {
+      try await pipe.report("more bytes", within: .seconds(60)) {
+        $0.pipe?.received ?? 0 >= bytes / 40 * UInt64(share)
+      }
+      pipe.process.signal(SIGSTOP)
+      pipe.process.signal(SIGCONT)
+    }
+    try await peer.finished()
+    try await pipe.report("all bytes") { $0.pipe?.usage == HostView(received: bytes, sent: bytes) }
+    try await pipe.stop()
+  }
+
   @Test(arguments: modes)
   func `a slow reader costs no memory and gets everything in the end`(splice: String) async throws {
     let lab = try Laboratory.topology

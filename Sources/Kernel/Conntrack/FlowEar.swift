@@ -58,6 +58,7 @@ final class FlowEar {
       if !wanted { heard.losses += 1 }
     }
     var seen: [(Sighting, ProcessDescription?)] = []
+    var placed: [ProcessDescription] = []
     let receipt = try events.receive(limit: Self.stretch) { event in
       heard.add(event)
       if case .new(let flow) = event, fill < Self.hurry {
@@ -71,10 +72,13 @@ final class FlowEar {
       } isUrgent: {
         Self.isReadable(descriptor)
       }
+      placed = witness.readPlaces()
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
     for (sighting, description) in seen { heard.add(sighting, description) }
+    for description in placed { heard.descriptions[description.identity] = description }
+    heard.renamed = witness.takeRenamed()
     heard.unseen = witness.dropped
     log.write { $0.append(heard) }
   }

@@ -38,16 +38,18 @@ struct FlowRoster {
 
   /// Takes what was heard. Returns how many flows of the last audit still no event has told of.
   mutating func take(_ batch: FlowLog.Batch) -> Int {
-    for flow in batch.created where !hasMany {
-      suspects.remove(flow)
-      living[flow] = FlowQuery.question(for: flow)
+    var ended = batch.ended[...]
+    for creation in batch.created where !hasMany {
+      let heard = batch.ended.count - ended.count
+      let earlier = max(0, creation.endedBefore - heard)
+      for flow in ended.prefix(earlier) { end(flow) }
+      ended = ended.dropFirst(earlier)
+      suspects.remove(creation.flow)
+      living[creation.flow] = FlowQuery.question(for: creation.flow)
       // So many that no end in this batch makes them few.
       if living.count > Self.queryLimit + batch.ended.count { keepNone() }
     }
-    for flow in batch.ended {
-      suspects.remove(flow.identity)
-      living[flow.identity] = nil
-    }
+    for flow in ended { end(flow) }
     if batch.losses > 0 { hasLost = true }
     defer { suspects = [] }
     return suspects.count
@@ -82,6 +84,11 @@ struct FlowRoster {
       }
     }
     living = next
+  }
+
+  private mutating func end(_ flow: Flow) {
+    suspects.remove(flow.identity)
+    living[flow.identity] = nil
   }
 
   private mutating func keepNone() {

@@ -10,6 +10,8 @@ public struct FlowSnapshot: Sendable {
   public private(set) var sightings: [Sighting] = []
   /// What the processes of the sightings run, as far as that could be read; known also when they have ended since.
   public private(set) var descriptions: [ProcessIdentity: ProcessDescription] = [:]
+  /// Processes that run another program since the moment before, where the kernel tells.
+  public private(set) var renamed: [ProcessIdentity] = []
 
   /// Makes an empty snapshot.
   public init() {}
@@ -36,5 +38,6 @@ public struct FlowSnapshot: Sendable {
     flows += heard.ended
     sightings = heard.sightings
     descriptions = heard.descriptions
+    renamed = heard.renamed
   }
 }

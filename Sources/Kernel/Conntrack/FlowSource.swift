@@ -7,13 +7,14 @@ public enum FlowSource: String, Sendable, CaseIterable {
   /// /proc/net/nf_conntrack.
   case procfs
 
-  /// Opens the table. Errors: `notPermitted`, `unsupported`; with `auto` those of netlink.
-  public func open() throws(KernelError) -> any FlowTable {
+  /// Opens the table; with `namespaces` the owners of new flows are looked for in other network namespaces too, where
+  /// the kernel tells of new flows. Errors: `notPermitted`, `unsupported`; with `auto` those of netlink.
+  public func open(namespaces: Bool = false) throws(KernelError) -> any FlowTable {
     switch self {
-    case .netlink: return try LiveFlowTable()
+    case .netlink: return try LiveFlowTable(namespaces: namespaces)
     case .procfs: return try ProcfsFlowTable()
     case .auto:
-      do throws(KernelError) { return try LiveFlowTable() } catch {
+      do throws(KernelError) { return try LiveFlowTable(namespaces: namespaces) } catch {
         guard let table = try? ProcfsFlowTable() else { throw error }
         return table
       }

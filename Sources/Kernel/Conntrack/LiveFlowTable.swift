@@ -12,8 +12,11 @@ public final class LiveFlowTable: FlowTable {
   private var counters = SocketCounters()
   private var heard = FlowTableCondition()
 
-  /// Starts to listen. Errors: `notPermitted`, `unsupported`.
-  public convenience init() throws(KernelError) { try self.init(listener: FlowListener()) }
+  /// Starts to listen; with `namespaces` the owners of new flows are looked for in other network namespaces too. Errors:
+  /// `notPermitted`, `unsupported`.
+  public convenience init(namespaces: Bool = false) throws(KernelError) {
+    try self.init(listener: FlowListener(namespaces: namespaces))
+  }
 
   /// Takes what `listener` hears.
   init(listener: FlowListener) throws(KernelError) {

@@ -89,7 +89,7 @@ final class NamespaceReader {
   }
 
   /// Opens the namespace of the process `root`, if that is still `inode`.
-  private static func open(_ inode: UInt64, _ root: String) throws(KernelError) -> OpenFile {
+  static func open(_ inode: UInt64, _ root: String) throws(KernelError) -> OpenFile {
     let operation = "opening \(root)/ns/net"
     do throws(Errno) {
       let file = try OpenFile("\(root)/ns/net")

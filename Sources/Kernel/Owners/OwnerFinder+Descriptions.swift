@@ -1,6 +1,9 @@
 import Model
 
 extension OwnerFinder {
+  /// Those beyond it come without their place.
+  private static let unplacedLimit = 1_024
+
   /// What a process is and runs; nil when it ended before it was read.
   ///
   /// Read when the process starts a program, or first owns a socket. A child has what its parent runs until it runs
@@ -11,11 +14,33 @@ extension OwnerFinder {
     }
     // Without news of processes nobody says when the program changes.
     if eventDescriptor != nil, let known = process.description { return known }
-    var description = readDescription(of: identity, process.folder) ?? process.description
+    var description = readDescription(of: identity, process.folder)
+    if description != nil {
+      // Where it runs can wait longer than a flow: as was known, until `readPlaces()`.
+      description?.place = process.description?.place ?? ProcessPlace()
+      if unplaced.count < Self.unplacedLimit { unplaced.append(identity) } else { counters.unread += 1 }
+    } else {
+      description = process.description
+    }
     // What it has started but was not read has no name.
     if description == nil, !process.isUnread { description = inherited(by: identity, from: process.parent) }
     living.update(identity.pid) { $0.description = description }
     return description
+  }
+
+  /// Reads where those processes run that were described since the last call, and returns what is known of them now.
+  mutating func readPlaces() -> [ProcessDescription] {
+    let identities = Set(unplaced)
+    unplaced.removeAll(keepingCapacity: true)
+    return identities.compactMap { identity in
+      guard let process = living[identity.pid], process.identity == identity,
+        let folder = try? process.folder ?? files.folder(of: identity.pid),
+        files.stat(folder)?.startTime == identity.startTime
+      else { return nil }
+      let place = files.place(folder)
+      living.update(identity.pid) { $0.description?.place = place }
+      return living[identity.pid]?.description
+    }
   }
 
   private mutating func readDescription(

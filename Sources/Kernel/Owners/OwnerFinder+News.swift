@@ -79,8 +79,10 @@ extension OwnerFinder {
     }
     keepOpen(folder, of: pid)
     guard let identity = living[pid]?.identity else { return }
-    if let description = files.description(of: identity, folder) {
+    if var description = files.description(of: identity, folder) {
+      description.place = files.place(folder)
       living.update(pid) { $0.description = description }
+      if renamed.count < Self.newsLimit { renamed.append(identity) } else { counters.unread += 1 }
     }
     living.update(pid) { $0.isUnread = false }
     _ = read(pid, rereads: true, seeking: 0)

@@ -64,7 +64,7 @@ public struct OwnerFinder: ~Copyable {
     public var denied: UInt64 = 0
     /// Times that the kernel dropped news of processes; /proc was listed instead.
     public var lostNews: UInt64 = 0
-    /// Programs that were not read when they started, as too many were at once.
+    /// Programs that were not read when they started, and places of processes, as too many were at once.
     public var unread: UInt64 = 0
     /// News of processes that could not be understood.
     public var malformedNews: UInt64 = 0
@@ -96,6 +96,10 @@ public struct OwnerFinder: ~Copyable {
   var openFolders: [Int32] = []
   // Those that run another program and are not yet read.
   var unread: [Int32] = []
+  // Those that were described and whose place is yet to be read.
+  var unplaced: [ProcessIdentity] = []
+  // Those that were read since they run another program, until they are taken.
+  var renamed: [ProcessIdentity] = []
   // What the last glimpse saw: the sockets of one process.
   var glimpsed: [UInt64: Int32] = [:]
   // The last process that the kernel had numbered when /proc was looked at.
@@ -194,6 +198,12 @@ public struct OwnerFinder: ~Copyable {
     if let holding = holding(of: inode) { return holding }
     guard let holder = searchAll(inode, uid, at: now, while: isWorthwhile) else { return nil }
     return holding(of: inode, at: holder)
+  }
+
+  /// Takes the processes that were found to run another program since the last call; of very many not all.
+  mutating func takeRenamed() -> [ProcessIdentity] {
+    defer { renamed.removeAll(keepingCapacity: true) }
+    return renamed
   }
 
   /// Takes in the news of processes that has arrived, and reads at most `limit` of those that started a program;

@@ -16,6 +16,8 @@ struct ProcessFiles: ~Copyable {
   var dropped: UInt64 { entries.dropped }
 
   let root: OpenFile
+  /// The network namespace of this program; nil where it may not be read.
+  private let ownNamespace: UInt64?
   private var entries: NumberedEntries
   private var listing: [NumberedEntry] = []
   private var text = [UInt8](repeating: 0, count: CommandLine.byteLimit)
@@ -24,6 +26,7 @@ struct ProcessFiles: ~Copyable {
     do throws(Errno) { root = try OpenFile(path, isFolder: true) } catch {
       throw .failed("opening \(path)", error)
     }
+    ownNamespace = NamespaceLink.inode(of: "thread-self", in: root)
     entries = NumberedEntries(limit: limit)
   }
 
@@ -87,7 +90,14 @@ struct ProcessFiles: ~Copyable {
     return ProcessStat(bytes)
   }
 
-  /// What a process is and runs; nil when it has ended, or may not be read.
+  /// Where a process runs; nothing of what may not be read.
+  mutating func place(_ folder: ProcessFolder) -> ProcessPlace {
+    let namespace = NamespaceLink.inode(in: folder.file)
+    return ProcessPlace(
+      cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
+  }
+
+  /// What a process is and runs, but not where; nil when it has ended, or may not be read.
   mutating func description(of identity: ProcessIdentity, _ folder: ProcessFolder) -> ProcessDescription? {
     do throws(Errno) {
       guard let stat = try ProcessStat(read("stat", folder)), !stat.isDead,

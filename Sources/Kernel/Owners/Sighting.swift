@@ -8,14 +8,21 @@ public struct Sighting: Sendable {
   public var isClient: Bool
   /// Who has the socket.
   public var process: ProcessIdentity
-  /// True if another process holds the socket as well.
-  public var isShared: Bool
+  /// How sure that is.
+  public var certainty: Certainty
+  /// True when the socket itself has the end's address; one that is bound to none may have met a peer who uses the
+  /// same port, and is this end's only if the address is one of this host's.
+  public var hasAddress: Bool
 
   /// Makes a sighting.
-  public init(flow: FlowIdentity, isClient: Bool, process: ProcessIdentity, isShared: Bool) {
+  public init(
+    flow: FlowIdentity, isClient: Bool, process: ProcessIdentity, certainty: Certainty = Certainty(),
+    hasAddress: Bool
+  ) {
     self.flow = flow
     self.isClient = isClient
     self.process = process
-    self.isShared = isShared
+    self.certainty = certainty
+    self.hasAddress = hasAddress
   }
 }

@@ -16,6 +16,8 @@ public struct Readiness: OptionSet, Sendable, Hashable {
   public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
   /// The peer has finished sending.
   public static let peerFinished = Readiness(rawValue: EPOLLRDHUP.rawValue)
+  /// The peer has sent urgent data (tcp(7)).
+  public static let urgent = Readiness(rawValue: EPOLLPRI.rawValue)
   /// Both directions have ended.
   public static let hungUp = Readiness(rawValue: EPOLLHUP.rawValue)
   /// The socket has failed.
@@ -44,7 +46,8 @@ public struct Poller: ~Copyable, Sendable {
     try control(EPOLL_CTL_MOD, socket.descriptor, interest, token)
   }
 
-  private static let unlessReadable = EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+  private static let unlessReadable =
+    EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLPRI.rawValue | EPOLLET.rawValue
 
   /// Reports under `token` that connections wait at `listener`, to one of the pollers that share it, until they
   /// are taken.

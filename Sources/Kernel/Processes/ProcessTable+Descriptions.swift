@@ -7,7 +7,7 @@ extension ProcessTable {
   /// What the process is and runs; nil when it ended before it was described, or may not be read at all.
   ///
   /// Remembered. The command line is read again at the next tick, then after pauses of 2, 4, 8 and 16 ticks while it
-  /// stays the same, and at once when the number of its descriptors changed: a process that runs another
+  /// stays the same, and at once after `recheck(_:)` and when the number of its descriptors changed: a process that runs another
   /// program has its new name at most 16 ticks later. All else is read again only when the command line differs.
   /// An ended process keeps its last description until `drop(_:)`, or until the room is needed.
   ///
@@ -32,6 +32,12 @@ extension ProcessTable {
     }
     if isNews { remember(known) }
     return known.description(ancestors: ancestors)
+  }
+
+  /// Reads the command lines of these processes again when they are next asked for, whenever their turn is: they
+  /// run another program.
+  public mutating func recheck(_ renamed: some Sequence<ProcessIdentity>) {
+    for identity in renamed { descriptions[identity]?.nextCheck = tick }
   }
 
   /// Forgets what is known of an ended process; a living one stays.
@@ -76,7 +82,9 @@ extension ProcessTable {
       let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
       let executable = try? text[..<folder.readLink("exe", into: &text)]
       let path = executable.map { String(decoding: $0, as: UTF8.self) }
-      let place = place(folder)
+      let namespace = NamespaceLink.inode(in: folder)
+      let place = ProcessPlace(
+        cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
       let file = try OpenFile("cmdline", in: folder)
       let inode = try file.status().inode
       let bytes = try text[..<file.readAll(into: &text)]

@@ -34,6 +34,12 @@ public struct SocketLookup: ~Copyable {
   /// Opens the socket; needs no privilege.
   public init() throws(KernelError) { netlink = try NetlinkSocket(.socketDiagnostics) }
 
+  /// Opens the socket in another network namespace, the open file /proc/PID/ns/net, which it keeps alive. Needs
+  /// CAP_SYS_ADMIN.
+  init(in namespace: borrowing OpenFile) throws(KernelError) {
+    netlink = try NetlinkSocket(.socketDiagnostics, in: namespace)
+  }
+
   /// The socket that has this end of a flow: connected to `remote`, or a UDP socket that takes packets from it.
   ///
   /// Never a listener. Nil when there is none, or the kernel has no diagnostics for `transport`. Of several UDP

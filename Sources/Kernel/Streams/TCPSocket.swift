@@ -60,6 +60,16 @@ public struct TCPSocket: ~Copyable, Sendable {
       descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
   }
 
+  /// Receives urgent data from now on in its place among the others (SO_OOBINLINE of socket(7)).
+  public func keepUrgentInline() { Self.enable(SO_OOBINLINE, SOL_SOCKET, of: descriptor) }
+
+  /// How many of the bytes that were sent the peer's kernel has not confirmed (SIOCOUTQ of tcp(7)).
+  public var unacknowledged: Int {
+    var count: CInt = 0
+    // In bounds: the kernel writes one number.
+    return unsafe ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+  }
+
   /// Why it failed since this was last asked; nil when it did not.
   public func takeError() -> Errno? {
     var code: CInt = 0

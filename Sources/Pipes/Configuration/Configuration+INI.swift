@@ -61,6 +61,10 @@ extension Configuration {
     let forbidden = host.utf8.first {
       $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "/")
     }
+    let pieces = host.split(separator: ":", omittingEmptySubsequences: false)
+    if pieces.count == 2, let port = UInt16(pieces[1]) {
+      return "names a port too: give the host and the port apart, `\(pieces[0])` and `\(port)`"
+    }
     if forbidden != nil { return "is no host name: it may not contain spaces, slashes or backslashes" }
     // What follows a percent sign is the interface of a link-local address (RFC 4007).
     return host.split(separator: "%").first.flatMap { IPAddress($0) }.flatMap(reasonNotUsable)

@@ -14,6 +14,8 @@ struct Relay: Sendable, Equatable {
     case drain
     /// Tell the receiver that nothing more comes.
     case finish
+    /// Tell the receiver that the sender has failed, once it has all that came before.
+    case breakOff
     /// Nothing until something becomes ready.
     case wait
     /// Nothing ever again.
@@ -28,8 +30,12 @@ struct Relay: Sendable, Equatable {
   private(set) var pending = 0
   /// The sender has said that nothing more comes, and nothing more is there.
   private(set) var hasEnded = false
-  /// The receiver was told.
+  /// The receiver was told, or is no more.
   private(set) var isFinished = false
+  /// The sender has failed: what it sent before can still be taken.
+  private(set) var senderHasFailed = false
+  /// The sender has sent urgent data: from then on a socket may give less than it has, and splice(2) nothing.
+  private(set) var hasMark = false
   // An end that came with the bytes makes no other event.
   private var endIsNear: Bool
 
@@ -44,9 +50,12 @@ struct Relay: Sendable, Equatable {
   var next: Step {
     if isFinished { return .done }
     if pending > 0 { return mayWrite ? .drain : .wait }
-    if hasEnded { return .finish }
+    if hasEnded { return senderHasFailed ? .breakOff : .finish }
     return mayRead && mayWrite ? .fill : .wait
   }
+
+  /// Nothing more is to be moved.
+  var isOver: Bool { next == .done || next == .breakOff }
 
   /// The sender waits for the receiver: that it has still more to say is no news.
   var isHeldUp: Bool { mayRead && !mayWrite && !isFinished }
@@ -61,10 +70,11 @@ struct Relay: Sendable, Equatable {
   mutating func becameWritable() { mayWrite = true }
 
   /// `bytes` were taken. With `isAll` a socket gave less than was asked for, so it has no more at this moment: of a
-  /// copy that is sure (epoll(7), question 9), of a splice never.
+  /// copy that is sure (epoll(7), question 9) as long as there is no urgent data, at which recv(2) stops; of a splice
+  /// never.
   mutating func took(_ bytes: Int, isAll: Bool) {
     pending += bytes
-    if isAll && !endIsNear { mayRead = false }
+    if isAll && !endIsNear && !hasMark { mayRead = false }
   }
 
   /// There was nothing to take.
@@ -73,11 +83,11 @@ struct Relay: Sendable, Equatable {
   /// The sender's end was seen.
   mutating func foundEnd() { hasEnded = true }
 
-  /// `bytes` were delivered. Less than all means that the receiver is full (epoll(7), question 9); this holds for
-  /// splice(2) too, which goes on until the socket takes nothing.
-  mutating func delivered(_ bytes: Int) {
+  /// `bytes` were delivered. When a copy delivers less than all, the receiver is full (epoll(7), question 9);
+  /// splice(2) stops at a signal as well, so that of it only EAGAIN tells.
+  mutating func delivered(_ bytes: Int, isCopied: Bool) {
     pending -= min(bytes, pending)
-    if pending > 0 { mayWrite = false }
+    if pending > 0 && isCopied { mayWrite = false }
   }
 
   /// The receiver took nothing.
@@ -85,4 +95,19 @@ struct Relay: Sendable, Equatable {
 
   /// The receiver was told of the end.
   mutating func finished() { isFinished = true }
+
+  /// The sender has failed; what it had sent is still there to be taken.
+  mutating func senderFailed() {
+    senderHasFailed = true
+    becameReadable(endIsNear: true)
+  }
+
+  /// The receiver has failed: nothing more is for it.
+  mutating func receiverFailed() {
+    pending = 0
+    isFinished = true
+  }
+
+  /// The sender has sent urgent data.
+  mutating func foundMark() { hasMark = true }
 }

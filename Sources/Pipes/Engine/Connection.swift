@@ -1,5 +1,6 @@
 import Kernel
 import Model
+import SystemPackage
 
 /// A socket that two half connections share.
 final class StreamEnd: Sendable {
@@ -84,6 +85,18 @@ final class Connection {
   /// Whether it stands in the worker's queue of those that have more to do.
   var isQueued = false
   var account: ClientLedger.Account?
+  /// The end that has failed first, and why.
+  var failure: (end: StreamEnd, error: Errno?)?
+  /// The end that is to learn by a reset that the other has failed, once its peer has all that came before.
+  var breaking: Breaking?
+
+  /// A reset that waits.
+  struct Breaking {
+    let end: StreamEnd
+    let since: ContinuousClock.Instant
+    var nextLook: ContinuousClock.Instant
+    var pause = Duration.milliseconds(1)
+  }
 
   init(
     _ pipe: Pipe, _ configuration: Configuration, _ client: StreamEnd, from source: Endpoint,
@@ -108,6 +121,7 @@ final class Connection {
       let end = started + configuration.connectTimeout
       return dial.nextAttempt.map { min($0, end) } ?? end
     case .open(let received, let sent):
+      if let breaking { return breaking.nextLook }
       let limit =
         received.relay.isFinished || sent.relay.isFinished
         ? min(configuration.finTimeout, configuration.idleTimeout ?? configuration.finTimeout)

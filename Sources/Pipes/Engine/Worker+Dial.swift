@@ -126,11 +126,7 @@ extension Worker {
     switch connection.phase {
     case .open(let received, let sent):
       guard index == connection.targetIndex else { return }
-      if readiness.contains(.failed) {
-        return broken(connection, received.sink, received.sink.socket.takeError())
-      }
-      changed(readiness, source: sent, sink: received)
-      move(connection)
+      changed(connection, received.sink, readiness, source: sent, sink: received)
     case .dialing(var dial, let endpoints):
       guard index < connection.attempts.count, let end = connection.attempts[index] else { return }
       var action = Dial.Action.wait
@@ -161,6 +157,11 @@ extension Worker {
       let action = dial.advance(to: now)
       connection.phase = .dialing(dial, endpoints)
       carryOut(action, connection)
+    case .open where connection.breaking != nil: lookAtBreak(connection)
+    case .open(let received, let sent) where received.waitsForGrant || sent.waitsForGrant:
+      // Our own limit holds it up.
+      connection.lastActive = now
+      schedule(connection)
     case .open(let received, let sent):
       let isHalfClosed = received.relay.isFinished || sent.relay.isFinished
       let seconds = (now - connection.lastActive).inSeconds.fixed(0)

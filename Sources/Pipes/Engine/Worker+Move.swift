@@ -14,8 +14,6 @@ extension Worker {
     case idle
     /// There is more, but it is others' turn.
     case more
-    /// This end has failed.
-    case broken(StreamEnd, Errno)
   }
 
   /// The target is connected: from here on bytes flow.
@@ -37,6 +35,8 @@ extension Worker {
         mayRead: connection.targetEarly.contains(.readable),
         endIsNear: connection.targetEarly.contains(.peerFinished)),
       choice: TransferChoice(configuration.splice))
+    if early.contains(.urgent) { expectMark(received) }
+    if connection.targetEarly.contains(.urgent) { expectMark(sent) }
     connection.phase = .open(received: received, sent: sent)
     if let clients = pipe.clients {
       // Only a client of this host has a process here; a PROXY header speaks of somebody else's.
@@ -49,8 +49,8 @@ extension Worker {
       let header = ProxyHeader(ends: destination.map { .init(source: connection.source, destination: $0) })
         .encoded(version)
       // A socket that was just connected takes this much at once.
-      guard target.socket.send(header, 0..<header.count) == .moved(header.count) else {
-        return broken(connection, target, target.socket.takeError())
+      if target.socket.send(header, 0..<header.count) != .moved(header.count) {
+        fail(connection, target, target.socket.takeError())
       }
     }
     move(connection)
@@ -61,21 +61,36 @@ extension Worker {
   func clientChanged(_ connection: Connection, _ readiness: Readiness) {
     switch connection.phase {
     case .open(let received, let sent):
-      if readiness.contains(.failed) {
-        return broken(connection, connection.client, connection.client.socket.takeError())
-      }
-      changed(readiness, source: received, sink: sent)
-      move(connection)
+      changed(connection, connection.client, readiness, source: received, sink: sent)
     case .header, .resolving, .dialing:
       // Gone before anything was connected.
       if !readiness.isDisjoint(with: [.failed, .hungUp]) { return close(connection) }
-      connection.early.formUnion(readiness.intersection([.readable, .peerFinished]))
+      connection.early.formUnion(readiness.intersection([.readable, .peerFinished, .urgent]))
       if case .header = connection.phase { readHeader(connection) }
     }
   }
 
-  /// Notes what a socket became ready for, which is `received`'s source and `sent`'s sink or the other way round.
-  func changed(_ readiness: Readiness, source: HalfConnection, sink: HalfConnection) {
+  /// Goes on with an open connection: something happened to `end`, the source of one direction and the sink of the
+  /// other.
+  func changed(
+    _ connection: Connection, _ end: StreamEnd, _ readiness: Readiness, source: HalfConnection,
+    sink: HalfConnection
+  ) {
+    if let breaking = connection.breaking {
+      // Who has failed can do so again; who is to learn of it is gone then.
+      if breaking.end === end && readiness.contains(.failed) { cut(connection) }
+      return
+    }
+    if readiness.contains(.failed) {
+      fail(connection, end, end.socket.takeError())
+    } else {
+      note(readiness, source: source, sink: sink)
+    }
+    move(connection)
+  }
+
+  private func note(_ readiness: Readiness, source: HalfConnection, sink: HalfConnection) {
+    if readiness.contains(.urgent) { expectMark(source) }
     if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
       if source.relay.isHeldUp { mute(source) }
       source.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
@@ -100,18 +115,25 @@ extension Worker {
     } catch { half.uselessEvents = 0 }
   }
 
+  /// Urgent data goes through in its place, as ordinary bytes.
+  private func expectMark(_ half: HalfConnection) {
+    half.source.socket.keepUrgentInline()
+    half.relay.foundMark()
+  }
+
   /// Moves what can be moved, both ways.
   func move(_ connection: Connection) {
-    guard case .open(let received, let sent) = connection.phase else { return }
+    guard case .open(let received, let sent) = connection.phase, connection.breaking == nil else { return }
+    let hadFailed = connection.failure != nil
     var hasMore = false
     for (half, other) in [(received, sent), (sent, received)] {
-      switch run(half, connection, isLast: other.relay.isFinished) {
-      case .idle: break
-      case .more: hasMore = true
-      case .broken(let end, let error): return broken(connection, end, error)
-      }
+      if run(half, connection, isLast: other.relay.isFinished) == .more { hasMore = true }
     }
-    if received.relay.isFinished && sent.relay.isFinished { return close(connection) }
+    // What the first direction could not know.
+    if connection.failure != nil && !hadFailed { return move(connection) }
+    if received.relay.isOver && sent.relay.isOver {
+      return connection.failure == nil ? close(connection) : breakOff(connection)
+    }
     if received.relay.isFinished || sent.relay.isFinished { schedule(connection) }
     if hasMore && !connection.isQueued {
       connection.isQueued = true
@@ -119,37 +141,27 @@ extension Worker {
     }
   }
 
-  /// One end has failed: the other learns it by a reset, as it would without us between them.
-  func broken(_ connection: Connection, _ end: StreamEnd, _ error: Errno?) {
-    if end !== connection.client {
-      let why = error.map { "\($0)" } ?? "connection reset"
-      connection.pipe.warn(
-        "target_failed",
-        "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
-    }
-    cut(connection)
-  }
-
   /// Moves what can be moved one way. With `isLast` the other direction has finished.
   private func run(_ half: HalfConnection, _ connection: Connection, isLast: Bool) -> Verdict {
     var left = Self.turn
     while true {
       switch half.relay.next {
-      case .wait, .done:
+      case .wait, .done, .breakOff:
         rest(half)
         return .idle
       case .finish:
         // The close that follows the last end says it as well.
         if !isLast { half.sink.socket.finishSending() }
         half.relay.finished()
-      case .drain: if let error = drain(half, connection) { return .broken(half.sink, error) }
+        connection.lastActive = now
+      case .drain: if let error = drain(half, connection) { fail(connection, half.sink, error) }
       case .fill:
         guard left > 0 else { return .more }
         guard let limit = allowance(half, connection) else {
           rest(half)
           return .idle
         }
-        if let verdict = fill(half, connection, atMost: limit, taken: &left) { return verdict }
+        fill(half, connection, atMost: limit, taken: &left)
       }
     }
   }
@@ -157,51 +169,53 @@ extension Worker {
   /// Takes from the source, and delivers at once what was copied.
   private func fill(
     _ half: HalfConnection, _ connection: Connection, atMost limit: Int, taken left: inout Int
-  ) -> Verdict? {
-    if half.choice.splices {
+  ) {
+    if half.choice.splices && !half.relay.hasMark {
       if half.pipe == nil { half.pipe = pool.take() }
       guard let pooled = half.pipe else {
         half.choice.foundNoPipe()
         return fill(half, connection, atMost: limit, taken: &left)
       }
       let asked = min(limit, pooled.pipe.capacity)
-      return note(
-        pooled.pipe.fill(from: half.source.socket, atMost: asked), half, asked: asked, copied: false, &left)
+      let transfer = pooled.pipe.fill(from: half.source.socket, atMost: asked)
+      return note(transfer, half, connection, asked: asked, copied: false, &left)
     }
     release(half)
     let asked = min(limit, scratch.count)
     let transfer = half.source.socket.receive(into: &scratch, atMost: asked)
-    if let verdict = note(transfer, half, asked: asked, copied: true, &left) { return verdict }
-    guard case .moved(let count) = transfer else { return nil }
+    note(transfer, half, connection, asked: asked, copied: true, &left)
+    guard case .moved(let count) = transfer else { return }
     var start = 0
     switch half.sink.socket.send(scratch, 0..<count) {
     case .moved(let sent):
       start = sent
-      deliver(sent, half, connection)
+      deliver(sent, half, connection, isCopied: true)
     case .wouldBlock, .ended: break
-    case .failed(let error): return .broken(half.sink, error)
+    case .failed(let error): return fail(connection, half.sink, error)
     }
-    guard start < count else { return nil }
+    guard start < count else { return }
     half.leftover = Array(scratch[start..<count])
     half.leftoverStart = 0
     half.relay.foundReceiverFull()
-    return nil
   }
 
   private func note(
-    _ transfer: Transfer, _ half: HalfConnection, asked: Int, copied: Bool, _ left: inout Int
-  ) -> Verdict? {
+    _ transfer: Transfer, _ half: HalfConnection, _ connection: Connection, asked: Int, copied: Bool,
+    _ left: inout Int
+  ) {
     switch transfer {
     case .moved(let count):
       half.relay.took(count, isAll: copied && count < asked)
       half.choice.note(count, of: asked)
       half.grant = max(0, half.grant - count)
       left -= count
+    case .wouldBlock where half.relay.senderHasFailed: half.relay.foundEnd()
     case .wouldBlock: half.relay.foundNothing()
     case .ended: half.relay.foundEnd()
-    case .failed(let error): return .broken(half.source, error)
+    case .failed(let error):
+      fail(connection, half.source, error)
+      half.relay.foundEnd()
     }
-    return nil
   }
 
   /// Delivers what was taken before.
@@ -215,7 +229,7 @@ extension Worker {
     switch transfer {
     case .moved(let count):
       half.leftoverStart += half.pipe == nil ? count : 0
-      deliver(count, half, connection)
+      deliver(count, half, connection, isCopied: half.pipe == nil)
       if half.relay.pending == 0 { half.leftover = [] }
     case .wouldBlock: half.relay.foundReceiverFull()
     case .ended: return .brokenPipe
@@ -224,8 +238,8 @@ extension Worker {
     return nil
   }
 
-  private func deliver(_ count: Int, _ half: HalfConnection, _ connection: Connection) {
-    half.relay.delivered(count)
+  private func deliver(_ count: Int, _ half: HalfConnection, _ connection: Connection, isCopied: Bool) {
+    half.relay.delivered(count, isCopied: isCopied)
     connection.lastActive = now
     connection.pipe.tally.add(count, half.lane.direction)
     connection.account?.tally.add(count, half.lane.direction)
@@ -241,7 +255,8 @@ extension Worker {
     }
   }
 
-  private func release(_ half: HalfConnection) {
+  /// Takes its pipe from a direction, with what is in it.
+  func release(_ half: HalfConnection) {
     guard let pipe = half.pipe else { return }
     pool.giveBack(pipe, isEmpty: half.relay.pending == 0)
     half.pipe = nil

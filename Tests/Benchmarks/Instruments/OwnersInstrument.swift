@@ -16,7 +16,7 @@ struct OwnersInstrument: Instrument {
       let finder = try OwnerFinder(usesNews: Environment.value("BWMON_NEWS") != "0", at: .now)
       if let error = finder.newsError { throw error }
       try NamespaceEntry.enter(Environment.value("BWMON_NETNS") ?? "")
-      witness = FlowWitness(finder, try SocketLookup())
+      witness = FlowWitness(finder, try SocketLookup(), at: .now)
       flows = try FlowNews()
     }
   }

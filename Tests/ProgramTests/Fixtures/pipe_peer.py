@@ -166,6 +166,66 @@ def reset():
             pass
 
 
+def early_answer():
+    """The server answers COUNT bytes with the question partly unread and closes, which resets: all of the answer arrives."""
+    count = int(ARGUMENTS[0])
+    for _ in range(10):
+        client, server = pair_again() if SERVER else pair_first()
+        client.sendall(b"q" * 1000)
+        check(len(server.recv(10)) == 10, "no question")
+        server.sendall(b"R" * count)
+        server.close()
+        total = 0
+        try:
+            while data := client.recv(1 << 16):
+                total += len(data)
+            check(False, "an end instead of a reset")
+        except ConnectionResetError:
+            pass
+        check(total == count, f"{total} of {count} bytes")
+
+
+def late_end():
+    """A connection that was silent ends one way, and is answered after that."""
+    client, server = pair()
+    client.sendall(b"x")
+    check(server.recv(1) == b"x", "no byte")
+    print("silent", flush=True)
+    sys.stdin.read()
+    client.shutdown(socket.SHUT_WR)
+    check(server.recv(1) == b"", "no end")
+    server.sendall(b"answer")
+    server.close()
+    check(client.recv(10) == b"answer" and client.recv(1) == b"", "no answer")
+
+
+def urgent():
+    """Urgent bytes among others go through in their place, in a small stream and in a large one."""
+    client, server = pair()
+    sent = []
+    for size in (3, 3000, 1 << 20):
+        sent.append(bytes(size) + b"U" + b"b" * size)
+    received = []
+    reader = threading.Thread(target=lambda: received.append(read_all(server)))
+    reader.start()
+    for text in sent:
+        half = len(text) // 2
+        client.sendall(text[:half])
+        client.send(text[half:half + 1], socket.MSG_OOB)
+        client.sendall(text[half + 1:])
+        time.sleep(0.05)
+    client.shutdown(socket.SHUT_WR)
+    reader.join()
+    check(received[0] == b"".join(sent), f"{len(received[0])} of {sum(map(len, sent))} bytes, or others")
+
+
+def read_all(connection):
+    data = b""
+    while piece := connection.recv(1 << 18):
+        data += piece
+    return data
+
+
 SERVER = []
 
 

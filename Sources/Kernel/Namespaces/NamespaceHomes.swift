@@ -1,0 +1,50 @@
+import Model
+
+/// Which other network namespace has an address, as far as was last read.
+struct NamespaceHomes {
+  private var known: [UInt64: (addresses: LocalAddresses, turn: UInt64)] = [:]
+  private var homes: [IPAddress: [UInt64]] = [:]
+  private var turns: UInt64 = 0
+  /// This network namespace's own addresses, which are never looked for elsewhere.
+  var own = LocalAddresses([])
+
+  /// The only namespace with this address; nil when none has it, or several, or this one.
+  func home(of address: IPAddress) -> UInt64? {
+    guard !own.contains(address), let namespaces = homes[address], namespaces.count == 1 else { return nil }
+    return namespaces[0]
+  }
+
+  /// True when all of these were read before.
+  func knows(_ namespaces: some Sequence<UInt64>) -> Bool { namespaces.allSatisfy { known[$0] != nil } }
+
+  /// Of the namespaces that are there now, those to be read next: all that were never read, and `again` of those
+  /// read longest ago.
+  func nextToRead(of present: some Sequence<UInt64>, again: Int) -> [UInt64] {
+    let turns = present.map { (known[$0]?.turn ?? 0, $0) }.sorted { $0 < $1 }
+    return turns.prefix(turns.count { $0.0 == 0 } + again).map(\.1)
+  }
+
+  /// Forgets all namespaces but these.
+  mutating func keep(_ present: some Collection<UInt64>) {
+    let present = Set(present)
+    known = known.filter { present.contains($0.key) }
+    index()
+  }
+
+  /// Takes a namespace's addresses; nil when it did not answer.
+  mutating func set(_ addresses: LocalAddresses?, of namespace: UInt64) {
+    turns += 1
+    known[namespace] = (addresses ?? LocalAddresses([]), turns)
+    index()
+  }
+
+  private mutating func index() {
+    homes.removeAll(keepingCapacity: true)
+    for (namespace, entry) in known {
+      // A flow of loopback never leaves its namespace.
+      for address in entry.addresses.addresses where !address.isLoopback {
+        homes[address, default: []].append(namespace)
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import Model
+import SystemPackage
+
+/// Looks up one socket in that other network namespace which has its address, for the thread that looks at new flows.
+///
+/// Which namespaces there are is looked at now and then (`refresh(at:)`). What is opened in one keeps it alive: it is
+/// closed `hold` after its last use. Needs CAP_SYS_ADMIN; without it nothing is found.
+final class NamespaceSockets {
+  /// How long a namespace may outlive its last process because it was asked.
+  static let hold = Duration.seconds(5)
+  /// The pauses between two looks which namespaces there are: the first after news, the longest while there is none. A
+  /// look takes a millisecond or two.
+  static let pauses = (first: Duration.milliseconds(200), longest: Duration.milliseconds(1_600))
+  /// Namespaces that are known, and that are open at a time.
+  static let limits = (known: 256, open: 64)
+  // Namespaces whose addresses are read again in one look, beside those that are new: some 100 us each.
+  private static let reads = 8
+
+  private final class Place {
+    var lookup: SocketLookup
+    var lastUse: ContinuousClock.Instant
+
+    init(_ lookup: consuming SocketLookup, at now: ContinuousClock.Instant) {
+      self.lookup = lookup
+      lastUse = now
+    }
+  }
+
+  /// When it may be looked again which namespaces there are.
+  private(set) var nextRefresh: ContinuousClock.Instant
+  private var pause = NamespaceSockets.pauses.first
+  private let path: String
+  private let root: OpenFile
+  private let ownAddresses: LocalAddressReader
+  private var entries = NumberedEntries(limit: 1_048_576)
+  private var listing: [NumberedEntry] = []
+  private var members: NamespaceMembers
+  private var homes = NamespaceHomes()
+  private var places: [UInt64: Place] = [:]
+
+  /// Looks which namespaces there are, and reads their addresses. Errors: where /proc does not tell.
+  init(root path: String = "/proc", at now: ContinuousClock.Instant) throws(KernelError) {
+    do throws(Errno) {
+      root = try OpenFile(path, isFolder: true)
+      members = NamespaceMembers(own: try NamespaceLink.read("thread-self/ns/net", in: root))
+    } catch { throw .failed("reading the network namespaces below \(path)", error) }
+    self.path = path
+    ownAddresses = try LocalAddressReader()
+    nextRefresh = now
+    refresh(at: now)
+  }
+
+  /// True when another network namespace may have both ends of this flow, as far as addresses tell.
+  func mayHave(_ flow: Flow) -> Bool {
+    !homes.own.contains(flow.original.source.address) && !homes.own.contains(flow.reply.source.address)
+  }
+
+  /// The socket with the end `tuple.source` of a flow; nil when no other namespace has it, or several may.
+  func socket(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> SocketEntry? {
+    guard let place = place(of: tuple.source.address, at: now) else { return nil }
+    let answer = try? place.lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)
+    // One without a peer fits by its address alone, which another namespace may have had since.
+    if let socket = answer?.socket, socket.remote.port != 0 || now < nextRefresh { return socket }
+    return nil
+  }
+
+  /// True when a TCP socket listens at `local` in another namespace.
+  func isListening(at local: Endpoint, at now: ContinuousClock.Instant) -> Bool {
+    guard let place = place(of: local.address, at: now) else { return false }
+    return (try? place.lookup.listener(at: local)) != nil
+  }
+
+  /// When something is to be closed; nil when nothing is open.
+  var nextRelease: ContinuousClock.Instant? { places.values.map { $0.lastUse + Self.hold }.min() }
+
+  /// Closes what was not used for `hold`.
+  func release(at now: ContinuousClock.Instant) {
+    if !places.isEmpty { places = places.filter { now - $0.value.lastUse < Self.hold } }
+  }
+
+  /// True when the last look found a namespace that was not known before.
+  var foundNew: Bool { pause == Self.pauses.first }
+
+  /// Looks which namespaces there are now, if that is due.
+  func refresh(at now: ContinuousClock.Instant) {
+    guard now >= nextRefresh else { return }
+    defer { nextRefresh = now + pause }
+    guard let own = try? ownAddresses.read(), (try? root.rewind()) != nil,
+      (try? entries.list(root, into: &listing)) != nil
+    else { return }
+    homes.own = own
+    listing.sort { $0.number < $1.number }
+    members.refresh(listing.map { KnownProcess(pid: $0.number, folderInode: $0.inode) }, in: root)
+    let present = members.representatives.keys.sorted().prefix(Self.limits.known)
+    pause = homes.knows(present) ? min(pause * 2, Self.pauses.longest) : Self.pauses.first
+    homes.keep(present)
+    for inode in places.keys where members.representatives[inode] == nil { places[inode] = nil }
+    for inode in homes.nextToRead(of: present, again: Self.reads) {
+      homes.set(addresses(of: inode), of: inode)
+    }
+  }
+
+  private func addresses(of inode: UInt64) -> LocalAddresses? {
+    try? LocalAddressReader(socket: NetlinkSocket(.route, in: namespace(inode))).read()
+  }
+
+  private func place(of address: IPAddress, at now: ContinuousClock.Instant) -> Place? {
+    guard let inode = homes.home(of: address) else { return nil }
+    if let place = places[inode] {
+      place.lastUse = now
+      return place
+    }
+    guard let namespace = try? namespace(inode), let lookup = try? SocketLookup(in: namespace) else {
+      return nil
+    }
+    let place = Place(lookup, at: now)
+    if places.count >= Self.limits.open, let oldest = places.min(by: { $0.value.lastUse < $1.value.lastUse })
+    {
+      places[oldest.key] = nil
+    }
+    places[inode] = place
+    return place
+  }
+
+  private func namespace(_ inode: UInt64) throws(KernelError) -> OpenFile {
+    try NamespaceReader.open(inode, "\(path)/\(members.representatives[inode] ?? 0)")
+  }
+}

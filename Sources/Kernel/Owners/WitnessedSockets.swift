@@ -1,0 +1,65 @@
+import Model
+
+/// The sockets that a new flow may have: of this network namespace, and where that is wanted of others.
+struct WitnessedSockets: ~Copyable {
+  /// A socket with an end of a flow.
+  struct Found {
+    var socket: SocketEntry
+    /// True for one of another network namespace.
+    var isElsewhere: Bool
+  }
+
+  /// Flows that are looked at again after the next look which namespaces there are.
+  static let capacity = 256
+
+  /// Flows that there was no room for and that a new namespace may have had, since start; what a router passes on is
+  /// not missed.
+  private(set) var dropped: UInt64 = 0
+  private var surplus: UInt64 = 0
+  private var here: SocketLookup
+  private let elsewhere: NamespaceSockets?
+  private var strangers: [Flow] = []
+
+  init(_ here: consuming SocketLookup, _ elsewhere: NamespaceSockets?) {
+    self.here = here
+    self.elsewhere = elsewhere
+  }
+
+  /// The socket with this end of a flow; nil when there is none or it cannot be asked for.
+  mutating func held(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Found? {
+    if let answer = try? here.socket(tuple.transport, local: tuple.source, remote: tuple.destination) {
+      return Found(socket: answer.socket, isElsewhere: false)
+    }
+    return elsewhere?.socket(tuple, at: now).map { Found(socket: $0, isElsewhere: true) }
+  }
+
+  /// True when a TCP socket listens at this end.
+  mutating func isListening(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Bool {
+    guard tuple.transport == .tcp else { return false }
+    return (try? here.listener(at: tuple.source)) != nil
+      || elsewhere?.isListening(at: tuple.source, at: now) ?? false
+  }
+
+  /// Notes a flow of which no socket was found: a namespace that is not known yet may have it.
+  mutating func noteStranger(_ flow: Flow) {
+    guard elsewhere?.mayHave(flow) ?? false else { return }
+    if strangers.count < Self.capacity { strangers.append(flow) } else { surplus += 1 }
+  }
+
+  /// When `strangers(at:)` has something to do; nil when it has not.
+  var due: ContinuousClock.Instant? {
+    let refresh = strangers.isEmpty ? nil : elsewhere?.nextRefresh
+    return [refresh, elsewhere?.nextRelease].compactMap(\.self).min()
+  }
+
+  /// Looks which namespaces there are if that is due and needed, and returns the flows to be looked at again; closes
+  /// what was not used for a while.
+  mutating func strangers(at now: ContinuousClock.Instant) -> [Flow] {
+    elsewhere?.release(at: now)
+    guard !strangers.isEmpty, let refresh = elsewhere?.nextRefresh, now >= refresh else { return [] }
+    elsewhere?.refresh(at: now)
+    if elsewhere?.foundNew == true { dropped += surplus }
+    defer { (strangers, surplus) = ([], 0) }
+    return strangers
+  }
+}

@@ -1,0 +1,53 @@
+import Kernel
+import SystemPackage
+
+/// One end has failed: the other gets what was sent before and then learns it by a reset, as it would without us
+/// between them.
+extension Worker {
+  /// How often it is looked whether the peer has everything, at the rarest.
+  private static let longestPause = Duration.milliseconds(250)
+
+  /// Notes that `end` has failed: nothing more can be delivered to it, and nothing comes after what it has sent.
+  func fail(_ connection: Connection, _ end: StreamEnd, _ error: Errno?) {
+    if connection.failure == nil { connection.failure = (end, error) }
+    guard case .open(let received, let sent) = connection.phase else { return }
+    for half in [received, sent] {
+      if half.source === end {
+        half.relay.senderFailed()
+      } else {
+        release(half)
+        half.leftover = []
+        half.relay.receiverFailed()
+      }
+    }
+  }
+
+  /// All that came before the failure was handed over: who is left is told once its peer has it.
+  func breakOff(_ connection: Connection) {
+    guard let (failed, error) = connection.failure, case .open(let received, _) = connection.phase else {
+      return
+    }
+    if failed !== connection.client {
+      let why = error.map { "\($0)" } ?? "connection reset"
+      connection.pipe.warn(
+        "target_failed",
+        "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
+    }
+    let survivor = failed === connection.client ? received.sink : connection.client
+    connection.breaking = Connection.Breaking(end: survivor, since: now, nextLook: now)
+    lookAtBreak(connection)
+  }
+
+  /// Resets the connection if its peer has everything, or has had time enough; else looks again later.
+  func lookAtBreak(_ connection: Connection) {
+    guard var breaking = connection.breaking else { return }
+    if breaking.end.socket.unacknowledged == 0 || now - breaking.since >= connection.configuration.finTimeout
+    {
+      return cut(connection)
+    }
+    breaking.nextLook = now + breaking.pause
+    breaking.pause = min(breaking.pause * 2, Self.longestPause)
+    connection.breaking = breaking
+    schedule(connection)
+  }
+}

@@ -1,0 +1,49 @@
+import Glibc
+import Model
+import Testing
+
+@testable import Kernel
+
+/// What the listening thread hands to the measuring loop.
+@Suite struct FlowLogTests {
+  @Test func `who runs another program is handed over once`() {
+    let log = FlowLog()
+    let identities = (Int32(1)...3).map { ProcessIdentity(pid: $0, startTime: 7) }
+    for identity in identities { log.write { $0.append(FlowLog.Batch(renamed: [identity])) } }
+    let batch = log.take()
+    #expect(batch.renamed == identities)
+    #expect(log.take().renamed.isEmpty)
+    var snapshot = FlowSnapshot()
+    snapshot.replace(heard: batch) { (_: inout [Flow]) in }
+    #expect(snapshot.renamed == identities)
+    snapshot.replace { (_: inout [Flow]) in }
+    #expect(snapshot.renamed.isEmpty)
+  }
+
+  @Test func `what there is no room for waits for its turn to be read again`() {
+    var batch = FlowLog.Batch()
+    let many = Array(repeating: ProcessIdentity(pid: 1, startTime: 7), count: FlowLog.capacity - 1)
+    for _ in 0..<3 { batch.append(FlowLog.Batch(renamed: many)) }
+    #expect(batch.renamed.count == FlowLog.capacity)
+  }
+
+  /// Where the kernel tells of processes: on a host, not in a container.
+  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  func `the kernel's news of another program comes with the table`()
+    throws
+  {
+    guard (try? ProcConnector()) != nil else { return }
+    let table = try LiveFlowTable()
+    var snapshot = FlowSnapshot()
+    try table.read(into: &snapshot, at: .now)
+    let child = try OwnersChild(["sh", "-c", "exec sleep 1000"])
+    var isTold = false
+    // Half a minute, which only a failing test waits for.
+    for _ in 0..<30_000 where !isTold {
+      try table.read(into: &snapshot, at: .now)
+      isTold = snapshot.renamed.contains { $0.pid == child.pid }
+      usleep(1_000)
+    }
+    #expect(isTold)
+  }
+}

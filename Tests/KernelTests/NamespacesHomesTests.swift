@@ -1,0 +1,35 @@
+import Model
+import Testing
+
+@testable import Kernel
+
+/// Which namespace has an address.
+@Suite struct NamespacesHomesTests {
+  private static let addresses = (1...4).map { IPAddress(v4: 0x0a63_0000 + $0) }
+
+  @Test func `an address is that namespace's which alone has it`() {
+    var homes = NamespaceHomes()
+    homes.own = LocalAddresses([Self.addresses[0]])
+    homes.set(LocalAddresses([Self.addresses[0], Self.addresses[1], Self.addresses[2]]), of: 7)
+    homes.set(LocalAddresses([Self.addresses[2], IPAddress(v4: 0x7f00_0001)]), of: 8)
+    // This namespace's own, one's, two's, nobody's, loopback.
+    #expect(Self.addresses.map(homes.home) == [nil, 7, nil, nil])
+    #expect(homes.home(of: IPAddress(v4: 0x7f00_0001)) == nil)
+    homes.keep([8])
+    #expect(Self.addresses.map(homes.home) == [nil, nil, 8, nil])
+    homes.set(LocalAddresses([Self.addresses[3]]), of: 8)
+    #expect(Self.addresses.map(homes.home) == [nil, nil, nil, 8])
+    homes.set(nil, of: 8)
+    #expect(Self.addresses.allSatisfy { homes.home(of: $0) == nil })
+  }
+
+  @Test func `new namespaces are read first, then those read longest ago`() {
+    var homes = NamespaceHomes()
+    for namespace in [3, 1, 2] as [UInt64] { homes.set(nil, of: namespace) }
+    #expect(homes.nextToRead(of: [1, 2, 3, 4, 5], again: 2) == [4, 5, 3, 1])
+    #expect(homes.knows([1, 2, 3]) && !homes.knows([3, 4]))
+    homes.set(nil, of: 3)
+    homes.keep([2, 3])
+    #expect(homes.nextToRead(of: [1, 2, 3], again: 8) == [1, 2, 3])
+  }
+}

@@ -1,0 +1,134 @@
+import Glibc
+import Model
+import Testing
+
+@testable import Kernel
+
+/// Ends of new flows in other network namespaces; this process has the sockets.
+@Suite(.serialized, .enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+struct OwnersElsewhereTests {
+  private static let start = ContinuousClock.now
+  private static let address: UInt32 = 0x0a62_0001
+
+  private final class Watch {
+    var witness: FlowWitness
+    var seen: [Sighting] = []
+
+    init(namespaces: Bool = true) throws {
+      let elsewhere = namespaces ? try NamespaceSockets(at: OwnersElsewhereTests.start) : nil
+      witness = FlowWitness(
+        try OwnerFinder(usesNews: false, at: OwnersElsewhereTests.start), try SocketLookup(), elsewhere,
+        at: OwnersElsewhereTests.start)
+    }
+
+    func see(_ transport: TransportProtocol, from client: UInt16, to server: UInt16) {
+      let ends = [client, server].map {
+        Endpoint(address: IPAddress(v4: OwnersElsewhereTests.address), port: $0)
+      }
+      let flow = Flow(
+        id: 1, original: FlowTuple(source: ends[0], destination: ends[1], transport: transport),
+        reply: FlowTuple(source: ends[1], destination: ends[0], transport: transport),
+        counters: FlowCounters())
+      witness.see(flow, at: OwnersElsewhereTests.start) { sighting, _ in seen.append(sighting) }
+    }
+
+    /// Does what is due; returns when that was.
+    func wait() -> ContinuousClock.Instant? {
+      guard let due = witness.due(at: OwnersElsewhereTests.start) else { return nil }
+      witness.idle(at: due) { sighting, _ in
+        seen.append(sighting)
+      } isUrgent: {
+        false
+      }
+      return due
+    }
+  }
+
+  private static func pair(in child: NamespacesChild) throws -> (SocketsOpened, SocketsOpened, SocketsOpened)
+  {
+    try child.inside {
+      let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp, bindTo: nil)
+      #expect(listener.bindV4(0, Self.address))
+      listener.listen()
+      let client = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp, bindTo: nil)
+      try client.connect(to: listener.port, at: Self.address)
+      return (client, listener, try listener.accept())
+    }
+  }
+
+  @Test func `both ends are named, and what was opened is closed five seconds later`() throws {
+    let child = try NamespacesChild(address: Self.address)
+    let (client, listener, server) = try Self.pair(in: child)
+    let watch = try Watch()
+    watch.see(.tcp, from: client.port, to: listener.port)
+    #expect(watch.seen.map(\.isClient) == [true, false])
+    #expect(watch.seen.allSatisfy { $0.process.pid == getpid() && $0.hasAddress })
+    #expect(watch.wait() == Self.start + .seconds(5))
+    #expect(watch.wait() == nil)
+    #expect(server.inode != 0)
+  }
+
+  @Test func `a namespace that is new is found when it is next looked which there are`() throws {
+    let watch = try Watch()
+    let child = try NamespacesChild(address: Self.address)
+    let (client, listener, server) = try Self.pair(in: child)
+    watch.see(.tcp, from: client.port, to: listener.port)
+    #expect(watch.seen.isEmpty)
+    let due = try #require(watch.wait())
+    #expect(due > Self.start && due <= Self.start + NamespaceSockets.pauses.longest)
+    #expect(watch.seen.map(\.isClient) == [true, false])
+    #expect(server.inode != 0)
+  }
+
+  @Test func `of too many that nobody here has, those are counted that a new namespace may have`() throws {
+    let watch = try Watch()
+    func seeAll() {
+      for port in 1...UInt16(WitnessedSockets.capacity + 9) { watch.see(.udp, from: port, to: 9) }
+    }
+    seeAll()
+    let child = try NamespacesChild(address: Self.address)
+    #expect(watch.wait() != nil)
+    #expect(watch.witness.dropped == 9)
+    #expect(watch.seen.isEmpty && child.inode != 0)
+  }
+
+  @Test func `a socket without a peer is named by its address`() throws {
+    let child = try NamespacesChild(address: Self.address)
+    let socket = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp, bindTo: nil) }
+    #expect(socket.bindV4(0, 0))
+    let watch = try Watch()
+    watch.see(.udp, from: socket.port, to: 9)
+    #expect(watch.seen.map(\.isClient) == [true])
+    #expect(watch.seen.map(\.hasAddress) == [true])
+  }
+
+  @Test func `an address that two namespaces have is nobody's`() throws {
+    let child = try NamespacesChild(address: Self.address)
+    let twin = try NamespacesChild(address: Self.address)
+    let (client, listener, server) = try Self.pair(in: child)
+    let watch = try Watch()
+    watch.see(.tcp, from: client.port, to: listener.port)
+    _ = watch.wait()
+    #expect(watch.seen.isEmpty)
+    #expect(twin.inode != child.inode && server.inode != 0)
+  }
+
+  @Test func `where they are not wanted other namespaces are not looked into`() throws {
+    let child = try NamespacesChild(address: Self.address)
+    let (client, listener, server) = try Self.pair(in: child)
+    let watch = try Watch(namespaces: false)
+    watch.see(.tcp, from: client.port, to: listener.port)
+    #expect(watch.seen.isEmpty && watch.wait() == nil)
+    #expect(server.inode != 0)
+  }
+
+  @Test func `a flow of this host's own is not looked for elsewhere`() throws {
+    let watch = try Watch()
+    let ends = [UInt16(1), 2].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
+    let tuple = FlowTuple(source: ends[0], destination: ends[1], transport: .udp)
+    watch.witness.see(
+      Flow(id: 1, original: tuple, reply: tuple, counters: FlowCounters()), at: Self.start
+    ) { sighting, _ in watch.seen.append(sighting) }
+    #expect(watch.seen.isEmpty && watch.wait() == nil)
+  }
+}

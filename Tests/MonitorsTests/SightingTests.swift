@@ -1,0 +1,86 @@
+import Kernel
+import Model
+import Testing
+
+@testable import Monitors
+
+/// What was seen of a new flow decides when no tick meets its socket.
+@Suite struct SightingTests {
+  private static func seen(
+    _ host: Scenario, _ pid: Int32, isClient: Bool = true, _ match: Certainty.Match = .exact,
+    hasAddress: Bool = false
+  ) -> [Sighting] {
+    host.flows.map {
+      Sighting(
+        flow: $0.identity, isClient: isClient, process: Scenario.process(pid),
+        certainty: Certainty(match: match), hasAddress: hasAddress)
+    }
+  }
+
+  private static func ping(_ host: inout Scenario, _ bytes: UInt64, from source: String = "10.0.0.1:77") {
+    let (other, here) = source == "10.0.0.1:77" ? ("192.0.2.9", "10.0.0.1") : ("10.0.0.1", "192.0.2.9")
+    host.flow(1, .icmp, source, "\(other):2048", reply: ("\(other):77", "\(here):0"), bytes: (bytes, bytes))
+  }
+
+  @Test(arguments: [Certainty.Match.exact, .relaxed])
+  func `who pinged and is gone has its bytes, as sure as it was seen`(match: Certainty.Match) {
+    var host = Scenario()
+    Self.ping(&host, 84)
+    host.sightings = Self.seen(host, 7, match)
+    let tick = host.tick()
+    #expect(tick.owners == [.pid(7): Usage(84, 84)])
+    #expect(tick.readings.map(\.certainty.match) == [match])
+  }
+
+  @Test(arguments: [[Int32(4)], [4, 5]])
+  func `raw sockets that others have now prove nothing of a ping`(pids: [Int32]) {
+    var host = Scenario()
+    for pid in pids { host.socket(.icmp, "*:0", heldBy: pid) }
+    Self.ping(&host, 84)
+    host.sightings = Self.seen(host, 7, .relaxed)
+    #expect(host.tick().owners == [.pid(7): Usage(84, 84)])
+  }
+
+  @Test func `two who hold raw sockets are nobody, also when one was the only one before`() {
+    var host = Scenario()
+    host.socket(.icmp, "*:0", heldBy: 7)
+    Self.ping(&host, 84)
+    host.sightings = Self.seen(host, 7, .relaxed)
+    #expect(host.tick().owners == [.pid(7): Usage(84, 84)])
+    host.socket(.icmp, "*:0", heldBy: 8)
+    Self.ping(&host, 100)
+    #expect(host.tick().owners == [.unattributed(.ambiguous): Usage(16, 16)])
+  }
+
+  @Test func `a raw protocol without identifiers is whoever's has the socket now`() {
+    var host = Scenario()
+    let ospf = TransportProtocol(rawValue: 89)
+    host.socket(ospf, "*:0", heldBy: 8)
+    host.flow(1, ospf, "10.0.0.1:0", "192.0.2.9:0", bytes: (10, 0))
+    host.sightings = Self.seen(host, 7, .relaxed)
+    #expect(host.tick().owners == [.pid(8): Usage(0, 10)])
+  }
+
+  @Test func `a peer who uses the port of our unbound socket is still a peer`() {
+    var host = Scenario()
+    host.socket(.udp, "*:123", heldBy: 7)
+    host.flow(1, .udp, "192.0.2.9:123", "10.0.0.1:123", bytes: (76, 90))
+    host.sightings = Self.seen(host, 7) + Self.seen(host, 7, isClient: false)
+    #expect(host.tick().owners == [.pid(7): Usage(76, 90)])
+  }
+
+  @Test func `another host's ping is answered by the kernel, whoever has a raw socket here`() {
+    var host = Scenario()
+    host.socket(.icmp, "*:0", heldBy: 7)
+    Self.ping(&host, 84, from: "192.0.2.9:77")
+    host.sightings = Self.seen(host, 7, .relaxed)
+    #expect(host.tick().owners == [.kernel: Usage(84, 84)])
+  }
+
+  @Test func `a socket with the end's own address is ours, though no interface has it`() {
+    var host = Scenario()
+    host.flow(1, .tcp, "192.0.2.9:5555", "198.51.100.7:80", bytes: (10, 20))
+    host.sightings = Self.seen(host, 7, isClient: false, hasAddress: true)
+    #expect(host.tick().owners == [.pid(7): Usage(10, 20)])
+  }
+}
