@@ -83,10 +83,10 @@ static int signal_new_threads(struct threads *threads) {
   }
   closedir(folder);
   struct timespec deadline;
-  clock_gettime(CLOCK_REALTIME, &deadline);
+  clock_gettime(CLOCK_MONOTONIC, &deadline);
   deadline.tv_sec += 5;
   while (sent > 0 && error == 0) {
-    if (sem_timedwait(&answers, &deadline) == 0) sent--;
+    if (sem_clockwait(&answers, CLOCK_MONOTONIC, &deadline) == 0) sent--;
     else if (errno != EINTR) error = errno;
   }
   if (error == 0) return threads->count - before;

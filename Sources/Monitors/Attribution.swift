@@ -101,10 +101,20 @@ public struct Attribution: Sendable {
     _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool
   ) -> Finding {
     let finding = find(claim, holders, isDenied)
-    if case .process(let process) = finding.owner {
-      earlier.remember(process, finding.certainty, of: claim.flow, claim.role)
-    }
-    return finding
+    guard case .process(let process) = finding.owner else { return finding }
+    let hasChanged = isAnothersNow(claim, holders)
+    earlier.remember(process, finding.certainty, of: claim.flow, claim.role, socket: claim.match.onlyInode)
+    return hasChanged ? Finding(owner: .unattributed(.ambiguous)) : finding
+  }
+
+  /// True when the end was another process's, by a socket that is not among those that take its packets now: a connected
+  /// socket of a shared port was closed, or a server was started again, and whose these bytes are is not known.
+  private func isAnothersNow(_ claim: Claim, _ holders: [UInt64: [ProcessIdentity]]) -> Bool {
+    guard case .bound(let sockets) = claim.match, claim.transport.hasPorts,
+      let former = earlier.owner(of: claim.flow, claim.role)
+    else { return false }
+    return !isHeld(by: former.owner, sockets, holders)
+      && !earlier.wasEnd(sockets, of: claim.flow, claim.role)
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.
@@ -160,13 +170,19 @@ public struct Attribution: Sendable {
   private func holder(of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
     var only: ProcessIdentity?
     var isShared = false
+    var isHidden = false
     for socket in sockets {
-      guard let all = holders[socket.inode], let oldest = all.first else { continue }
+      guard let all = holders[socket.inode], let oldest = all.first else {
+        isHidden = true
+        continue
+      }
       if let only, only != oldest { return Finding(owner: .unattributed(.ambiguous)) }
       only = oldest
       isShared = isShared || all.count > 1
     }
     guard let only else { return nil }
+    // Somebody who cannot be seen may have moved them as well.
+    if isHidden { return Finding(owner: .unattributed(.ambiguous)) }
     // A raw socket sees what others of its protocol send; a bound port is the kernel's own choice.
     let isRaw = sockets.contains { !$0.transport.hasPorts }
     return Finding(

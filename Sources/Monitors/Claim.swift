@@ -43,6 +43,15 @@ public struct Claim: Sendable, Hashable {
 }
 
 extension SocketIndex.Match {
+  /// The inode of the only socket that fits; 0 when there is none or are several.
+  var onlyInode: UInt64 {
+    switch self {
+    case .exact(let socket): socket.inode
+    case .bound(let sockets) where sockets.count == 1: sockets[0].inode
+    default: 0
+    }
+  }
+
   /// True when a socket has exactly these ends, whether or not the address is one of this host's: proxies
   /// may answer for any (ip(7), IP_TRANSPARENT).
   var provesLocality: Bool {

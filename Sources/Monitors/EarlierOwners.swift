@@ -7,6 +7,8 @@ struct EarlierOwners: Sendable {
     var certainty: Certainty
     // False until it is sure that the end is on this host.
     var isOurs: Bool
+    // The lower half of the socket's inode; 0 when it is not known.
+    var socket: UInt32
   }
 
   /// By the bits of the flow's key at the client's end, by their complement at the server's.
@@ -30,12 +32,19 @@ struct EarlierOwners: Sendable {
   /// What a process ran when its flow began; nil when that was not seen.
   func description(of process: ProcessIdentity) -> ProcessDescription? { descriptions[process] }
 
-  /// Takes whose this end of `flow` is now; with `isOurs` false, if it is on this host at all.
+  /// True when one of `sockets` is known to have had this end of `flow`.
+  func wasEnd(_ sockets: [SocketEntry], of flow: FlowKey, _ role: Claim.Role) -> Bool {
+    guard let socket = owners[Self.end(flow, role)]?.socket, socket != 0 else { return false }
+    return sockets.contains { UInt32(truncatingIfNeeded: $0.inode) == socket }
+  }
+
+  /// Takes whose this end of `flow` is now, and by which socket; with `isOurs` false, if it is on this host at all.
   mutating func remember(
     _ process: ProcessIdentity, _ certainty: Certainty, of flow: FlowKey, _ role: Claim.Role,
-    isOurs: Bool = true
+    socket inode: UInt64 = 0, isOurs: Bool = true
   ) {
-    owners[Self.end(flow, role)] = Entry(process: process, certainty: certainty, isOurs: isOurs)
+    owners[Self.end(flow, role)] = Entry(
+      process: process, certainty: certainty, isOurs: isOurs, socket: UInt32(truncatingIfNeeded: inode))
   }
 
   /// Takes what processes run whose flows begin.

@@ -98,8 +98,12 @@ import Testing
   @Test(
     arguments: [
       ([(0, 0)], true), ([(0, 0), (29, 50)], true), ([(0, 0), (30, 50)], false), ([(70, 0), (99, 50)], true),
-      ([(0, 0), (30, 50), (30, 99)], false), ([(0, 0), (30, 50), (31, 100)], true),
-      ([(0, 0), (90, 99), (90, 100), (119, 120)], true), ([(0, 0), (90, 99), (90, 100), (120, 120)], false),
+      ([(0, 0), (30, 50), (30, 99)], false), ([(0, 0), (30, 50), (30, 101)], true),
+      ([(0, 0), (20, 99), (20, 100), (49, 120)], true), ([(0, 0), (20, 99), (20, 100), (50, 120)], false),
+      // A window that was used up says no, however long the look back was.
+      ([(0, 0), (110, 110)], false), ([(0, 0), (110, 110), (220, 220)], false), ([(0, 0), (30, 110)], true),
+      ([(0, 0), (110, 110), (120, 300)], true), ([(0, 0), (299, 1000)], true),
+      ([(0, 0), (300, 1000)], false),
     ] as [([(Int, Int)], Bool)])
   func `a thread comes first until its share is used`(looks: [(used: Int, at: Int)], expected: Bool) {
     let start = ContinuousClock.now

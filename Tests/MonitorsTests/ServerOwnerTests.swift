@@ -87,4 +87,37 @@ import Testing
     Self.flow(&host, 1, 8, 19)
     #expect(host.tick().owners == [.pid(9): Usage(1, 10)])
   }
+
+  @Test func `what a closed connected socket of a shared port moved is nobody's, then the port's holder's`() {
+    var host = Scenario()
+    host.socket(.udp, "*:53", heldBy: 2)
+    host.socket(.udp, "10.0.0.1:53", Self.client(1), heldBy: 1)
+    host.flow(1, .udp, Self.client(1), "10.0.0.1:53", bytes: (10, 20))
+    #expect(host.tick().owners == [.pid(1): Usage(10, 20)])
+    host.sockets.removeLast()
+    host.flow(1, .udp, Self.client(1), "10.0.0.1:53", bytes: (110, 220))
+    #expect(host.tick().owners == [.unattributed(.ambiguous): Usage(100, 200)])
+    host.flow(1, .udp, Self.client(1), "10.0.0.1:53", bytes: (111, 222))
+    #expect(host.tick().owners == [.pid(2): Usage(1, 2)])
+  }
+
+  @Test func `a socket that is handed on stays the flow's`() {
+    var host = Scenario()
+    host.socket(.udp, "*:53", heldBy: 2, 3)
+    host.flow(1, .udp, Self.client(1), "10.0.0.1:53", bytes: (10, 20))
+    #expect(host.tick().owners == [.pid(2): Usage(10, 20)])
+    for (inode, holders) in host.holders {
+      host.holders[inode] = holders.filter { $0 != Scenario.process(2) }
+    }
+    host.flow(1, .udp, Self.client(1), "10.0.0.1:53", bytes: (11, 22))
+    #expect(host.tick().owners == [.pid(3): Usage(1, 2)])
+  }
+
+  @Test func `a port that a hidden process shares is nobody's`() {
+    var host = Scenario()
+    host.socket(.udp, "*:53", heldBy: 2)
+    host.socket(.udp, "*:53")
+    host.flow(1, .udp, Self.client(1), "10.0.0.1:53", bytes: (10, 20))
+    #expect(host.tick().owners == [.unattributed(.ambiguous): Usage(10, 20)])
+  }
 }

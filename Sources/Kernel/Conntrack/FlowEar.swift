@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import SystemPackage
 
 /// What the listening thread owns and does.
 final class FlowEar {
@@ -31,7 +32,10 @@ final class FlowEar {
         pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
       }
       // In bounds: the array and its count.
-      guard unsafe poll(&waits, nfds_t(waits.count), pause) >= 0 || errno == EINTR else { return }
+      guard unsafe poll(&waits, nfds_t(waits.count), pause) >= 0 || errno == EINTR else {
+        let error = Errno(rawValue: errno)
+        return log.write { $0.failure = .failed("waiting for news of the connection table", error) }
+      }
       if waits[0].revents != 0 { return }
       thread.yield(at: .now)
       do throws(KernelError) { try attend() } catch {

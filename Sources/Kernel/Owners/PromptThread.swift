@@ -53,10 +53,13 @@ struct PromptShare {
 
   /// Takes the processor's time that the thread has used since it began; returns whether it may come first.
   mutating func mayBeFirst(used: Duration, at now: ContinuousClock.Instant) -> Bool {
-    guard let start, now - start.time < Self.window else {
+    guard let last = start else {
       start = (now, used)
       return true
     }
-    return used - start.used < Self.limit
+    let (time, spent) = (now - last.time, used - last.used)
+    if time < Self.window { return spent < Self.limit }
+    start = (now, used)
+    return spent * (Self.window / Self.limit) < time
   }
 }

@@ -157,6 +157,11 @@ extension Worker {
       case .drain: if let error = drain(half, connection) { fail(connection, half.sink, error) }
       case .fill:
         guard left > 0 else { return .more }
+        if half.relay.senderHasFailed && half.lane.isLimited && half.grant == 0 {
+          // Under a limit those that have gone wait in no queue before those that are there.
+          half.relay.foundEnd()
+          continue
+        }
         guard let limit = allowance(half, connection) else {
           rest(half)
           return .idle
