@@ -16,6 +16,9 @@ public final class Monitor: Meter {
 
   private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
+  private var local = LocalAddresses([])
+  /// Times that the sockets or addresses could not be read.
+  private var unread: UInt64 = 0
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
   /// Processes that had ended before their bytes were seen, since the last measurement.
@@ -59,16 +62,17 @@ public final class Monitor: Meter {
     if last != nil { try interfaces?.read(at: now) }
     try table.read(into: &snapshot, at: now)
     if last == nil { try interfaces?.read(at: now) }
+    if last == nil { local = try addresses.read() }
+    try processes.refresh()
     let deltas = accounting.advance(to: snapshot)
     let interval = last.map { now - $0 }
     last = now
-    try processes.refresh()
     processes.recheck(snapshot.renamed)
     namespaces?.refresh(processes)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     var carried = Usage.zero
     if !deltas.isEmpty && (interval != nil || countsLookback) {
-      carried = try attribute(deltas, to: &measurement)
+      carried = try attribute(deltas, isFirst: interval == nil, to: &measurement)
     }
     // What had moved before the start is nothing that the interfaces are asked for.
     compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
@@ -83,11 +87,15 @@ public final class Monitor: Meter {
 
   /// Returns what the interfaces moved of these flows.
   private func attribute(
-    _ deltas: [FlowDelta], to measurement: inout Measurement
+    _ deltas: [FlowDelta], isFirst: Bool, to measurement: inout Measurement
   ) throws(KernelError) -> Usage {
     let transports = Accounting.transports(of: deltas, in: snapshot.flows)
-    try sockets.read(transports, into: &entries)
-    let local = try addresses.read()
+    do throws(KernelError) { try sockets.read(transports, into: &entries) } catch {
+      if isFirst { throw error }
+      entries = []
+      note(error)
+    }
+    do throws(KernelError) { local = try addresses.read() } catch { note(error) }
     let claims = accounting.claims(
       of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
       namespaces: namespaces(of: deltas, transports, local))
@@ -101,6 +109,13 @@ public final class Monitor: Meter {
       if processes.lives(identity) { reported.insert(identity) } else { ended.append(identity) }
     }
     return claims.reduce(.zero) { $0 + $1.carried }
+  }
+
+  /// Says what could not be read. The ledger has moved on: what it counted goes to whom it belonged before, or to
+  /// nobody.
+  private func note(_ error: KernelError) {
+    unread += 1
+    opening.append(Warning(code: "unread_sockets", text: "\(error) What moved meanwhile may have no owner."))
   }
 
   /// Adds what the interfaces moved, and what of that the flows do not explain.
@@ -164,7 +179,7 @@ public final class Monitor: Meter {
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
     health.denied = processes.denied
-    health.failedReads = processes.failed
+    health.failedReads = processes.failed + unread
     health.dropped =
       sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen
     health.namespaces = namespaces?.answering ?? 0

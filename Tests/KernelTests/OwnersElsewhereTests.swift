@@ -32,6 +32,11 @@ struct OwnersElsewhereTests {
       witness.see(flow, at: OwnersElsewhereTests.start) { sighting, _ in seen.append(sighting) }
     }
 
+    /// Looks again until both ends are named: other tests open descriptors faster than a short search reads them.
+    func untilBoth() {
+      for _ in 0..<16 where seen.count < 2 { _ = wait() }
+    }
+
     /// Does what is due; returns when that was.
     func wait() -> ContinuousClock.Instant? {
       guard let due = witness.due(at: OwnersElsewhereTests.start) else { return nil }
@@ -61,7 +66,8 @@ struct OwnersElsewhereTests {
     let (client, listener, server) = try Self.pair(in: child)
     let watch = try Watch()
     watch.see(.tcp, from: client.port, to: listener.port)
-    #expect(watch.seen.map(\.isClient) == [true, false])
+    watch.untilBoth()
+    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
     #expect(watch.seen.allSatisfy { $0.process.pid == getpid() && $0.hasAddress })
     #expect(watch.wait() == Self.start + .seconds(5))
     #expect(watch.wait() == nil)
@@ -76,7 +82,8 @@ struct OwnersElsewhereTests {
     #expect(watch.seen.isEmpty)
     let due = try #require(watch.wait())
     #expect(due > Self.start && due <= Self.start + NamespaceSockets.pauses.longest)
-    #expect(watch.seen.map(\.isClient) == [true, false])
+    watch.untilBoth()
+    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
     #expect(server.inode != 0)
   }
 
@@ -98,6 +105,7 @@ struct OwnersElsewhereTests {
     #expect(socket.bindV4(0, 0))
     let watch = try Watch()
     watch.see(.udp, from: socket.port, to: 9)
+    for _ in 0..<16 where watch.seen.isEmpty { _ = watch.wait() }
     #expect(watch.seen.map(\.isClient) == [true])
     #expect(watch.seen.map(\.hasAddress) == [true])
   }

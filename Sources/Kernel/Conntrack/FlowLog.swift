@@ -31,6 +31,9 @@ final class FlowLog: Sendable {
     /// Why the thread ended, if it did.
     var failure: KernelError?
 
+    /// True when there is no news in it.
+    var isEmpty: Bool { created.isEmpty && ended.isEmpty && sightings.isEmpty && renamed.isEmpty }
+
     /// Adds a piece of news.
     mutating func add(_ event: ConntrackEvents.Event) {
       switch event {

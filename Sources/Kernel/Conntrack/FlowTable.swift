@@ -20,4 +20,7 @@ public struct FlowTableCondition: Sendable, Hashable {
   public var missedEvents: UInt64 = 0
   /// Ends of flows that were not looked at, and processes that were forgotten, for want of room.
   public var unseen: UInt64 = 0
+
+  /// Makes the condition of a table that was not read yet.
+  public init() {}
 }

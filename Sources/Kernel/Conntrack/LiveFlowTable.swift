@@ -11,6 +11,8 @@ public final class LiveFlowTable: FlowTable {
   private var roster = FlowRoster()
   private var counters = SocketCounters()
   private var heard = FlowTableCondition()
+  /// What was heard and no reading has handed over yet.
+  private var waiting = FlowLog.Batch()
 
   /// Starts to listen; with `namespaces` the owners of new flows are looked for in other network namespaces too. Errors:
   /// `notPermitted`, `unsupported`.
@@ -46,8 +48,10 @@ public final class LiveFlowTable: FlowTable {
     heard.malformed += batch.malformed
     heard.unseen = batch.unseen
     heard.missedEvents += UInt64(roster.take(batch))
+    // If the rest fails it comes with the next call.
+    if waiting.isEmpty { waiting = batch } else { waiting.append(batch) }
     let reading = roster.reading(at: now)
-    try snapshot.replace(heard: batch) { (flows) throws(KernelError) in
+    try snapshot.replace(heard: waiting) { (flows) throws(KernelError) in
       switch reading {
       case .query: try query.ask(roster.questions, into: &flows)
       case .dump(let reason):
@@ -56,5 +60,6 @@ public final class LiveFlowTable: FlowTable {
       }
       try counters.complete(&flows)
     }
+    waiting = FlowLog.Batch()
   }
 }
