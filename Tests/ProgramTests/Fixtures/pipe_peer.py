@@ -463,15 +463,19 @@ def limited():
         threading.Thread(target=push, args=(client,), daemon=True).start()
         threading.Thread(target=pull, args=(index,), daemon=True).start()
     time.sleep(0.5)
-    first, began = list(moved), time.monotonic()
-    time.sleep(seconds)
-    took = time.monotonic() - began
-    each = [now - then for now, then in zip(moved, first)]
-    measured = sum(each) / took
-    print(f"{measured:.0f} bytes/s, each {min(each)}-{max(each)}", flush=True)
-    check(0.1 * rate <= measured <= 1.1 * rate, f"{measured:.0f} bytes/s instead of {rate:.0f}")
-    # How even the shares are depends on who reads when; the shaper's own tests and the benchmark say it exactly.
-    check(min(each) > 0, f"one got nothing: {each}")
+    # A reader that the machine keeps from reading leaves its share to the others: fair is what is so in one of five looks.
+    for _ in range(5):
+        first, began = list(moved), time.monotonic()
+        time.sleep(seconds)
+        took = time.monotonic() - began
+        each = [now - then for now, then in zip(moved, first)]
+        measured = sum(each) / took
+        print(f"{measured:.0f} bytes/s, each {min(each)}-{max(each)}", flush=True)
+        check(0.1 * rate <= measured <= 1.1 * rate, f"{measured:.0f} bytes/s instead of {rate:.0f}")
+        check(min(each) > 0, f"one got nothing: {each}")
+        if min(each) * 3 > max(each):
+            return
+    check(False, f"not fair: {each}")
     os._exit(0)
 
 
