@@ -75,7 +75,7 @@ extension Worker {
       pipe.warn(
         "no_descriptors",
         "cannot accept a connection: \(error). New clients wait. "
-          + error.remedy(limits: pipe.configuration.maxConnections != nil))
+          + error.remedy(limit: pipe.configuration.limitName))
       pause(id)
     }
   }
@@ -88,7 +88,7 @@ extension Worker {
 
   private func full(_ pipe: Pipe, _ limit: Int?) {
     let (number, remedy) =
-      limit.map { ("\($0) connections of --max-conn", "it") }
+      limit.map { ("\($0) connections of \(pipe.configuration.limitName ?? "the limit")", "it") }
       ?? (
         "\(common.connectionLimit.load(ordering: .relaxed)) connections that the limit of descriptors allows",
         "that limit (`ulimit -Hn`, LimitNOFILE=)"
