@@ -178,7 +178,8 @@ public final class Monitor: Meter {
       if flow.isOffloaded { health.offloaded += 1 }
     }
     let condition = table.condition
-    health.missedEvents = condition.missedEvents + (condition.hearsEnds ? accounting.unheardEnds : 0)
+    health.missedEvents = condition.missedEvents
+    health.unheardEnds = condition.hearsEnds ? accounting.unheardEnds : 0
     health.interruptedDumps = condition.interrupted
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
