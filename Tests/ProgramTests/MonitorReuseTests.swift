@@ -58,6 +58,7 @@ struct MonitorReuseTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     var clients: [(bytes: Int, truth: HostView)] = []
     for bytes in [3_000_000, 1_000_000] {
       let client = try Traffic("tcp 10.77.1.2 \(port) --source-port 4000 --send \(bytes) --hold", in: lab.a)
