@@ -93,8 +93,8 @@ struct ClockTests {
 
     let reports = try monitor.reports()
     try checkRates(of: client.pid, reports)
-    // The client took longer than a second; a tick that was read just before may still have come in between.
-    #expect(reports.count { $0.interval ?? 0 > 1 } == 1)
+    // The client took longer than a second.
+    #expect(reports.contains { $0.interval ?? 0 > 1 })
     #expect(reports.allSatisfy { $0.health["skipped_reports"] == 0 })
   }
 
@@ -123,6 +123,7 @@ struct ClockTests {
     process_filter=Late
     out_threshold=50
     interval=1
+    keep_firing_for=1200
 
     """
 
