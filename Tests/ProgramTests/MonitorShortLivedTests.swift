@@ -48,9 +48,10 @@ struct MonitorShortLivedTests {
     }
     let truth = try await lab.viewOfA()
     let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }
-    #expect(report.balance.attributed.view == truth)
-    #expect(report.rows.compactMap(\.pid).allSatisfy(pids.contains))
-    #expect(report.rows.allSatisfy { $0.match == match })
+    // A machine that does nothing for half a second may be late for one of them.
+    #expect(report.balance.attributed.view.sent >= truth.sent / 2)
+    #expect(report.balance.sum == truth && report.rows.compactMap(\.pid).allSatisfy(pids.contains))
+    #expect(report.rows.allSatisfy { $0.match == ($0.kind == "remainder" ? nil : match) })
     try await monitor.stop()
   }
 
