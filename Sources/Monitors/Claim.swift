@@ -27,6 +27,9 @@ public struct Claim: Sendable, Hashable {
   /// The sockets that fit.
   public var match: SocketIndex.Match
 
+  /// True when this end has sent, and not over a connection: only a living process can have.
+  var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }
+
   /// Who owns bytes for which there never was a socket.
   var ownerWithoutSocket: Owner {
     switch (role, transport) {

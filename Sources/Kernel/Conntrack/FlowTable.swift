@@ -21,6 +21,9 @@ public struct FlowTableCondition: Sendable, Hashable {
   /// Ends of flows that were not looked at, and processes that were forgotten, for want of room.
   public var unseen: UInt64 = 0
 
+  /// True where the kernel tells which entries end.
+  public var hearsEnds = false
+
   /// Makes the condition of a table that was not read yet.
   public init() {}
 }

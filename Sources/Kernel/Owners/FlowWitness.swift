@@ -57,19 +57,24 @@ package struct FlowWitness: ~Copyable {
     guard transport.hasPorts else { return lookPortless(flow, attempts: 0, at: now, report) { true } }
     if !lookAtBoth(flow, at: now, report, { true }) { sockets.noteStranger(flow) }
   }
-  /// Does what can wait: looks again, and reads the names of processes that started. `isUrgent` is asked often and
-  /// says that something cannot wait any longer.
+
+  /// Does what can wait: looks again, and reads the names of processes that started. `isOver` says that a flow has
+  /// ended, so that its ends may be another's by now; `isUrgent` is asked often and says that something cannot wait any
+  /// longer.
   package mutating func idle(
-    at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void, isUrgent: () -> Bool
+    at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
+    isOver: (FlowIdentity) -> Bool = { _ in false }, isUrgent: () -> Bool
   ) {
-    for visit in revisits.take(at: now) {
+    for visit in revisits.take(at: now) where !isOver(visit.flow.identity) {
       if visit.flow.original.transport.hasPorts {
         look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
       } else {
         lookPortless(visit.flow, attempts: visit.attempts + 1, at: now, report, isUrgent)
       }
     }
-    for flow in sockets.strangers(at: now) { _ = lookAtBoth(flow, at: now, report, isUrgent) }
+    for flow in sockets.strangers(at: now) where !isOver(flow.identity) {
+      _ = lookAtBoth(flow, at: now, report, isUrgent)
+    }
     hasNews = finder.handleProcessEvents(limit: 8)
     finder.meetNewest()
   }
