@@ -19,19 +19,19 @@ struct Layout {
 
   private let columns: [Column]
   private let nameWidth: Int
-  private let countsMembers: Bool
+  private let membersHeading: String
 
   init(width: Int, rows: [UsageRow]) {
     let fitting = Self.choices.first { width - Self.width(of: $0) >= Self.narrowestName }
     columns = fitting ?? []
     nameWidth = width - Self.width(of: columns)
-    countsMembers = rows.contains { $0.subject.isApplication }
+    membersHeading = rows.lazy.compactMap(\.subject.membersHeading).first ?? "PID"
   }
 
   var header: String {
     line(name: "NAME") { column in
       switch column {
-      case .members: countsMembers ? "PROCS" : "PID"
+      case .members: membersHeading
       case .rate: "RATE"
       case .receivedRate: "RECEIVED/s"
       case .sentRate: "SENT/s"
@@ -94,22 +94,28 @@ extension UsageRow {
     switch subject {
     case .process(_, _, exited: true), .exited(processes: 1): return "(exited) " + name
     case .exited(let processes): return "(\(processes) exited) " + name
+    case .client(_, _, let process?, _): return "\(name) [\(process.pid)]"
     default: return name
     }
   }
 }
 
 extension UsageRow.Subject {
-  fileprivate var isApplication: Bool {
-    if case .application = self { true } else { false }
+  /// What stands above `members`; nil where other rows say it.
+  fileprivate var membersHeading: String? {
+    switch self {
+    case .application: "PROCS"
+    case .pipe, .client: "CONNS"
+    case .process, .exited, .remainder: nil
+    }
   }
 
   fileprivate var members: String {
     switch self {
     case .process(let pid, _, _): String(pid)
     case .application(let pids): String(pids.count)
-    case .client(_, _, let process, _): process.map { String($0.pid) } ?? ""
-    case .exited, .pipe, .remainder: ""
+    case .pipe(let open, _, _), .client(_, _, _, let open): String(open)
+    case .exited, .remainder: ""
     }
   }
 }

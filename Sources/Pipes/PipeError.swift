@@ -16,6 +16,8 @@ public enum PipeError: Error, Sendable, Hashable {
   case cannotListen(Endpoint, Errno)
   /// What the pipe forwards to is the pipe itself.
   case loop(name: String, Endpoint)
+  /// These pipes forward to each other; one alone to itself.
+  case ring([String])
   /// Two pipes want the same place to listen.
   case duplicate(String, String)
   /// Linux refused something that every pipe needs.
@@ -40,6 +42,10 @@ extension PipeError: CustomStringConvertible {
       "cannot listen on \(endpoint): \(errno.description). Check the address and the port."
     case .loop(let name, let endpoint):
       "\(name) would forward to itself, for ever: \(endpoint) is where it listens. Name another target or port."
+    case .ring(let names):
+      names.count == 1
+        ? "\(names[0]) would forward to itself, for ever. Name another target or port."
+        : "\(names.joined(separator: ", ")) would forward to each other, for ever. Name another target for one of them."
     case .duplicate(let first, let second):
       "\(first) and \(second) would listen on the same address and port: change one of them."
     case .kernel(let error): error.description

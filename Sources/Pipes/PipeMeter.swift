@@ -87,11 +87,14 @@ public final class PipeMeter: Meter {
     if names == nil { names = ClientNames() }
     names?.name(ledger)
     let (rows, evicted, evictions) = ledger.rows()
+    // What is left of the pipe's own bytes, so that a row which was folded in does not look like traffic.
+    var rest = moved[pipe.id, default: .zero]
     var latest: [Client: Usage] = [:]
     for row in rows {
       let client = Client(pipe: pipe.id, key: row.key)
       latest[client] = row.usage
       let moved = interval == nil ? .zero : row.usage.growth(since: lastClients[client, default: .zero])
+      rest = rest.without(moved)
       report.rows.append(
         UsageRow(name: row.name, subject: row.subject(pipe.name), total: row.usage, moved: moved))
     }
@@ -99,7 +102,10 @@ public final class PipeMeter: Meter {
     report.health.evicted += evictions
     if !evicted.isZero {
       report.rows.append(
-        UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))
+        UsageRow(
+          name: UsageRow.evictedName,
+          subject: .client(pipe: pipe.name, address: nil, process: nil, open: ledger.evictedConnections),
+          total: evicted, moved: interval == nil ? .zero : rest))
     }
   }
 }
@@ -108,6 +114,11 @@ extension Usage {
   /// What came since `earlier`. A name may come later than the bytes; a row with less has lost its past to others.
   fileprivate func growth(since earlier: Usage) -> Usage {
     received >= earlier.received && sent >= earlier.sent ? self - earlier : self
+  }
+
+  /// What is left beside `part`, which was read a moment later and may be more.
+  fileprivate func without(_ part: Usage) -> Usage {
+    Usage(received: received - min(received, part.received), sent: sent - min(sent, part.sent))
   }
 }
 

@@ -40,11 +40,11 @@ public struct ReportLoop: ~Copyable {
   /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
   /// `startsAtOnce`. A reading that fails is said and made up for at the next tick, unless it is the first or the
   /// tenth in a row. `reload` is called at SIGHUP, `beforeLast` before the
-  /// report that a signal ends it with. A reader that is slow delays nothing.
+  /// report that a signal ends it with, and told which. A reader that is slow delays nothing.
   @discardableResult public func run(
     on screen: inout Screen, _ diagnostics: Diagnostics,
     measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {},
-    beforeLast: () -> Void = {}
+    beforeLast: (Ending) throws(KernelError) -> Void = { _ in }
   ) throws(KernelError) -> Ending {
     var reports = 0
     var failures = 0
@@ -73,9 +73,10 @@ public struct ReportLoop: ~Copyable {
       case .signal(.hangup): reload()
       case .signal(.resize): continue
       case .signal(let signal):
-        beforeLast()
+        let ending = signal == .interrupt ? Ending.interrupted : .terminated
+        try beforeLast(ending)
         if endsWithReport { try attempt(isLast: true) }
-        return signal == .interrupt ? .interrupted : .terminated
+        return ending
       case .tick: try attempt()
       }
     }

@@ -21,11 +21,13 @@ struct Configuration {
   enum Failure: Error, CustomStringConvertible {
     case invalid(INIError)
     case unreadable(KernelError)
+    case pipes(PipeError)
 
     var description: String {
       switch self {
       case .invalid(let error): "\(error)"
       case .unreadable(let error): "\(error)"
+      case .pipes(let error): "\(error)"
       }
     }
   }
@@ -52,6 +54,7 @@ struct Configuration {
       rules = ApplicationRules(autoGroup: files.autoGroup, inherit: files.inherit)
     }
     (filters, pipes) = try files.monitors.map(Self.meters) ?? ([MonitorFilter()], [])
+    do throws(PipeError) { try Pipes.Configuration.check(pipes) } catch { throw .pipes(error) }
     (thresholds, commands) = try files.notifications.map(Self.notifications) ?? ([], [])
   }
 

@@ -5,6 +5,11 @@ import Program
 
 /// The pipes of the monitor configuration; their threads start with the first of them.
 final class PipeSet {
+  /// Looks for the end of draining this often.
+  private static let drainTick = Duration.milliseconds(50)
+
+  /// How many connections had not ended when they were drained.
+  private(set) var cut = 0
   private let diagnostics: Diagnostics
   private var meter: PipeMeter?
 
@@ -30,6 +35,18 @@ final class PipeSet {
     return measurement
   }
 
+  /// Accepts nothing more and lets what is open go on for `time`, or until another signal comes.
+  func drain(for time: Duration) throws(KernelError) {
+    guard let meter, time > .zero else { return }
+    meter.drain()
+    let ticker = try Ticker(interval: Self.drainTick)
+    let end = ContinuousClock.now + time
+    while !meter.isDrained, ContinuousClock.now < end {
+      if case .signal(let signal) = try ticker.wait(), signal == .interrupt || signal == .terminate { break }
+    }
+    cut = meter.openConnections
+  }
+
   /// Cuts what is open.
   func stop() { meter?.stop() }
 }
@@ -39,7 +56,7 @@ extension ExitStatus {
   init(_ error: PipeError) {
     self =
       switch error {
-      case .loop, .duplicate: .configuration
+      case .loop, .ring, .duplicate: .configuration
       case .privileged: .noPermission
       case .inUse, .ours, .notLocal, .cannotListen: .unavailable
       case .kernel(let error): ExitStatus(error)

@@ -17,7 +17,7 @@ import Program
       Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
       watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
 
-      Exit status: 0 done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege; \
+      Exit status: 0 done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again, or pipes were cut at the end of --drain-timeout; 77 no privilege; \
       78 a configuration file is wrong.
       """,
     version: bwmonVersion)
@@ -50,10 +50,18 @@ import Program
   @Flag(help: "Read all configuration files, say whether they are valid, and exit.")
   var checkConfig = false
 
+  @Option(
+    help: ArgumentHelp(
+      "At SIGTERM, let open connections of pipes go on for this time.", valueName: "seconds"))
+  var drainTimeout: Double = 0
+
   @OptionGroup var report: ReportOptions
   @OptionGroup var source: SourceOptions
 
   mutating func validate() throws {
+    guard (0...86_400).contains(drainTimeout) else {
+      throw ValidationError("--drain-timeout must be between 0 and 86400 seconds.")
+    }
     if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil {
       throw ValidationError(
         "--check-config needs --app-config, --monitor-config or --notification-config.")
@@ -118,6 +126,7 @@ import Program
       diagnostics.error(failure)
       throw ExitStatus(failure).exitCode
     }
+    if pipes.cut > 0 { throw ExitStatus.temporary.exitCode }
   }
 
   /// Measures until the end; returns why it ended early.
@@ -139,7 +148,8 @@ import Program
           try watch.tick(until: now, at: WallClock.now())
         } reload: {
           watch.reload(files)
-        } beforeLast: {
+        } beforeLast: { (ending) throws(KernelError) in
+          if ending == .terminated { try pipes.drain(for: .seconds(drainTimeout)) }
           pipes.stop()
         }
       }

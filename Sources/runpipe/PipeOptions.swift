@@ -16,19 +16,25 @@ struct PipeOptions: ParsableArguments {
   var remotePort: UInt16?
 
   @Option(
-    help: ArgumentHelp("Listen on this address only. (default: all, IPv4 and IPv6)", valueName: "address"))
-  var bind: AddressArgument?
+    help: ArgumentHelp("Listen on this address only. (default: all, IPv4 and IPv6)", valueName: "address"),
+    transform: IPAddress.init(argument:))
+  var bind: IPAddress?
 
   @Option(
     help: ArgumentHelp(
-      "Let at most this much in from clients in a second: bytes, or with k, M, G.", valueName: "rate"))
-  var limitIn: RateArgument?
+      "Let at most this much in from clients in a second: bytes, or with k, M, G.", valueName: "rate"),
+    transform: Rate.init(argument:))
+  var limitIn: Rate?
 
-  @Option(help: ArgumentHelp("Let at most this much out to clients in a second.", valueName: "rate"))
-  var limitOut: RateArgument?
+  @Option(
+    help: ArgumentHelp("Let at most this much out to clients in a second.", valueName: "rate"),
+    transform: Rate.init(argument:))
+  var limitOut: Rate?
 
-  @Option(help: ArgumentHelp("The same limit for each direction.", valueName: "rate"))
-  var limit: RateArgument?
+  @Option(
+    help: ArgumentHelp("The same limit for each direction.", valueName: "rate"),
+    transform: Rate.init(argument:))
+  var limit: Rate?
 
   @Option(help: ArgumentHelp("Have at most this many connections open; more clients wait.", valueName: "n"))
   var maxConn: Int?
@@ -65,8 +71,8 @@ struct PipeOptions: ParsableArguments {
     if let reason = Configuration.reasonNotAHost(host) {
       throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
     }
-    if let bind, let reason = Configuration.reasonNotUsable(bind.address) {
-      throw ValidationError("--bind \(bind.address) \(reason).")
+    if let bind, let reason = Configuration.reasonNotUsable(bind) {
+      throw ValidationError("--bind \(bind) \(reason).")
     }
     if let maxConn, maxConn < 1 { throw ValidationError("--max-conn must be at least 1.") }
     if limit != nil, limitIn != nil || limitOut != nil {
@@ -83,9 +89,9 @@ struct PipeOptions: ParsableArguments {
   /// What the flags say.
   var configuration: Configuration {
     var configuration = Configuration(
-      port: port, host: host, remotePort: remotePort ?? port, bind: bind?.address)
-    configuration.receivedLimit = (limitIn ?? limit)?.rate
-    configuration.sentLimit = (limitOut ?? limit)?.rate
+      port: port, host: host, remotePort: remotePort ?? port, bind: bind)
+    configuration.receivedLimit = limitIn ?? limit
+    configuration.sentLimit = limitOut ?? limit
     configuration.maxConnections = maxConn
     configuration.connectTimeout = .seconds(connectTimeout)
     configuration.idleTimeout = idleTimeout.map { .seconds($0) }

@@ -2,23 +2,25 @@ import ArgumentParser
 import Model
 import Pipes
 
-/// A limit given as a flag's value.
-struct RateArgument: ExpressibleByArgument {
-  let rate: Rate
-
-  init?(argument: String) {
-    guard let rate = Rate(limit: argument) else { return nil }
-    self.rate = rate
+extension Rate {
+  /// A limit given as a flag's value.
+  init(argument: String) throws {
+    guard let rate = Rate(limit: argument) else {
+      throw ValidationError(
+        "it must be at least 1 and at most 2^50 bytes in a second, as a number or one with k, M or G (of 1024): 500k, 1.5M."
+      )
+    }
+    self = rate
   }
 }
 
-/// An address given as a flag's value.
-struct AddressArgument: ExpressibleByArgument {
-  let address: IPAddress
-
-  init?(argument: String) {
-    guard let address = IPAddress(argument) else { return nil }
-    self.address = address
+extension IPAddress {
+  /// An address given as a flag's value.
+  init(argument: String) throws {
+    guard let address = IPAddress(argument) else {
+      throw ValidationError("it must be an address of this host, for example 127.0.0.1 or ::1.")
+    }
+    self = address
   }
 }
 

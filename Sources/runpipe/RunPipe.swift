@@ -16,7 +16,7 @@ import Program
       listening socket from systemd if there is one (LISTEN_FDS).
 
       SIGTERM: nothing is accepted any more, what is open goes on for --drain-timeout. SIGINT: all ends at once. \
-      SIGHUP: nothing changes.
+      SIGHUP: nothing changes. When nobody reads the reports any more it ends, with status 0.
 
       Exit status: 0 done; 64 wrong flags, or a pipe to itself; 69 the port is in use or the address not ours; 75 cut at the end of \
       --drain-timeout; 77 no privilege for the port; \
@@ -130,7 +130,7 @@ extension ExitStatus {
   fileprivate init(_ error: PipeError) {
     self =
       switch error {
-      case .loop, .duplicate: .usage
+      case .loop, .ring, .duplicate: .usage
       case .privileged: .noPermission
       case .inUse, .ours, .notLocal, .cannotListen: .unavailable
       case .kernel(let error): ExitStatus(error)

@@ -46,6 +46,18 @@ import Testing
     #expect(pipe.receivedLimit == pipe.sentLimit)
   }
 
+  @Test func `times and the limit of connections have keys too, and warnings name them`() throws {
+    let pipe = try Configuration(
+      section: section(
+        "type=pipe\nport=1\nnewhost=h\nmax_conn=7\nconnect_timeout=0.5\nidle_timeout=60\nfin_timeout=5"))
+    #expect(pipe.maxConnections == 7)
+    #expect(pipe.connectTimeout == .milliseconds(500))
+    #expect(pipe.idleTimeout == .seconds(60))
+    #expect(pipe.finTimeout == .seconds(5))
+    #expect(pipe.setting("--fin-timeout") == "fin_timeout")
+    #expect(Configuration(port: 1, host: "h", remotePort: 1).setting("--fin-timeout") == "--fin-timeout")
+  }
+
   @Test(arguments: ["127.0.0.1", "::1", "10.77.1.1"])
   func `bind is an address`(text: String) throws {
     let pipe = try Configuration(section: section("type=pipe\nport=1\nnewhost=h\nbind=\(text)"))
@@ -64,6 +76,12 @@ import Testing
       "type=pipe\nport=80\nnewhost=web:8080",
       "monitors.cfg:4: newhost=web:8080 names a port too: give the host and the port apart, `web` and `8080`"
     ),
+    ("type=pipe\nport=80\nnewhost=h\nmax_conn=0", "monitors.cfg:5: max_conn=\"0\" must be a whole number"),
+    (
+      "type=pipe\nport=80\nnewhost=h\nidle_timeout=0",
+      "monitors.cfg:5: idle_timeout=\"0\" must be from 0.01 to"
+    ),
+    ("type=pipe\nport=80\nnewhost=h\nfin_timeout=5m", "monitors.cfg:5: fin_timeout="),
     ("type=pipe\nport=80\nnewhost=a b", "monitors.cfg:4: newhost=a b is no host name"),
     ("type=pipe\nport=80\nnewhost=a\\b", "monitors.cfg:4: newhost=a\\b is no host name"),
     (

@@ -65,6 +65,30 @@ import Testing
     #expect(abs(Double(moved.reduce(0, +)) / (30 * 102_400) - 1) < 0.03)
   }
 
+  @Test(arguments: [20, 50, 100, 300])
+  func `a worker that is kept from looking saves up nothing, and gets its share again`(pause: Int) {
+    var shaper = Shaper(rate: 102_400)
+    for token in 0..<16 { shaper.request(.init(worker: token % 2, token: UInt64(token)), at: start) }
+    var log: [(time: Int, worker: Int, bytes: Int)] = []
+    for time in stride(from: 5, through: 10_000, by: 5) {
+      // In each second the second worker does not look for a while.
+      for worker in 0..<(time % 1000 < pause ? 1 : 2) {
+        let now = start + .milliseconds(time)
+        for grant in shaper.grants(for: worker, at: now) {
+          log.append((time, worker, grant.bytes))
+          shaper.request(grant.ticket, turn: grant.turn, at: now)
+        }
+      }
+    }
+    for last in log.indices {
+      let window = log[...last].reversed().prefix { $0.time > log[last].time - 100 }
+      #expect(window.reduce(0) { $0 + $1.bytes } <= 20_480)
+    }
+    let moved = (0..<2).map { worker in log.reduce(0) { $0 + ($1.worker == worker ? $1.bytes : 0) } }
+    #expect(abs(Double(moved[0] + moved[1]) / 1_024_000 - 1) < 0.03)
+    #expect(Double(moved[1]) > 0.5 * Double(moved[0]))
+  }
+
   @Test func `silence saves up 75 ms, no more`() {
     var shaper = Shaper(rate: 100_000)
     shaper.request(.init(worker: 0, token: 0), at: start)
@@ -101,7 +125,7 @@ import Testing
     var shaper = Shaper(rate: 1e12)
     // One that its worker has, one that it has not yet fetched.
     for worker in 0..<2 { shaper.request(.init(worker: worker, token: 0), at: start) }
-    let now = start + .milliseconds(75)
+    let now = start + .milliseconds(10)
     let first = shaper.grants(for: 0, at: now)
     #expect(first.map(\.epoch) == [shaper.epoch])
     shaper.setRate(1e12, at: now)

@@ -13,7 +13,7 @@ import Testing
     ] as [(Errno, Bool, String)])
   func `a shortage of ours is none of the target's`(error: Errno, isOurs: Bool, remedy: String) {
     #expect(error.isShortage == isOurs)
-    if isOurs { #expect(error.remedy(limits: false).contains(remedy)) }
+    if isOurs { #expect(error.remedy(limit: nil).contains(remedy)) }
   }
 
   @Test(
@@ -27,8 +27,13 @@ import Testing
     #expect(all <= descriptors || connections == 1)
   }
 
-  @Test func `the flag is named where it is set`() {
-    #expect(Errno.tooManyOpenFiles.remedy(limits: true).contains("--max-conn"))
-    #expect(!Errno.tooManyOpenFiles.remedy(limits: false).contains("--max-conn"))
+  @Test func `the limit is named where it is set, as it was set`() {
+    var configuration = Configuration(port: 1, host: "h", remotePort: 1)
+    #expect(configuration.limitName == nil)
+    configuration.maxConnections = 1
+    #expect(Errno.tooManyOpenFiles.remedy(limit: configuration.limitName).contains("lower --max-conn"))
+    configuration.isSection = true
+    #expect(Errno.tooManyOpenFiles.remedy(limit: configuration.limitName).contains("lower max_conn"))
+    #expect(!Errno.tooManyOpenFiles.remedy(limit: nil).contains("lower"))
   }
 }

@@ -130,6 +130,55 @@ struct PipeAggregatorTests {
     #expect(try #require(try aggregator.reports().last?.rows.first).received >= delivered)
   }
 
+  @Test(arguments: [("60", 0), ("0.5", 75)] as [(String, Int32)])
+  func `SIGTERM lets open connections end for the time that is given`(time: String, status: Int32)
+    async throws
+  {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors", "--drain-timeout", time], program: "runaggregator",
+      in: lab.a)
+    try await aggregator.report("a first report")
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    aggregator.process.signal(SIGTERM)
+    if status == 0 {
+      let seen = peer.process.output.lines.count
+      _ = try await eventually("more bytes") { peer.process.output.lines.count > seen + 20 ? true : nil }
+      try await peer.finished()
+    }
+    #expect(try await aggregator.process.ended() == .exited(status))
+    #expect((try await peer.process.ended() == .exited(0)) == (status == 0))
+    let delivered = try #require(peer.process.output.lines.compactMap { UInt64($0) }.last)
+    #expect(try #require(try aggregator.reports().last?.rows.first).received >= delivered)
+  }
+
+  @Test(
+    arguments: [
+      ("[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\n", "forward to itself"),
+      (
+        "[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=8081\n[q]\ntype=pipe\nport=8081\nnewhost=localhost\n"
+          + "newport=8080\n", "forward to each other"
+      ),
+      (
+        "[p]\ntype=pipe\nport=8080\nnewhost=h\n[q]\ntype=pipe\nport=8080\nnewhost=i\nbind=127.0.0.1\n",
+        "the same address and port"
+      ),
+    ], [["--check-config"], ["--count", "1"]])
+  func `pipes that cannot work together are refused, by a check as well`(
+    wrong: (text: String, word: String), flags: [String]
+  ) async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(wrong.text, to: "monitors")
+    let program = try lab.a.start(
+      [Program.path("runaggregator"), "--monitor-config", "\(folder.path)/monitors"] + flags)
+    #expect(try await program.ended() == .exited(78))
+    #expect(program.errors.text.contains(wrong.word), "\(program.errors.text)")
+  }
+
   @Test func `pipes share what descriptors allow`() async throws {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()

@@ -79,11 +79,12 @@ struct PipeDrainTests {
     try await holder.finished()
   }
 
-  @Test func `a reader that goes away ends it quietly`() async throws {
+  @Test(arguments: [true, false])
+  func `a reader that goes away ends it quietly, and so does none at all`(isClosed: Bool) async throws {
     let lab = try Laboratory.topology
     let program = try lab.a.start(
       [Program.path("runpipe"), "8080", "127.0.0.1", "9000", "--format", "json", "--interval", "0.1"],
-      output: .brokenPipe)
+      output: isClosed ? .closed : .brokenPipe)
     #expect(try await program.ended() == .exited(0))
     #expect(program.errors.text == "")
   }

@@ -4,15 +4,16 @@ import Testing
 /// P22: limits.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
 struct PipeLimitTests {
-  // The wide margins are for machines that run other tests at the same time; the benchmark has the narrow ones, and
-  // the shaper's own tests have no clock at all.
+  // Bytes and times are the kernel's, so that other tests on this machine change neither.
   @Test(arguments: [
     ("--limit-in", 1, "auto"), ("--limit", 4, "auto"), ("--limit", 16, "auto"), ("--limit", 4, "on"),
   ])
-  func `the sum is the limit, shared fairly`(flag: String, connections: Int, splice: String) async throws {
+  func `the sum is the limit within 3 %, never twice in a tenth of a second, and shared within 10 %`(
+    flag: String, connections: Int, splice: String
+  ) async throws {
     let lab = try Laboratory.topology
-    let pipe = try await Reporter.pipe([flag, "1M", "--splice", splice], in: lab.a)
-    try await PipePeer.run("limited", ["\(connections)", "4", "1048576"], in: lab.a)
+    let pipe = try await Reporter.pipe([flag, "100k", "--splice", splice], in: lab.a)
+    try await PipePeer.run("limited", ["\(connections)", "5", "102400"], in: lab.a)
     try await pipe.stop()
   }
 

@@ -25,6 +25,21 @@ struct PipeTransferTests {
     try await pipe.stop()
   }
 
+  @Test(arguments: modes)
+  func `a gibibyte both ways at once arrives whole, is counted to the byte and costs no memory`(
+    splice: String
+  ) async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
+    try await PipePeer.run("transfer", ["1048576"], in: lab.a)
+    let before = try pipe.resources().memory
+    try await PipePeer.run("transfer", ["1073741824"], in: lab.a)
+    let all: UInt64 = 1_074_790_400
+    try await pipe.report("all bytes") { $0.pipe?.usage == HostView(received: all, sent: all) }
+    #expect(try pipe.resources().memory - before < 1 << 20)
+    try await pipe.stop()
+  }
+
   @Test(arguments: ["10.77.1.2", "fd77::2"], modes)
   func `across the wire too, in both families`(target: String, splice: String) async throws {
     let lab = try Laboratory.topology
@@ -129,16 +144,18 @@ struct PipeTransferTests {
     try await pipe.stop()
   }
 
-  @Test(arguments: modes)
-  func `a slow reader costs no memory and gets everything in the end`(splice: String) async throws {
+  @Test(arguments: [("auto", 1 << 30), ("on", 1 << 27), ("off", 1 << 27)] as [(String, UInt64)])
+  func `a slow reader costs no memory and gets everything in the end`(splice: String, bytes: UInt64)
+    async throws
+  {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
     let before = try pipe.resources().memory
-    let peer = try PipePeer("slow_reader", ["134217728"], in: lab.a)
+    let peer = try PipePeer("slow_reader", ["\(bytes)"], in: lab.a)
     try await peer.said("stalled")
     #expect(try pipe.resources().memory - before < 1 << 20)
     try await peer.finished()
-    try await pipe.report("all of it") { $0.pipe?.usage == HostView(received: 0, sent: 134_217_728) }
+    try await pipe.report("all of it") { $0.pipe?.usage == HostView(received: 0, sent: bytes) }
     try await pipe.stop()
   }
 

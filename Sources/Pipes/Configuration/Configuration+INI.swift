@@ -3,12 +3,18 @@ import Model
 
 extension Configuration {
   /// The keys of a `type=pipe` section.
-  public static let keys = ["type", "port", "newhost", "newport", "shape_threshold", "bind"]
+  public static let keys = [
+    "type", "port", "newhost", "newport", "shape_threshold", "bind", "max_conn", "connect_timeout",
+    "idle_timeout", "fin_timeout",
+  ]
+  /// What a time limit may be.
+  public static let times = Duration.milliseconds(10)...Duration.seconds(31_536_000)
 
   /// Reads a `type=pipe` section of a monitor configuration.
   ///
   /// `port` and `newhost` are required, `newport` is `port` where it is not given, `shape_threshold` is in units of
-  /// 1024 bytes a second for each direction (0 for no limit), `bind` an address. An unknown key is an error.
+  /// 1024 bytes a second for each direction (0 for no limit), `bind` an address, the times in seconds. An unknown key
+  /// is an error.
   public init(section: INISection) throws(INIError) {
     try section.checkKeys(known: Self.keys)
     guard let port = try section.integer("port", in: 1...65535) else {
@@ -40,6 +46,11 @@ extension Configuration {
       receivedLimit = .kibibytesPerSecond(limit)
       sentLimit = receivedLimit
     }
+    isSection = true
+    maxConnections = try section.integer("max_conn", in: 1...1_000_000_000)
+    idleTimeout = try section.seconds("idle_timeout", in: Self.times)
+    if let time = try section.seconds("connect_timeout", in: Self.times) { connectTimeout = time }
+    if let time = try section.seconds("fin_timeout", in: Self.times) { finTimeout = time }
   }
 
   /// `host` without the backslashes that the predecessor's sample has before its dots.

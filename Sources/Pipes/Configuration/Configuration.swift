@@ -40,6 +40,8 @@ public struct Configuration: Sendable, Hashable {
   public var splice = Splice.auto
   /// Whether bytes are counted per client as well.
   public var listsClients = false
+  /// Whether a section of a file says all this: warnings then name its keys, else the flags.
+  public var isSection = false
   /// What the administrator should know of how this was read.
   public var warnings: [Warning] = []
 
@@ -53,6 +55,14 @@ public struct Configuration: Sendable, Hashable {
 
   /// `pipe-PORT:HOST:REMOTEPORT`, as the predecessor named it.
   public var name: String { "pipe-\(port):\(host):\(remotePort)" }
+
+  /// What the administrator calls the setting that is `flag` on the command line.
+  func setting(_ flag: String) -> String {
+    isSection ? String(flag.drop { $0 == "-" }.map { $0 == "-" ? "_" : $0 }) : flag
+  }
+
+  /// What the limit of connections is called; nil where there is none of its own.
+  var limitName: String? { maxConnections.map { _ in setting("--max-conn") } }
 
   /// Where it listens.
   var listening: Endpoint { Endpoint(address: bind ?? .anyV6, port: port) }

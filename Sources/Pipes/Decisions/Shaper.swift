@@ -39,6 +39,9 @@ struct Shaper: Sendable {
 
   /// How often workers look for grants, at least.
   static let tick = Duration.milliseconds(5)
+  /// A worker that has not looked for so long gets nothing until it does: what it holds unused would come on top of what
+  /// the others move meanwhile.
+  private static let patience = Duration.milliseconds(10)
   /// The bucket holds what flows in this time, so that a late tick loses nothing and a burst stays short.
   private static let depth = 0.075
   private static let largestGrant = 64 << 20
@@ -60,6 +63,7 @@ struct Shaper: Sendable {
   private var turn = 0.0
   // By worker.
   private var granted: [[Grant]] = []
+  private var looked: [ContinuousClock.Instant] = []
 
   /// Makes a shaper of `rate` bytes per second, or without a limit.
   init(rate: Double?) { self.rate = rate }
@@ -70,6 +74,7 @@ struct Shaper: Sendable {
   /// Puts `ticket` into the queue, with the turn that came with its last grant.
   mutating func request(_ ticket: Ticket, turn: Double = 0, at now: ContinuousClock.Instant) {
     if tickets.isEmpty { refill(at: now) }
+    note(ticket.worker, at: now)
     arrivals += 1
     tickets.insert(ticket)
     queue.insert(Waiting(turn: max(turn, self.turn), arrival: arrivals, ticket: ticket))
@@ -87,8 +92,8 @@ struct Shaper: Sendable {
   /// Hands out what has flowed into the bucket until `now`, and returns what is for `worker`.
   mutating func grants(for worker: Int, at now: ContinuousClock.Instant) -> [Grant] {
     refill(at: now)
-    distribute()
-    guard worker < granted.count else { return [] }
+    note(worker, at: now)
+    distribute(at: now)
     defer { granted[worker].removeAll(keepingCapacity: true) }
     return granted[worker]
   }
@@ -114,11 +119,26 @@ struct Shaper: Sendable {
     tokens = min(tokens + rate * (now - last).inSeconds, capacity(rate))
   }
 
-  private mutating func distribute() {
+  private mutating func note(_ worker: Int, at now: ContinuousClock.Instant) {
+    while looked.count <= worker {
+      looked.append(now)
+      granted.append([])
+    }
+    looked[worker] = now
+  }
+
+  private mutating func distribute(at now: ContinuousClock.Instant) {
     // The same for all of this turn, however many are left in it.
     let bytes = rate.map(grantSize) ?? Self.largestGrant
+    var passed: [Waiting] = []
+    defer { for waiting in passed { queue.insert(waiting) } }
     while let next = queue.first {
       guard tickets.contains(next.ticket) else {
+        _ = queue.popFirst()
+        continue
+      }
+      if now - looked[next.ticket.worker] > Self.patience {
+        passed.append(next)
         _ = queue.popFirst()
         continue
       }
@@ -129,7 +149,6 @@ struct Shaper: Sendable {
       _ = queue.popFirst()
       tickets.remove(next.ticket)
       turn = next.turn
-      while granted.count <= next.ticket.worker { granted.append([]) }
       granted[next.ticket.worker].append(
         Grant(ticket: next.ticket, bytes: bytes, turn: next.turn + Double(bytes), epoch: epoch))
     }

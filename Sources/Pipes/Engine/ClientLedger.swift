@@ -117,6 +117,9 @@ final class ClientLedger: Sendable {
     state.withLock { $0.add(unnamed.account, key, limit) }
   }
 
+  /// Open connections that are counted with what had no room.
+  var evictedConnections: Int { state.withLock { $0.evicted.accounts.count(where: \.isOpen) } }
+
   /// All rows, at most `limit`; what had no room, and how many that were.
   ///
   /// Closed connections are folded into their row. At the limit those without open connections that have least make

@@ -10,11 +10,11 @@ extension Errno {
     }
   }
 
-  /// What to do about a shortage; with `limits` --max-conn is set.
-  func remedy(limits: Bool) -> String {
+  /// What to do about a shortage; `limit` is what the limit of connections is called, where there is one.
+  func remedy(limit: String?) -> String {
     switch self {
     case .tooManyOpenFiles:
-      "Raise the limit of descriptors (`ulimit -Hn`, LimitNOFILE=)\(limits ? ", or lower --max-conn" : "")."
+      "Raise the limit of descriptors (`ulimit -Hn`, LimitNOFILE=)\(limit.map { ", or lower \($0)" } ?? "")."
     case .tooManyOpenFilesInSystem: "Raise fs.file-max (sysctl), or find who holds so many files."
     case .noSpace: "Raise fs.epoll.max_user_watches (sysctl)."
     default: "Free memory, or raise the limit of this service (MemoryMax=)."

@@ -76,6 +76,7 @@ public final class PipeEngine {
     do throws(PipeError) {
       for configuration in configurations { next.append(try prepare(configuration, activated, next)) }
       try refuseLoops(next.lazy.filter(\.isNew).map(\.pipe))
+      try refuseRings(next.map(\.pipe))
       return next
     } catch {
       for candidate in next where candidate.isNew { candidate.pipe.target.stop() }
@@ -158,6 +159,15 @@ public final class PipeEngine {
       if let holder, error == .addressInUse { throw .ours(endpoint, name: holder.name) }
       throw PipeError(listeningOn: endpoint, error)
     }
+  }
+
+  private func refuseRings(_ pipes: [Pipe]) throws(PipeError) {
+    guard pipes.count > 1 else { return }
+    let ways = pipes.map {
+      Ring.Way(name: $0.name, places: $0.listeners.flatMap(\.places), targets: $0.target.known)
+    }
+    let local = (try? addresses?.read()) ?? LocalAddresses([])
+    if let names = Ring.find(in: ways, local: local) { throw .ring(names) }
   }
 
   private func refuseLoops(_ pipes: some Sequence<Pipe>) throws(PipeError) {

@@ -28,7 +28,8 @@ final class PipePool {
     fileprivate func giveBack() { left.wrappingAdd(1, ordering: .relaxed) }
   }
 
-  private static let capacity = 1 << 20
+  /// How many bytes a pipe holds, if the system allows.
+  static let capacity = 1 << 20
   private static let keptLimit = 16
 
   private let allowance: Allowance

@@ -72,6 +72,11 @@ final class Target: Sendable {
     return answer
   }
 
+  /// The addresses that are known, whatever their age; asks for no news.
+  var known: [Endpoint] {
+    if case .ready(let endpoints) = state.withLock(\.book.answer) { endpoints } else { [] }
+  }
+
   /// Asks for news although the addresses are fresh: none of them answered.
   func distrust(at now: ContinuousClock.Instant) {
     if !isFixed, state.withLock({ $0.book.distrust(at: now) }) { waker.wake() }

@@ -4,8 +4,6 @@ import Synchronization
 import SystemPackage
 
 extension Worker {
-  /// How many connections are accepted before others have their turn.
-  private static let batch = 32
   /// How long accepting rests when there is no room.
   private static let pause = Duration.milliseconds(100)
 
@@ -55,33 +53,30 @@ extension Worker {
     services[id]?.pausedUntil = now + Self.pause
   }
 
-  /// Takes the connections that wait.
+  /// Takes a connection that waits. The poller says so again if there are more: asking for one that is not there costs
+  /// as much as taking one.
   func accept(for id: Int, listener index: Int) {
     guard let service = services[id], service.pausedUntil == nil, index < service.listeners.count else {
       return
     }
     let pipe = service.pipe
     let limit = pipe.configuration.maxConnections
-    for taken in 0..<Self.batch {
-      guard hasRoom(limit), pipe.enter(limit: limit ?? .max) else {
-        // Whether another one waits is known only of the first.
-        if taken > 0 { return }
-        full(pipe, limit)
-        return pause(id)
-      }
-      do throws(Errno) {
-        guard let accepted = try service.listeners[index].accept() else { return pipe.leave() }
-        pipe.noteAccepted()
-        let source = accepted.peer
-        place(pipe, StreamEnd(accepted.intoSocket()), from: source)
-      } catch {
-        pipe.leave()
-        pipe.warn(
-          "no_descriptors",
-          "cannot accept a connection: \(error). New clients wait. "
-            + error.remedy(limits: pipe.configuration.maxConnections != nil))
-        return pause(id)
-      }
+    guard hasRoom(limit), pipe.enter(limit: limit ?? .max) else {
+      full(pipe, limit)
+      return pause(id)
+    }
+    do throws(Errno) {
+      guard let accepted = try service.listeners[index].accept() else { return pipe.leave() }
+      pipe.noteAccepted()
+      let source = accepted.peer
+      place(pipe, StreamEnd(accepted.intoSocket()), from: source)
+    } catch {
+      pipe.leave()
+      pipe.warn(
+        "no_descriptors",
+        "cannot accept a connection: \(error). New clients wait. "
+          + error.remedy(limit: pipe.configuration.limitName))
+      pause(id)
     }
   }
 
@@ -93,7 +88,7 @@ extension Worker {
 
   private func full(_ pipe: Pipe, _ limit: Int?) {
     let (number, remedy) =
-      limit.map { ("\($0) connections of --max-conn", "it") }
+      limit.map { ("\($0) connections of \(pipe.configuration.limitName ?? "the limit")", "it") }
       ?? (
         "\(common.connectionLimit.load(ordering: .relaxed)) connections that the limit of descriptors allows",
         "that limit (`ulimit -Hn`, LimitNOFILE=)"

@@ -104,7 +104,7 @@ extension Worker {
     connection.pipe.warn(
       "no_means",
       "cannot make a socket to reach the target: \(error). The client was refused, new ones wait. "
-        + error.remedy(limits: connection.configuration.maxConnections != nil))
+        + error.remedy(limit: connection.configuration.limitName))
     cut(connection)
     pause(connection.pipe.id)
   }
@@ -164,11 +164,12 @@ extension Worker {
       schedule(connection)
     case .open(let received, let sent):
       let isHalfClosed = received.relay.isFinished || sent.relay.isFinished
+      let setting = connection.configuration.setting(isHalfClosed ? "--fin-timeout" : "--idle-timeout")
       let seconds = (now - connection.lastActive).inSeconds.fixed(0)
       connection.pipe.warn(
         isHalfClosed ? "half_closed" : "idle",
         "the connection of \(connection.source) was silent for \(seconds) s\(isHalfClosed ? " after one side had finished" : "") "
-          + "and was closed. Raise \(isHalfClosed ? "--fin-timeout" : "--idle-timeout") if it should live longer."
+          + "and was closed. Raise \(setting) if it should live longer."
       )
       cut(connection)
     }

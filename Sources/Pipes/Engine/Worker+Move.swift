@@ -3,8 +3,9 @@ import Model
 import SystemPackage
 
 extension Worker {
-  /// How much a direction of a connection moves before others have their turn, in bytes.
-  private static let turn = 8 << 20
+  /// How much a direction of a connection moves before others have their turn, in bytes: what a splice pipe holds. With
+  /// more in one go the receiver's buffer runs full, and what is left over goes in small pieces.
+  private static let turn = PipePool.capacity
 
   /// How many useless events are answered before the poller is told not to listen.
   private static let patience = 2
@@ -156,7 +157,10 @@ extension Worker {
         connection.lastActive = now
       case .drain: if let error = drain(half, connection) { fail(connection, half.sink, error) }
       case .fill:
-        guard left > 0 else { return .more }
+        guard left > 0 else {
+          release(half)
+          return .more
+        }
         if half.relay.senderHasFailed && half.lane.isLimited && half.grant == 0 {
           // Under a limit those that have gone wait in no queue before those that are there.
           half.relay.foundEnd()
