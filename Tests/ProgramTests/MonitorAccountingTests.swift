@@ -73,7 +73,8 @@ struct MonitorAccountingTests {
       // The interval is rounded to a thousandth of a second.
       #expect(abs(rate * interval - moved) <= rate / 1000 + 1, "\(after)")
     }
-    #expect(reports.count { $0.row(pid: client.pid)?.sentRate ?? 0 > 0 } > 1)
+    // A busy machine may let it report but once in these two seconds.
+    #expect(reports.contains { $0.row(pid: client.pid)?.sentRate ?? 0 > 0 })
     try await monitor.stop()
     try await client.finish()
     try await server.finish()
