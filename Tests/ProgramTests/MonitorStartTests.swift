@@ -56,6 +56,17 @@ struct MonitorStartTests {
     #expect(try await namespace.run("nft list ruleset").isEmpty)
   }
 
+  @Test func `a kernel without a connection table is 69, with the module that has it`() async throws {
+    let namespace = try await NetworkNamespace()
+    // In the mount namespace that `ip netns exec` makes; the shell's pid is the program's.
+    let without = ["sh", "-c", "mount -t tmpfs none /proc/$$/net && exec \"$@\"", "sh"]
+    let (status, output, errors) = try await start(
+      ["--count", "1", "--source", "procfs"], in: namespace, wrapper: without)
+    #expect(status == .exited(69))
+    #expect(output.isEmpty)
+    #expect(errors.count == 1 && errors.first?.contains("modprobe nf_conntrack") == true)
+  }
+
   @Test(arguments: ["auto", "netlink", "procfs"])
   func `a user without privilege is told the exact setcap line`(source: String) async throws {
     let namespace = try await NetworkNamespace()
