@@ -43,10 +43,10 @@ import Testing
     let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     let child = try OwnersChild(["sleep", "1000"], inherits: socket.descriptor)
     var held: OwnerFinder.Holding?
-    // The child may still be on its way to its program; two rounds make sure that all are known.
-    var rounds = 0
-    while rounds < 2 || held?.holders.contains(where: { $0.pid == child.pid }) != true {
-      if finder.confirm(limit: 100) { rounds += 1 }
+    // The child may still be on its way to its program.
+    while held?.holders.contains(where: { $0.pid == child.pid }) != true {
+      finder.relist()
+      for pid in [getpid(), child.pid] { _ = finder.read(pid, rereads: true, seeking: 0) }
       held = owner(&finder, socket.inode)
     }
     #expect(held?.isShared == true)
@@ -62,7 +62,7 @@ import Testing
     let child = try OwnersChild(["sleep", "1000"])
     var identity: ProcessIdentity?
     while identity == nil {
-      _ = finder.confirm(limit: .max)
+      finder.relist()
       identity = finder.living[child.pid]?.identity
     }
     let known = try #require(identity)

@@ -49,7 +49,7 @@ extension OwnerFinder {
     }
     living.add(process)
     for (number, inode) in process.descriptors {
-      sockets.add(SocketHolders.Holder(pid: child, number: number), of: inode, in: rounds)
+      sockets.add(SocketHolders.Holder(pid: child, number: number), of: inode)
     }
   }
 
@@ -89,10 +89,11 @@ extension OwnerFinder {
   }
 
   /// Adds the processes that started since the last look, where there is no news of them: the kernel numbers them
-  /// one after the other and tells the last number.
+  /// one after the other and tells the last number. When they are too many, or the numbers have wrapped, a search
+  /// through all finds them.
   mutating func addStarted() {
-    guard let last = files.lastPid() else { return relist() }
-    guard let before = lastPid, last >= before, last - before <= Self.startedLimit else { return relist() }
+    guard let last = files.lastPid(), let before = lastPid, last >= before, last - before <= Self.startedLimit
+    else { return }
     lastPid = last
     guard last > before else { return }
     for pid in before + 1...last where living[pid] == nil {

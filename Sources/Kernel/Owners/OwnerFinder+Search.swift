@@ -36,10 +36,10 @@ extension OwnerFinder {
   mutating func searchAll(
     _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
   ) -> SocketHolders.Holder? {
-    if eventDescriptor == nil { relist() }
     let start = files.looks
     let end = start + UInt64(max(0, min(limits.looks, allowance.available(at: now))))
     defer { allowance.spend(Int(files.looks - start)) }
+    if eventDescriptor == nil && end > start { relist() }
     var nextQuestion = start
     func goesOn() -> Bool {
       if files.looks >= end {
