@@ -218,7 +218,7 @@ import Testing
     var finder = try finder()
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
     proc.write("10/cmdline", Array("next\0".utf8))
-    finder.take(.exec(10))
+    finder.take(.exec(10, processor: 0))
     #expect(finder.handleProcessEvents() == false)
     #expect(finder.description(of: identity(10))?.commandLine == "next")
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
@@ -249,7 +249,7 @@ import Testing
     proc.add(10)
     proc.write("10/cgroup", Array("0::/system.slice/web.service\n".utf8))
     var finder = try finder()
-    finder.take(.exec(10))
+    finder.take(.exec(10, processor: 0))
     #expect(finder.handleProcessEvents() == false)
     #expect(finder.living[10]?.description?.place.unit == "web.service")
   }
@@ -257,7 +257,7 @@ import Testing
   @Test func `programs are read a few at a time, so that a flow need not wait`() throws {
     for pid in Int32(10)..<15 { proc.add(pid) }
     var finder = try finder()
-    for pid in Int32(10)..<15 { finder.take(.exec(pid)) }
+    for pid in Int32(10)..<15 { finder.take(.exec(pid, processor: 0)) }
     #expect(finder.handleProcessEvents(limit: 2) == true)
     #expect(finder.unread.count == 3)
     #expect(finder.handleProcessEvents(limit: 3) == false)
@@ -322,6 +322,24 @@ import Testing
     finder.glimpse()
     proc.end(11)
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(11, 200))
+  }
+
+  @Test func `where the newest process runs is told by its program, and by a look at it`() throws {
+    proc.add(10)
+    var witness = FlowWitness(try finder(), try SocketLookup(), at: start)
+    #expect(witness.takeProcessor() == nil)
+    witness.finder.take(.exec(10, processor: 5))
+    witness.finder.take(.exec(10, processor: 3))
+    #expect(witness.takeProcessor() == 3 && witness.takeProcessor() == nil)
+    // A child that runs no program of its own.
+    proc.add(11, start: 200, parent: 10, processor: 6)
+    witness.finder.take(.fork(parent: 10, child: 11))
+    #expect(witness.takeProcessor() == nil)
+    witness.finder.meetNewest()
+    #expect(witness.takeProcessor() == 6)
+    // Once is enough.
+    witness.finder.meetNewest()
+    #expect(witness.takeProcessor() == nil)
   }
 
   @Test func `another than was heard of is not met in its place`() throws {

@@ -57,6 +57,28 @@ import Testing
     #expect(left?.holders.contains { $0.pid == child.pid } == false)
   }
 
+  /// Where the calling thread runs, and where it may.
+  private static func place() -> (processor: Int32?, allowed: Substring?) {
+    let stat = SmallFile.text("/proc/thread-self/stat").flatMap { ProcessStat(Array($0.utf8)[...]) }
+    let status = SmallFile.text("/proc/thread-self/status")?.split(separator: "\n")
+    return (stat?.processor, status?.first { $0.hasPrefix("Cpus_allowed:") })
+  }
+
+  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  func `a thread that comes first follows to a processor, and may leave it as before`() {
+    OtherThread.run {
+      let thread = PromptThread()
+      let allowed = Self.place().allowed
+      for processor in 0..<Int32(Processors.count) {
+        thread.follow(processor)
+        #expect(Self.place().processor == processor)
+      }
+      thread.follow(-1)
+      thread.follow(.max)
+      #expect(allowed != nil && Self.place().allowed == allowed)
+    }
+  }
+
   @Test func `a program that has ended keeps its name`() throws {
     var finder = try finder(true)
     let child = try OwnersChild(["sleep", "1000"])

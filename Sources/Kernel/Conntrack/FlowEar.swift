@@ -28,6 +28,7 @@ final class FlowEar {
   func listen() {
     var thread = PromptThread()
     while true {
+      if let processor = witness.takeProcessor() { thread.follow(processor) }
       var waits = [stopper.descriptor, events.descriptor, witness.newsDescriptor ?? -1].map {
         pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
       }

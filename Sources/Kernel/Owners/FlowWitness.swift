@@ -74,6 +74,13 @@ package struct FlowWitness: ~Copyable {
     finder.meetNewest()
   }
 
+  /// Takes the processor that the newest process runs on, if that was told since the last call: where a short-lived
+  /// socket will most likely be made next.
+  package mutating func takeProcessor() -> Int32? {
+    defer { finder.newestProcessor = nil }
+    return finder.newestProcessor
+  }
+
   /// Takes the processes that were found to run another program since the last call.
   mutating func takeRenamed() -> [ProcessIdentity] { finder.takeRenamed() }
 

@@ -27,7 +27,8 @@ extension OwnerFinder {
   mutating func take(_ message: ProcConnectorMessage) {
     switch message {
     case .fork(let parent, let child): fork(parent, child)
-    case .exec(let pid):
+    case .exec(let pid, let processor):
+      newestProcessor = processor
       if living[pid] == nil { living.add(LivingProcess(pid: pid)) } else { living.renew(pid) }
       living.update(pid) {
         $0.description = nil

@@ -100,6 +100,8 @@ public struct OwnerFinder: ~Copyable {
   var glimpsed: (inode: UInt64, holder: SocketHolders.Holder)?
   // The last process that the kernel had numbered when /proc was looked at.
   var lastPid: Int32?
+  // Where the newest process ran when that was last told, until it is taken.
+  var newestProcessor: Int32?
   // Set when /proc must be listed again.
   var isOutdated = false
 
@@ -152,6 +154,7 @@ public struct OwnerFinder: ~Copyable {
       let folder = try? files.folder(of: newest), let stat = files.stat(folder),
       stat.parent == process.parent || process.parent == 0
     else { return }
+    if let processor = stat.processor { newestProcessor = processor }
     living.update(newest) { $0.identity = ProcessIdentity(pid: newest, startTime: stat.startTime) }
     keepOpen(folder, of: newest)
   }
