@@ -178,7 +178,7 @@ public final class Monitor: Meter {
     health.interruptedDumps = condition.interrupted
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
-    health.denied = processes.denied
+    health.denied = max(processes.denied, condition.denied)
     health.failedReads = processes.failed + unread
     health.dropped =
       sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen

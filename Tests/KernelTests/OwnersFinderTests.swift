@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Testing
 
@@ -363,6 +364,24 @@ import Testing
     proc.end(11)
     #expect(finder.description(of: identity(11, 200))?.commandLine == "parent")
     #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+  }
+
+  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  func `processes that may not be read are counted while that is so`() throws {
+    proc.add(10, sockets: [3: 501])
+    proc.add(11, sockets: [3: 502])
+    var denied: [Int] = []
+    unsafe chmod("\(proc.path)/11/fd", 0)
+    try ProcessesPrivileges.asNobody {
+      var finder = try finder()
+      denied.append(finder.denied)
+      #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true } == nil)
+      denied.append(finder.denied)
+      finder.take(.exit(11))
+      denied.append(finder.denied)
+    }
+    unsafe chmod("\(proc.path)/11/fd", 0o755)
+    #expect(denied == [1, 1, 0])
   }
 
   @Test func `sockets beyond the limit are counted`() throws {

@@ -39,7 +39,7 @@ final class FlowEar {
       }
       if waits[0].revents != 0 { return }
       thread.yield(at: .now)
-      do throws(KernelError) { try attend() } catch {
+      do throws(KernelError) { try attend(&thread) } catch {
         log.write { $0.failure = error }
         return
       }
@@ -53,7 +53,7 @@ final class FlowEar {
     return CInt(max(0, ((due - now).inSeconds * 1000).rounded(.up)))
   }
 
-  private func attend() throws(KernelError) {
+  private func attend(_ thread: inout PromptThread) throws(KernelError) {
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: .now)
     var heard = FlowLog.Batch()
@@ -66,8 +66,12 @@ final class FlowEar {
     var placed: [ProcessDescription] = []
     let receipt = try events.receive(limit: Self.stretch) { event in
       heard.add(event)
-      if case .new(let flow) = event, fill < Self.hurry {
-        witness.see(flow, at: .now) { seen.append(($0, $1)) }
+      guard case .new(let flow) = event else { return }
+      guard fill < Self.hurry else { return witness.passOver(flow) }
+      witness.see(flow, at: .now) {
+        seen.append(($0, $1))
+      } breathe: {
+        thread.yield(at: .now)
       }
     }
     let descriptor = events.descriptor
@@ -76,6 +80,8 @@ final class FlowEar {
         seen.append(($0, $1))
       } isUrgent: {
         Self.isReadable(descriptor)
+      } breathe: {
+        thread.yield(at: .now)
       }
       placed = witness.readPlaces()
     }
@@ -84,7 +90,7 @@ final class FlowEar {
     for (sighting, description) in seen { heard.add(sighting, description) }
     for description in placed { heard.descriptions[description.identity] = description }
     heard.renamed = witness.takeRenamed()
-    heard.unseen = witness.dropped
+    heard.witness = witness.condition
     log.write { $0.append(heard) }
   }
 

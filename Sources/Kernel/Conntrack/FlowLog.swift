@@ -26,8 +26,8 @@ final class FlowLog: Sendable {
     var losses: UInt64 = 0
     /// Messages and attributes that could not be understood.
     var malformed: UInt64 = 0
-    /// Ends of flows that were not looked at, and processes that were forgotten, for want of room; since start.
-    var unseen: UInt64 = 0
+    /// What did not go as it should in looking whose flows are, since start.
+    var witness = FlowWitness.Condition()
     /// Why the thread ended, if it did.
     var failure: KernelError?
 
@@ -63,7 +63,7 @@ final class FlowLog: Sendable {
       renamed += later.renamed.prefix(max(0, FlowLog.capacity - renamed.count))
       losses += later.losses + UInt64(max(0, news - room))
       malformed += later.malformed
-      unseen = later.unseen
+      witness = later.witness
     }
   }
 
@@ -79,7 +79,7 @@ final class FlowLog: Sendable {
   /// Takes all that waits.
   func take() -> Batch {
     batch.withLock { batch in
-      defer { batch = Batch(unseen: batch.unseen, failure: batch.failure) }
+      defer { batch = Batch(witness: batch.witness, failure: batch.failure) }
       return batch
     }
   }

@@ -11,6 +11,7 @@ public final class LiveFlowTable: FlowTable {
   private var roster = FlowRoster()
   private var counters = SocketCounters()
   private var heard = FlowTableCondition()
+  private var witness = FlowWitness.Condition()
   /// What was heard and no reading has handed over yet.
   private var waiting = FlowLog.Batch()
 
@@ -32,7 +33,10 @@ public final class LiveFlowTable: FlowTable {
     var condition = table.condition
     condition.malformed += heard.malformed + query.malformed
     condition.missedEvents += heard.missedEvents + counters.losses
-    condition.unseen = heard.unseen
+    condition.malformed += witness.malformed
+    condition.missedEvents += witness.missedNews
+    condition.unseen = witness.unseen
+    condition.denied = witness.denied
     return condition
   }
 
@@ -46,7 +50,7 @@ public final class LiveFlowTable: FlowTable {
     if let failure = batch.failure { throw failure }
     heard.missedEvents += batch.losses
     heard.malformed += batch.malformed
-    heard.unseen = batch.unseen
+    witness = batch.witness
     heard.missedEvents += UInt64(roster.take(batch))
     // If the rest fails it comes with the next call.
     if waiting.isEmpty { waiting = batch } else { waiting.append(batch) }
@@ -58,7 +62,7 @@ public final class LiveFlowTable: FlowTable {
         try table.read(into: &flows)
         roster.replace(by: flows, for: reason, at: now)
       }
-      try counters.complete(&flows)
+      counters.complete(&flows)
     }
     waiting = FlowLog.Batch()
   }

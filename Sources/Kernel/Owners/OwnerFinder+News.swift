@@ -61,6 +61,7 @@ extension OwnerFinder {
       sockets.remove(SocketHolders.Holder(pid: pid, number: number), of: inode)
     }
     if process.hasOwned, let description = process.description { ended.add(description) }
+    deniedPids.remove(pid)
     if process.folder != nil { openFolders.removeAll { $0 == pid } }
     recentOwners.removeAll { $0 == pid }
   }

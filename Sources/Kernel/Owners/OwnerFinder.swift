@@ -56,8 +56,6 @@ public struct OwnerFinder: ~Copyable {
     public var cutShort: UInt64 = 0
     /// Processes that ended between the sight of their descriptor and their name.
     public var vanished: UInt64 = 0
-    /// Looks that were denied.
-    public var denied: UInt64 = 0
     /// Times that the kernel dropped news of processes; /proc was listed instead.
     public var lostNews: UInt64 = 0
     /// Programs that were not read when they started, and places of processes, as too many were at once.
@@ -72,6 +70,8 @@ public struct OwnerFinder: ~Copyable {
   public internal(set) var newsError: KernelError?
   /// The descriptor on which news of processes arrives, for waiting; nil where there is none.
   public internal(set) var eventDescriptor: Int32?
+  /// Processes whose descriptors may not be read, as last tried.
+  public var denied: Int { deniedPids.count }
   /// Questions to the kernel about descriptors, since start.
   public var looks: UInt64 { files.looks }
   /// Processes, descriptors and sockets beyond the limits, since start.
@@ -90,6 +90,8 @@ public struct OwnerFinder: ~Copyable {
   var recentOwners: [Int32] = []
   // Those whose folder is kept open, the oldest first.
   var openFolders: [Int32] = []
+  // Those that may not be read.
+  var deniedPids: Set<Int32> = []
   // Those that run another program and are not yet read.
   var unread: [Int32] = []
   // Those that were described and whose place is yet to be read.
