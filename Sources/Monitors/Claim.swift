@@ -26,6 +26,8 @@ public struct Claim: Sendable, Hashable {
   public var isLocal: Bool
   /// The sockets that fit.
   public var match: SocketIndex.Match
+  /// True when a namespace that could not be asked may have the end as well.
+  public var isDoubtful = false
 
   /// Who owns bytes for which there never was a socket.
   var ownerWithoutSocket: Owner {
