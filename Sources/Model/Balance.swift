@@ -83,6 +83,8 @@ public struct Health: Sendable, Hashable {
   public var offloaded = 0
   /// Events of the kernel that were lost.
   public var missedEvents: UInt64 = 0
+  /// Flows that left the connection table without the kernel's word: what they moved after the last look is not known.
+  public var unheardEnds: UInt64 = 0
   /// Dumps that the kernel reported as inconsistent and that were repeated.
   public var interruptedDumps: UInt64 = 0
   /// Messages, attributes or lines that could not be understood.
@@ -117,6 +119,7 @@ public struct Health: Sendable, Hashable {
     left.uncounted += right.uncounted
     left.offloaded += right.offloaded
     left.missedEvents += right.missedEvents
+    left.unheardEnds += right.unheardEnds
     left.interruptedDumps += right.interruptedDumps
     left.malformed += right.malformed
     left.vanished += right.vanished

@@ -100,6 +100,8 @@ public struct Flow: Sendable, Hashable {
   public var isCounted: Bool
   /// The packets that opened the flow, before address translation.
   public var original: FlowTuple
+  /// Tells the entry from one just before it with the same identifier and ends; see FlowIdentity.
+  public var generation: UInt32 = 0
   /// The answers as they arrive, after address translation.
   public var reply: FlowTuple
   /// What has moved since the entry was made.

@@ -6,16 +6,22 @@ public struct FlowIdentity: Sendable, Hashable {
   public var zone: UInt16
   /// The packets that opened the flow, before address translation.
   public var original: FlowTuple
+  /// Not zero for an entry that was made a moment after one of the same identifier, zone and tuple had ended: tells
+  /// the two apart.
+  public var generation: UInt32
 
   /// Makes an identity.
-  public init(id: UInt32, zone: UInt16 = 0, original: FlowTuple) {
+  public init(id: UInt32, zone: UInt16 = 0, original: FlowTuple, generation: UInt32 = 0) {
     self.id = id
     self.zone = zone
     self.original = original
+    self.generation = generation
   }
 }
 
 extension Flow {
   /// What tells this entry from an earlier one of the same ends.
-  public var identity: FlowIdentity { FlowIdentity(id: id, zone: zone, original: original) }
+  public var identity: FlowIdentity {
+    FlowIdentity(id: id, zone: zone, original: original, generation: generation)
+  }
 }

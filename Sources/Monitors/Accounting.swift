@@ -9,13 +9,15 @@ public struct Accounting: Sendable {
   private var ledger: FlowLedger
   /// Only where headers are not counted: 24 bytes a flow.
   private var packets: FlowLedger?
-  private var attribution = Attribution()
+  private(set) var attribution = Attribution()
   /// Flows that ended with the last reading: their owners are needed until its bytes are settled.
   private var gone: [FlowKey] = []
   private var filters: [MonitorFilter]
   private var remainder: Visibility
   private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
   private var abandoned: UInt64 = 0
+  /// Flows that left the table without a word, since start.
+  public private(set) var unheardEnds: UInt64 = 0
   /// The most verdicts that are remembered; they are only made once more.
   private static let verdictLimit = 16_384
 
@@ -30,14 +32,19 @@ public struct Accounting: Sendable {
     remainder = Visibility(ofRemainder: filters)
   }
 
-  /// Takes the table as it is now; returns the flows that moved something.
-  public mutating func advance(to snapshot: FlowSnapshot) -> [FlowDelta] {
+  /// Takes the table as it is at `now`; returns the flows that moved something.
+  public mutating func advance(to snapshot: FlowSnapshot, at now: ContinuousClock.Instant) -> [FlowDelta] {
     attribution.forget(gone)
     for sighting in snapshot.sightings { attribution.learn(sighting, of: ledger.key(of: sighting.flow)) }
     attribution.learn(snapshot.descriptions)
-    var changes = ledger.advance(to: snapshot)
+    var changes = ledger.advance(to: snapshot, at: now)
     gone = changes.gone
-    if let packets = packets?.advance(to: snapshot) {
+    unheardEnds += UInt64(changes.unheard)
+    if attribution.remembersMore(than: ledger.count + gone.count) {
+      let sighted = snapshot.sightings.map { ledger.key(of: $0.flow) }
+      attribution.keep(Set(ledger.keys).union(gone).union(sighted))
+    }
+    if let packets = packets?.advance(to: snapshot, at: now) {
       PacketHeaders.note(in: &changes.deltas, packets: packets.deltas, of: snapshot.flows)
     }
     return changes.deltas
@@ -110,6 +117,9 @@ public struct Accounting: Sendable {
     balance.hidden += usage - reading.usage
     return reading
   }
+
+  /// Takes processes that had ended when the last reading was made: no datagram that left since is theirs.
+  public mutating func retire(_ processes: [ProcessIdentity]) { attribution.retire(processes) }
 
   /// Shows from now on what these filters show.
   public mutating func use(_ filters: [MonitorFilter]) {

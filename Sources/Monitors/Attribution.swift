@@ -7,6 +7,11 @@ import Model
 /// them into owners. Both work on values: a scenario is a table.
 public struct Attribution: Sendable {
   private var earlier = EarlierOwners()
+  /// Processes that had ended when the last reading was made.
+  private var retired: Set<ProcessIdentity> = []
+  /// With so many it is time to see which still matter.
+  private var sweepsAt = Self.fewest
+  private static let fewest = 1_024
 
   /// Makes an attribution that remembers nothing.
   public init() {}
@@ -136,6 +141,24 @@ public struct Attribution: Sendable {
     earlier.description(of: process)
   }
 
+  /// How many ends of flows it knows the owners of.
+  var remembered: Int { earlier.count }
+
+  /// True when these are far more than `flows` flows have.
+  func remembersMore(than flows: Int) -> Bool { remembered > 2 * flows + Self.fewest }
+
+  /// Forgets all flows but these: ends that the kernel could not tell of.
+  mutating func keep(_ flows: Set<FlowKey>) { earlier.keep(flows) }
+
+  /// Takes processes that had ended when the last reading was made. What left since by a datagram socket that is gone
+  /// is not theirs: somebody else may have taken its port while the flow lives.
+  mutating func retire(_ processes: [ProcessIdentity]) {
+    retired.formUnion(processes)
+    guard retired.count >= sweepsAt else { return }
+    retired.formIntersection(earlier.processes)
+    sweepsAt = max(Self.fewest, retired.count * 2)
+  }
+
   /// Forgets flows that are no longer in the table.
   public mutating func forget(_ gone: [FlowKey]) { earlier.forget(gone) }
 
@@ -164,6 +187,9 @@ public struct Attribution: Sendable {
       return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
     case .contested: return Finding(owner: .unattributed(.ambiguous))
     case .listening, .closing, .none:
+      if claim.isSentByDatagrams, case .process(let process) = earlier?.owner, retired.contains(process) {
+        return Finding(owner: claim.ownerWithoutSocket)
+      }
       return earlier ?? Finding(owner: claim.ownerWithoutSocket)
     }
   }

@@ -29,6 +29,9 @@ public struct Claim: Sendable, Hashable {
   /// True when a namespace that could not be asked may have the end as well.
   public var isDoubtful = false
 
+  /// True when this end has sent, and not over a connection: only a living process can have.
+  var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }
+
   /// Who owns bytes for which there never was a socket.
   var ownerWithoutSocket: Owner {
     switch (role, transport) {

@@ -19,6 +19,18 @@ struct EarlierOwners: Sendable {
   private var sweepsAt = Self.fewest
   private static let fewest = 1_024
 
+  /// How many ends of flows it knows the processes of.
+  var count: Int { owners.count }
+
+  /// The processes that it knows ends of.
+  var processes: Set<ProcessIdentity> { Set(owners.values.lazy.map(\.process)) }
+
+  /// Forgets all flows but these.
+  mutating func keep(_ flows: Set<FlowKey>) {
+    let ends = Set(flows.lazy.flatMap { [Self.end($0, .client), Self.end($0, .server)] })
+    owners = owners.filter { ends.contains($0.key) }
+  }
+
   /// Whose this end of `flow` was.
   func owner(of flow: FlowKey, _ role: Claim.Role) -> Attribution.Finding? {
     owners[Self.end(flow, role)].map {
@@ -51,7 +63,7 @@ struct EarlierOwners: Sendable {
   mutating func describe(_ seen: [ProcessIdentity: ProcessDescription]) {
     descriptions.merge(seen) { _, later in later }
     guard descriptions.count >= sweepsAt else { return }
-    let needed = Set(owners.values.lazy.map(\.process))
+    let needed = processes
     descriptions = descriptions.filter { needed.contains($0.key) }
     sweepsAt = max(Self.fewest, descriptions.count * 2)
   }

@@ -1,6 +1,6 @@
 import Model
 
-/// Identifier, zone and original tuple of a flow, mixed into 64 bits.
+/// Identifier, zone, original tuple and generation of a flow, mixed into 64 bits.
 ///
 /// The kernel's identifier alone is 32 bits of a hash: among 200,000 flows a few would share one.
 public struct FlowKey: Sendable, Hashable {
@@ -13,7 +13,8 @@ public struct FlowKey: Sendable, Hashable {
     let tuple = flow.original
     let numbers =
       UInt64(flow.id) << 32 | UInt64(flow.zone) << 16 | UInt64(tuple.transport.rawValue)
-    bits = Self.bits(numbers, tuple.source, tuple.destination, seed: seed)
+    let bits = Self.bits(numbers, tuple.source, tuple.destination, seed: seed)
+    self.bits = flow.generation == 0 ? bits : Self.mix(bits, UInt64(flow.generation))
   }
 
   /// Mixes two ends and `numbers` with a secret `seed`.

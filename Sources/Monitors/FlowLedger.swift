@@ -50,6 +50,8 @@ public struct FlowLedger: Sendable {
     public var deltas: [FlowDelta] = []
     /// Flows that ended, or of which nothing will be heard any more.
     public var gone: [FlowKey] = []
+    /// How many of `gone` left without a word: what they moved last is not known.
+    public var unheard = 0
   }
 
   private struct Entry: Sendable {
@@ -61,22 +63,26 @@ public struct FlowLedger: Sendable {
   /// An entry that left the table without a word: its final counters may still come.
   private struct Missing: Sendable {
     var entry: Entry
-    var tick: UInt64
+    var since: ContinuousClock.Instant
   }
 
   /// How far to look for an entry before it is set aside: a bucket rarely holds more.
   private static let lookahead = 16
   /// How far back an entry may have been listed before: no bucket holds as many.
   private static let bucket = 64
-  /// For how many readings the final counters of an entry are waited for. The kernel repeats for seconds what it
-  /// could not deliver.
-  private static let patience: UInt64 = 32
+  /// How long the final counters of an entry are waited for. The kernel repeats for seconds what it could not deliver.
+  static let patience = Duration.seconds(30)
 
   private let seed: UInt64
   private let quantity: Quantity
   private var entries: [Entry] = []
   private var missing: [FlowKey: Missing] = [:]
-  private var tick: UInt64 = 0
+
+  /// How many flows it knows.
+  var count: Int { entries.count + missing.count }
+
+  /// The flows it knows.
+  var keys: some Sequence<FlowKey> { [entries.map(\.key), Array(missing.keys)].joined() }
 
   /// Makes an empty ledger of `quantity`. `seed` keeps strangers from choosing ports whose keys collide.
   public init(of quantity: Quantity = .bytes, seed: UInt64 = .random(in: .min ... .max)) {
@@ -87,12 +93,11 @@ public struct FlowLedger: Sendable {
   /// The key of a flow in this ledger.
   public func key(of flow: FlowIdentity) -> FlowKey { FlowKey(flow, seed: seed) }
 
-  /// Takes the table as it is now and what has ended; returns what moved since the last call.
+  /// Takes the table as it is at `now` and what has ended; returns what moved since the last call.
   ///
   /// A flow that was not there before moved all that its counters say. So did one whose counters fell: it is
   /// another flow of the same tuple. Flows without counters move nothing.
-  public mutating func advance(to snapshot: FlowSnapshot) -> Changes {
-    tick += 1
+  public mutating func advance(to snapshot: FlowSnapshot, at now: ContinuousClock.Instant) -> Changes {
     var changes = Changes()
     var walk = Walk()
     var next: [Entry] = []
@@ -115,9 +120,9 @@ public struct FlowLedger: Sendable {
       next.append(entry)
     }
     walk.skipped.append(contentsOf: walk.cursor..<entries.count)
-    settle(walk, ended, &changes)
+    settle(walk, ended, at: now, &changes)
     entries = next
-    forget(&changes)
+    forget(at: now, &changes)
     return changes
   }
 
@@ -152,9 +157,10 @@ public struct FlowLedger: Sendable {
 
   /// Brings together the new entries without a neighbour, the ended ones, and the old ones left over.
   private mutating func settle(
-    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], _ changes: inout Changes
+    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], at now: ContinuousClock.Instant,
+    _ changes: inout Changes
   ) {
-    for place in walk.skipped { missing[entries[place].key] = Missing(entry: entries[place], tick: tick) }
+    for place in walk.skipped { missing[entries[place].key] = Missing(entry: entries[place], since: now) }
     for (index, entry) in walk.strangers {
       if let old = missing.removeValue(forKey: entry.key)?.entry {
         compare(old, entry, at: index, &changes)
@@ -173,12 +179,12 @@ public struct FlowLedger: Sendable {
   }
 
   /// Gives up waiting for entries that left long ago.
-  private mutating func forget(_ changes: inout Changes) {
+  private mutating func forget(at now: ContinuousClock.Instant, _ changes: inout Changes) {
     if missing.isEmpty { return }
-    let limit = tick
-    let late = missing.filter { limit - $0.value.tick >= Self.patience }.map(\.key)
+    let late = missing.filter { now - $0.value.since >= Self.patience }.map(\.key)
     for key in late { missing[key] = nil }
     changes.gone += late
+    changes.unheard = late.count
   }
 
   @inline(__always)

@@ -23,6 +23,8 @@ public final class Monitor: Meter {
   private var reported: Set<ProcessIdentity> = []
   /// Processes that had ended before their bytes were seen, since the last measurement.
   private var ended: [ProcessIdentity] = []
+  /// Processes that ended between the last two ticks.
+  private var leaving: [ProcessIdentity] = []
   private var said: Set<String> = []
   /// What the kernel's settings were when last read.
   private var settings: (limit: Int?, isAccounting: Bool?, at: ContinuousClock.Instant)?
@@ -68,7 +70,7 @@ public final class Monitor: Meter {
     if last == nil { try interfaces?.read(at: now) }
     if last == nil { local = try addresses.read() }
     try processes.refresh()
-    let deltas = accounting.advance(to: snapshot)
+    let deltas = accounting.advance(to: snapshot, at: now)
     let interval = last.map { now - $0 }
     last = now
     processes.recheck(snapshot.renamed)
@@ -170,8 +172,10 @@ public final class Monitor: Meter {
   private func takeExited() -> [ProcessIdentity] {
     let exited = processes.exited
     accounting.forget(exited)
+    accounting.retire(leaving + ended)
+    leaving = exited.filter { reported.remove($0) != nil }
     defer { ended.removeAll() }
-    return ended + exited.filter { reported.remove($0) != nil }
+    return ended + leaving
   }
 
   private func health() -> Health {
@@ -183,6 +187,7 @@ public final class Monitor: Meter {
     }
     let condition = table.condition
     health.missedEvents = condition.missedEvents
+    health.unheardEnds = condition.hearsEnds ? accounting.unheardEnds : 0
     health.interruptedDumps = condition.interrupted
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished

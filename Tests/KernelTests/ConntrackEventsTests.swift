@@ -93,6 +93,25 @@ struct ConntrackEventsTests {
     }
   }
 
+  @Test func `all that was told before a question is in the log after its answer`() throws {
+    try Self.inside {
+      let listener = try FlowListener()
+      for round in 1...20 {
+        try Self.makeFlows(200)
+        try Self.run(["conntrack", "-F"])
+        let isAnswered = listener.settle()
+        let batch = listener.log.take()
+        #expect(isAnswered, "\(round)")
+        #expect(batch.created.count { $0.original.transport == .udp } == 200, "\(round)")
+        #expect(batch.ended.count { $0.original.transport == .udp } == 200, "\(round)")
+        // Memory that was freed is used again first: some have the identifier and the ends of one before.
+        let numbered = Set(batch.created.filter { $0.generation != 0 })
+        #expect(numbered.count == batch.created.count { $0.generation != 0 })
+        #expect(Set(batch.ended.map(\.identity)) == Set(batch.created))
+      }
+    }
+  }
+
   @Test func `a listener without room counts what it lost, and has all that lives and its bytes`() throws {
     try Self.inside {
       let table = try LiveFlowTable(listener: FlowListener(receiveBuffer: 4_096))

@@ -14,7 +14,8 @@ import Testing
     #expect(batch.renamed == identities)
     #expect(log.take().renamed.isEmpty)
     var snapshot = FlowSnapshot()
-    snapshot.replace(heard: batch) { (_: inout [Flow]) in }
+    snapshot.replace { (_: inout [Flow]) in }
+    snapshot.add(batch)
     #expect(snapshot.renamed == identities)
     snapshot.replace { (_: inout [Flow]) in }
     #expect(snapshot.renamed.isEmpty)
@@ -25,6 +26,20 @@ import Testing
     let many = Array(repeating: ProcessIdentity(pid: 1, startTime: 7), count: FlowLog.capacity - 1)
     for _ in 0..<3 { batch.append(FlowLog.Batch(renamed: many)) }
     #expect(batch.renamed.count == FlowLog.capacity)
+    #expect(batch.surplus == UInt64(3 * (FlowLog.capacity - 1) - FlowLog.capacity))
+  }
+
+  @Test(arguments: [(0, 0), (16, 0), (17, 1), (40, 24)])
+  func `long command lines have a bound in bytes`(megabytes: Int, surplus: UInt64) {
+    var batch = FlowLog.Batch()
+    let line = String(repeating: "x", count: 1 << 20)
+    for pid in 0..<Int32(megabytes) {
+      let identity = ProcessIdentity(pid: pid, startTime: 7)
+      let description = ProcessDescription(
+        identity: identity, uid: 0, executable: nil, arguments: [], commandLine: line)
+      batch.append(FlowLog.Batch(descriptions: [identity: description]))
+    }
+    #expect(batch.surplus == surplus && batch.descriptions.count == megabytes - Int(surplus))
   }
 
   /// Where the kernel tells of processes: on a host, not in a container.

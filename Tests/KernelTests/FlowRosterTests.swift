@@ -6,21 +6,21 @@ import Testing
 @Suite struct FlowRosterTests {
   private static let start = ContinuousClock.now
 
-  private static func flow(_ id: UInt32) -> Flow {
-    let client = Endpoint(address: IPAddress(v4: 0x0a00_0001 + id), port: 4000)
+  private static func flow(_ id: UInt32, of host: UInt32? = nil) -> Flow {
+    let client = Endpoint(address: IPAddress(v4: 0x0a00_0001 + (host ?? id)), port: 4000)
     let server = Endpoint(address: IPAddress(v4: 0x0a00_0002), port: 80)
     return Flow(
       id: id, original: FlowTuple(source: client, destination: server, transport: .tcp),
       reply: FlowTuple(source: server, destination: client, transport: .tcp), counters: FlowCounters())
   }
 
-  private static func flows(_ ids: some Sequence<UInt32>) -> [Flow] { ids.map(flow) }
+  private static func flows(_ ids: some Sequence<UInt32>) -> [Flow] { ids.map { flow($0) } }
 
   private static func heard(created: [FlowIdentity] = [], ended: [Flow] = [], losses: UInt64 = 0)
     -> FlowLog.Batch
   {
     var batch = FlowLog.Batch()
-    (batch.created, batch.ended, batch.losses) = (created.map { .init(flow: $0) }, ended, losses)
+    (batch.created, batch.ended, batch.losses) = (created, ended, losses)
     return batch
   }
 
@@ -29,11 +29,11 @@ import Testing
     #expect(roster.reading(at: Self.start) == .dump(.start))
     roster.replace(by: Self.flows(0..<10), for: .start, at: Self.start)
     #expect(roster.reading(at: Self.start) == .query && roster.questions.count == 10)
-    #expect(roster.take(Self.heard(created: [Self.flow(77).identity], ended: [Self.flow(3)])) == 0)
+    roster.take(Self.heard(created: [Self.flow(77).identity], ended: [Self.flow(3)]))
     #expect(roster.questions.count == 10)
     #expect(roster.reading(at: Self.start + .seconds(59)) == .query)
     #expect(roster.reading(at: Self.start + .seconds(60)) == .dump(.audit))
-    _ = roster.take(Self.heard(created: Self.flows(100..<3000).map(\.identity)))
+    roster.take(Self.heard(created: Self.flows(100..<3000).map(\.identity)))
     #expect(roster.reading(at: Self.start) == .dump(.many))
   }
 
@@ -45,21 +45,42 @@ import Testing
   func `a flow that is made again lives`(news: String, lives: Bool) {
     var roster = FlowRoster()
     roster.replace(by: Self.flows([1, 2]), for: .start, at: Self.start)
+    var generations = FlowGenerations()
     var waiting = FlowLog.Batch()
     for heard in news.split(separator: "|") {
       var batch = FlowLog.Batch()
-      batch.add(.destroyed(Self.flow(2)))
-      for event in heard { batch.add(event == "+" ? .new(Self.flow(1)) : .destroyed(Self.flow(1))) }
+      for event in heard {
+        var flow = Self.flow(1)
+        if event == "+" {
+          generations.number(made: &flow)
+          batch.created.append(flow.identity)
+        } else {
+          generations.number(ended: &flow)
+          batch.ended.append(flow)
+        }
+      }
       waiting.append(batch)
     }
-    _ = roster.take(waiting)
-    #expect(roster.questions.count == (lives ? 1 : 0))
+    roster.take(waiting)
+    #expect(roster.questions.count == (lives ? 2 : 1))
+  }
+
+  /// The kernel does not tell of the end of an entry that is older than its first listener.
+  @Test func `ends are asked for once, whatever is known of the entry before`() {
+    var roster = FlowRoster()
+    roster.replace(by: [Self.flow(1)], for: .start, at: Self.start)
+    roster.take(Self.heard(created: [Self.flow(2, of: 1).identity]))
+    #expect(roster.questions.count == 1)
+    roster.take(Self.heard(ended: [Self.flow(1)]))
+    #expect(roster.questions.count == 1)
+    roster.take(Self.heard(ended: [Self.flow(2, of: 1)]))
+    #expect(roster.questions.isEmpty)
   }
 
   @Test func `many flows are not kept, and few are again once they are few`() {
     var roster = FlowRoster()
     roster.replace(by: Self.flows(0..<5000), for: .start, at: Self.start)
-    _ = roster.take(Self.heard(created: [Self.flow(9000).identity]))
+    roster.take(Self.heard(created: [Self.flow(9000).identity]))
     #expect(roster.questions.isEmpty && roster.reading(at: Self.start) == .dump(.many))
     roster.replace(by: Self.flows(0..<20), for: .many, at: Self.start)
     #expect(roster.questions.count == 20 && roster.reading(at: Self.start) == .query)
@@ -68,7 +89,7 @@ import Testing
   @Test func `lost events are repaired by a dump`() {
     var roster = FlowRoster()
     roster.replace(by: [], for: .start, at: Self.start)
-    _ = roster.take(Self.heard(losses: 1))
+    roster.take(Self.heard(losses: 1))
     #expect(roster.reading(at: Self.start) == .dump(.loss))
     roster.replace(by: Self.flows([1, 2]), for: .loss, at: Self.start)
     #expect(roster.reading(at: Self.start) == .query && roster.questions.count == 2)
@@ -78,8 +99,9 @@ import Testing
     var roster = FlowRoster()
     roster.replace(by: Self.flows([1]), for: .start, at: Self.start)
     roster.replace(by: Self.flows([1, 2, 3, 4]), for: .audit, at: Self.start)
-    #expect(roster.take(Self.heard(created: [Self.flow(2).identity], ended: [Self.flow(3)])) == 1)
-    #expect(roster.take(Self.heard()) == 0)
+    roster.take(Self.heard(created: [Self.flow(2).identity], ended: [Self.flow(3)]))
+    #expect(roster.takeSuspects() == 1)
+    #expect(roster.takeSuspects() == 0)
   }
 
   @Test(
@@ -127,9 +149,9 @@ import Testing
 
   @Test func `what waits to be taken has a bound and a count`() {
     var waiting = Self.heard(created: Array(repeating: Self.flow(1).identity, count: FlowLog.capacity - 1))
-    waiting.append(
+    let lost = waiting.append(
       Self.heard(created: [Self.flow(2), Self.flow(3)].map(\.identity), ended: [Self.flow(4)], losses: 2))
     #expect(waiting.created.count == FlowLog.capacity - 1 && waiting.ended.map(\.id) == [4])
-    #expect(waiting.losses == 4)
+    #expect(lost == 2 && waiting.losses == 4)
   }
 }

@@ -5,16 +5,21 @@ import Testing
 @testable import Monitors
 
 @Suite struct FlowLedgerTests {
+  private static let start = ContinuousClock.now
+
   /// A flow of the table: identifier, ports, bytes of both directions.
   private static func flow(
-    _ id: UInt32, port: UInt16 = 1, zone: UInt16 = 0, _ original: UInt64, _ reply: UInt64
+    _ id: UInt32, port: UInt16 = 1, zone: UInt16 = 0, generation: UInt32 = 0, _ original: UInt64,
+    _ reply: UInt64
   ) -> Flow {
     let client = Endpoint(address: IPAddress(v4: 0x0a00_0001), port: port)
     let server = Endpoint(address: IPAddress(v4: 0x0a00_0002), port: 80)
-    return Flow(
+    var flow = Flow(
       id: id, zone: zone, original: FlowTuple(source: client, destination: server, transport: .tcp),
       reply: FlowTuple(source: server, destination: client, transport: .tcp),
       counters: FlowCounters(originalBytes: original, replyBytes: reply))
+    flow.generation = generation
+    return flow
   }
 
   /// What moved, by identifier of the flow in the table that was given.
@@ -60,14 +65,15 @@ import Testing
     name: String, before: [Flow], after: [Flow], expected: [UInt32: Usage], gone: Int
   ) {
     var ledger = FlowLedger(seed: 7)
-    _ = ledger.advance(to: FlowSnapshot(living: before))
-    let changes = ledger.advance(to: FlowSnapshot(living: after))
+    _ = ledger.advance(to: FlowSnapshot(living: before), at: Self.start)
+    let changes = ledger.advance(to: FlowSnapshot(living: after), at: Self.start)
     #expect(Self.moved(changes, in: after) == expected)
     // What left without a word is waited for, but not for ever.
     var gaveUp = changes.gone.count
-    for _ in 0..<40 {
-      let later = ledger.advance(to: FlowSnapshot(living: after))
-      #expect(later.deltas.isEmpty)
+    for second in 1...40 {
+      let later = ledger.advance(to: FlowSnapshot(living: after), at: Self.start + .seconds(second))
+      #expect(later.deltas.isEmpty && later.unheard == later.gone.count)
+      #expect(later.gone.isEmpty || second == 30)
       gaveUp += later.gone.count
     }
     #expect(gaveUp == gone)
@@ -75,21 +81,22 @@ import Testing
 
   @Test func `an entry that a dump lists twice counts once`() {
     var ledger = FlowLedger(seed: 7)
-    _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1000, 0)]))
+    _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1000, 0)]), at: Self.start)
     let twice = [Self.flow(1, 1010, 0), Self.flow(2, 5, 5), Self.flow(1, 1010, 0), Self.flow(2, 5, 5)]
-    let changes = ledger.advance(to: FlowSnapshot(living: twice))
+    let changes = ledger.advance(to: FlowSnapshot(living: twice), at: Self.start)
     #expect(
       Self.moved(changes, in: twice) == [1: Usage(received: 0, sent: 10), 2: Usage(received: 5, sent: 5)])
-    let later = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1010, 0), Self.flow(2, 5, 5)]))
+    let later = ledger.advance(
+      to: FlowSnapshot(living: [Self.flow(1, 1010, 0), Self.flow(2, 5, 5)]), at: Self.start)
     #expect(later == FlowLedger.Changes())
   }
 
   @Test func `an entry that a dump misses once is not new when it is back`() {
     var ledger = FlowLedger(seed: 7)
-    _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1000, 0)]))
-    #expect(ledger.advance(to: FlowSnapshot(living: [])) == FlowLedger.Changes())
+    _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 1000, 0)]), at: Self.start)
+    #expect(ledger.advance(to: FlowSnapshot(living: []), at: Self.start) == FlowLedger.Changes())
     let back = [Self.flow(1, 1010, 0)]
-    let changes = ledger.advance(to: FlowSnapshot(living: back))
+    let changes = ledger.advance(to: FlowSnapshot(living: back), at: Self.start)
     #expect(Self.moved(changes, in: back) == [1: Usage(received: 0, sent: 10)])
   }
 
@@ -97,7 +104,7 @@ import Testing
     var ledger = FlowLedger(seed: 7)
     let flows = [Self.flow(1, 5, 6), Self.flow(2, 0, 1)]
     #expect(
-      Self.moved(ledger.advance(to: FlowSnapshot(living: flows)), in: flows) == [
+      Self.moved(ledger.advance(to: FlowSnapshot(living: flows), at: Self.start), in: flows) == [
         1: Usage(received: 6, sent: 5), 2: Usage(received: 1, sent: 0),
       ])
   }
@@ -119,13 +126,21 @@ import Testing
         "another of the same ends", [flow(1, 5, 5)], [flow(2, 1, 1)], [flow(1, 5, 5)],
         Usage(received: 1, sent: 1)
       ),
+      (
+        "another of the same ends and identifier", [flow(1, 5, 5)], [flow(1, generation: 4, 9, 9)],
+        [flow(1, 7, 5)], Usage(received: 9, sent: 11)
+      ),
+      (
+        "three of the same ends and identifier", [flow(1, 5, 5)], [flow(1, generation: 5, 2, 2)],
+        [flow(1, 7, 5), flow(1, generation: 4, 6, 6)], Usage(received: 8, sent: 10)
+      ),
     ] as [(String, [Flow], [Flow], [Flow], Usage)])
   func `what ends has its final counters`(
     name: String, before: [Flow], living: [Flow], ended: [Flow], expected: Usage
   ) {
     var ledger = FlowLedger(seed: 7)
-    _ = ledger.advance(to: FlowSnapshot(living: before))
-    let changes = ledger.advance(to: FlowSnapshot(living: living, ended: ended))
+    _ = ledger.advance(to: FlowSnapshot(living: before), at: Self.start)
+    let changes = ledger.advance(to: FlowSnapshot(living: living, ended: ended), at: Self.start)
     #expect(Self.moved(changes, in: living + ended).values.reduce(.zero, +) == expected, "\(name)")
     #expect(changes.gone == ended.map { ledger.key(of: $0.identity) })
   }
@@ -167,11 +182,12 @@ import Testing
       if Int.random(in: 0..<8, using: &generator) == 0 { listed.shuffle(using: &generator) }
       let ended = news.filter { $0.due <= tick }.map(\.flow)
       news.removeAll { $0.due <= tick }
-      let changes = ledger.advance(to: FlowSnapshot(living: listed, ended: ended))
+      let changes = ledger.advance(
+        to: FlowSnapshot(living: listed, ended: ended), at: Self.start + .seconds(tick))
       counted += Self.moved(changes, in: listed + ended).values.reduce(.zero, +)
     }
     let ended = news.map(\.flow)
-    let changes = ledger.advance(to: FlowSnapshot(living: living, ended: ended))
+    let changes = ledger.advance(to: FlowSnapshot(living: living, ended: ended), at: Self.start)
     counted += Self.moved(changes, in: living + ended).values.reduce(.zero, +)
     #expect(counted == truth)
   }

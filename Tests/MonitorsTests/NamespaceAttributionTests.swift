@@ -196,7 +196,7 @@ import Testing
     let index = NamespaceIndex(
       host.namespaces.mapValues { LocalAddresses($0.addresses.map(Scenario.address)) })
     var ledger = FlowLedger(seed: 1)
-    let deltas = ledger.advance(to: FlowSnapshot(living: host.flows)).deltas
+    let deltas = ledger.advance(to: FlowSnapshot(living: host.flows), at: .now).deltas
     #expect(index.concerned(by: deltas, in: host.flows, local: host.local) == [78])
     #expect(NamespaceIndex().concerned(by: deltas, in: host.flows, local: host.local) == [])
   }

@@ -23,7 +23,7 @@ import Testing
     var accounting = Accounting(filters: [MonitorFilter()], layer: layer, seed: 5)
     var usage = Usage.zero
     for flow in readings {
-      let deltas = accounting.advance(to: FlowSnapshot(living: [flow]))
+      let deltas = accounting.advance(to: FlowSnapshot(living: [flow]), at: .now)
       let local = LocalAddresses([Scenario.address("10.0.0.1"), Scenario.address("2001:db8::1")])
       let claims = accounting.claims(of: deltas, in: [flow], sockets: SocketIndex([]), local: local)
       usage = claims.reduce(usage) { $0 + $1.usage }
@@ -91,7 +91,7 @@ import Testing
   ) throws {
     var ledger = FlowLedger(seed: 1)
     let flow = Self.flow(.udp, bytes: (3, 7), packets: (1, 1))
-    var delta = try #require(ledger.advance(to: FlowSnapshot(living: [flow])).deltas.first)
+    var delta = try #require(ledger.advance(to: FlowSnapshot(living: [flow]), at: .now).deltas.first)
     (delta.originalHeaders, delta.replyHeaders) = (1, 1)
     #expect(delta.carried(isClientHere: isClientHere, isServerHere: isServerHere) == carried, "\(name)")
     #expect(delta.usage == Usage(6, 2))
@@ -112,7 +112,7 @@ import Testing
       reply: FlowTuple(
         source: Scenario.endpoint(destination), destination: Scenario.endpoint(source), transport: .tcp),
       counters: FlowCounters(originalBytes: 10, replyBytes: 20))
-    let deltas = accounting.advance(to: FlowSnapshot(living: [flow]))
+    let deltas = accounting.advance(to: FlowSnapshot(living: [flow]), at: .now)
     let claims = accounting.claims(
       of: deltas, in: [flow], sockets: SocketIndex([]), local: LocalAddresses([Scenario.address("10.0.0.1")]),
       namespaces: NamespaceIndex([9: LocalAddresses([Scenario.address("172.30.0.2")])]))

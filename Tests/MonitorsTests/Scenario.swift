@@ -23,6 +23,7 @@ struct Scenario {
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
+  private var now = ContinuousClock.now
 
   init(filters: [MonitorFilter] = [MonitorFilter()]) { accounting = Accounting(filters: filters, seed: 3) }
 
@@ -93,9 +94,17 @@ struct Scenario {
         counters: FlowCounters(originalBytes: bytes.original, replyBytes: bytes.reply)))
   }
 
-  /// One tick: what each owner moved, and the balance.
+  /// How many ends of flows have a known owner.
+  var remembered: Int { accounting.attribution.remembered }
+
+  /// Processes that had ended when the last tick was made.
+  mutating func retire(_ pids: Int32...) { accounting.retire(pids.map(Self.process)) }
+
+  /// One tick, a second after the one before: what each owner moved, and the balance.
   mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
-    let deltas = accounting.advance(to: FlowSnapshot(living: flows, ended: ended, sightings: sightings))
+    now += .seconds(1)
+    let deltas = accounting.advance(
+      to: FlowSnapshot(living: flows, ended: ended, sightings: sightings), at: now)
     sightings = []
     let table = flows + ended
     ended = []

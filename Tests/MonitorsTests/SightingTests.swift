@@ -103,6 +103,63 @@ import Testing
     #expect(host.tick().owners == [.kernel: Usage(84, 84)])
   }
 
+  /// The second has the identifier of the first, and both were seen before the table was read.
+  @Test func `two connections of the same ends are two owners'`() {
+    var host = Scenario()
+    host.flow(1, .tcp, "10.0.0.1:4000", "192.0.2.9:80", bytes: (100, 50))
+    host.sightings = Self.seen(host, 7, hasAddress: true)
+    host.ended = host.flows
+    host.flows[0].generation = 1
+    host.flows[0].counters = FlowCounters(originalBytes: 9, replyBytes: 8)
+    host.sightings += Self.seen(host, 8, hasAddress: true)
+    #expect(host.tick().owners == [.pid(7): Usage(50, 100), .pid(8): Usage(8, 9)])
+    host.flows[0].counters.originalBytes += 5
+    #expect(host.tick().owners == [.pid(8): Usage(0, 5)])
+  }
+
+  @Test(arguments: [
+    // What the dead one's peer still sends comes to its end.
+    (TransportProtocol.udp, UInt64(0), UInt64(7), Owner.pid(7)),
+    (.udp, 7, 0, .unattributed(.exited)), (.udp, 7, 7, .unattributed(.exited)),
+    // The kernel sends for a process that has ended.
+    (.tcp, 7, 7, .pid(7)),
+  ])
+  func `who had ended before has sent no datagram since`(
+    transport: TransportProtocol, sent: UInt64, received: UInt64, owner: Owner
+  ) {
+    var host = Scenario()
+    host.flow(1, transport, "10.0.0.1:4000", "192.0.2.9:53", bytes: (60, 90))
+    host.sightings = Self.seen(host, 7, hasAddress: true)
+    #expect(host.tick().owners == [.pid(7): Usage(90, 60)])
+    // It may have sent that before it ended.
+    host.flow(1, transport, "10.0.0.1:4000", "192.0.2.9:53", bytes: (100, 100))
+    #expect(host.tick().owners == [.pid(7): Usage(10, 40)])
+    host.retire(7)
+    host.flow(1, transport, "10.0.0.1:4000", "192.0.2.9:53", bytes: (100 + sent, 100 + received))
+    #expect(host.tick().owners == [owner: Usage(received, sent)])
+  }
+
+  @Test func `owners of flows whose end nobody was told of are forgotten, no others`() {
+    var host = Scenario()
+    host.flow(1, .tcp, "10.0.0.1:4000", "192.0.2.9:80", bytes: (10, 10))
+    host.sightings = Self.seen(host, 7, hasAddress: true)
+    #expect(host.tick().owners == [.pid(7): Usage(10, 10)])
+    let kept = host.flows
+    for round in UInt16(0)..<4 {
+      host.flows = []
+      for port in 1...UInt16(1_000) {
+        host.flow(
+          UInt32(port) + 1, .tcp, "10.0.0.1:\(port + round * 1_000)", "192.0.2.9:81", bytes: (10, 10))
+      }
+      host.sightings = Self.seen(host, 8, hasAddress: true)
+      host.flows = kept
+      _ = host.tick()
+    }
+    #expect(host.remembered < 2_500)
+    host.flows[0].counters.originalBytes += 5
+    #expect(host.tick().owners == [.pid(7): Usage(0, 5)])
+  }
+
   @Test func `a socket with the end's own address is ours, though no interface has it`() {
     var host = Scenario()
     host.flow(1, .tcp, "192.0.2.9:5555", "198.51.100.7:80", bytes: (10, 20))

@@ -6,6 +6,8 @@ import SystemPackage
 final class FlowEar {
   /// How many datagrams are read between two writes to the log.
   private static let stretch = 256
+  /// After so many of them without an end there is too much to hear.
+  private static let stretches = 1_024
   /// Above this much of the buffer nothing is looked at any more: hearing comes first.
   private static let hurry = 0.05
 
@@ -14,14 +16,21 @@ final class FlowEar {
   private var watchdog = ReliabilityWatchdog()
   private let log: FlowLog
   private let stopper: Waker
+  private let asker: Waker
+  private let answerer: Waker
+  private var generations = FlowGenerations()
 
+  /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`.
   init(
-    _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, _ stopper: Waker
+    _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, stopper: Waker,
+    asker: Waker, answerer: Waker
   ) {
     self.events = events
     self.witness = witness
     self.log = log
     self.stopper = stopper
+    self.asker = asker
+    self.answerer = answerer
   }
 
   /// Listens until the stopper wakes it, or it cannot.
@@ -29,20 +38,43 @@ final class FlowEar {
     var thread = PromptThread()
     while true {
       if let processor = witness.takeProcessor() { thread.follow(processor) }
-      var waits = [stopper.descriptor, events.descriptor, witness.newsDescriptor ?? -1].map {
-        pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-      }
+      var waits = [
+        stopper.descriptor, asker.descriptor, events.descriptor, witness.newsDescriptor ?? -1,
+      ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       // In bounds: the array and its count.
       guard unsafe poll(&waits, nfds_t(waits.count), pause) >= 0 || errno == EINTR else {
-        let error = Errno(rawValue: errno)
-        return log.write { $0.failure = .failed("waiting for news of the connection table", error) }
+        return fail(.failed("waiting for news of the connection table", Errno(rawValue: errno)))
       }
       if waits[0].revents != 0 { return }
-      thread.yield(at: .now)
-      do throws(KernelError) { try attend(&thread) } catch {
-        log.write { $0.failure = error }
-        return
+      do throws(KernelError) {
+        if waits[1].revents != 0 {
+          try answer(&thread)
+        } else {
+          thread.yield(at: .now)
+          if try hear(&thread) { lookAgain(&thread) }
+        }
+      } catch {
+        return fail(error)
       }
+    }
+  }
+
+  private func fail(_ error: KernelError) {
+    log.write { $0.failure = error }
+    log.answer(.max)
+    answerer.wake()
+  }
+
+  /// Writes what was told before the question. No answer if more comes than can be read.
+  private func answer(_ thread: inout PromptThread) throws(KernelError) {
+    asker.reset()
+    let question = log.asked
+    for _ in 0..<Self.stretches {
+      thread.yield(at: .now)
+      guard try hear(&thread) else { continue }
+      generations.rotate(at: .now)
+      log.answer(question)
+      return answerer.wake()
     }
   }
 
@@ -53,7 +85,8 @@ final class FlowEar {
     return CInt(max(0, ((due - now).inSeconds * 1000).rounded(.up)))
   }
 
-  private func attend(_ thread: inout PromptThread) throws(KernelError) {
+  /// Reads what has come and looks whose the new flows are; returns whether nothing more waits.
+  private func hear(_ thread: inout PromptThread) throws(KernelError) -> Bool {
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: .now)
     var heard = FlowLog.Batch()
@@ -62,33 +95,43 @@ final class FlowEar {
       // Of a NEW that did not fit until now the kernel has said nothing.
       if !wanted { heard.losses += 1 }
     }
-    var seen: [(Sighting, ProcessDescription?)] = []
-    var placed: [ProcessDescription] = []
     let receipt = try events.receive(limit: Self.stretch) { event in
-      heard.add(event)
-      guard case .new(let flow) = event else { return }
-      guard fill < Self.hurry else { return witness.passOver(flow) }
-      witness.see(flow, at: .now) {
-        seen.append(($0, $1))
-      } breathe: {
-        thread.yield(at: .now)
+      switch event {
+      case .new(var flow):
+        generations.number(made: &flow)
+        heard.created.append(flow.identity)
+        guard fill < Self.hurry else { return witness.passOver(flow) }
+        witness.see(flow, at: .now) {
+          heard.add($0, $1)
+        } breathe: {
+          thread.yield(at: .now)
+        }
+      case .destroyed(var flow):
+        generations.number(ended: &flow)
+        heard.ended.append(flow)
       }
-    }
-    let descriptor = events.descriptor
-    if receipt.isDrained {
-      witness.idle(at: .now) {
-        seen.append(($0, $1))
-      } isUrgent: {
-        Self.isReadable(descriptor)
-      } breathe: {
-        thread.yield(at: .now)
-      }
-      placed = witness.readPlaces()
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
-    for (sighting, description) in seen { heard.add(sighting, description) }
-    for description in placed { heard.descriptions[description.identity] = description }
+    heard.witness = witness.condition
+    log.write { $0.append(heard) }
+    return receipt.isDrained
+  }
+
+  /// Does what can wait until nothing more urgent is left.
+  private func lookAgain(_ thread: inout PromptThread) {
+    var heard = FlowLog.Batch()
+    let urgent = [events.descriptor, asker.descriptor]
+    witness.idle(at: .now) {
+      heard.add($0, $1)
+    } isOver: {
+      generations.isOver($0)
+    } isUrgent: {
+      urgent.contains(where: Self.isReadable)
+    } breathe: {
+      thread.yield(at: .now)
+    }
+    for description in witness.readPlaces() { heard.descriptions[description.identity] = description }
     heard.renamed = witness.takeRenamed()
     heard.witness = witness.condition
     log.write { $0.append(heard) }

@@ -3,20 +3,38 @@ import Model
 
 /// A thread that listens to the connection table, looks at once whose the new flows are, and writes both into a log.
 final class FlowListener: Sendable {
+  /// How long it may take until all is heard that was told.
+  private static let patience = Duration.seconds(1)
+
   let log: FlowLog
   private let stopper: Waker
+  private let asker: Waker
+  private let answerer: Waker
 
   /// Subscribes and starts to listen: from here on no DESTROY is missed. Errors: `notPermitted`, `unsupported`.
   /// With `namespaces` the sockets of other network namespaces are looked at as well.
   init(receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false) throws(KernelError) {
     let log = FlowLog()
-    let stopper = try Waker()
+    let (stopper, asker, answerer) = (try Waker(), try Waker(), try Waker())
     self.log = log
-    self.stopper = stopper
+    (self.stopper, self.asker, self.answerer) = (stopper, asker, answerer)
     let events = try ConntrackEvents(receiveBuffer: receiveBuffer)
     let witness = try FlowWitness(namespaces: namespaces, at: .now)
-    let ear = FlowEar(events, witness, log, stopper)
+    let ear = FlowEar(events, witness, log, stopper: stopper, asker: asker, answerer: answerer)
     try WorkerThread.start("flow-events") { ear.listen() }
+  }
+
+  /// Returns when all that the kernel has told until now is in the log; false if that takes too long.
+  func settle() -> Bool {
+    let question = log.ask()
+    asker.wake()
+    let end = ContinuousClock.now + Self.patience
+    while log.answered < question {
+      let now = ContinuousClock.now
+      if now >= end { return false }
+      answerer.wait(timeout: end - now)
+    }
+    return true
   }
 
   deinit { stopper.wake() }

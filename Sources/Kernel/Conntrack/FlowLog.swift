@@ -3,17 +3,10 @@ import Synchronization
 
 /// What the thread that listens has heard and the loop that measures has not yet taken. Bounded.
 final class FlowLog: Sendable {
-  /// An entry that was made.
-  struct Creation: Sendable {
-    var flow: FlowIdentity
-    /// How many of the batch's entries had ended before: the next entry of the same ends may have the same identity.
-    var endedBefore = 0
-  }
-
   /// What was heard since the last take.
   struct Batch: Sendable {
     /// Entries that were made.
-    var created: [Creation] = []
+    var created: [FlowIdentity] = []
     /// Entries that ended, with their final counters.
     var ended: [Flow] = []
     /// Whose flows these were, where that was seen.
@@ -28,19 +21,15 @@ final class FlowLog: Sendable {
     var malformed: UInt64 = 0
     /// What did not go as it should in looking whose flows are, since start.
     var witness = FlowWitness.Condition()
+    /// Sightings, descriptions and renamed processes that there was no room for here.
+    var surplus: UInt64 = 0
+    /// How long the command lines of the descriptions are together.
+    fileprivate(set) var text = 0
     /// Why the thread ended, if it did.
     var failure: KernelError?
 
     /// True when there is no news in it.
     var isEmpty: Bool { created.isEmpty && ended.isEmpty && sightings.isEmpty && renamed.isEmpty }
-
-    /// Adds a piece of news.
-    mutating func add(_ event: ConntrackEvents.Event) {
-      switch event {
-      case .new(let flow): created.append(Creation(flow: flow.identity, endedBefore: ended.count))
-      case .destroyed(let flow): ended.append(flow)
-      }
-    }
 
     /// Adds whose an end of a flow is, and what that process runs.
     mutating func add(_ sighting: Sighting, _ description: ProcessDescription?) {
@@ -48,30 +37,59 @@ final class FlowLog: Sendable {
       if let description { descriptions[sighting.process] = description }
     }
 
-    /// Adds what was heard later, as far as there is room.
-    mutating func append(_ later: Batch) {
+    /// Adds what was heard later, as far as there is room; returns how much news of flows there was none for.
+    @discardableResult mutating func append(_ later: Batch) -> UInt64 {
       let room = max(0, FlowLog.capacity - created.count - ended.count)
       let news = later.ended.count + later.created.count
-      created += later.created.prefix(max(0, room - later.ended.count)).map {
-        Creation(flow: $0.flow, endedBefore: ended.count + $0.endedBefore)
-      }
+      created += later.created.prefix(max(0, room - later.ended.count))
       ended += later.ended.prefix(room)
-      sightings += later.sightings.prefix(max(0, FlowLog.capacity - sightings.count))
-      if descriptions.count < FlowLog.capacity {
-        descriptions.merge(later.descriptions) { _, later in later }
-      }
-      renamed += later.renamed.prefix(max(0, FlowLog.capacity - renamed.count))
-      losses += later.losses + UInt64(max(0, news - room))
+      let lost = UInt64(max(0, news - room))
+      losses += later.losses + lost
       malformed += later.malformed
       witness = later.witness
+      surplus += later.surplus
+      Self.fill(&sightings, with: later.sightings, &surplus)
+      Self.fill(&renamed, with: later.renamed, &surplus)
+      for (process, description) in later.descriptions {
+        let size = description.commandLine.utf8.count
+        if descriptions.count < FlowLog.capacity, text + size <= FlowLog.text {
+          text += size
+          descriptions[process] = description
+        } else {
+          surplus += 1
+        }
+      }
+      return lost
+    }
+
+    private static func fill<Piece>(_ all: inout [Piece], with later: [Piece], _ surplus: inout UInt64) {
+      let fitting = later.prefix(max(0, FlowLog.capacity - all.count))
+      all += fitting
+      surplus += UInt64(later.count - fitting.count)
     }
   }
 
   /// The most pieces of news that wait to be taken: a minute of 5,000 new flows a second. They are far smaller
   /// than the entries of a table that holds as many.
   static let capacity = 300_000
+  /// The most bytes of command lines that wait: any user may start programs with a long one.
+  static let text = 16 << 20
 
   private let batch = Mutex(Batch())
+  private let questions = Atomic<UInt64>(0)
+  private let answers = Atomic<UInt64>(0)
+
+  /// Asks the thread that listens to write all that was told until now; returns the number of this question.
+  func ask() -> UInt64 { questions.add(1, ordering: .sequentiallyConsistent).newValue }
+
+  /// The number of the last question.
+  var asked: UInt64 { questions.load(ordering: .sequentiallyConsistent) }
+
+  /// The number of the last question that was answered.
+  var answered: UInt64 { answers.load(ordering: .sequentiallyConsistent) }
+
+  /// Says that all is written that had been told before this question.
+  func answer(_ question: UInt64) { answers.store(question, ordering: .sequentiallyConsistent) }
 
   /// Lets `body` add to what waits.
   func write(_ body: (inout Batch) -> Void) { batch.withLock { body(&$0) } }
@@ -79,7 +97,11 @@ final class FlowLog: Sendable {
   /// Takes all that waits.
   func take() -> Batch {
     batch.withLock { batch in
-      defer { batch = Batch(witness: batch.witness, failure: batch.failure) }
+      defer {
+        let (witness, failure) = (batch.witness, batch.failure)
+        batch = Batch()
+        (batch.witness, batch.failure) = (witness, failure)
+      }
       return batch
     }
   }

@@ -28,7 +28,18 @@ struct FlowRoster {
   /// How often the roster is compared with the table.
   static let auditInterval = Duration.seconds(60)
 
-  private var living: [FlowIdentity: FlowQuery.Question] = [:]
+  /// What a question asks for: of one zone only one entry at a time has these ends.
+  private struct Ends: Hashable {
+    var zone: UInt16
+    var original: FlowTuple
+  }
+
+  private struct Entry {
+    var flow: FlowIdentity
+    var question: FlowQuery.Question
+  }
+
+  private var living: [Ends: Entry] = [:]
   /// Flows that an audit found and no event had told of; their news may be on its way.
   private var suspects: Set<FlowIdentity> = []
   private var lastDump: ContinuousClock.Instant?
@@ -36,21 +47,26 @@ struct FlowRoster {
   /// So many flows live that none of them is kept here until a dump finds few.
   private var hasMany = false
 
-  /// Takes what was heard. Returns how many flows of the last audit still no event has told of.
-  mutating func take(_ batch: FlowLog.Batch) -> Int {
-    var ended = batch.ended[...]
-    for creation in batch.created where !hasMany {
-      let heard = batch.ended.count - ended.count
-      let earlier = max(0, creation.endedBefore - heard)
-      for flow in ended.prefix(earlier) { end(flow) }
-      ended = ended.dropFirst(earlier)
-      suspects.remove(creation.flow)
-      living[creation.flow] = FlowQuery.question(for: creation.flow)
+  /// Takes what was heard.
+  mutating func take(_ batch: FlowLog.Batch) {
+    for flow in batch.created {
+      suspects.remove(flow)
+      if hasMany { continue }
+      enter(flow)
       // So many that no end in this batch makes them few.
       if living.count > Self.queryLimit + batch.ended.count { keepNone() }
     }
-    for flow in ended { end(flow) }
+    for flow in batch.ended.lazy.map(\.identity) {
+      suspects.remove(flow)
+      let ends = Ends(zone: flow.zone, original: flow.original)
+      // The next entry of these ends may live already.
+      if living[ends]?.flow == flow { living[ends] = nil }
+    }
     if batch.losses > 0 { hasLost = true }
+  }
+
+  /// How many flows of the last audit no event has told of until now; each is returned once.
+  mutating func takeSuspects() -> Int {
     defer { suspects = [] }
     return suspects.count
   }
@@ -64,7 +80,7 @@ struct FlowRoster {
   }
 
   /// The questions for all living flows.
-  var questions: Dictionary<some Hashable, FlowQuery.Question>.Values { living.values }
+  var questions: some Collection<FlowQuery.Question> { living.values.lazy.map(\.question) }
 
   /// Takes a dump made at `now`.
   mutating func replace(by flows: [Flow], for reason: Reason, at now: ContinuousClock.Instant) {
@@ -72,23 +88,17 @@ struct FlowRoster {
     hasLost = false
     guard flows.count <= Self.queryLimit else { return keepNone() }
     hasMany = false
-    var next: [FlowIdentity: FlowQuery.Question] = [:]
-    next.reserveCapacity(flows.count)
-    for flow in flows {
-      let key = flow.identity
-      if let known = living[key] {
-        next[key] = known
-      } else {
-        next[key] = FlowQuery.question(for: key)
-        if reason == .audit { suspects.insert(key) }
-      }
+    let known = Set(living.values.lazy.map(\.flow))
+    living.removeAll(keepingCapacity: true)
+    for flow in flows.lazy.map(\.identity) {
+      enter(flow)
+      if reason == .audit, !known.contains(flow) { suspects.insert(flow) }
     }
-    living = next
   }
 
-  private mutating func end(_ flow: Flow) {
-    suspects.remove(flow.identity)
-    living[flow.identity] = nil
+  private mutating func enter(_ flow: FlowIdentity) {
+    living[Ends(zone: flow.zone, original: flow.original)] = Entry(
+      flow: flow, question: FlowQuery.question(for: flow))
   }
 
   private mutating func keepNone() {

@@ -27,14 +27,18 @@ public struct FlowSnapshot: Sendable {
     livingCount = living.count
   }
 
-  /// Replaces everything: `fill` gives the living entries, what was heard follows. Memory is used again.
-  mutating func replace<Failure: Error>(
-    heard: FlowLog.Batch = FlowLog.Batch(), fill: (inout [Flow]) throws(Failure) -> Void
-  ) throws(Failure) {
+  /// Replaces everything: `fill` gives the living entries. Memory is used again.
+  mutating func replace<Failure: Error>(fill: (inout [Flow]) throws(Failure) -> Void) throws(Failure) {
     flows.removeAll(keepingCapacity: true)
     livingCount = 0
+    (sightings, descriptions, renamed) = ([], [:], [])
     try fill(&flows)
     livingCount = flows.count
+  }
+
+  /// Adds what was heard.
+  mutating func add(_ heard: FlowLog.Batch) {
+    flows.removeLast(flows.count - livingCount)
     flows += heard.ended
     sightings = heard.sightings
     descriptions = heard.descriptions

@@ -23,6 +23,9 @@ public struct FlowTableCondition: Sendable, Hashable {
   /// Processes that may not be read, as last tried for a new flow.
   public var denied = 0
 
+  /// True where the kernel tells which entries end.
+  public var hearsEnds = false
+
   /// Makes the condition of a table that was not read yet.
   public init() {}
 }

@@ -9,9 +9,11 @@ public final class LiveFlowTable: FlowTable {
   private let listener: FlowListener
   private var query: FlowQuery
   private var roster = FlowRoster()
+  private var later = LaterFlows()
   private var counters = SocketCounters()
   private var heard = FlowTableCondition()
   private var witness = FlowWitness.Condition()
+  private var surplus: UInt64 = 0
   /// What was heard and no reading has handed over yet.
   private var waiting = FlowLog.Batch()
 
@@ -35,8 +37,9 @@ public final class LiveFlowTable: FlowTable {
     condition.missedEvents += heard.missedEvents + counters.losses
     condition.malformed += witness.malformed
     condition.missedEvents += witness.missedNews
-    condition.unseen = witness.unseen
+    condition.unseen = witness.unseen + surplus
     condition.denied = witness.denied
+    condition.hearsEnds = true
     return condition
   }
 
@@ -44,26 +47,41 @@ public final class LiveFlowTable: FlowTable {
   ///
   /// Errors: those of reading the table, and why the listening thread ended if it did.
   public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
-    // First what was heard, then the counters: a flow that ends in between is in neither, and comes with the next
-    // call; the ledger waits for it.
-    let batch = listener.log.take()
-    if let failure = batch.failure { throw failure }
-    heard.missedEvents += batch.losses
-    heard.malformed += batch.malformed
-    witness = batch.witness
-    heard.missedEvents += UInt64(roster.take(batch))
-    // If the rest fails it comes with the next call.
-    if waiting.isEmpty { waiting = batch } else { waiting.append(batch) }
+    try takeNews()
+    heard.missedEvents += UInt64(roster.takeSuspects())
     let reading = roster.reading(at: now)
-    try snapshot.replace(heard: waiting) { (flows) throws(KernelError) in
+    try snapshot.replace { (flows) throws(KernelError) in
       switch reading {
-      case .query: try query.ask(roster.questions, into: &flows)
+      case .query:
+        try query.ask(roster.questions, into: &flows)
+        for index in flows.indices { later.number(&flows[index]) }
       case .dump(let reason):
         try table.read(into: &flows)
+        if reason != .many { later.keep(flows) }
+        for index in flows.indices { later.number(&flows[index]) }
         roster.replace(by: flows, for: reason, at: now)
       }
       counters.complete(&flows)
     }
+    // What ended before its counters were read is told by now: they may be those of the next entry of its ends, which
+    // waits for the next call. What ended after it comes twice, and the ledger takes its final counters.
+    if !listener.settle() { heard.missedEvents += 1 }
+    try takeNews()
+    snapshot.add(waiting)
     waiting = FlowLog.Batch()
+  }
+
+  /// Takes what was heard; if the rest of a reading fails it comes with the next.
+  private func takeNews() throws(KernelError) {
+    let batch = listener.log.take()
+    if let failure = batch.failure { throw failure }
+    heard.missedEvents += batch.losses
+    heard.malformed += batch.malformed
+    surplus += batch.surplus
+    witness = batch.witness
+    roster.take(batch)
+    for flow in batch.created { later.note(made: flow) }
+    for flow in batch.ended { later.note(ended: flow.identity) }
+    if waiting.isEmpty { waiting = batch } else { heard.missedEvents += waiting.append(batch) }
   }
 }

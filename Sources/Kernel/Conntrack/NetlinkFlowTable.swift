@@ -30,6 +30,9 @@ public final class NetlinkFlowTable: FlowTable {
   func read(into flows: inout [Flow]) throws(KernelError) {
     var interrupted: UInt64 = 0
     defer { condition.interrupted += interrupted }
+    // With room for those that come and end meanwhile: growing by doubling would take twice what a large table needs.
+    let count = ConntrackSettings.count() ?? 0
+    flows.reserveCapacity(count + count / 8)
     try ConsistentDump.read(interrupted: &interrupted) { () throws(KernelError) in
       flows.removeAll(keepingCapacity: true)
       return try dump(into: &flows)

@@ -84,13 +84,14 @@ package struct FlowWitness: ~Copyable {
   /// Takes note that a flow was made and nobody looked at it, for want of time.
   mutating func passOver(_ flow: Flow) { if Self.isLookedAt(flow.original.transport) { passedOver += 1 } }
 
-  /// Does what can wait: looks again, and reads the names of processes that started. `isUrgent` is asked often and
-  /// says that something cannot wait any longer; `breathe` is called as `see` does.
+  /// Does what can wait: looks again, and reads the names of processes that started. `isOver` says that a flow has
+  /// ended, so that its ends may be another's by now; `isUrgent` is asked often and says that something cannot wait any
+  /// longer; `breathe` is called as `see` does.
   package mutating func idle(
-    at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void, isUrgent: () -> Bool,
-    breathe: () -> Void = {}
+    at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
+    isOver: (FlowIdentity) -> Bool = { _ in false }, isUrgent: () -> Bool, breathe: () -> Void = {}
   ) {
-    for visit in revisits.take(at: now) {
+    for visit in revisits.take(at: now) where !isOver(visit.flow.identity) {
       breathe()
       if visit.flow.original.transport.hasPorts {
         look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
@@ -98,7 +99,9 @@ package struct FlowWitness: ~Copyable {
         lookPortless(visit.flow, attempts: visit.attempts + 1, at: now, report, isUrgent)
       }
     }
-    for flow in sockets.strangers(at: now) { _ = lookAtBoth(flow, at: now, report, isUrgent, breathe) }
+    for flow in sockets.strangers(at: now) where !isOver(flow.identity) {
+      _ = lookAtBoth(flow, at: now, report, isUrgent, breathe)
+    }
     hasNews = finder.handleProcessEvents(limit: 8)
     finder.meetNewest()
   }

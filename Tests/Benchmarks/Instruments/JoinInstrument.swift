@@ -33,7 +33,7 @@ struct JoinInstrument: Instrument {
 
   mutating func measure() throws -> [(name: String, value: Double)] {
     try table.read(into: &snapshot, at: .now)
-    let deltas = accounting.advance(to: snapshot)
+    let deltas = accounting.advance(to: snapshot, at: .now)
     var claims: [Claim] = []
     var holders: [UInt64: [ProcessIdentity]] = [:]
     var readings: [Reading] = []

@@ -22,7 +22,7 @@ struct TableInstrument: Instrument {
     if rounds.isMultiple(of: 2) { received = try Cost.of { try self.floor.receive() } }
     let read = try Cost.of { try table.read(into: &snapshot, at: .now) }
     var moved = 0
-    let compared = Cost.of { moved = ledger.advance(to: snapshot).deltas.count }
+    let compared = Cost.of { moved = ledger.advance(to: snapshot, at: .now).deltas.count }
     let floor = try received ?? Cost.of { try self.floor.receive() }
     let ours = Cost(cpu: read.cpu + compared.cpu, wall: read.wall + compared.wall)
     return floor.named("floor") + ours.named("ours")
