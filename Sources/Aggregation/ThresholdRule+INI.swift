@@ -65,9 +65,9 @@ extension ThresholdRule {
   }
 
   /// The rows that a filter can only name, not match.
-  private static let remainders: Set<String> = {
-    let owners = [Owner.forwarded, .kernel] + Owner.Reason.allCases.map(Owner.unattributed)
-    return Set(owners.compactMap(\.remainderName) + [UsageRow.evictedName])
+  static let remainders: [String] = {
+    let owners = [Owner.forwarded, .kernel] + Owner.Reason.allCases.map(Owner.unattributed) + [.untracked]
+    return owners.compactMap(\.remainderName) + [UsageRow.evictedName]
   }()
 
   private static func noLimit(of section: INISection) -> Warning {
@@ -78,12 +78,24 @@ extension ThresholdRule {
   }
 
   private static func warnings(of section: INISection) -> [Warning] {
-    guard let entry = section.entry("notification_threshold") else { return [] }
-    return [
-      Warning(
-        code: "notification_threshold",
-        text: "\(section.file):\(entry.line): notification_threshold is taken for both directions: "
-          + "write in_threshold and out_threshold instead.")
-    ]
+    var warnings: [Warning] = []
+    if let entry = section.entry("notification_threshold") {
+      warnings.append(
+        Warning(
+          code: "notification_threshold",
+          text: "\(section.file):\(entry.line): notification_threshold is taken for both directions: "
+            + "write in_threshold and out_threshold instead."))
+    }
+    // `(kernal)` is a good expression, which finds nothing.
+    if let entry = section.entry("process_filter"), entry.value.hasPrefix("("), entry.value.hasSuffix(")"),
+      !remainders.contains(entry.value), let row = Spelling.nearest(to: entry.value, in: remainders)
+    {
+      warnings.append(
+        Warning(
+          code: "process_filter",
+          text: "\(section.file):\(entry.line): process_filter=\(entry.value) is searched in the names of "
+            + "applications: write \(row) if that row is meant."))
+    }
+    return warnings
   }
 }

@@ -2,6 +2,7 @@
 #include "scheduling.h"
 
 #include <linux/types.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,4 +41,15 @@ int clinux_may_come_first(void) {
   if (limit.rlim_max < 1) limit.rlim_max = 1;
   if (limit.rlim_cur < 1) limit.rlim_cur = 1;
   return setrlimit(RLIMIT_RTPRIO, &limit);
+}
+
+int clinux_move_to(int processor) {
+  if (processor == sched_getcpu()) return 0;
+  cpu_set_t allowed, one;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return -1;
+  if (processor < 0 || processor >= CPU_SETSIZE || !CPU_ISSET(processor, &allowed)) return -1;
+  CPU_ZERO(&one);
+  CPU_SET(processor, &one);
+  if (sched_setaffinity(0, sizeof one, &one) != 0) return -1;
+  return sched_setaffinity(0, sizeof allowed, &allowed);
 }

@@ -55,13 +55,14 @@ public struct Attribution: Sendable {
         claims.append(
           Claim(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
-            isLocal: server != nil, match: client))
+            isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete))
       }
       if let server {
         claims.append(
           Claim(
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
-            transport: transport, isLocal: client != nil, match: server))
+            transport: transport, isLocal: client != nil, match: server,
+            isDoubtful: !isServerOurs && !namespaces.isComplete))
       }
       if client == nil && server == nil {
         // It came in once and left once.
@@ -105,7 +106,8 @@ public struct Attribution: Sendable {
   public mutating func settle(
     _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool
   ) -> Finding {
-    let finding = find(claim, holders, isDenied)
+    var finding = find(claim, holders, isDenied)
+    if claim.isDoubtful { finding.certainty.match = .relaxed }
     guard case .process(let process) = finding.owner else { return finding }
     let hasChanged = isAnothersNow(claim, holders)
     earlier.remember(process, finding.certainty, of: claim.flow, claim.role, socket: claim.match.onlyInode)
@@ -174,7 +176,7 @@ public struct Attribution: Sendable {
       return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
       if let earlier, claim.transport.isICMP, !isHeld(by: earlier.owner, sockets, holders) { return earlier }
-      return holder(of: sockets, holders) ?? unheldOwner(isDenied, earlier)
+      return holder(of: sockets, holders, earlier) ?? unheldOwner(isDenied, earlier)
     case .listening(let sockets) where claim.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
       if let earlier { return earlier }
@@ -193,7 +195,9 @@ public struct Attribution: Sendable {
   }
 
   /// The process that holds all of `sockets`, each by its oldest holder; nil when nobody holds any.
-  private func holder(of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
+  private func holder(
+    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ earlier: Finding?
+  ) -> Finding? {
     var only: ProcessIdentity?
     var isShared = false
     var isHidden = false
@@ -209,10 +213,12 @@ public struct Attribution: Sendable {
     guard let only else { return nil }
     // Somebody who cannot be seen may have moved them as well.
     if isHidden { return Finding(owner: .unattributed(.ambiguous)) }
-    // A raw socket sees what others of its protocol send; a bound port is the kernel's own choice.
-    let isRaw = sockets.contains { !$0.transport.hasPorts }
+    // A raw socket sees what others of its protocol send. A port may have had another socket when the flow began, unless
+    // this one was seen then.
+    let wasSeen = earlier?.owner == .process(only) && earlier?.certainty.match == .exact
+    let isExact = sockets.allSatisfy { $0.transport.hasPorts && ($0.remote.port != 0 || wasSeen) }
     return Finding(
-      owner: .process(only), certainty: Certainty(match: isRaw ? .relaxed : .exact, isShared: isShared))
+      owner: .process(only), certainty: Certainty(match: isExact ? .exact : .relaxed, isShared: isShared))
   }
 
   /// True when `owner` holds one of `sockets`. Who asked by a raw socket and has closed it is not the one who has the

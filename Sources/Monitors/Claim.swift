@@ -26,6 +26,8 @@ public struct Claim: Sendable, Hashable {
   public var isLocal: Bool
   /// The sockets that fit.
   public var match: SocketIndex.Match
+  /// True when a namespace that could not be asked may have the end as well.
+  public var isDoubtful = false
 
   /// True when this end has sent, and not over a connection: only a living process can have.
   var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }

@@ -26,10 +26,14 @@ public final class Monitor: Meter {
   /// Processes that ended between the last two ticks.
   private var leaving: [ProcessIdentity] = []
   private var said: Set<String> = []
+  /// What the kernel's settings were when last read.
+  private var settings: (limit: Int?, isAccounting: Bool?, at: ContinuousClock.Instant)?
   private var opening: [Warning]
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
+  /// How long the kernel's settings are believed: they rarely change.
+  private static let settingsLife = Duration.seconds(10)
 
   /// Brings the sources together; nothing is read yet.
   ///
@@ -80,6 +84,9 @@ public final class Monitor: Meter {
     compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
     if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
+    if settings.map({ now - $0.at >= Self.settingsLife }) ?? true {
+      settings = (ConntrackSettings.limit(), ConntrackSettings.isAccounting(), now)
+    }
     measurement.warnings = warnings()
     return measurement
   }
@@ -153,7 +160,8 @@ public final class Monitor: Meter {
   private func namespaces(
     of deltas: [FlowDelta], _ transports: Set<TransportProtocol>, _ local: LocalAddresses
   ) -> NamespaceIndex {
-    var index = NamespaceIndex(namespaces?.addresses() ?? [:])
+    let addresses = namespaces?.addresses() ?? [:]
+    var index = NamespaceIndex(addresses, isComplete: (namespaces?.unread ?? 0) == 0)
     for namespace in index.concerned(by: deltas, in: snapshot.flows, local: local) {
       index.insert(namespaces?.sockets(of: namespace, transports) ?? [], of: namespace)
     }
@@ -183,7 +191,7 @@ public final class Monitor: Meter {
     health.interruptedDumps = condition.interrupted
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
-    health.denied = processes.denied
+    health.denied = max(processes.denied, condition.denied)
     health.failedReads = processes.failed + unread
     health.dropped =
       sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen
@@ -203,7 +211,7 @@ public final class Monitor: Meter {
     defer { opening = [] }
     said.formUnion(opening.map(\.code))
     var found: [Warning] = []
-    if let limit = ConntrackSettings.limit(),
+    if let limit = settings?.limit,
       let warning = Warning.tableNearlyFull(count: snapshot.livingCount, limit: limit)
     {
       found.append(warning)
@@ -222,7 +230,7 @@ public final class Monitor: Meter {
 extension Monitor {
   /// Flows without counters are older than accounting, or it was turned off under us.
   private func uncountedWarning() -> Warning? {
-    if ConntrackSettings.isAccounting() == false { return .accountingOff }
+    if settings?.isAccounting == false { return .accountingOff }
     let count = snapshot.flows.prefix(snapshot.livingCount).count { !$0.isCounted }
     return count == 0 ? nil : .uncounted(count)
   }

@@ -9,13 +9,16 @@ import Model
 public struct NamespaceIndex: Sendable {
   private var homes: [IPAddress: [UInt64]] = [:]
   private var sockets: [UInt64: SocketIndex] = [:]
+  /// False when there are more namespaces, whose addresses are not known.
+  public private(set) var isComplete = true
 
   /// Makes an index without namespaces.
   public init() {}
 
   /// Makes an index of namespaces by their addresses, without sockets yet. Loopback is nobody's: its flows never
   /// leave a namespace.
-  public init(_ addresses: [UInt64: LocalAddresses]) {
+  public init(_ addresses: [UInt64: LocalAddresses], isComplete: Bool = true) {
+    self.isComplete = isComplete
     for (namespace, addresses) in addresses {
       for address in addresses.addresses where !address.isLoopback {
         homes[address, default: []].append(namespace)

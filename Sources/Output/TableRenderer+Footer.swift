@@ -10,7 +10,7 @@ struct Footer {
   init(_ report: UsageReport) {
     balance = Pieces(separator: " · ", Self.parts(of: report.balance))
     let counters = Self.counters(of: report.health).filter { $0.count > 0 }
-    let parts = counters.map { "\($0.count) \($0.what)" }
+    let parts = counters.map { "\($0.count) \($0.what.counted($0.count)) \($0.become)" }
     warnings = Pieces(separator: ", ", parts.isEmpty ? [] : ["warning: " + parts[0]] + parts.dropFirst())
   }
 
@@ -40,17 +40,27 @@ struct Footer {
   }
 
   /// A process that vanished and a dump that was repeated are no loss: JSON has them, people need not read them.
-  private static func counters(of health: Health) -> [(count: UInt64, what: String)] {
+  private static func counters(of health: Health) -> [(count: UInt64, what: String, become: String)] {
     [
-      (UInt64(max(0, health.uncounted)), "flows not counted"),
-      (UInt64(max(0, health.offloaded)), "flows offloaded"),
-      (health.missedEvents, "kernel events lost"),
-      (health.malformed, "messages not understood"),
-      (UInt64(max(0, health.denied)), "processes not readable"),
-      (health.evicted, "owners evicted"),
-      (health.abandonedSearches, "searches given up"),
-      (health.droppedNotifications, "notifications dropped"),
+      (UInt64(max(0, health.uncounted)), "flow", "not counted"),
+      (UInt64(max(0, health.offloaded)), "flow", "offloaded"),
+      (health.missedEvents, "kernel event", "lost"),
+      (health.malformed, "message", "not understood"),
+      (UInt64(max(0, health.denied)), "process", "not readable"),
+      (health.dropped, "item", "without room"),
+      (health.evicted, "owner", "evicted"),
+      (health.abandonedSearches, "search", "given up"),
+      (health.droppedNotifications, "notification", "dropped"),
+      (health.skippedReports, "report", "skipped"),
     ]
+  }
+}
+
+extension String {
+  /// This noun for so many of it.
+  fileprivate func counted(_ count: UInt64) -> String {
+    if count == 1 { return self }
+    return self + (hasSuffix("s") || hasSuffix("ch") ? "es" : "s")
   }
 }
 

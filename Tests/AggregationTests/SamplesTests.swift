@@ -1,22 +1,26 @@
-import Aggregation
 import Glibc
 import INI
 import Model
 import Testing
 
+@testable import Aggregation
+
 /// The files of `samples/` are read by the program as they are.
 @Suite struct SamplesTests {
-  /// Reads a sample, which stands beside this test's folder.
-  private func sample(_ name: String, file: String = #filePath) throws -> INIFile {
+  /// Reads a sample.
+  private func sample(_ name: String) throws -> INIFile { try INIFile(name: name, bytes: bytes(of: name)) }
+
+  /// What is in a sample, which stands beside this test's folder.
+  private func bytes(of name: String, file: String = #filePath) -> [UInt8] {
     let root = file.split(separator: "/").dropLast(3).joined(separator: "/")
     guard let stream = unsafe fopen("/\(root)/samples/\(name)", "r") else {
       Issue.record("samples/\(name) is missing")
-      return try INIFile(name: name, bytes: [])
+      return []
     }
     defer { unsafe _ = fclose(stream) }
     var bytes: [UInt8] = []
     while case let byte = unsafe getc(stream), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
-    return try INIFile(name: name, bytes: bytes)
+    return bytes
   }
 
   @Test(arguments: [
@@ -46,6 +50,11 @@ import Testing
     let mail = try file.sections.first { $0.name == "SSH" }?.words("notification_command")
     #expect(mail == ["mail", "-s", "SSH exceeding bandwidth limit", "root"])
     for section in file.sections { #expect(try section.words("notification_command")?.isEmpty == false) }
+  }
+
+  @Test(arguments: ThresholdRule.remainders)
+  func `the sample notifications list each row that a filter can only name`(row: String) {
+    #expect(String(decoding: bytes(of: "notifications.sample.cfg"), as: UTF8.self).contains(row))
   }
 
   @Test func `the sample rules and notifications work together`() throws {

@@ -66,6 +66,21 @@ func thresholdRules(_ text: String) throws(INIError) -> [ThresholdRule] {
     #expect(rule.warnings[0].text.hasSuffix("write in_threshold and out_threshold instead."))
   }
 
+  @Test(arguments: [
+    ("(kernal)", "(kernel)"), ("(unattributed: exitd)", "(unattributed: exited)"),
+    ("(unattributed: no socket)", "(unattributed: no_socket)"), ("(Forwarded)", "(forwarded)"),
+    ("(untracked )", "(untracked)"), ("(kernel)", nil), ("(untracked)", nil), ("(curl|wget)", nil),
+    ("kernal", nil), ("^(kernal)$", nil), ("()", nil),
+  ])
+  func `a filter that is nearly the name of a row is warned of`(filter: String, meant: String?) throws {
+    let rule = try #require(try thresholdRules("[r]\nin_threshold=1\nprocess_filter=\(filter)").first)
+    #expect(rule.warnings.map(\.code) == (meant == nil ? [] : ["process_filter"]))
+    if let meant {
+      #expect(rule.warnings.first?.text.hasPrefix("n.cfg:3: process_filter=\(filter) is searched") == true)
+      #expect(rule.warnings.first?.text.contains("write \(meant) if") == true)
+    }
+  }
+
   @Test(arguments: ["in_threshold=0\nout_threshold=0", "in_threshold=0", "notification_threshold=0"])
   func `a limit of 0 is none, as in the original, with a warning`(lines: String) throws {
     let rule = try #require(try thresholdRules("[r]\n" + lines).first)

@@ -100,18 +100,22 @@ import Testing
       [exited]
       process_filter=(unattributed: exited)
       in_threshold=1
+      [unseen]
+      process_filter=(untracked)
+      in_threshold=1
       """)
     let moved = Usage(received: 10_000)
     watching.tick(rows: [
       row("openssh", moved), row("forwarded", moved), remainder("(forwarded)", moved),
       remainder("(kernel)", moved),
-      remainder("(unattributed: exited)", moved), remainder("(evicted)", moved),
+      remainder("(unattributed: exited)", moved), remainder("(untracked)", moved),
+      remainder("(evicted)", moved),
       row("(forwarded)", moved, [5]),
     ])
     #expect(
       watching.alerts.map { "\($0.rule) \($0.subject)" } == [
         "ssh openssh", "all openssh", "all forwarded", "routed (forwarded)", "exited (unattributed: exited)",
-        "all (forwarded)",
+        "unseen (untracked)", "all (forwarded)",
       ])
     #expect(watching.alerts.last?.pids == [5])
     watching.tick(rows: [remainder("(forwarded)", .zero), remainder("(unattributed: exited)", .zero)])

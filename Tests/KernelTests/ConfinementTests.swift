@@ -83,6 +83,8 @@ import Testing
         "rename": Self.outcome { unsafe rename("/tmp/bwmon-never", "/tmp/bwmon-ever") },
         "mkdir": Self.outcome { unsafe mkdir("/tmp/bwmon-never", 0o700) },
         "chmod": Self.outcome { unsafe chmod("/tmp/bwmon-never", 0o777) },
+        "time stamps": Self.outcome { unsafe utimensat(AT_FDCWD, "/tmp/bwmon-never", nil, 0) },
+        "attribute": Self.outcome { Self.removeAttribute("/tmp/bwmon-never") },
         "run": Self.outcome { unsafe execv("/nonexistent", [nil]) },
         "netlink": Self.outcome { socket(AF_NETLINK, CInt(SOCK_RAW.rawValue), 0) },
         "unix": Self.outcome { socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0) },
@@ -91,6 +93,67 @@ import Testing
     }
     let allowed = ["read", "netlink"]
     for (name, error) in outcomes { #expect(error == (allowed.contains(name) ? 0 : EPERM), "\(name)") }
+  }
+
+  /// What a call answers outside of the fence, which shows that it is the fence that refuses.
+  struct Meddling: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var isAllowed: Bool
+    var call: @Sendable () -> CInt
+  }
+
+  static let meddling = [
+    Meddling(testDescription: "a signal to itself", isAllowed: true) { kill(getpid(), 0) },
+    Meddling(testDescription: "a signal to another process", isAllowed: false) { kill(getppid(), 0) },
+    Meddling(testDescription: "a signal to its group", isAllowed: false) { kill(0, 0) },
+    Meddling(testDescription: "a signal to an own thread", isAllowed: true) {
+      pthread_kill(pthread_self(), 0)
+    },
+    Meddling(testDescription: "its own limits", isAllowed: true) { limit(0) },
+    Meddling(testDescription: "its own limits by its number", isAllowed: true) { limit(getpid()) },
+    Meddling(testDescription: "another's limits", isAllowed: false) { limit(getppid()) },
+  ]
+
+  /// A function of the C library that Swift's module does not show.
+  private static func function<Function>(_ name: String, _: Function.Type) throws -> Function {
+    let address = try unsafe #require(unsafe dlsym(nil, name))
+    // The caller says its type, as its manual page does.
+    return unsafe unsafeBitCast(address, to: Function.self)
+  }
+
+  private static func limit(_ pid: pid_t) -> CInt {
+    typealias Call = @convention(c) (pid_t, CInt, OpaquePointer?, UnsafeMutablePointer<rlimit>?) -> CInt
+    var old = rlimit()
+    // In bounds: the kernel fills one structure.
+    return (try? unsafe function("prlimit", Call.self)(pid, CInt(RLIMIT_CORE.rawValue), nil, &old)) ?? -1
+  }
+
+  private static func removeAttribute(_ path: String) -> CInt {
+    typealias Call = @convention(c) (UnsafePointer<CChar>, UnsafePointer<CChar>) -> CInt
+    return (try? unsafe function("removexattr", Call.self)(path, "user.never")) ?? -1
+  }
+
+  @Test(arguments: meddling)
+  func `behind the fence signals and limits are for this process alone`(row: Meddling) async throws {
+    #expect(row.call() == 0)
+    let error = try await confined(anySocket: false) { Self.outcome(row.call) }
+    #expect(error == (row.isAllowed ? 0 : EPERM))
+  }
+
+  /// Requests of ioctl(2) to a file that knows none of them: the kernel says so, the fence refuses.
+  @Test(
+    arguments: [
+      (UInt(TIOCSTI), EPERM), (UInt(TIOCLINUX), EPERM), (0x4008_6602, EPERM), (0x401c_5820, EPERM),
+      (0xc004_5877, EPERM), (UInt(TIOCGWINSZ), ENOTTY), (UInt(TCGETS), ENOTTY),
+    ] as [(UInt, CInt)])
+  func `behind the fence nothing is typed into a terminal`(request: UInt, error: CInt) async throws {
+    let outcome = try await confined(anySocket: false) {
+      let descriptor = unsafe open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+      defer { close(descriptor) }
+      var argument: [UInt8] = Array(repeating: 0, count: 256)
+      return Self.outcome { unsafe ioctl(descriptor, request, &argument) }
+    }
+    #expect(outcome == error)
   }
 
   @Test func `who forwards may open any socket`() async throws {

@@ -71,6 +71,14 @@ import Testing
       says: ["of br0, docker0:", "`modprobe br_netfilter`", "bridge-nf-call-ip6tables=1"]
     ) { $0.bridges = ["br0", "docker0"] },
     Row(
+      testDescription: "no diagnostics of sockets", subject: "sockets",
+      says: ["TCP and UDP", "`modprobe -a inet_diag tcp_diag udp_diag`", "sandbox"]
+    ) { $0.withoutDiagnostics = [.tcp, .udp] },
+    Row(
+      testDescription: "no diagnostics of UDP", subject: "sockets",
+      says: ["single UDP sockets", "`modprobe -a inet_diag udp_diag`"]
+    ) { $0.withoutDiagnostics = [.udp] },
+    Row(
       testDescription: "no CAP_SYS_PTRACE", subject: "capabilities",
       says: ["CAP_SYS_PTRACE are missing", "setcap cap_net_admin"]
     ) { $0.missing = .processes },
@@ -135,7 +143,9 @@ import Testing
     facts.missing = .naming
     let subjects = facts.findings.map(\.subject)
     #expect(
-      subjects == ["connection table", "bridges", "capabilities", "processes", "news of processes"])
+      subjects == [
+        "connection table", "bridges", "sockets", "capabilities", "processes", "news of processes",
+      ])
   }
 
   static let names = "entries  found drop early_drop insert insert_failed\n"

@@ -23,6 +23,26 @@ import Testing
     #expect(Self.addresses.allSatisfy { homes.home(of: $0) == nil })
   }
 
+  @Test func `one that did not answer may have any address`() {
+    var homes = NamespaceHomes()
+    homes.set(LocalAddresses([Self.addresses[0]]), of: 7)
+    #expect(homes.haveAnswered)
+    homes.set(nil, of: 8)
+    #expect(!homes.haveAnswered)
+    homes.keep([7])
+    #expect(homes.haveAnswered && homes.home(of: Self.addresses[0]) == 7)
+  }
+
+  @Test func `ten thousand namespaces with one address are read one after the other`() {
+    var homes = NamespaceHomes()
+    for namespace in 1...10_000 as ClosedRange<UInt64> {
+      homes.set(LocalAddresses([Self.addresses[0], IPAddress(v4: UInt32(namespace))]), of: namespace)
+    }
+    #expect(homes.home(of: Self.addresses[0]) == nil && homes.home(of: IPAddress(v4: 77)) == 77)
+    homes.keep([77])
+    #expect(homes.home(of: Self.addresses[0]) == 77 && homes.home(of: IPAddress(v4: 78)) == nil)
+  }
+
   @Test func `new namespaces are read first, then those read longest ago`() {
     var homes = NamespaceHomes()
     for namespace in [3, 1, 2] as [UInt64] { homes.set(nil, of: namespace) }

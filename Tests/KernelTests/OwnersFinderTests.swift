@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Testing
 
@@ -37,7 +38,8 @@ import Testing
     var finder = try finder()
     // Pids wrapped: the new one has the smaller.
     proc.add(12, start: 900, sockets: [3: 502])
-    #expect(finder.owner(ofInode: 502, uid: 1000)?.owner == identity(12, 900))
+    #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
+    #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner == identity(12, 900))
     #expect(Array(finder.living.newestFirst) == [12, 30_000])
   }
 
@@ -127,27 +129,6 @@ import Testing
     #expect(held?.holders.map(\.pid) == [10, 11, 12])
   }
 
-  @Test func `a round through all processes finds strangers that share a socket`() throws {
-    proc.add(10, start: 300, sockets: [3: 501])
-    for pid in Int32(20)..<30 { proc.add(pid, start: 400) }
-    var finder = try finder()
-    #expect(finder.owner(ofInode: 501, uid: 1000)?.isShared == false)
-    #expect(finder.owner(ofInode: 501, uid: 1000)?.isConfirmed == false)
-    // Handed over by SCM_RIGHTS, to an older process.
-    proc.add(9, start: 200, sockets: [8: 501])
-    var rounds = 0
-    var calls = 0
-    while rounds < 2 {
-      if finder.confirm(limit: 4) { rounds += 1 }
-      calls += 1
-    }
-    #expect(calls == 6)
-    let held = finder.owner(ofInode: 501, uid: 1000)
-    #expect(held?.owner == identity(9, 200))
-    #expect(held?.holders == [identity(9, 200), identity(10, 300)])
-    #expect(held?.isConfirmed == true)
-  }
-
   @Test func `a search through all is bounded, and the bound is paid back with time`() throws {
     for pid in Int32(10)..<60 { proc.add(pid, sockets: [3: UInt64(pid)]) }
     var finder = try finder(
@@ -165,6 +146,24 @@ import Testing
     let rested = finder.looks
     #expect(finder.owner(ofInode: 999, uid: 1000, at: start + .seconds(60)) { true } == nil)
     #expect(finder.looks - rested >= 20)
+  }
+
+  @Test func `where nobody tells of processes, listing them is within the bound too`() throws {
+    for pid in Int32(10)..<60 { proc.add(pid, sockets: [3: UInt64(pid)]) }
+    var finder = try finder(
+      limits {
+        $0.looks = 20; $0.looksPerSecond = 10
+      })
+    #expect(finder.owner(ofInode: 999, uid: 1000, at: start) { true } == nil)
+    proc.add(99, start: 300, sockets: [3: 501])
+    let spent = finder.looks
+    #expect(finder.owner(ofInode: 501, uid: 1000, at: start) { true } == nil)
+    #expect(finder.looks == spent && finder.living[99] == nil)
+    #expect(finder.counters.cutShort == 2)
+    // What the list costs is part of what is spent.
+    #expect(
+      finder.owner(ofInode: 501, uid: 1000, at: start + .seconds(60)) { true }?.owner == identity(99, 300))
+    #expect(finder.looks - spent > 50 / 4)
   }
 
   @Test func `a search ends when it is not worthwhile any more`() throws {
@@ -200,9 +199,10 @@ import Testing
     #expect(finder.owner(ofInode: 501, uid: 1000)?.holders == [identity(12, 300)])
     #expect(Set(finder.living.pids) == [10, 12])
     #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
-    // The numbers have wrapped: all are listed.
+    // The numbers have wrapped: all are listed, when there is time.
     proc.write("loadavg", Array("0.1 0.2 0.3 1/99 4\n".utf8))
-    #expect(finder.owner(ofInode: 502, uid: 1000)?.owner == identity(14, 302))
+    #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
+    #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner == identity(14, 302))
   }
 
   @Test(
@@ -219,7 +219,7 @@ import Testing
     var finder = try finder()
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
     proc.write("10/cmdline", Array("next\0".utf8))
-    finder.take(.exec(10))
+    finder.take(.exec(10, processor: 0))
     #expect(finder.handleProcessEvents() == false)
     #expect(finder.description(of: identity(10))?.commandLine == "next")
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
@@ -250,7 +250,7 @@ import Testing
     proc.add(10)
     proc.write("10/cgroup", Array("0::/system.slice/web.service\n".utf8))
     var finder = try finder()
-    finder.take(.exec(10))
+    finder.take(.exec(10, processor: 0))
     #expect(finder.handleProcessEvents() == false)
     #expect(finder.living[10]?.description?.place.unit == "web.service")
   }
@@ -258,7 +258,7 @@ import Testing
   @Test func `programs are read a few at a time, so that a flow need not wait`() throws {
     for pid in Int32(10)..<15 { proc.add(pid) }
     var finder = try finder()
-    for pid in Int32(10)..<15 { finder.take(.exec(pid)) }
+    for pid in Int32(10)..<15 { finder.take(.exec(pid, processor: 0)) }
     #expect(finder.handleProcessEvents(limit: 2) == true)
     #expect(finder.unread.count == 3)
     #expect(finder.handleProcessEvents(limit: 3) == false)
@@ -274,13 +274,32 @@ import Testing
     proc.close(11, 3)
     let held = finder.owner(ofInode: 501, uid: 1000)
     #expect(held?.owner == identity(11, 200))
-    #expect(held?.isShared == false && held?.isConfirmed == false)
+    #expect(held?.isShared == false)
     #expect(finder.counters.glimpsed == 1)
     #expect(finder.description(of: identity(11, 200))?.commandLine == "brief")
     // Another socket is not this one, and the next glimpse forgets.
     #expect(finder.owner(ofInode: 502, uid: 1000) == nil)
     finder.glimpse()
     #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+  }
+
+  @Test(arguments: [(true, true), (true, false), (false, true), (false, false)])
+  func `what was glimpsed of a child is shared with the parent that made it`(
+    isParentKnown: Bool, isClosed: Bool
+  ) throws {
+    proc.add(10, start: 100, sockets: isParentKnown ? [3: 501] : [:])
+    var finder = try finder()
+    proc.hold(10, 3, 501)
+    proc.add(11, start: 200, parent: 10, sockets: [3: 501])
+    finder.take(.fork(parent: 10, child: 11))
+    // What is known to be open in the parent is not looked at in the child.
+    finder.living.update(11) { $0.isUnread = true }
+    finder.glimpse()
+    if isClosed { proc.close(11, 3) }
+    let held = finder.owner(ofInode: 501, uid: 1000)
+    #expect(held?.owner == identity(10, 100))
+    #expect(held?.holders == [identity(10, 100), identity(11, 200)])
+    #expect(held?.isShared == true)
   }
 
   @Test func `what was glimpsed of one that has ended names nobody`() throws {
@@ -306,6 +325,24 @@ import Testing
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(11, 200))
   }
 
+  @Test func `where the newest process runs is told by its program, and by a look at it`() throws {
+    proc.add(10)
+    var witness = FlowWitness(try finder(), try SocketLookup(), at: start)
+    #expect(witness.takeProcessor() == nil)
+    witness.finder.take(.exec(10, processor: 5))
+    witness.finder.take(.exec(10, processor: 3))
+    #expect(witness.takeProcessor() == 3 && witness.takeProcessor() == nil)
+    // A child that runs no program of its own.
+    proc.add(11, start: 200, parent: 10, processor: 6)
+    witness.finder.take(.fork(parent: 10, child: 11))
+    #expect(witness.takeProcessor() == nil)
+    witness.finder.meetNewest()
+    #expect(witness.takeProcessor() == 6)
+    // Once is enough.
+    witness.finder.meetNewest()
+    #expect(witness.takeProcessor() == nil)
+  }
+
   @Test func `another than was heard of is not met in its place`() throws {
     proc.add(10)
     var finder = try finder()
@@ -327,6 +364,24 @@ import Testing
     proc.end(11)
     #expect(finder.description(of: identity(11, 200))?.commandLine == "parent")
     #expect(finder.owner(ofInode: 501, uid: 1000) == nil)
+  }
+
+  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  func `processes that may not be read are counted while that is so`() throws {
+    proc.add(10, sockets: [3: 501])
+    proc.add(11, sockets: [3: 502])
+    var denied: [Int] = []
+    unsafe chmod("\(proc.path)/11/fd", 0)
+    try ProcessesPrivileges.asNobody {
+      var finder = try finder()
+      denied.append(finder.denied)
+      #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true } == nil)
+      denied.append(finder.denied)
+      finder.take(.exit(11))
+      denied.append(finder.denied)
+    }
+    unsafe chmod("\(proc.path)/11/fd", 0o755)
+    #expect(denied == [1, 1, 0])
   }
 
   @Test func `sockets beyond the limit are counted`() throws {

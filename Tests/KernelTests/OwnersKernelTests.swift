@@ -43,10 +43,10 @@ import Testing
     let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     let child = try OwnersChild(["sleep", "1000"], inherits: socket.descriptor)
     var held: OwnerFinder.Holding?
-    // The child may still be on its way to its program; two rounds make sure that all are known.
-    var rounds = 0
-    while rounds < 2 || held?.holders.contains(where: { $0.pid == child.pid }) != true {
-      if finder.confirm(limit: 100) { rounds += 1 }
+    // The child may still be on its way to its program.
+    while held?.holders.contains(where: { $0.pid == child.pid }) != true {
+      finder.relist()
+      for pid in [getpid(), child.pid] { _ = finder.read(pid, rereads: true, seeking: 0) }
       held = owner(&finder, socket.inode)
     }
     #expect(held?.isShared == true)
@@ -57,12 +57,34 @@ import Testing
     #expect(left?.holders.contains { $0.pid == child.pid } == false)
   }
 
+  /// Where the calling thread runs, and where it may.
+  private static func place() -> (processor: Int32?, allowed: Substring?) {
+    let stat = SmallFile.text("/proc/thread-self/stat").flatMap { ProcessStat(Array($0.utf8)[...]) }
+    let status = SmallFile.text("/proc/thread-self/status")?.split(separator: "\n")
+    return (stat?.processor, status?.first { $0.hasPrefix("Cpus_allowed:") })
+  }
+
+  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  func `a thread that comes first follows to a processor, and may leave it as before`() {
+    OtherThread.run {
+      let thread = PromptThread()
+      let allowed = Self.place().allowed
+      for processor in 0..<Int32(Processors.count) {
+        thread.follow(processor)
+        #expect(Self.place().processor == processor)
+      }
+      thread.follow(-1)
+      thread.follow(.max)
+      #expect(allowed != nil && Self.place().allowed == allowed)
+    }
+  }
+
   @Test func `a program that has ended keeps its name`() throws {
     var finder = try finder(true)
     let child = try OwnersChild(["sleep", "1000"])
     var identity: ProcessIdentity?
     while identity == nil {
-      _ = finder.confirm(limit: .max)
+      finder.relist()
       identity = finder.living[child.pid]?.identity
     }
     let known = try #require(identity)

@@ -34,7 +34,9 @@ import Testing
     Row(
       testDescription: "a fork by a parent out of sight", kind: 1, detail: [0, 0, 9, 9],
       message: .fork(parent: 0, child: 9)),
-    Row(testDescription: "another program", kind: 2, detail: [25587, 25587], message: .exec(25587)),
+    Row(
+      testDescription: "another program", kind: 2, detail: [25587, 25587], message: .exec(25587, processor: 0)
+    ),
     Row(testDescription: "a change of user", kind: 4, detail: [9, 9, 0, 0], message: .other),
     Row(testDescription: "a change of name", kind: 0x200, detail: [9, 9, 0, 0], message: .other),
     Row(testDescription: "an end", kind: 0x8000_0000, detail: [25587, 25587, 0, 17], message: .exit(25587)),
@@ -63,7 +65,8 @@ import Testing
     for _ in 0..<5_000 {
       switch decode(mutations.mutate(row.bytes)) {
       case .fork(let parent, let child): #expect(parent >= 0 && child > 0)
-      case .exec(let pid), .exit(let pid): #expect(pid > 0)
+      case .exec(let pid, let processor): #expect(pid > 0 && processor >= 0)
+      case .exit(let pid): #expect(pid > 0)
       case .acknowledged, .other, nil: break
       }
     }
@@ -75,6 +78,14 @@ import Testing
     bytes[16] = length
     // The detail of a fork ends at 32.
     #expect((decode(bytes) != nil) == (length >= 32))
+  }
+
+  @Test func `a program's processor is told`() {
+    var bytes = Self.rows[5].bytes
+    bytes[24] = 11
+    #expect(decode(bytes) == .exec(25587, processor: 11))
+    bytes[27] = 0x80
+    #expect(decode(bytes) == nil)
   }
 
   @Test func `messages of other senders are passed over`() {
@@ -94,9 +105,11 @@ import Testing
       if receipt.isDrained { sched_yield() }
     }
     let own = messages.filter {
-      [.fork(parent: getpid(), child: child.pid), .exec(child.pid), .exit(child.pid)].contains($0)
+      if case .exec(child.pid, let processor) = $0 { return processor < Processors.count }
+      return [.fork(parent: getpid(), child: child.pid), .exit(child.pid)].contains($0)
     }
-    #expect(own == [.fork(parent: getpid(), child: child.pid), .exec(child.pid), .exit(child.pid)])
+    #expect(own.count == 3)
+    #expect([own.first, own.last] == [.fork(parent: getpid(), child: child.pid), .exit(child.pid)])
   }
 
   @Test func `news that did not fit is said to be lost`() throws {

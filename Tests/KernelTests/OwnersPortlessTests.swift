@@ -57,7 +57,7 @@ import Testing
     let watch = try Watch()
     for _ in 0..<PortlessSockets.perSecond + 30 { watch.see(TransportProtocol(rawValue: 254), id: 0) }
     #expect(watch.seen.isEmpty)
-    #expect(watch.witness.dropped == 30)
+    #expect(watch.witness.condition.unseen == 30)
     // A second later there is room again.
     let later = Self.start + .seconds(1)
     let tuple = FlowTuple(
@@ -66,6 +66,6 @@ import Testing
     watch.witness.see(
       Flow(id: 2, original: tuple, reply: tuple, counters: FlowCounters()), at: later
     ) { sighting, _ in watch.seen.append(sighting) }
-    #expect(watch.witness.dropped == 30)
+    #expect(watch.witness.condition.unseen == 30)
   }
 }

@@ -82,4 +82,67 @@ import Testing
     #expect(watch.pids == [true: getpid(), false: getpid()])
     #expect(watch.settle() == 0)
   }
+
+  @Test func `between two looks others may be let through`() throws {
+    let server = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+    let client = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+    try client.connect(to: server.port)
+    let watch = try Watch(.udp, from: client.port, to: server.port)
+    var order: [String] = []
+    watch.witness.see(watch.flow, at: Self.start) { sighting, _ in
+      order.append(sighting.isClient ? "client" : "server")
+    } breathe: {
+      order.append("breath")
+    }
+    #expect(order == ["breath", "client", "breath", "server"])
+    // Also between those that are looked at again.
+    let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    listener.listen()
+    let later = try Watch(.tcp, from: 1, to: listener.port)
+    for _ in 0..<3 { later.see() }
+    var breaths = 0
+    later.witness.idle(at: Self.start + Revisits.delays[0]) { _, _ in
+    } isUrgent: {
+      false
+    } breathe: {
+      breaths += 1
+    }
+    #expect(breaths == 3)
+  }
+
+  @Test func `without diagnostics of sockets nothing is seen, and nothing fails`() throws {
+    let server = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+    let client = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+    try client.connect(to: server.port)
+    let watch = try Watch(.udp, from: client.port, to: server.port)
+    watch.witness = FlowWitness(try OwnerFinder(usesNews: false, at: Self.start), nil, at: Self.start)
+    watch.see()
+    #expect(watch.pids.isEmpty && watch.settle() == 0)
+    #expect(watch.witness.condition == FlowWitness.Condition(denied: watch.witness.finder.denied))
+  }
+
+  @Test func `this kernel has diagnostics of sockets, but not of every protocol`() throws {
+    #expect(SocketDiagnostics.missing().isEmpty)
+    var socket = try NetlinkSocket(.socketDiagnostics)
+    #expect(SocketDiagnostics.isMissing(TransportProtocol(rawValue: 253), socket: &socket))
+    #expect(!SocketDiagnostics.isMissing(.tcp, socket: &socket))
+  }
+
+  @Test func `what was not looked at is in the condition`() throws {
+    let watch = try Watch(.udp, from: 1, to: 2)
+    let before = watch.witness.condition
+    watch.witness.passOver(watch.flow)
+    // Nobody looks for the owner of what has no table.
+    var other = watch.flow
+    other.original.transport = .sctp
+    watch.witness.passOver(other)
+    #expect(watch.witness.condition.unseen == before.unseen + 1)
+    watch.witness.finder.counters.cutShort += 2
+    watch.witness.finder.counters.unread += 3
+    watch.witness.finder.counters.lostNews += 4
+    watch.witness.finder.counters.malformedNews += 5
+    let after = watch.witness.condition
+    #expect(after.unseen == before.unseen + 6)
+    #expect(after.missedNews == before.missedNews + 4 && after.malformed == before.malformed + 5)
+  }
 }

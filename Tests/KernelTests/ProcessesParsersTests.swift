@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct ProcessesParsersTests {
   static let tail =
-    " 1 1 0 -1 4194304 100 0 0 0 0 0 0 0 20 0 1 0 116917 3133440 373 18446744073709551615 1 1 0\n"
+    " 1 1 0 -1 4194304 100 0 0 0 0 0 0 0 20 0 1 0 116917 3133440 373 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0"
+    + " 17 12 0 0 0\n"
 
   @Test(arguments: [
     ("cat", "cat"), ("a b", "a b"), (")", ")"), ("((", "(("), (") S 1 (", ") S 1 ("), ("", ""), ("\n", "\n"),
@@ -16,6 +17,7 @@ import Testing
     #expect(stat.name == expected)
     #expect(stat.parent == 9143)
     #expect(stat.startTime == 116_917)
+    #expect(stat.processor == 12)
     #expect(!stat.isDead)
   }
 
@@ -32,6 +34,7 @@ import Testing
     for length in 0...text.count {
       guard let stat = ProcessStat(text[..<length]) else { continue }
       #expect(stat.startTime == 116_917 && stat.parent == 9143 && stat.name == "a) b", "\(length) bytes")
+      #expect(stat.processor ?? 12 == 12, "\(length) bytes")
     }
   }
 

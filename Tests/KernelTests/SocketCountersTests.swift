@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import SystemPackage
 import Testing
 
 @testable import Kernel
@@ -106,6 +107,25 @@ struct SocketCountersTests {
     }
   }
 
+  @Test(arguments: [KernelError.unsupported("x"), .notPermitted("x"), .failed("x", .noMemory)])
+  func `where sockets are not told, connections stay uncounted and nothing ends`(error: KernelError) {
+    let ends = [1, 2].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
+    let flow = Flow(
+      id: 1, isCounted: false, original: FlowTuple(source: ends[0], destination: ends[1], transport: .tcp),
+      reply: FlowTuple(source: ends[1], destination: ends[0], transport: .tcp), counters: FlowCounters())
+    var flows = [flow]
+    var attempts = 0
+    var counters = SocketCounters { () throws(KernelError) in
+      attempts += 1
+      throw error
+    }
+    for _ in 0..<3 { counters.complete(&flows) }
+    #expect(flows == [flow])
+    // What the kernel lacks it is not asked for again; what fails for now is, and is told.
+    let isLasting = if case .failed = error { false } else { true }
+    #expect(attempts == (isLasting ? 1 : 3) && counters.losses == (isLasting ? 0 : 3))
+  }
+
   @Test func `there is room for so many connections, and none is counted twice`() throws {
     let child = try NamespacesChild()
     try child.inside {
@@ -123,12 +143,12 @@ struct SocketCountersTests {
       }
       var counters = SocketCounters()
       var first = Array(strangers.dropLast()) + [flow]
-      try counters.complete(&first)
+      counters.complete(&first)
       #expect(first.allSatisfy { $0.counters.originalBytes == 10 })
       // One more comes before those that are known.
       var second = [strangers[strangers.count - 1]] + first
       for index in second.indices { second[index].counters = FlowCounters() }
-      try counters.complete(&second)
+      counters.complete(&second)
       #expect(second.map(\.counters.originalBytes) == [0] + first.map { _ in 10 })
     }
   }

@@ -81,6 +81,8 @@ import Testing
   func `states of TCP`(number: UInt8, held: SocketEntry.State, unheld: SocketEntry.State) {
     #expect(SocketEntry.State(number: number, transport: .tcp, inode: 7) == held)
     #expect(SocketEntry.State(number: number, transport: .tcp, inode: 0) == unheld)
+    #expect(SocketEntry.State(number: number, transport: .dccp, inode: 7) == held)
+    #expect(SocketEntry.State(number: number, transport: .dccp, inode: 0) == unheld)
     #expect(SocketEntry.State(number: number, transport: .udp, inode: 0) == .open)
     #expect(SocketEntry.State(number: number, transport: .raw, inode: 7) == .open)
   }
@@ -102,5 +104,13 @@ import Testing
     #expect(Array(request.bytes[..<8]) == [76, 0, 0, 0, 18, 0, 1, 3])
     #expect(Array(request.bytes[68..<72]) == [0xfe, 0x1f, 0, 0])
     #expect((request.bytes[8..<68] + request.bytes[72...]).allSatisfy { $0 == 0 })
+  }
+
+  @Test func `a DCCP socket is decoded as a TCP socket is`() throws {
+    for answer in SocketsRecorded.answers where answer.transport == .tcp {
+      var expected = answer.entry
+      expected.transport = .dccp
+      #expect(decode(answer.bytes, .dccp).entry == expected)
+    }
   }
 }

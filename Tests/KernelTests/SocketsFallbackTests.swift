@@ -104,12 +104,12 @@ import Testing
   @Test func `protocols without a table are none of its business`() throws {
     var table = SocketTable(root: proc.path, usesNetlink: false)
     var sockets: [SocketEntry] = []
-    try table.read([.gre, .dccp], into: &sockets)
+    try table.read([.gre], into: &sockets)
     #expect(sockets.isEmpty)
     #expect(table.source(of: .gre) == nil)
   }
 
-  @Test(arguments: [TransportProtocol.sctp, .udpLite])
+  @Test(arguments: [TransportProtocol.sctp, .dccp, .udpLite])
   func `a protocol that many kernels lack is no error when it is alone`(transport: TransportProtocol) throws {
     var table = SocketTable(root: proc.path)
     var sockets: [SocketEntry] = []
@@ -119,21 +119,47 @@ import Testing
     #expect(table.source(of: transport) == .unavailable && table.netlinkError == nil)
   }
 
-  @Test func `where SCTP is loaded but has no diagnostics its sockets are unavailable, without a word`()
-    throws
-  {
-    proc.folder("net")
-    proc.folder("net/sctp")
+  @Test(arguments: [TransportProtocol.sctp, .dccp])
+  func `what is loaded but has no diagnostics has unavailable sockets, without a word`(
+    transport: TransportProtocol
+  ) throws {
+    write("protocols", Self.loaded)
     // The kernel of the test may have them after all.
-    guard !Self.hasSCTP else { return }
+    guard !Self.hasAny else { return }
     var table = SocketTable(root: proc.path)
     var sockets: [SocketEntry] = []
     for _ in 0..<2 {
-      try table.read([.sctp], into: &sockets)
+      try table.read([transport], into: &sockets)
       #expect(sockets.isEmpty)
-      #expect(table.source(of: .sctp) == .unavailable && table.netlinkError == nil)
+      #expect(table.source(of: transport) == .unavailable && table.netlinkError == nil)
     }
   }
 
-  private static var hasSCTP: Bool { unsafe access("/proc/net/sctp", F_OK) == 0 }
+  @Test func `what is not loaded is not asked for`() throws {
+    // Not even where its sockets would be told: asked, the kernel would load it.
+    write("protocols", "DCCPv6 \nMPTCP  1 2\n TCP\n")
+    for transport in [TransportProtocol.sctp, .dccp] {
+      let table = SocketTable(root: proc.path)
+      let isLoaded = table.isLoaded(transport)
+      #expect(!isLoaded)
+    }
+    proc.write("net/protocols", Array(Self.loaded.utf8))
+    for transport in [TransportProtocol.sctp, .dccp] {
+      let table = SocketTable(root: proc.path)
+      let isLoaded = table.isLoaded(transport)
+      #expect(isLoaded)
+    }
+  }
+
+  private static let loaded = """
+    protocol  size sockets  memory press maxhdr  slab module     cl co di ac
+    SCTP      1464      0      -1   NI       0   yes  sctp        y  y  y  y
+    DCCP      1456      0      -1   NI       0   yes  dccp_ipv4   y  y  y  y
+    TCP       2336     11    3391   no     320   yes  kernel      y  y  y  y
+    """
+
+  private static var hasAny: Bool {
+    let table = SocketTable()
+    return [TransportProtocol.sctp, .dccp].contains { table.isLoaded($0) }
+  }
 }

@@ -40,8 +40,8 @@ extension NetworkNamespace {
 
   /// The connection table once nothing in it moves any more: the same in two looks, `pause` apart.
   ///
-  /// An acknowledgement may come 40 ms after the last byte.
-  public func quietConnections(pause: Duration = .milliseconds(60)) async throws -> [ConntrackEntry] {
+  /// An acknowledgement may come 40 ms after the last byte, on a busy machine later.
+  public func quietConnections(pause: Duration = .milliseconds(120)) async throws -> [ConntrackEntry] {
     var last = try await connections()
     return try await eventually("a quiet connection table", state: { "\(last)" }) {
       try await Task.sleep(for: pause)

@@ -103,6 +103,21 @@ import Testing
     #expect(result.balance.total == row.owners.values.reduce(.zero, +))
   }
 
+  @Test(arguments: [true, false])
+  func `who is found is relaxed while a namespace could not be asked, who is here is not`(areAllKnown: Bool) {
+    var host = Self.host()
+    host.areAllNamespacesKnown = areAllKnown
+    host.socket(in: 77, .tcp, "172.30.0.2:4000", "10.0.0.1:80", heldBy: 7)
+    host.socket(.tcp, "10.0.0.1:80", "172.30.0.2:4000", heldBy: 3)
+    host.flow(1, .tcp, "172.30.0.2:4000", "10.0.0.1:80", bytes: (10, 20))
+    let result = host.tick()
+    #expect(result.owners == [.pid(7): Usage(20, 10), .pid(3): Usage(10, 20)])
+    for reading in result.readings {
+      let isHere = reading.owner == .process(Scenario.process(3))
+      #expect(reading.certainty.match == (isHere || areAllKnown ? .exact : .relaxed))
+    }
+  }
+
   @Test func `a container that talks to the host is an end of this host like any other`() {
     var host = Self.host()
     host.socket(in: 77, .tcp, "172.30.0.2:4000", "10.0.0.1:80", heldBy: 7)

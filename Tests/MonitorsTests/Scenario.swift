@@ -18,6 +18,8 @@ struct Scenario {
   var sightings: [Sighting] = []
   /// Other network namespaces: their addresses and sockets.
   var namespaces: [UInt64: (addresses: [String], sockets: [SocketEntry])] = [:]
+  /// False when there are more of them, which could not be asked.
+  var areAllNamespacesKnown = true
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
@@ -106,7 +108,9 @@ struct Scenario {
     sightings = []
     let table = flows + ended
     ended = []
-    var index = NamespaceIndex(namespaces.mapValues { LocalAddresses($0.addresses.map(Self.address)) })
+    var index = NamespaceIndex(
+      namespaces.mapValues { LocalAddresses($0.addresses.map(Self.address)) },
+      isComplete: areAllNamespacesKnown)
     for namespace in index.concerned(by: deltas, in: table, local: local) {
       index.insert(namespaces[namespace]?.sockets ?? [], of: namespace)
     }

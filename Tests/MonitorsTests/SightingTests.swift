@@ -61,6 +61,32 @@ import Testing
     #expect(host.tick().owners == [.pid(8): Usage(0, 10)])
   }
 
+  @Test(
+    arguments: [
+      ("*:53", nil, .relaxed), ("10.0.0.1:53", nil, .relaxed), ("*:53", 7, .exact),
+      ("10.0.0.1:53", 7, .exact),
+    ] as [(String, Int32?, Certainty.Match)])
+  func `who alone is bound to a port is exact only if seen when the flow began`(
+    bound: String, seen: Int32?, match: Certainty.Match
+  ) {
+    var host = Scenario()
+    host.socket(.udp, bound, heldBy: 7)
+    host.flow(1, .udp, "192.0.2.9:4000", "10.0.0.1:53", bytes: (60, 90))
+    if let seen { host.sightings = Self.seen(host, seen, isClient: false) }
+    let first = host.tick()
+    #expect(first.owners == [.pid(7): Usage(60, 90)])
+    host.flow(1, .udp, "192.0.2.9:4000", "10.0.0.1:53", bytes: (70, 90))
+    // It stays what it was.
+    for tick in [first, host.tick()] { #expect(tick.readings.map(\.certainty.match) == [match]) }
+  }
+
+  @Test func `a connected socket is exact whenever it is found`() {
+    var host = Scenario()
+    host.socket(.udp, "10.0.0.1:4000", "192.0.2.9:53", heldBy: 7)
+    host.flow(1, .udp, "10.0.0.1:4000", "192.0.2.9:53", bytes: (60, 90))
+    #expect(host.tick().readings.map(\.certainty.match) == [.exact])
+  }
+
   @Test func `a peer who uses the port of our unbound socket is still a peer`() {
     var host = Scenario()
     host.socket(.udp, "*:123", heldBy: 7)

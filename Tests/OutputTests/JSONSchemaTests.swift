@@ -38,7 +38,8 @@ import Output
       "no_holder": "integer",
     ],
     "health": [
-      "flows": "integer", "missed_events": "integer", "unheard_ends": "integer", "vanished": "integer", "denied": "integer",
+      "flows": "integer", "missed_events": "integer", "unheard_ends": "integer", "vanished": "integer",
+      "denied": "integer",
       "uncounted": "integer", "offloaded": "integer", "interrupted_dumps": "integer", "malformed": "integer",
       "failed_reads": "integer", "dropped": "integer", "namespaces": "integer",
       "unread_namespaces": "integer",

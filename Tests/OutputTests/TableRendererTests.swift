@@ -162,6 +162,28 @@ import Testing
     #expect(zip(plain, colored).allSatisfy { $0 == $1 || $1.contains($0) })
   }
 
+  @Test(
+    arguments: [
+      (
+        1,
+        "1 flow not counted, 1 process not readable, 1 item without room, 1 search given up, 1 report skipped"
+      ),
+      (
+        2,
+        "2 flows not counted, 2 processes not readable, 2 items without room, 2 searches given up, 2 reports skipped"
+      ),
+    ] as [(UInt64, String)])
+  func `one is one and two are more`(count: UInt64, line: String) {
+    var health = Health()
+    health.uncounted = Int(count)
+    health.denied = Int(count)
+    health.dropped = count
+    health.abandonedSearches = count
+    health.skippedReports = count
+    let frame = TableRenderer(width: 200, height: nil, color: false).frame(report([], health: health))
+    #expect(frame.last == "warning: " + line)
+  }
+
   @Test func `a quiet host has no warnings`() {
     let frame = TableRenderer(width: 80, height: 24, color: true).frame(report([]))
     #expect(!frame.joined().contains("warning"))

@@ -6,10 +6,11 @@ import Testing
 @Suite struct AggregatorSamplesTests {
   private static let program = Program.path("runaggregator")
 
-  private func text(_ name: String) throws -> String {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    return try String(contentsOf: root.appending(path: "samples/\(name)"), encoding: .utf8)
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  private func text(_ name: String, in folder: String = "samples") throws -> String {
+    try String(contentsOf: Self.root.appending(path: "\(folder)/\(name)"), encoding: .utf8)
   }
 
   @Test(arguments: [
@@ -33,6 +34,15 @@ import Testing
     let sample = try text("monitors.sample.cfg")
     #expect(!sample.contains("\n[Web only]\n"))
     #expect(uncommented(sample).contains("\n[Web only]\ntype=monitor\n"))
+  }
+
+  @Test func `the manual's example of --explain is what the program says of the sample`() async throws {
+    let manual = try text("operations.md", in: "Docs").split(separator: "\n").map(String.init)
+    let place = try #require(
+      manual.firstIndex { $0.hasPrefix("$ runaggregator ") && $0.contains("--explain") })
+    let arguments = manual[place].dropFirst("$ runaggregator ".count)
+    let said = try await run(["sh", "-c", "cd '\(Self.root.path)' && \(Self.program) \(arguments)"])
+    #expect(said == manual[place + 1] + "\n")
   }
 
   /// The text with each example, a run of comment lines that starts with a section's, taken out of its comment.

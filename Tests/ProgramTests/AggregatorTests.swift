@@ -127,7 +127,8 @@ struct AggregatorTests {
     let truth = try await stage.truth()
     let folder = try ScratchFolder()
     let apps = try folder.write("[Application]\nFirst=note one\n", to: "apps.cfg")
-    let aggregator = try stage.aggregator(["--app-config", apps])
+    let rules = try folder.write("[n]\nin_threshold=5000\n", to: "rules.cfg")
+    let aggregator = try stage.aggregator(["--app-config", apps, "--notification-config", rules])
     let before = try await aggregator.report("all of it") { $0.balance.attributed.view == truth }
     let first = try #require(before.row(named: "First"))
     #expect(before.row(named: "Second") == nil)
@@ -148,6 +149,19 @@ struct AggregatorTests {
     let kept = try await aggregator.nextReport()
     #expect(kept.row(named: "Second")?.usage == reloaded.row(named: "Second")?.usage)
     #expect(kept.row(named: "First")?.usage == first.usage)
+
+    // A good file beside a wrong one is not taken either, nor where one is missing.
+    try folder.write("[Application]\nThird=note two\n", to: "apps.cfg")
+    for text in ["[n]\nin_treshold=5000\n", nil] {
+      let errors = aggregator.process.errors.lines.count
+      if let text { try folder.write(text, to: "rules.cfg") } else { try await run(["rm", rules]) }
+      aggregator.process.signal(SIGHUP)
+      try await aggregator.process.errors.first("a complaint", from: errors) {
+        $0.contains("rules.cfg") && $0.contains("stays in force") ? () : nil
+      }
+      let kept = try await aggregator.nextReport()
+      #expect(kept.row(named: "Third") == nil && kept.row(named: "First")?.usage == first.usage)
+    }
     try await aggregator.stop()
     for traffic in senders + [stage.server] { try await traffic.finish() }
   }

@@ -14,6 +14,7 @@ struct MonitorAccountingTests {
     let lab = try await Self.readyTopology()
     let monitor = try Reporter(in: lab.a)
     let without = try Reporter(["--ignore-local"], in: lab.a)
+    try await monitor.report("a first report")
     try await without.report("a first report")
     let traffic = try await kind.run(in: lab)
     let entries = try await lab.a.quietConnections()
@@ -37,6 +38,7 @@ struct MonitorAccountingTests {
   @Test func `two raw owners are nobody`() async throws {
     let lab = try await Self.readyTopology()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let other = try Traffic("ping 10.77.1.2 --raw --gate --size 64 --count 1", in: lab.a)
     try await other.connected()
     let pinger = try Traffic("ping 10.77.1.2 --raw --count 50 --size 1008 --hold", in: lab.a)
@@ -71,7 +73,8 @@ struct MonitorAccountingTests {
       // The interval is rounded to a thousandth of a second.
       #expect(abs(rate * interval - moved) <= rate / 1000 + 1, "\(after)")
     }
-    #expect(reports.count { $0.row(pid: client.pid)?.sentRate ?? 0 > 0 } > 1)
+    // A busy machine may let it report but once in these two seconds.
+    #expect(reports.contains { $0.row(pid: client.pid)?.sentRate ?? 0 > 0 })
     try await monitor.stop()
     try await client.finish()
     try await server.finish()
@@ -80,6 +83,7 @@ struct MonitorAccountingTests {
   @Test func `small connections one after another are all its process's`() async throws {
     let lab = try await Self.readyTopology()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let client = try Traffic(
@@ -102,6 +106,7 @@ struct MonitorAccountingTests {
   @Test func `sixty small connections that close at once lose no byte`() async throws {
     let lab = try await Self.readyTopology()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let kind = TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 20000 --connections 60")
     let traffic = try await kind.run(in: lab)
     let truth = try await lab.viewOfA()

@@ -11,6 +11,7 @@ struct MonitorHandoverTests {
     let folder = try ScratchFolder()
     let successor = try await folder.copy(Program.traffic, as: "successor")
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let client = try Traffic(
       "tcp-exec 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold --exec \(successor)", in: lab.a
     )
@@ -38,6 +39,7 @@ struct MonitorHandoverTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let client = try Traffic(
       "tcp-pass 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold --keep", in: lab.a)
     let child = try await client.child()
@@ -59,6 +61,7 @@ struct MonitorHandoverTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let client = try Traffic(
       "tcp-pass 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold", in: lab.a)
     let child = try await client.child()

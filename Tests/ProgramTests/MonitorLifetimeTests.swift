@@ -68,6 +68,7 @@ struct MonitorLifetimeTests {
   @Test func `traffic follows the process that holds the socket`() async throws {
     let (lab, server, port) = try await start()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let client = try Traffic(
       "tcp-fork 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold", in: lab.a)
     let child = try await client.child()
@@ -128,6 +129,7 @@ struct MonitorLifetimeTests {
   @Test func `the program does not report itself`() async throws {
     let (lab, server, port) = try await start()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 1000000 --hold", in: lab.a)
     _ = try await client.counted()
     try await monitor.report("the client") { $0.row(pid: client.pid) != nil }

@@ -58,12 +58,18 @@ struct MonitorReuseTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
     var clients: [(bytes: Int, truth: HostView)] = []
     for bytes in [3_000_000, 1_000_000] {
       let client = try Traffic("tcp 10.77.1.2 \(port) --source-port 4000 --send \(bytes) --hold", in: lab.a)
       _ = try await client.counted()
       try await monitor.report("its bytes") { $0.usage(pid: client.pid).sent > UInt64(bytes) }
       try await client.finish()
+      // A busy server may close long after.
+      try await eventually("its end in the table") {
+        let table = try await lab.a.run("conntrack -L")
+        return table.contains(" TIME_WAIT ") || table.contains(" CLOSE ") ? () : nil
+      }
       let entries = try await lab.a.quietConnections()
       #expect(entries.count == 1)
       clients.append((bytes, HostView(entries, addresses: Topology.addressesOfA)))

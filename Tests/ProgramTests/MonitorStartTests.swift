@@ -46,6 +46,35 @@ struct MonitorStartTests {
     #expect(errors.first?.contains("--enable-tracking") == true)
   }
 
+  /// Runs a program where the kernel seems to have no sock_diag: socket(2) refuses netlink's protocol 4, by seccomp.
+  private static let withoutDiagnostics = """
+    import ctypes, os, struct, sys
+    socket = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 5, socket), (0x20, 0, 0, 16), (0x15, 0, 3, 16), (0x20, 0, 0, 32), (0x15, 0, 1, 4),
+             (0x06, 0, 0, 0x50000 | 93), (0x06, 0, 0, 0x7fff0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code))
+    if ctypes.CDLL(None).prctl(22, 2, program, 0, 0) != 0: sys.exit(99)
+    os.execv(sys.argv[1], sys.argv[1:])
+    """
+
+  @Test(arguments: ["auto", "netlink"])
+  func `without diagnostics of sockets it measures, and says what is missed`(source: String) async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let wrapper = ["python3", "-c", Self.withoutDiagnostics]
+    let (status, output, errors) = try await start(
+      ["--source", source, "--count", "2", "--interval", "0.1", "--format", "json"], in: namespace,
+      wrapper: wrapper)
+    #expect(status == .exited(0))
+    #expect(output.split(separator: "\n").count { $0.contains("\"event\":\"usage\"") } == 2)
+    #expect(errors.count { $0.contains("`modprobe -a inet_diag tcp_diag udp_diag`") } == 1, "\(errors)")
+    let doctor = try await start(["--doctor"], in: namespace, wrapper: wrapper)
+    #expect(doctor.status == .exited(1))
+    #expect(
+      doctor.output.split(separator: "\n").contains { $0.hasPrefix("problem  sockets:") }, "\(doctor.output)")
+  }
+
   @Test func `without tracking it says how to turn it on, and changes nothing by itself`() async throws {
     let namespace = try await NetworkNamespace()
     try await namespace.setSysctl("net.netfilter.nf_conntrack_acct", to: "1")
@@ -54,6 +83,17 @@ struct MonitorStartTests {
     #expect(errors.count == 1)
     #expect(errors.first?.contains("--enable-tracking") == true)
     #expect(try await namespace.run("nft list ruleset").isEmpty)
+  }
+
+  @Test func `a kernel without a connection table is 69, with the module that has it`() async throws {
+    let namespace = try await NetworkNamespace()
+    // In the mount namespace that `ip netns exec` makes; the shell's pid is the program's.
+    let without = ["sh", "-c", "mount -t tmpfs none /proc/$$/net && exec \"$@\"", "sh"]
+    let (status, output, errors) = try await start(
+      ["--count", "1", "--source", "procfs"], in: namespace, wrapper: without)
+    #expect(status == .exited(69))
+    #expect(output.isEmpty)
+    #expect(errors.count == 1 && errors.first?.contains("modprobe nf_conntrack") == true)
   }
 
   @Test(arguments: ["auto", "netlink", "procfs"])

@@ -195,6 +195,7 @@ struct MonitorWiringTests {
     let server = try Traffic("tcp-serve", in: c)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.b)
+    try await monitor.report("a first report")
     let client = try Traffic("tcp 10.77.2.2 \(port) --send 4000000 --hold", in: lab.a)
     _ = try await client.counted()
     let report = try await monitor.report("an offloaded flow") { $0.health["offloaded"] == 1 }

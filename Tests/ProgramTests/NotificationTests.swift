@@ -58,6 +58,7 @@ struct NotificationTests {
         process_filter=Drip
         out_threshold=100
         interval=1
+        keep_firing_for=3
         on_resolve=yes
         notification_command=COMMAND "two words" $(id) plain
 
@@ -74,7 +75,8 @@ struct NotificationTests {
       "BWMON_PIDS=\(drip.pid)",
     ] { #expect(lines.contains(fact), "\(run)") }
     let value = lines.first { $0.hasPrefix("BWMON_VALUE=") }.flatMap { Double($0.dropFirst(12)) }
-    #expect(value.map { (100...700).contains($0) } == true, "\(run)")
+    // All that it sends may come in one second after a pause of a busy machine.
+    #expect(value.map { (100...1700).contains($0) } == true, "\(run)")
     let said =
       #/stdin: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: Drip exceeding '\w+' bandwidth limit +100\.00: +\d+\.\d\d kB\/s \(\d+\.\d\d %\)/#
     #expect(lines.contains { $0.wholeMatch(of: said) != nil }, "\(run)")

@@ -8,7 +8,7 @@ struct PipeLimitTests {
   @Test(arguments: [
     ("--limit-in", 1, "auto"), ("--limit", 4, "auto"), ("--limit", 16, "auto"), ("--limit", 4, "on"),
   ])
-  func `the sum is the limit within 3 %, never twice in a tenth of a second, and shared within 10 %`(
+  func `the sum is never above the limit and 3 %, never twice it in a tenth of a second, and shared`(
     flag: String, connections: Int, splice: String
   ) async throws {
     let lab = try Laboratory.topology

@@ -13,3 +13,6 @@ int clinux_come_first(void);
 /// Allows this process the lowest real-time priority (RLIMIT_RTPRIO of setrlimit(2)) once it has no capability for it.
 /// Needs CAP_SYS_RESOURCE where the limit is lower. Returns 0, or -1 with errno.
 int clinux_may_come_first(void);
+
+/// Moves the calling thread to a processor, which it may leave again as before. 0, or -1 with errno.
+int clinux_move_to(int processor);

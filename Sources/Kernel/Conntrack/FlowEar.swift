@@ -37,6 +37,7 @@ final class FlowEar {
   func listen() {
     var thread = PromptThread()
     while true {
+      if let processor = witness.takeProcessor() { thread.follow(processor) }
       var waits = [
         stopper.descriptor, asker.descriptor, events.descriptor, witness.newsDescriptor ?? -1,
       ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -50,7 +51,7 @@ final class FlowEar {
           try answer(&thread)
         } else {
           thread.yield(at: .now)
-          if try hear() { lookAgain() }
+          if try hear(&thread) { lookAgain(&thread) }
         }
       } catch {
         return fail(error)
@@ -70,7 +71,7 @@ final class FlowEar {
     let question = log.asked
     for _ in 0..<Self.stretches {
       thread.yield(at: .now)
-      guard try hear() else { continue }
+      guard try hear(&thread) else { continue }
       generations.rotate(at: .now)
       log.answer(question)
       return answerer.wake()
@@ -85,7 +86,7 @@ final class FlowEar {
   }
 
   /// Reads what has come and looks whose the new flows are; returns whether nothing more waits.
-  private func hear() throws(KernelError) -> Bool {
+  private func hear(_ thread: inout PromptThread) throws(KernelError) -> Bool {
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: .now)
     var heard = FlowLog.Batch()
@@ -99,7 +100,12 @@ final class FlowEar {
       case .new(var flow):
         generations.number(made: &flow)
         heard.created.append(flow.identity)
-        if fill < Self.hurry { witness.see(flow, at: .now) { heard.add($0, $1) } }
+        guard fill < Self.hurry else { return witness.passOver(flow) }
+        witness.see(flow, at: .now) {
+          heard.add($0, $1)
+        } breathe: {
+          thread.yield(at: .now)
+        }
       case .destroyed(var flow):
         generations.number(ended: &flow)
         heard.ended.append(flow)
@@ -107,13 +113,13 @@ final class FlowEar {
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
-    heard.unseen = witness.dropped
+    heard.witness = witness.condition
     log.write { $0.append(heard) }
     return receipt.isDrained
   }
 
   /// Does what can wait until nothing more urgent is left.
-  private func lookAgain() {
+  private func lookAgain(_ thread: inout PromptThread) {
     var heard = FlowLog.Batch()
     let urgent = [events.descriptor, asker.descriptor]
     witness.idle(at: .now) {
@@ -122,10 +128,12 @@ final class FlowEar {
       generations.isOver($0)
     } isUrgent: {
       urgent.contains(where: Self.isReadable)
+    } breathe: {
+      thread.yield(at: .now)
     }
     for description in witness.readPlaces() { heard.descriptions[description.identity] = description }
     heard.renamed = witness.takeRenamed()
-    heard.unseen = witness.dropped
+    heard.witness = witness.condition
     log.write { $0.append(heard) }
   }
 

@@ -19,8 +19,8 @@ final class FlowLog: Sendable {
     var losses: UInt64 = 0
     /// Messages and attributes that could not be understood.
     var malformed: UInt64 = 0
-    /// Ends of flows that were not looked at, and processes that were forgotten, for want of room; since start.
-    var unseen: UInt64 = 0
+    /// What did not go as it should in looking whose flows are, since start.
+    var witness = FlowWitness.Condition()
     /// Sightings, descriptions and renamed processes that there was no room for here.
     var surplus: UInt64 = 0
     /// How long the command lines of the descriptions are together.
@@ -46,7 +46,7 @@ final class FlowLog: Sendable {
       let lost = UInt64(max(0, news - room))
       losses += later.losses + lost
       malformed += later.malformed
-      unseen = later.unseen
+      witness = later.witness
       surplus += later.surplus
       Self.fill(&sightings, with: later.sightings, &surplus)
       Self.fill(&renamed, with: later.renamed, &surplus)
@@ -98,9 +98,9 @@ final class FlowLog: Sendable {
   func take() -> Batch {
     batch.withLock { batch in
       defer {
-        let (unseen, failure) = (batch.unseen, batch.failure)
+        let (witness, failure) = (batch.witness, batch.failure)
         batch = Batch()
-        (batch.unseen, batch.failure) = (unseen, failure)
+        (batch.witness, batch.failure) = (witness, failure)
       }
       return batch
     }

@@ -16,10 +16,12 @@ public struct FlowTableCondition: Sendable, Hashable {
   public var malformed: UInt64 = 0
   /// Readings that had to be repeated because the table changed under them.
   public var interrupted: UInt64 = 0
-  /// Events that the kernel could not deliver, or that an audit found missing.
+  /// Events, also of processes, that the kernel could not deliver, or that an audit found missing.
   public var missedEvents: UInt64 = 0
-  /// Ends of flows that were not looked at, and processes that were forgotten, for want of room.
+  /// Ends of flows that were not looked at, or not to the end, and what was forgotten, for want of room or time.
   public var unseen: UInt64 = 0
+  /// Processes that may not be read, as last tried for a new flow.
+  public var denied = 0
 
   /// True where the kernel tells which entries end.
   public var hearsEnds = false

@@ -12,6 +12,7 @@ public final class LiveFlowTable: FlowTable {
   private var later = LaterFlows()
   private var counters = SocketCounters()
   private var heard = FlowTableCondition()
+  private var witness = FlowWitness.Condition()
   private var surplus: UInt64 = 0
   /// What was heard and no reading has handed over yet.
   private var waiting = FlowLog.Batch()
@@ -34,7 +35,10 @@ public final class LiveFlowTable: FlowTable {
     var condition = table.condition
     condition.malformed += heard.malformed + query.malformed
     condition.missedEvents += heard.missedEvents + counters.losses
-    condition.unseen = heard.unseen
+    condition.malformed += witness.malformed
+    condition.missedEvents += witness.missedNews
+    condition.unseen = witness.unseen + surplus
+    condition.denied = witness.denied
     condition.hearsEnds = true
     return condition
   }
@@ -57,7 +61,7 @@ public final class LiveFlowTable: FlowTable {
         for index in flows.indices { later.number(&flows[index]) }
         roster.replace(by: flows, for: reason, at: now)
       }
-      try counters.complete(&flows)
+      counters.complete(&flows)
     }
     // What ended before its counters were read is told by now: they may be those of the next entry of its ends, which
     // waits for the next call. What ended after it comes twice, and the ledger takes its final counters.
@@ -74,7 +78,7 @@ public final class LiveFlowTable: FlowTable {
     heard.missedEvents += batch.losses
     heard.malformed += batch.malformed
     surplus += batch.surplus
-    heard.unseen = batch.unseen + surplus
+    witness = batch.witness
     roster.take(batch)
     for flow in batch.created { later.note(made: flow) }
     for flow in batch.ended { later.note(ended: flow.identity) }

@@ -18,12 +18,39 @@ struct SocketCounters: ~Copyable {
   private var lookup: SocketLookup?
   private var events: SocketDestroyEvents?
   private var known: [FlowIdentity: FlowCounters] = [:]
+  private let open: () throws(KernelError) -> SocketDestroyEvents
+  private var isUnsupported = false
 
-  /// Times that the kernel could not tell of an end, since start.
+  /// Times that the kernel could not tell of an end, or of the living, since start.
   private(set) var losses: UInt64 = 0
 
-  /// Sets the counters of the living `flows` that have none; they never fall.
-  mutating func complete(_ flows: inout [Flow]) throws(KernelError) {
+  /// Asks nothing before there are flows to complete; `open` is how the news of ends is subscribed to.
+  init(
+    open: @escaping () throws(KernelError) -> SocketDestroyEvents = { () throws(KernelError) in
+      try SocketDestroyEvents()
+    }
+  ) {
+    self.open = open
+  }
+
+  /// Sets the counters of the living `flows` that have none; they never fall. Where the kernel does not tell of sockets
+  /// they stay as they are, which `Preflight` says; what fails now and then is a loss.
+  mutating func complete(_ flows: inout [Flow]) {
+    guard !isUnsupported else { return }
+    do throws(KernelError) { try ask(&flows) } catch {
+      for index in flows.indices where !flows[index].isCounted {
+        flows[index].counters = known[flows[index].identity] ?? FlowCounters()
+      }
+      lookup = nil
+      events = nil
+      switch error {
+      case .unsupported, .notPermitted: isUnsupported = true
+      default: losses += 1
+      }
+    }
+  }
+
+  private mutating func ask(_ flows: inout [Flow]) throws(KernelError) {
     let uncounted = flows.indices.filter { !flows[$0].isCounted && flows[$0].original.transport == .tcp }
     guard !uncounted.isEmpty else {
       lookup = nil
@@ -54,7 +81,7 @@ struct SocketCounters: ~Copyable {
 
   /// What the sockets that ended since the last call had carried.
   private mutating func takeEnded() throws(KernelError) -> [Ends: Usage] {
-    if events == nil { events = try SocketDestroyEvents() }
+    if events == nil { events = try open() }
     let before = events?.losses ?? 0
     var ended: [Ends: Usage] = [:]
     _ = try events?.receive(limit: .max) { ended[Ends(local: $0.local, remote: $0.remote)] = $0.payload }

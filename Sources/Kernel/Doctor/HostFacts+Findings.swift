@@ -4,7 +4,8 @@ extension HostFacts {
   /// A finding for each thing that was looked at; what could not be looked at has none.
   public var findings: [Finding] {
     [
-      reading, accounting, tracking, room, lost, final, uncounted, offload, bridging, capabilities,
+      reading, accounting, tracking, room, lost, final, uncounted, offload, bridging, diagnostics,
+      capabilities,
       visibility,
       news, namespaces,
     ].compactMap(\.self)
@@ -105,6 +106,11 @@ extension HostFacts {
         : .problem(
           "netfilter does not see what moves between two ports of \(names): run `modprobe br_netfilter` and `sysctl -w "
             + "net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1`."))
+  }
+
+  private var diagnostics: Finding {
+    let warning = Warning.withoutDiagnostics(withoutDiagnostics)
+    return Finding("sockets", warning.map { .problem($0.text) } ?? .ok("told one by one"))
   }
 
   private var capabilities: Finding {

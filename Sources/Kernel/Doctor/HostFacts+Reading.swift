@@ -30,6 +30,7 @@ extension HostFacts {
     facts.events = ConntrackSettings.events()
     facts.losses = SmallFile.text("/proc/net/stat/nf_conntrack").flatMap(ConntrackLosses.init)
     facts.readBridges()
+    facts.withoutDiagnostics = SocketDiagnostics.missing()
     facts.missing = Capabilities.naming.union(.tables).subtracting(.effective)
     do throws(KernelError) { _ = try ProcConnector() } catch { facts.newsError = error }
     try facts.readProcesses(namespaces)

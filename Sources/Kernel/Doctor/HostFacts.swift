@@ -41,6 +41,8 @@ public struct HostFacts: Sendable, Equatable {
   var bridges: [String] = []
   /// Whether netfilter sees the IPv4 and IPv6 packets that stay on one bridge.
   var seesBridges = false
+  /// Protocols of which the kernel tells no single sockets.
+  var withoutDiagnostics: [TransportProtocol] = []
   var missing: Capabilities = []
   /// What the mount options of /proc hide.
   var hidden: Warning?

@@ -2,8 +2,8 @@ import Model
 
 /// Which other network namespace has an address, as far as was last read.
 struct NamespaceHomes {
-  private var known: [UInt64: (addresses: LocalAddresses, turn: UInt64)] = [:]
-  private var homes: [IPAddress: [UInt64]] = [:]
+  private var known: [UInt64: (addresses: LocalAddresses?, turn: UInt64)] = [:]
+  private var homes: [IPAddress: Set<UInt64>] = [:]
   private var turns: UInt64 = 0
   /// This network namespace's own addresses, which are never looked for elsewhere.
   var own = LocalAddresses([])
@@ -11,11 +11,14 @@ struct NamespaceHomes {
   /// The only namespace with this address; nil when none has it, or several, or this one.
   func home(of address: IPAddress) -> UInt64? {
     guard !own.contains(address), let namespaces = homes[address], namespaces.count == 1 else { return nil }
-    return namespaces[0]
+    return namespaces.first
   }
 
   /// True when all of these were read before.
   func knows(_ namespaces: some Sequence<UInt64>) -> Bool { namespaces.allSatisfy { known[$0] != nil } }
+
+  /// True when all that are known have told their addresses.
+  var haveAnswered: Bool { known.values.allSatisfy { $0.addresses != nil } }
 
   /// Of the namespaces that are there now, those to be read next: all that were never read, and `again` of those
   /// read longest ago.
@@ -26,25 +29,27 @@ struct NamespaceHomes {
 
   /// Forgets all namespaces but these.
   mutating func keep(_ present: some Collection<UInt64>) {
-    let present = Set(present)
-    known = known.filter { present.contains($0.key) }
-    index()
+    for namespace in Set(known.keys).subtracting(present) {
+      forget(namespace)
+      known[namespace] = nil
+    }
   }
 
   /// Takes a namespace's addresses; nil when it did not answer.
   mutating func set(_ addresses: LocalAddresses?, of namespace: UInt64) {
     turns += 1
-    known[namespace] = (addresses ?? LocalAddresses([]), turns)
-    index()
+    forget(namespace)
+    known[namespace] = (addresses, turns)
+    // A flow of loopback never leaves its namespace.
+    for address in addresses?.addresses ?? [] where !address.isLoopback {
+      homes[address, default: []].insert(namespace)
+    }
   }
 
-  private mutating func index() {
-    homes.removeAll(keepingCapacity: true)
-    for (namespace, entry) in known {
-      // A flow of loopback never leaves its namespace.
-      for address in entry.addresses.addresses where !address.isLoopback {
-        homes[address, default: []].append(namespace)
-      }
+  private mutating func forget(_ namespace: UInt64) {
+    for address in known[namespace]?.addresses?.addresses ?? [] {
+      homes[address]?.remove(namespace)
+      if homes[address]?.isEmpty == true { homes[address] = nil }
     }
   }
 }

@@ -26,10 +26,13 @@ final class NamespaceSockets {
     }
   }
 
+  /// False when there are namespaces whose addresses are not known: what is found may be theirs as well.
+  private(set) var isComplete = false
   /// When it may be looked again which namespaces there are.
   private(set) var nextRefresh: ContinuousClock.Instant
   private var pause = NamespaceSockets.pauses.first
   private let path: String
+  private let limit: Int
   private let root: OpenFile
   private let ownAddresses: LocalAddressReader
   private var entries = NumberedEntries(limit: 1_048_576)
@@ -38,13 +41,16 @@ final class NamespaceSockets {
   private var homes = NamespaceHomes()
   private var places: [UInt64: Place] = [:]
 
-  /// Looks which namespaces there are, and reads their addresses. Errors: where /proc does not tell.
-  init(root path: String = "/proc", at now: ContinuousClock.Instant) throws(KernelError) {
+  /// Looks which namespaces there are, and reads the addresses of at most `limit`. Errors: where /proc does not tell.
+  init(
+    root path: String = "/proc", limit: Int = limits.known, at now: ContinuousClock.Instant
+  ) throws(KernelError) {
     do throws(Errno) {
       root = try OpenFile(path, isFolder: true)
       members = NamespaceMembers(own: try NamespaceLink.read("thread-self/ns/net", in: root))
     } catch { throw .failed("reading the network namespaces below \(path)", error) }
     self.path = path
+    self.limit = limit
     ownAddresses = try LocalAddressReader()
     nextRefresh = now
     refresh(at: now)
@@ -91,13 +97,14 @@ final class NamespaceSockets {
     homes.own = own
     listing.sort { $0.number < $1.number }
     members.refresh(listing.map { KnownProcess(pid: $0.number, folderInode: $0.inode) }, in: root)
-    let present = members.representatives.keys.sorted().prefix(Self.limits.known)
+    let present = members.representatives.keys.sorted().prefix(limit)
     pause = homes.knows(present) ? min(pause * 2, Self.pauses.longest) : Self.pauses.first
     homes.keep(present)
     for inode in places.keys where members.representatives[inode] == nil { places[inode] = nil }
     for inode in homes.nextToRead(of: present, again: Self.reads) {
       homes.set(addresses(of: inode), of: inode)
     }
+    isComplete = present.count == members.representatives.count && homes.haveAnswered
   }
 
   private func addresses(of inode: UInt64) -> LocalAddresses? {

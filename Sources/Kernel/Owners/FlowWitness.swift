@@ -7,23 +7,37 @@ package struct FlowWitness: ~Copyable {
   var portless: PortlessSockets
   var revisits = Revisits()
   private var hasNews = false
+  private var passedOver: UInt64 = 0
 
-  /// Looks at the sockets of this thread's network namespace, and with `namespaces` at those of others.
+  /// What did not go as it should, since start.
+  package struct Condition: Sendable, Hashable {
+    /// Ends of flows that were not looked at, or not to the end, and what was forgotten or not read, for want of room or time.
+    var unseen: UInt64 = 0
+    /// Times that the kernel dropped news of processes.
+    var missedNews: UInt64 = 0
+    /// Messages that could not be understood.
+    var malformed: UInt64 = 0
+    /// Processes that may not be read, as last tried.
+    var denied = 0
+  }
+
+  /// Looks at the sockets of this thread's network namespace, and with `namespaces` at those of others. Without
+  /// diagnostics of sockets it sees little; `Preflight` says so.
   init(namespaces: Bool, at now: ContinuousClock.Instant) throws(KernelError) {
     let elsewhere = namespaces ? try NamespaceSockets(at: now) : nil
-    self.init(try OwnerFinder(at: now), try SocketLookup(), elsewhere, at: now)
+    self.init(try OwnerFinder(at: now), try? SocketLookup(), elsewhere, at: now)
   }
 
   /// Looks at the sockets that `lookup` sees.
   package init(
-    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup, at now: ContinuousClock.Instant
+    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup?, at now: ContinuousClock.Instant
   ) {
     self.init(finder, lookup, nil, at: now)
   }
 
   /// Looks at the sockets that `lookup` sees, and at those of other network namespaces.
   init(
-    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup,
+    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup?,
     _ elsewhere: NamespaceSockets?,
     at now: ContinuousClock.Instant
   ) {
@@ -35,9 +49,14 @@ package struct FlowWitness: ~Copyable {
   /// Readable when processes started or ended; nil where that is not told.
   package var newsDescriptor: Int32? { finder.eventDescriptor }
 
-  /// What did not fit or was given up, since start.
-  var dropped: UInt64 {
-    revisits.dropped + portless.unread + sockets.dropped + finder.dropped + finder.forgotten
+  /// What did not go as it should, since start.
+  var condition: Condition {
+    let counters = finder.counters
+    return Condition(
+      unseen: passedOver + revisits.dropped + portless.unread + sockets.dropped + finder.dropped
+        + finder.forgotten + counters.cutShort + counters.unread,
+      missedNews: counters.lostNews,
+      malformed: counters.malformedNews + sockets.malformed + portless.malformed, denied: finder.denied)
   }
 
   /// When `idle` has something to do; nil when only news can bring it something.
@@ -46,26 +65,34 @@ package struct FlowWitness: ~Copyable {
   }
 
   /// Looks at both ends of a flow that was just made, and reports whose they are with what those processes run. An end
-  /// without an owner yet is looked at again.
+  /// without an owner yet is looked at again. `breathe` is called before each look, which takes up to a millisecond.
   package mutating func see(
-    _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void
+    _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
+    breathe: () -> Void = {}
   ) {
     let transport = flow.original.transport
-    guard Self.hasLookup(transport) || !transport.hasPorts else { return }
+    guard Self.isLookedAt(transport) else { return }
     // Before anything else: the client's descriptor is what goes first.
     finder.glimpse()
-    guard transport.hasPorts else { return lookPortless(flow, attempts: 0, at: now, report) { true } }
-    if !lookAtBoth(flow, at: now, report, { true }) { sockets.noteStranger(flow) }
+    guard transport.hasPorts else {
+      breathe()
+      return lookPortless(flow, attempts: 0, at: now, report) { true }
+    }
+    if !lookAtBoth(flow, at: now, report, { true }, breathe) { sockets.noteStranger(flow) }
   }
+
+  /// Takes note that a flow was made and nobody looked at it, for want of time.
+  mutating func passOver(_ flow: Flow) { if Self.isLookedAt(flow.original.transport) { passedOver += 1 } }
 
   /// Does what can wait: looks again, and reads the names of processes that started. `isOver` says that a flow has
   /// ended, so that its ends may be another's by now; `isUrgent` is asked often and says that something cannot wait any
-  /// longer.
+  /// longer; `breathe` is called as `see` does.
   package mutating func idle(
     at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
-    isOver: (FlowIdentity) -> Bool = { _ in false }, isUrgent: () -> Bool
+    isOver: (FlowIdentity) -> Bool = { _ in false }, isUrgent: () -> Bool, breathe: () -> Void = {}
   ) {
     for visit in revisits.take(at: now) where !isOver(visit.flow.identity) {
+      breathe()
       if visit.flow.original.transport.hasPorts {
         look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
       } else {
@@ -73,10 +100,17 @@ package struct FlowWitness: ~Copyable {
       }
     }
     for flow in sockets.strangers(at: now) where !isOver(flow.identity) {
-      _ = lookAtBoth(flow, at: now, report, isUrgent)
+      _ = lookAtBoth(flow, at: now, report, isUrgent, breathe)
     }
     hasNews = finder.handleProcessEvents(limit: 8)
     finder.meetNewest()
+  }
+
+  /// Takes the processor that the newest process runs on, if that was told since the last call: where a short-lived
+  /// socket will most likely be made next.
+  package mutating func takeProcessor() -> Int32? {
+    defer { finder.newestProcessor = nil }
+    return finder.newestProcessor
   }
 
   /// Takes the processes that were found to run another program since the last call.
@@ -89,9 +123,11 @@ package struct FlowWitness: ~Copyable {
   /// Looks at both ends; false when neither has a socket.
   private mutating func lookAtBoth(
     _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
-    _ isUrgent: () -> Bool
+    _ isUrgent: () -> Bool, _ breathe: () -> Void
   ) -> Bool {
+    breathe()
     let isClient = look(flow, isClient: true, attempts: 0, at: now, report, isUrgent)
+    breathe()
     let isServer = look(flow, isClient: false, attempts: 0, at: now, report, isUrgent)
     return isClient || isServer
   }
@@ -123,7 +159,7 @@ package struct FlowWitness: ~Copyable {
     report(
       Sighting(
         flow: flow.identity, isClient: isClient, process: holding.owner,
-        certainty: Certainty(isShared: holding.isShared),
+        certainty: Certainty(match: found.match, isShared: holding.isShared),
         hasAddress: found.isElsewhere || !socket.local.address.isUnspecified),
       finder.description(of: holding.owner))
     return true
@@ -139,7 +175,8 @@ package struct FlowWitness: ~Copyable {
     }
   }
 
-  private static func hasLookup(_ transport: TransportProtocol) -> Bool {
-    transport == .tcp || transport == .udp || transport == .udpLite
+  /// True for protocols without ports too, whose tables are read.
+  private static func isLookedAt(_ transport: TransportProtocol) -> Bool {
+    transport == .tcp || transport == .udp || transport == .udpLite || !transport.hasPorts
   }
 }

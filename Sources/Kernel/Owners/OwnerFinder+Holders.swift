@@ -15,8 +15,7 @@ extension OwnerFinder {
     }
     guard let owner = holders.min() else { return nil }
     noteOwner(owner)
-    let isConfirmed = sockets.round(of: inode).map { rounds >= $0 + 2 } ?? false
-    return Holding(owner: owner, holders: holders.sorted(), isConfirmed: isConfirmed)
+    return Holding(owner: owner, holders: holders.sorted())
   }
 
   /// The holders known once one was found.
@@ -27,16 +26,23 @@ extension OwnerFinder {
     return holding(of: inode)
   }
 
-  /// The process that the last glimpse saw with the socket, although it has closed it since: it did hold it, and no
-  /// other socket can have had that inode in between.
-  mutating func glimpsedHolding(of inode: UInt64) -> Holding? {
-    guard let pid = glimpsed[inode] else { return nil }
-    guard let identity = glimpsedIdentity(of: pid) else {
-      counters.vanished += 1
-      return nil
+  /// The holders known, with the process that the last glimpse saw with the socket: if it has closed it since, it did
+  /// hold it, and no other socket can have had that inode in between. Also with those that it inherited it from.
+  mutating func holding(of inode: UInt64, withGlimpsed known: Holding?) -> Holding? {
+    guard let glimpsed, glimpsed.inode == inode else { return known }
+    var holders = known?.holders ?? []
+    if !holders.contains(where: { $0.pid == glimpsed.holder.pid }) {
+      guard let identity = glimpsedIdentity(of: glimpsed.holder.pid) else {
+        counters.vanished += 1
+        return known
+      }
+      holders.append(identity)
+      noteOwner(identity)
     }
-    noteOwner(identity)
-    return Holding(owner: identity, holders: [identity], isConfirmed: false)
+    addAncestors(of: inode, from: glimpsed.holder)
+    for holder in holding(of: inode)?.holders ?? [] where !holders.contains(holder) { holders.append(holder) }
+    holders.sort()
+    return Holding(owner: holders[0], holders: holders)
   }
 
   /// Who has the pid; nil when that cannot be the one who was glimpsed.
@@ -135,7 +141,7 @@ extension OwnerFinder {
     guard before != inode else { return }
     let holder = SocketHolders.Holder(pid: pid, number: number)
     if let before { sockets.remove(holder, of: before) }
-    if let inode { sockets.add(holder, of: inode, in: rounds) }
+    if let inode { sockets.add(holder, of: inode) }
     living.update(pid) { $0.descriptors[number] = inode }
   }
 
@@ -145,7 +151,7 @@ extension OwnerFinder {
       sockets.remove(SocketHolders.Holder(pid: pid, number: number), of: before)
     }
     for (number, inode) in current where inode != 0 {
-      sockets.add(SocketHolders.Holder(pid: pid, number: number), of: inode, in: rounds)
+      sockets.add(SocketHolders.Holder(pid: pid, number: number), of: inode)
     }
     living.update(pid) { $0.descriptors = current }
   }

@@ -27,7 +27,8 @@ extension OwnerFinder {
   mutating func take(_ message: ProcConnectorMessage) {
     switch message {
     case .fork(let parent, let child): fork(parent, child)
-    case .exec(let pid):
+    case .exec(let pid, let processor):
+      newestProcessor = processor
       if living[pid] == nil { living.add(LivingProcess(pid: pid)) } else { living.renew(pid) }
       living.update(pid) {
         $0.description = nil
@@ -49,7 +50,7 @@ extension OwnerFinder {
     }
     living.add(process)
     for (number, inode) in process.descriptors {
-      sockets.add(SocketHolders.Holder(pid: child, number: number), of: inode, in: rounds)
+      sockets.add(SocketHolders.Holder(pid: child, number: number), of: inode)
     }
   }
 
@@ -60,6 +61,7 @@ extension OwnerFinder {
       sockets.remove(SocketHolders.Holder(pid: pid, number: number), of: inode)
     }
     if process.hasOwned, let description = process.description { ended.add(description) }
+    deniedPids.remove(pid)
     if process.folder != nil { openFolders.removeAll { $0 == pid } }
     recentOwners.removeAll { $0 == pid }
   }
@@ -89,10 +91,11 @@ extension OwnerFinder {
   }
 
   /// Adds the processes that started since the last look, where there is no news of them: the kernel numbers them
-  /// one after the other and tells the last number.
+  /// one after the other and tells the last number. When they are too many, or the numbers have wrapped, a search
+  /// through all finds them.
   mutating func addStarted() {
-    guard let last = files.lastPid() else { return relist() }
-    guard let before = lastPid, last >= before, last - before <= Self.startedLimit else { return relist() }
+    guard let last = files.lastPid(), let before = lastPid, last >= before, last - before <= Self.startedLimit
+    else { return }
     lastPid = last
     guard last > before else { return }
     for pid in before + 1...last where living[pid] == nil {

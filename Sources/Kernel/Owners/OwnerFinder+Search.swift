@@ -36,10 +36,10 @@ extension OwnerFinder {
   mutating func searchAll(
     _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
   ) -> SocketHolders.Holder? {
-    if eventDescriptor == nil { relist() }
     let start = files.looks
     let end = start + UInt64(max(0, min(limits.looks, allowance.available(at: now))))
     defer { allowance.spend(Int(files.looks - start)) }
+    if eventDescriptor == nil && end > start { relist() }
     var nextQuestion = start
     func goesOn() -> Bool {
       if files.looks >= end {
@@ -74,7 +74,7 @@ extension OwnerFinder {
         if found == inode { return SocketHolders.Holder(pid: pid, number: number) }
       } catch {
         note(pid, number, nil)
-        if !isGone(error) { return nil }
+        if !isGone(error, pid) { return nil }
       }
     }
     return nil
@@ -88,7 +88,7 @@ extension OwnerFinder {
       if status.size > 0, status.size == living[pid]?.descriptorCount { return nil }
       return read(pid, rereads: false, seeking: inode)
     } catch {
-      if isGone(error), eventDescriptor == nil { end(pid) }
+      if isGone(error, pid), eventDescriptor == nil { end(pid) }
       return nil
     }
   }
@@ -123,17 +123,18 @@ extension OwnerFinder {
         return true
       }
       replaceDescriptors(of: pid, by: current)
+      deniedPids.remove(pid)
       living.update(pid) { $0.descriptorCount = found == nil ? count : nil }
     } catch {
-      if isGone(error), eventDescriptor == nil { end(pid) }
+      if isGone(error, pid), eventDescriptor == nil { end(pid) }
       return nil
     }
     return found.map { SocketHolders.Holder(pid: pid, number: $0) }
   }
 
-  /// True when a process or descriptor is no more; what is denied is counted.
-  private mutating func isGone(_ error: Errno) -> Bool {
-    if error == .permissionDenied || error == .notPermitted { counters.denied += 1 }
+  /// True when a process or descriptor is no more; what is denied is noted.
+  private mutating func isGone(_ error: Errno, _ pid: Int32) -> Bool {
+    if error == .permissionDenied || error == .notPermitted { deniedPids.insert(pid) }
     return error == .noSuchFileOrDirectory || error == .noSuchProcess
   }
 }

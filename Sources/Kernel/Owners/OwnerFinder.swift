@@ -7,10 +7,9 @@ import Model
 /// no guess. Kept warm by the kernel's news of processes (fork, exec, exit), or, where those are denied, by listing
 /// /proc again when a socket is not found.
 ///
-/// A search ends at the first holder. Others of a shared socket (fork, SCM_RIGHTS, activation) are known at once
-/// when they inherited it since start, or were met before; all of them are known once `confirm(limit:)` has looked
-/// at every process after the socket was found. Of the holders known, the oldest (start time, then pid) is the
-/// owner.
+/// A search ends at the first holder. Others of a shared socket (fork, SCM_RIGHTS, activation) are known when they
+/// inherited it or gave it to a child, or were met before. Of the holders known, the oldest (start time, then pid) is
+/// the owner.
 public struct OwnerFinder: ~Copyable {
   /// What the finder may keep and ask. What does not fit is counted.
   public struct Limits: Sendable, Hashable {
@@ -39,9 +38,6 @@ public struct OwnerFinder: ~Copyable {
     public var owner: ProcessIdentity
     /// The holders known, the oldest first.
     public var holders: [ProcessIdentity]
-    /// True when every process was looked at after the socket was found: there are no other holders, unless one was
-    /// handed the socket since.
-    public var isConfirmed: Bool
     /// True when more than one process holds it.
     public var isShared: Bool { holders.count > 1 }
   }
@@ -60,8 +56,6 @@ public struct OwnerFinder: ~Copyable {
     public var cutShort: UInt64 = 0
     /// Processes that ended between the sight of their descriptor and their name.
     public var vanished: UInt64 = 0
-    /// Looks that were denied.
-    public var denied: UInt64 = 0
     /// Times that the kernel dropped news of processes; /proc was listed instead.
     public var lostNews: UInt64 = 0
     /// Programs that were not read when they started, and places of processes, as too many were at once.
@@ -76,6 +70,8 @@ public struct OwnerFinder: ~Copyable {
   public internal(set) var newsError: KernelError?
   /// The descriptor on which news of processes arrives, for waiting; nil where there is none.
   public internal(set) var eventDescriptor: Int32?
+  /// Processes whose descriptors may not be read, as last tried.
+  public var denied: Int { deniedPids.count }
   /// Questions to the kernel about descriptors, since start.
   public var looks: UInt64 { files.looks }
   /// Processes, descriptors and sockets beyond the limits, since start.
@@ -94,21 +90,22 @@ public struct OwnerFinder: ~Copyable {
   var recentOwners: [Int32] = []
   // Those whose folder is kept open, the oldest first.
   var openFolders: [Int32] = []
+  // Those that may not be read.
+  var deniedPids: Set<Int32> = []
   // Those that run another program and are not yet read.
   var unread: [Int32] = []
   // Those that were described and whose place is yet to be read.
   var unplaced: [ProcessIdentity] = []
   // Those that were read since they run another program, until they are taken.
   var renamed: [ProcessIdentity] = []
-  // What the last glimpse saw: the sockets of one process.
-  var glimpsed: [UInt64: Int32] = [:]
+  // What the last glimpse saw: a socket of the newest process.
+  var glimpsed: (inode: UInt64, holder: SocketHolders.Holder)?
   // The last process that the kernel had numbered when /proc was looked at.
   var lastPid: Int32?
+  // Where the newest process ran when that was last told, until it is taken.
+  var newestProcessor: Int32?
   // Set when /proc must be listed again.
   var isOutdated = false
-  // The processes that this background round has yet to read, and how many rounds were finished.
-  var waiting: [Int32] = []
-  var rounds: UInt64 = 0
 
   /// Reads which processes there are and what sockets they hold.
   ///
@@ -141,12 +138,12 @@ public struct OwnerFinder: ~Copyable {
   /// once loses the descriptor some 10 us before the kernel's tables forget the socket: what is seen now is still
   /// true when the look-up answers, and `owner(ofInode:uid:)` remembers it until the next glimpse.
   public mutating func glimpse() {
-    glimpsed.removeAll(keepingCapacity: true)
+    glimpsed = nil
     hear()
     guard let newest = living.newest, let process = living[newest] else { return }
     for number in process.likelyNumbers {
       guard let inode = try? files.socket(number, of: newest, process.folder), inode != 0 else { continue }
-      glimpsed[inode] = newest
+      glimpsed = (inode, SocketHolders.Holder(pid: newest, number: number))
       note(newest, number, inode)
       return
     }
@@ -159,6 +156,7 @@ public struct OwnerFinder: ~Copyable {
       let folder = try? files.folder(of: newest), let stat = files.stat(folder),
       stat.parent == process.parent || process.parent == 0
     else { return }
+    if let processor = stat.processor { newestProcessor = processor }
     living.update(newest) { $0.identity = ProcessIdentity(pid: newest, startTime: stat.startTime) }
     keepOpen(folder, of: newest)
   }
@@ -170,12 +168,9 @@ public struct OwnerFinder: ~Copyable {
   public mutating func owner(ofInode inode: UInt64, uid: UInt32) -> Holding? {
     guard inode != 0 else { return nil }
     counters.requests += 1
-    if let holding = holding(of: inode) {
-      counters.remembered += 1
-      return holding
-    }
-    if let holding = glimpsedHolding(of: inode) {
-      counters.glimpsed += 1
+    let known = holding(of: inode)
+    if let holding = holding(of: inode, withGlimpsed: known) {
+      if known == nil { counters.glimpsed += 1 } else { counters.remembered += 1 }
       return holding
     }
     hear()

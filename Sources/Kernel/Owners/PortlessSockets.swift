@@ -8,6 +8,8 @@ struct PortlessSockets: ~Copyable {
 
   /// Flows that were not looked at because there were too many, since start.
   private(set) var unread: UInt64 = 0
+  /// Answers that could not be understood, since start.
+  var malformed: UInt64 { table.malformed }
   private var table: SocketTable
   private var entries: [SocketEntry] = []
   private var allowance: SearchAllowance

@@ -34,6 +34,8 @@ struct ProcessFiles: ~Copyable {
   mutating func pids() throws(Errno) -> [Int32] {
     try root.rewind()
     try entries.list(root, into: &listing)
+    // A process costs some half a microsecond.
+    looks += 1 + UInt64(listing.count / 4)
     return listing.map(\.number)
   }
 

@@ -27,6 +27,11 @@ public struct PromptThread {
     if mayBeFirst != isFirst { comeFirst(mayBeFirst) }
   }
 
+  /// Moves the thread to a processor, from which it may be moved again. To be called before it waits: news that a program
+  /// there causes wakes it there, before that program goes on; from another processor it would come too late as
+  /// often as not. A thread that does not come first stays where it is.
+  public func follow(_ processor: Int32) { if isFirst { _ = clinux_move_to(processor) } }
+
   private mutating func comeFirst(_ wanted: Bool) {
     if wanted { isAllowed = clinux_come_first() == 0 }
     isFirst = wanted && isAllowed

@@ -10,8 +10,6 @@ struct SocketHolders {
     // Most sockets have one holder, and so no list.
     var first: Holder
     var others: [Holder]
-    // The background round in which the socket was first seen.
-    var since: UInt64
   }
 
   /// Sockets that did not fit, since start.
@@ -30,15 +28,12 @@ struct SocketHolders {
     entries[inode].map { [$0.first] + $0.others } ?? []
   }
 
-  /// The background round in which the socket was first seen; nil when it is not known.
-  func round(of inode: UInt64) -> UInt64? { entries[inode]?.since }
-
   /// Notes that a descriptor is the socket; 0 is no socket.
-  mutating func add(_ holder: Holder, of inode: UInt64, in round: UInt64) {
+  mutating func add(_ holder: Holder, of inode: UInt64) {
     guard inode != 0 else { return }
     guard let entry = entries[inode] else {
       if entries.count < limit {
-        entries[inode] = Entry(first: holder, others: [], since: round)
+        entries[inode] = Entry(first: holder, others: [])
       } else {
         dropped += 1
       }

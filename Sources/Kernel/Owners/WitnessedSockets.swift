@@ -7,6 +7,8 @@ struct WitnessedSockets: ~Copyable {
     var socket: SocketEntry
     /// True for one of another network namespace.
     var isElsewhere: Bool
+    /// How sure it is that no other has this end.
+    var match = Certainty.Match.exact
   }
 
   /// Flows that are looked at again after the next look which namespaces there are.
@@ -15,28 +17,37 @@ struct WitnessedSockets: ~Copyable {
   /// Flows that there was no room for and that a new namespace may have had, since start; what a router passes on is
   /// not missed.
   private(set) var dropped: UInt64 = 0
+  /// Answers that could not be understood, since start.
+  var malformed: UInt64 {
+    switch here {
+    case .some(let lookup): lookup.malformed
+    case .none: 0
+    }
+  }
   private var surplus: UInt64 = 0
-  private var here: SocketLookup
+  // Nil where this kernel or a sandbox has no diagnostics.
+  private var here: SocketLookup?
   private let elsewhere: NamespaceSockets?
   private var strangers: [Flow] = []
 
-  init(_ here: consuming SocketLookup, _ elsewhere: NamespaceSockets?) {
+  init(_ here: consuming SocketLookup?, _ elsewhere: NamespaceSockets?) {
     self.here = here
     self.elsewhere = elsewhere
   }
 
   /// The socket with this end of a flow; nil when there is none or it cannot be asked for.
   mutating func held(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Found? {
-    if let answer = try? here.socket(tuple.transport, local: tuple.source, remote: tuple.destination) {
+    if let answer = try? here?.socket(tuple.transport, local: tuple.source, remote: tuple.destination) {
       return Found(socket: answer.socket, isElsewhere: false)
     }
-    return elsewhere?.socket(tuple, at: now).map { Found(socket: $0, isElsewhere: true) }
+    guard let elsewhere, let socket = elsewhere.socket(tuple, at: now) else { return nil }
+    return Found(socket: socket, isElsewhere: true, match: elsewhere.isComplete ? .exact : .relaxed)
   }
 
   /// True when a TCP socket listens at this end.
   mutating func isListening(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Bool {
     guard tuple.transport == .tcp else { return false }
-    return (try? here.listener(at: tuple.source)) != nil
+    return (try? here?.listener(at: tuple.source)) != nil
       || elsewhere?.isListening(at: tuple.source, at: now) ?? false
   }
 

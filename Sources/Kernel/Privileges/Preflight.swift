@@ -17,6 +17,7 @@ public enum Preflight {
     guard isAccounting else { throw .accountingOff }
     var warnings: [Warning] = []
     if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
+    if let warning = Warning.withoutDiagnostics(SocketDiagnostics.missing()) { warnings.append(warning) }
     var processes = try ProcessTable()
     let missing = Capabilities.naming.subtracting(.effective).names
     if let hidden = processes.visibilityWarning() {

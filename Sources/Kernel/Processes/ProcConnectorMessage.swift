@@ -2,8 +2,8 @@
 enum ProcConnectorMessage: Equatable {
   /// A process made another; both as process identifiers.
   case fork(parent: Int32, child: Int32)
-  /// A process runs another program.
-  case exec(Int32)
+  /// A process runs another program, on that processor.
+  case exec(Int32, processor: Int32)
   /// The first thread of a process ended.
   case exit(Int32)
   /// The kernel's answer to a subscription: 0, or an error number.
@@ -16,6 +16,7 @@ enum ProcConnectorMessage: Equatable {
 
   private enum Offset {
     static let event = 20
+    static let processor = event + 4
     static let detail = event + 16
   }
 
@@ -47,8 +48,10 @@ enum ProcConnectorMessage: Equatable {
       guard parent >= 0, child > 0 else { return nil }
       self = thread == child ? .fork(parent: parent, child: child) : .other
     case Kind.exec:
-      guard let child = process(1), child > 0 else { return nil }
-      self = .exec(child)
+      guard let child = process(1), child > 0,
+        let processor = message.load(Offset.processor, as: Int32.self), processor >= 0
+      else { return nil }
+      self = .exec(child, processor: processor)
     case Kind.exit:
       guard let thread = process(0), let child = process(1), child > 0 else { return nil }
       self = thread == child ? .exit(child) : .other

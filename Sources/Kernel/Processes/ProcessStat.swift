@@ -8,6 +8,8 @@ struct ProcessStat: Equatable {
   var parent: Int32
   /// Clock ticks since boot.
   var startTime: UInt64
+  /// The processor that its first thread last ran on; nil where that is not told.
+  var processor: Int32?
 
   /// True once the process has ended: its memory, and so its command line, is gone.
   var isDead: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
@@ -19,7 +21,7 @@ struct ProcessStat: Equatable {
     guard let open = text.firstIndex(of: UInt8(ascii: "(")),
       let close = text.lastIndex(of: UInt8(ascii: ")")), open < close
     else { return nil }
-    let fields = text[(close + 1)...].split(maxSplits: 21, whereSeparator: { $0 == 0x20 || $0 == 0x0a })
+    let fields = text[(close + 1)...].split(maxSplits: 37, whereSeparator: { $0 == 0x20 || $0 == 0x0a })
     // The first field here is number 3, the state.
     guard fields.count > 20, fields[0].count == 1, let state = fields[0].first,
       let parent = Int32(decimal: fields[1]), let startTime = UInt64(decimal: fields[19])
@@ -28,6 +30,7 @@ struct ProcessStat: Equatable {
     self.state = state
     self.parent = parent
     self.startTime = startTime
+    processor = fields.count > 37 ? Int32(decimal: fields[36]) : nil
   }
 }
 

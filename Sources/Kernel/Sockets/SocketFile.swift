@@ -9,15 +9,19 @@ struct SocketFile: Hashable {
   var isV6: Bool
 
   /// True for protocols that many kernels are without, though they pass their packets on.
-  var isOptional: Bool { transport == .sctp || transport == .udpLite }
+  var isOptional: Bool { transport == .udpLite || isDiagnosticsOnly }
 
-  /// Both tables of a transport protocol, IPv4's first; nil when there are none. SCTP's are sock_diag's alone.
+  /// True for protocols whose sockets sock_diag alone tells.
+  var isDiagnosticsOnly: Bool { transport == .sctp || transport == .dccp }
+
+  /// Both tables of a transport protocol, IPv4's first; nil when there are none.
   static func both(of transport: TransportProtocol) -> [SocketFile]? {
     switch transport {
     case .tcp: files("tcp", "tcp6", transport)
     case .udp: files("udp", "udp6", transport)
     case .udpLite: files("udplite", "udplite6", transport)
     case .sctp: files("sctp", "sctp6", transport)
+    case .dccp: files("dccp", "dccp6", transport)
     case .raw: files("raw", "raw6", transport)
     case .icmp: [SocketFile(name: "icmp", transport: transport, isV6: false)]
     case .icmpv6: [SocketFile(name: "icmp6", transport: transport, isV6: true)]

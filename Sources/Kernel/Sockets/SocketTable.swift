@@ -70,7 +70,7 @@ public struct SocketTable: ~Copyable {
 
   /// Replaces `sockets` by those that carry `transports`, of both address families.
   ///
-  /// Known are TCP, UDP, UDP-Lite, SCTP, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each comes
+  /// Known are TCP, UDP, UDP-Lite, SCTP, DCCP, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each comes
   /// with its own protocol and port zero, by which a raw ICMP socket is told from a ping socket. Throws when
   /// a table may not be read, and when none of the tables asked for exists
   /// but those of protocols that many kernels lack.
@@ -91,19 +91,19 @@ public struct SocketTable: ~Copyable {
     }
   }
 
-  private var isSCTPLoaded: Bool {
-    do throws(Errno) {
-      _ = try OpenFile("\(folder)/sctp", isFolder: true)
-      return true
-    } catch { return false }
+  /// Whether the kernel has the protocol of this name now.
+  func isLoaded(_ transport: TransportProtocol) -> Bool {
+    let name = transport == .sctp ? "SCTP " : "DCCP "
+    return SmallFile.text("\(folder)/protocols")?.split(separator: "\n").contains { $0.hasPrefix(name) }
+      ?? false
   }
 
   private mutating func read(
     _ table: SocketFile, into sockets: inout [SocketEntry]
   ) throws(KernelError) -> Source {
     // Asked for sockets of a protocol that is not loaded, the kernel would load it.
-    if table.transport == .sctp {
-      return isSCTPLoaded && dump(table, into: &sockets) ? .netlink : .unavailable
+    if table.isDiagnosticsOnly {
+      return isLoaded(table.transport) && dump(table, into: &sockets) ? .netlink : .unavailable
     }
     if dump(table, into: &sockets) { return .netlink }
     let path = "\(folder)/\(table.name)"

@@ -43,7 +43,7 @@ struct Shaper: Sendable {
   /// the others move meanwhile.
   private static let patience = Duration.milliseconds(10)
   /// The bucket holds what flows in this time, so that a late tick loses nothing and a burst stays short.
-  private static let depth = 0.075
+  private static let depth = 0.05
   private static let largestGrant = 64 << 20
   /// About a segment: below it the cost of a byte rises.
   private static let usualGrant = 1448.0
