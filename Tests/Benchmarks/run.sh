@@ -1,5 +1,5 @@
 #!/bin/bash
-# The claims of speed and memory, each measured beside a peer or a floor in the same run. Takes four minutes.
+# The claims of speed and memory, each measured beside a peer or a floor in the same run. Takes fifteen minutes.
 #
 # Usage: run.sh [table|join|aggregation|idle|pipe|matrix|flood[:SECONDS]|soak[:SECONDS]]... Prints a line for each claim.
 # A goal that is missed is said so and is no failure: machines are noisy. What cannot be measured is one.

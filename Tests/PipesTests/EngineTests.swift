@@ -84,11 +84,12 @@ import Testing
     let stopped = Counter()
     let target = try TCPListener(on: Self.loopback(0))
     for _ in 0..<4 { try echo(target, stopped) }
-    // Ports that are free now, for the pipes to listen on.
-    let ports = try (0..<3).map { _ in try TCPListener(on: Self.loopback(0)).local.port }
+    // Ports that are free now, for the pipes to listen on: at an address from which nothing connects, so that they stay so.
+    let place = IPAddress(v4: 0x7f00_004d)
+    let ports = try (0..<3).map { _ in try TCPListener(on: Endpoint(address: place, port: 0)).local.port }
     var configurations = ports.map { port in
       var pipe = Configuration(
-        port: port, host: "127.0.0.1", remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+        port: port, host: "127.0.0.1", remotePort: target.local.port, bind: place)
       pipe.listsClients = port == ports[0]
       return pipe
     }
@@ -98,7 +99,7 @@ import Testing
       running.value.wrappingAdd(1, ordering: .relaxed)
       try WorkerThread.start("client") {
         for _ in 0..<20 {
-          guard let socket = try? TCPSocket(connectingTo: Self.loopback(ports[client % 2])),
+          guard let socket = try? TCPSocket(connectingTo: Endpoint(address: place, port: ports[client % 2])),
             let stream = try? Stream(socket),
             stream.send(Self.message)
           else { continue }

@@ -6,6 +6,8 @@ extension Worker {
   /// How much a direction of a connection moves before others have their turn, in bytes: what a splice pipe holds. With
   /// more in one go the receiver's buffer runs full, and what is left over goes in small pieces.
   private static let turn = PipePool.capacity
+  /// The same for a connection that is its worker's only one.
+  private static let turnAlone = 8 * PipePool.capacity
 
   /// How many useless events are answered before the poller is told not to listen.
   private static let patience = 2
@@ -144,7 +146,7 @@ extension Worker {
 
   /// Moves what can be moved one way. With `isLast` the other direction has finished.
   private func run(_ half: HalfConnection, _ connection: Connection, isLast: Bool) -> Verdict {
-    var left = Self.turn
+    var left = mailbox.load > 1 ? Self.turn : Self.turnAlone
     while true {
       switch half.relay.next {
       case .wait, .done, .breakOff:
