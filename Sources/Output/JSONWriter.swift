@@ -12,14 +12,18 @@ struct JSONWriter {
   /// What was written so far.
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  mutating func object(_ body: (inout JSONWriter) -> Void) { enclose("{", "}", body) }
+  mutating func object(_ body: (inout JSONWriter) -> Void) {
+    enclose(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
+  }
 
-  mutating func array(_ body: (inout JSONWriter) -> Void) { enclose("[", "]", body) }
+  mutating func array(_ body: (inout JSONWriter) -> Void) {
+    enclose(UInt8(ascii: "["), UInt8(ascii: "]"), body)
+  }
 
   mutating func key(_ name: String) {
     separate()
     quote(name)
-    append(":")
+    append(UInt8(ascii: ":"))
     needsComma = false
   }
 
@@ -36,7 +40,7 @@ struct JSONWriter {
     element { $0.append(value.isFinite ? value.fixed(decimals) : "null") }
   }
 
-  private mutating func enclose(_ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
+  private mutating func enclose(_ open: UInt8, _ close: UInt8, _ body: (inout JSONWriter) -> Void) {
     separate()
     append(open)
     needsComma = false
@@ -52,21 +56,23 @@ struct JSONWriter {
   }
 
   private mutating func separate() {
-    if needsComma { append(",") }
+    if needsComma { append(UInt8(ascii: ",")) }
   }
+
+  private mutating func append(_ byte: UInt8) { bytes.append(byte) }
 
   private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
   /// Escapes what JSON demands and all that can drive a terminal or break a line in any language: the Unicode
   /// categories Cc, Cf (bidirectional controls), Zl and Zp. The value a parser reads is the original.
   private mutating func quote(_ value: String) {
-    append("\"")
+    append(UInt8(ascii: "\""))
     if value.utf8.allSatisfy({ (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
       append(value)
     } else {
       for scalar in value.unicodeScalars { append(scalar) }
     }
-    append("\"")
+    append(UInt8(ascii: "\""))
   }
 
   private mutating func append(_ scalar: Unicode.Scalar) {

@@ -47,11 +47,11 @@ struct FlowQuery: ~Copyable {
       let requests = rest.prefix(Self.batch).map(\.request)
       rest = rest.dropFirst(requests.count)
       var broken: UInt64 = 0
-      try socket.exchange(requests, Self.operation) { type, payload in
+      let tooLong = try socket.exchange(requests, Self.operation) { type, payload in
         guard type == FlowDecoder.entryMessage else { return }
         if let flow = FlowDecoder.decode(payload, malformed: &broken) { flows.append(flow) }
       }
-      malformed += broken
+      malformed += broken + UInt64(tooLong)
     }
   }
 }

@@ -113,10 +113,10 @@ import SystemPackage
   }
 
   /// Sends all of `requests` in one datagram and calls `body` with the answer of each; one that is refused has no
-  /// answer.
+  /// answer. Returns how many answers were too long to be read: more than a page, which the kernel does not write.
   mutating func exchange(
     _ requests: [NetlinkRequest], _ operation: String, _ body: (UInt16, RawSpan) -> Void
-  ) throws(KernelError) {
+  ) throws(KernelError) -> Int {
     var bytes: [UInt8] = []
     let first = sequence &+ 1
     for var request in requests {
@@ -125,13 +125,15 @@ import SystemPackage
     }
     try send(bytes, operation)
     var outstanding = requests.count
-    while outstanding > 0 {
-      _ = try receive(operation) { header, payload in
+    var tooLong = 0
+    while outstanding > tooLong {
+      tooLong += try receiveMany(operation) { header, payload in
         guard header.sequence &- first < UInt32(requests.count) else { return }
         outstanding -= 1
         if header.type != NetlinkHeader.Control.error { body(header.type, payload) }
       }
     }
+    return tooLong
   }
 
   /// Sends one request and calls `body` with the type and payload of its answer; returns the error that the kernel
@@ -198,6 +200,32 @@ import SystemPackage
     guard count >= 0 else { throw Self.error(operation) }
     // The kernel initialised these bytes; they live in the array while the span does.
     return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
+  }
+
+  /// Waits for a datagram and calls `body` with each message in it and in those that have come as well; returns how many
+  /// did not fit their share of the buffer.
+  private mutating func receiveMany(
+    _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
+  ) throws(KernelError) -> Int {
+    let share = buffer.count / Int(CLINUX_DATAGRAMS)
+    var lengths = Array(repeating: 0, count: Int(CLINUX_DATAGRAMS))
+    let socket = descriptor
+    // In bounds: as many shares as the buffer has, and as many lengths.
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe clinux_receive_many(socket, $0.baseAddress, share, &lengths)
+    }
+    guard count >= 0 else { throw Self.error(operation) }
+    var tooLong = 0
+    for (index, length) in lengths.prefix(Int(count)).enumerated() {
+      guard length <= share else {
+        tooLong += 1
+        continue
+      }
+      // The kernel initialised these bytes; they live in the array while the span does.
+      let bytes = unsafe buffer.span.bytes.extracting(index * share..<index * share + length)
+      _ = forEachMessage(in: bytes, body)
+    }
+    return tooLong
   }
 
   /// Fills the buffer with one datagram; returns its bytes, or -1 with errno set.
