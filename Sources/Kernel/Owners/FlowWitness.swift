@@ -148,8 +148,10 @@ package struct FlowWitness: ~Copyable {
       return found != nil || mayCome
     }
     let socket = found.socket
-    var holding = finder.owner(ofInode: socket.inode, uid: socket.uid)
-    if holding == nil && attempts > 0 {
+    let listener = isClient || found.isElsewhere ? nil : sockets.listener(tuple)
+    var holding = finder.owner(ofInode: socket.inode, uid: socket.uid, acceptedBy: listener?.inode ?? 0)
+    // Who listens mostly accepts as well, and is given more time.
+    if holding == nil, attempts > (listener == nil ? 0 : 1) {
       holding = Self.search(&finder, &sockets, socket, tuple, at: now, isUrgent)
     }
     guard let holding else {

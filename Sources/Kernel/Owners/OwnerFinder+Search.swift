@@ -31,6 +31,19 @@ extension OwnerFinder {
     return nil
   }
 
+  /// Looks for a descriptor of a socket that was accepted: at who listens, and its newest children.
+  ///
+  /// No further: mostly it was closed at once, and a search everywhere would find as little.
+  mutating func searchServer(_ server: Int32, _ inode: UInt64) -> SocketHolders.Holder? {
+    hear()
+    let isSmall = (living[server]?.descriptors.count ?? 0) <= Self.small
+    if let holder = guess(server, inode) ?? read(server, rereads: isSmall, seeking: inode) { return holder }
+    for pid in Array(living.newestFirst.prefix(Self.closest)) {
+      if let holder = guess(pid, inode) { return holder }
+    }
+    return nil
+  }
+
   /// Looks for a descriptor of the socket in all processes, those that started last first: in those that have more
   /// or fewer descriptors than before; then in all, for a number that was closed and given anew.
   mutating func searchAll(

@@ -44,11 +44,16 @@ struct WitnessedSockets: ~Copyable {
     return Found(socket: socket, isElsewhere: true, match: elsewhere.isComplete ? .exact : .relaxed)
   }
 
+  /// The TCP socket of this network namespace that listens at this end.
+  mutating func listener(_ tuple: FlowTuple) -> SocketEntry? {
+    guard tuple.transport == .tcp else { return nil }
+    return (try? here?.listener(at: tuple.source))?.socket
+  }
+
   /// True when a TCP socket listens at this end.
   mutating func isListening(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Bool {
     guard tuple.transport == .tcp else { return false }
-    return (try? here?.listener(at: tuple.source)) != nil
-      || elsewhere?.isListening(at: tuple.source, at: now) ?? false
+    return listener(tuple) != nil || elsewhere?.isListening(at: tuple.source, at: now) ?? false
   }
 
   /// Notes a flow of which no socket was found: a namespace that is not known yet may have it.
