@@ -57,6 +57,29 @@ import Testing
     #expect(finder.counters.remembered == 1)
   }
 
+  @Test(arguments: [4, 5, 77, nil] as [Int32?])
+  func `what was accepted is looked for where it was listened for, and no further at once`(number: Int32?)
+    throws
+  {
+    proc.add(10, sockets: [3: 501])
+    for pid in Int32(20)..<120 { proc.add(pid, start: 200, sockets: [3: UInt64(pid) + 1000]) }
+    var finder = try finder()
+    if let number { proc.hold(10, number, 600) }
+    let before = finder.looks
+    let held = finder.owner(ofInode: 600, uid: 1000, acceptedBy: 501)
+    #expect(held?.owner == number.map { _ in identity(10) })
+    #expect(finder.looks - before < 32)
+  }
+
+  @Test func `a child that accepts for its parent is found, and one that nobody knows to listen`() throws {
+    proc.add(10, sockets: [3: 501])
+    proc.add(11, start: 200, sockets: [3: 501, 4: 600])
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 600, uid: 1000, acceptedBy: 501)?.owner == identity(11, 200))
+    proc.hold(11, 5, 601)
+    #expect(finder.owner(ofInode: 601, uid: 1000, acceptedBy: 999)?.owner == identity(11, 200))
+  }
+
   @Test func `what was remembered is looked at before it is believed`() throws {
     proc.add(10, sockets: [3: 501])
     proc.add(11, sockets: [4: 502])
