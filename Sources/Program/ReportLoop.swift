@@ -6,7 +6,7 @@ public struct ReportLoop: ~Copyable {
   private let ticker: Ticker
   private let count: Int?
   private let startsAtOnce: Bool
-  private let endsWithReport: Bool
+  private let period: Duration
 
   /// Why a loop ended.
   public enum Ending: Sendable, Hashable {
@@ -21,15 +21,13 @@ public struct ReportLoop: ~Copyable {
   }
 
   /// Makes a loop that ends after `count` reports, or never. With `startsAtOnce` the first report comes before
-  /// the first interval has passed; without `endsWithReport` a signal ends it without another. Make it before
-  /// anything that must be undone: from here on a signal only ends the loop.
-  public init(period: Duration, count: Int?, startsAtOnce: Bool, endsWithReport: Bool = true)
-    throws(KernelError)
-  {
+  /// the first interval has passed. Make it before anything that must be undone: from here on a signal only ends the
+  /// loop.
+  public init(period: Duration, count: Int?, startsAtOnce: Bool) throws(KernelError) {
     ticker = try Ticker(interval: period)
     self.count = count
     self.startsAtOnce = startsAtOnce
-    self.endsWithReport = endsWithReport
+    self.period = period
   }
 
   /// How many readings in a row may fail before the program gives up.
@@ -38,17 +36,18 @@ public struct ReportLoop: ~Copyable {
   /// Runs until the count is reached, a signal ends it or nobody reads the output any more; returns which.
   ///
   /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
-  /// `startsAtOnce`. A reading that fails is said and made up for at the next tick, unless it is the first or the
-  /// tenth in a row. `reload` is called at SIGHUP, `beforeLast` before the
-  /// report that a signal ends it with, and told which. A reader that is slow delays nothing.
+  /// `startsAtOnce`. A reading that fails is said and made up for at the next tick, unless it is the first, the last or
+  /// the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
+  /// `beforeLast` comes before the report that a signal ends it with. A reader that is slow delays nothing.
   @discardableResult public func run(
     on screen: inout Screen, _ diagnostics: Diagnostics,
     measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {},
-    beforeLast: (Ending) throws(KernelError) -> Void = { _ in }
+    drain: Drain? = nil, beforeLast: () -> Void = {}
   ) throws(KernelError) -> Ending {
     var reports = 0
     var failures = 0
-    let first = try measure(.now)
+    var measured = ContinuousClock.now
+    let first = try measure(measured)
     var outcome = StandardOutput.Outcome.written
     if startsAtOnce {
       outcome = try screen.show(first)
@@ -56,13 +55,14 @@ public struct ReportLoop: ~Copyable {
     }
     func attempt(isLast: Bool = false) throws(KernelError) {
       do throws(KernelError) {
-        let events = try measure(.now)
+        measured = .now
+        let events = try measure(measured)
         if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
         reports += 1
         failures = 0
       } catch {
         failures += 1
-        if failures >= Self.patience { throw error }
+        if isLast || failures >= Self.patience { throw error }
         diagnostics.warning("\(error) Nothing is lost yet: the next reading makes up for it.")
       }
     }
@@ -74,8 +74,13 @@ public struct ReportLoop: ~Copyable {
       case .signal(.resize): continue
       case .signal(let signal):
         let ending = signal == .interrupt ? Ending.interrupted : .terminated
-        try beforeLast(ending)
-        if endsWithReport { try attempt(isLast: true) }
+        if ending == .terminated {
+          try drain?.run { () throws(KernelError) in
+            if .now - measured >= period { try attempt() }
+          }
+        }
+        beforeLast()
+        try attempt(isLast: true)
         return ending
       case .tick: try attempt()
       }

@@ -5,11 +5,9 @@ import Program
 
 /// The pipes of the monitor configuration; their threads start with the first of them.
 final class PipeSet {
-  /// Looks for the end of draining this often.
-  private static let drainTick = Duration.milliseconds(50)
-
   /// How many connections had not ended when they were drained.
   private(set) var cut = 0
+  private var isDraining = false
   private let diagnostics: Diagnostics
   private var meter: PipeMeter?
 
@@ -35,20 +33,22 @@ final class PipeSet {
     return measurement
   }
 
-  /// Accepts nothing more and lets what is open go on for `time`, or until another signal comes.
-  func drain(for time: Duration) throws(KernelError) {
-    guard let meter, time > .zero else { return }
-    meter.drain()
-    let ticker = try Ticker(interval: Self.drainTick)
-    let end = ContinuousClock.now + time
-    while !meter.isDrained, ContinuousClock.now < end {
-      if case .signal(let signal) = try ticker.wait(), signal == .interrupt || signal == .terminate { break }
+  /// Accepts nothing more and lets what is open go on for `time`; nil for none.
+  func drain(for time: Duration) -> Drain? {
+    guard time > .zero else { return nil }
+    return Drain(atMost: time) { [self] in
+      isDraining = true
+      meter?.drain()
+    } isOver: { [self] in
+      meter?.isDrained ?? true
     }
-    cut = meter.openConnections
   }
 
   /// Cuts what is open.
-  func stop() { meter?.stop() }
+  func stop() {
+    if isDraining { cut += meter?.openConnections ?? 0 }
+    meter?.stop()
+  }
 }
 
 extension ExitStatus {

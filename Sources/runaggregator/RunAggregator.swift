@@ -144,14 +144,12 @@ import Program
         }
         var screen = Screen(report.format, style: .applications)
         defer { screen.end() }
-        try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
+        let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
           try watch.tick(until: now, at: WallClock.now())
-        } reload: {
-          watch.reload(files)
-        } beforeLast: { (ending) throws(KernelError) in
-          if ending == .terminated { try pipes.drain(for: .seconds(drainTimeout)) }
-          pipes.stop()
         }
+        try loop.run(
+          on: &screen, diagnostics, measure: measure, reload: { watch.reload(files) },
+          drain: pipes.drain(for: .seconds(drainTimeout)), beforeLast: pipes.stop)
       }
       guard !configuration.filters.isEmpty else {
         if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }

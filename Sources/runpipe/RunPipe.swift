@@ -55,8 +55,7 @@ import Program
       toKeep: pipe.clients ? [.forwarding, .naming] : .forwarding, anySocket: true)
     privilege.drop(diagnostics)
     do {
-      let loop = try ReportLoop(
-        period: report.period, count: report.reports, startsAtOnce: false, endsWithReport: false)
+      let loop = try ReportLoop(period: report.period, count: report.reports, startsAtOnce: false)
       let meter = try open(try ActivatedListeners.take(), diagnostics)
       privilege.fence(diagnostics)
       try forward(meter, loop, diagnostics)
@@ -68,9 +67,6 @@ import Program
 }
 
 extension RunPipe {
-  /// Looks for the end of draining this often.
-  private static let drainTick = Duration.milliseconds(50)
-
   private func open(_ listeners: [TCPListener], _ diagnostics: Diagnostics) throws -> PipeMeter {
     let threads = threads ?? min(4, Processors.count)
     do throws(PipeError) {
@@ -88,40 +84,20 @@ extension RunPipe {
   ) throws {
     var screen = Screen(report.format, style: .totals)
     defer { screen.end() }
-    let ending = try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
+    var cut = 0
+    let drain = Drain(atMost: .seconds(drainTimeout), begin: meter.drain, isOver: { meter.isDrained })
+    let measure = { (now: ContinuousClock.Instant) throws(KernelError) -> [Event] in
       _ = meter.readings(until: now)
       return [.usage(meter.report(at: WallClock.now()))]
     }
-    let cut = ending == .terminated ? try drain(meter, &screen) : 0
-    meter.stop()
     // After a signal the one last report has what was delivered until everything was cut.
-    if ending == .interrupted || ending == .terminated {
-      _ = meter.readings(until: .now)
-      try screen.showLast([.usage(meter.report(at: WallClock.now()))])
+    let ending = try loop.run(on: &screen, diagnostics, measure: measure, drain: drain) {
+      cut = meter.openConnections
+      meter.stop()
     }
-    guard cut > 0 else { return }
+    meter.stop()
+    guard ending == .terminated, cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
-  }
-
-  /// Lets open connections end; returns how many have not when the time is over, or another signal came.
-  private func drain(_ meter: PipeMeter, _ screen: inout Screen) throws(KernelError) -> Int {
-    meter.drain()
-    let ticker = try Ticker(interval: Self.drainTick)
-    let start = ContinuousClock.now
-    var shown = start
-    while !meter.isDrained {
-      let now = ContinuousClock.now
-      if now - start >= .seconds(drainTimeout) { return meter.openConnections }
-      if now - shown >= report.period {
-        shown = now
-        _ = meter.readings(until: now)
-        _ = try screen.show([.usage(meter.report(at: WallClock.now()))])
-      }
-      if case .signal(let signal) = try ticker.wait(), signal == .interrupt || signal == .terminate {
-        return meter.openConnections
-      }
-    }
-    return 0
   }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What runpipe costs, beside HAProxy (tuned for splice, and as Debian ships it) and socat, in the same run.
 
-usage: pipe.py [--quick] [--goals] [bulk|rate|latency|idle|limit|laws]...
+usage: pipe.py [--quick] [--goals] [bulk|rate|busy|latency|idle|limit|laws]...
 Each figure is the median of several runs, taken in turns. The forwarder has the last processor for itself where there
 are four or more; with fewer, all share them all. `laws` is no figure: 1 GiB both ways, over the loopback, to a reader
 that stops, and over a wire of 50 ms that loses 1 %. Ends with status 1 and says why when one of them is broken, with
@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = os.environ.get("BWMON_PROGRAMS", os.path.join(HERE, "../../.build-release/release"))
 RUNPIPE, LOAD = os.path.join(PROGRAMS, "runpipe"), os.path.join(PROGRAMS, "pipe-load")
 QUICK = "--quick" in sys.argv
-PARTS = ["bulk", "rate", "latency", "idle", "limit", "laws"]
+PARTS = ["bulk", "rate", "busy", "latency", "idle", "limit", "laws"]
 WANTED = [word for word in sys.argv[1:] if not word.startswith("--")] or PARTS
 FIXTURES = os.path.join(HERE, "../ProgramTests/Fixtures")
 MISSED, BROKEN = [], []
@@ -175,9 +175,14 @@ def bulk(connections):
 
 
 def rate():
-    results = measure(PEERS, lambda _: load("rate", SECONDS))
+    results = measure(PEERS, lambda _: load("rate", 0, SECONDS))
     table("connect, ask, answer, close", results, "connections/s", digits=0,
           goals={"haproxy tuned": 1, "haproxy": 1})
+
+
+def busy():
+    results = measure(PEERS, lambda _: load("rate", 64, SECONDS))
+    table("the same beside 64 that send in bulk", results, "connections/s", digits=0)
 
 
 def latency():
@@ -323,7 +328,7 @@ if __name__ == "__main__":
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["cc", "-O2", "-pthread", "-o", LOAD, os.path.join(HERE, "Pipe/load.c")], check=True)
     print(f"{len(CPUS)} processors, the forwarder on {sorted(PROXY_CPUS)}, median of {RUNS} runs")
-    for name, body in [("bulk", lambda: (bulk(1), bulk(8))), ("rate", rate), ("latency", latency), ("idle", idle),
+    for name, body in [("bulk", lambda: (bulk(1), bulk(8))), ("rate", rate), ("busy", busy), ("latency", latency), ("idle", idle),
                        ("limit", limit), ("laws", laws)]:
         if name in WANTED:
             body()

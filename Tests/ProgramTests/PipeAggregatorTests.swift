@@ -155,6 +155,41 @@ struct PipeAggregatorTests {
     #expect(try #require(try aggregator.reports().last?.rows.first).received >= delivered)
   }
 
+  @Test func `reports and alerts go on while it drains`() async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write(section(8080), to: "monitors")
+    try folder.write("[Application]\nThe pipe=^pipe-8080:\n", to: "apps")
+    try folder.write(
+      "[much]\nprocess_filter=The pipe\nin_threshold=1\ninterval=0.2\nnotification_command=true\n", to: "limits")
+    let aggregator = try Reporter(
+      [
+        "--monitor-config", "\(folder.path)/monitors", "--app-config", "\(folder.path)/apps",
+        "--notification-config", "\(folder.path)/limits", "--drain-timeout", "60",
+      ], program: "runaggregator", in: lab.a)
+    try await aggregator.report("a first report")
+    func alerts(_ state: String) -> Int {
+      aggregator.process.output.lines.count { $0.contains("\"state\":\"\(state)\"") }
+    }
+    func wait(_ awaited: String, until isMet: () throws -> Bool) async throws {
+      _ = try await eventually(awaited, state: { aggregator.state }) { try isMet() ? true : nil }
+    }
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await wait("an alert") { alerts("firing") == 1 }
+    aggregator.process.signal(SIGTERM)
+    try await PipePeer.refused(in: lab.a)
+    let seen = try aggregator.reports().count
+    try await wait("reports") { try aggregator.reports().count > seen + 3 }
+    peer.process.signal(SIGSTOP)
+    try await wait("the end of the alert") { alerts("resolved") > 0 }
+    let fired = alerts("firing")
+    peer.process.signal(SIGCONT)
+    try await wait("another alert") { alerts("firing") > fired }
+    let total = try #require(UInt64(try await peer.finished().split(separator: "\n").last ?? ""))
+    #expect(try await aggregator.process.ended() == .exited(0))
+    #expect(try aggregator.reports().last?.row(named: "The pipe")?.received == total)
+  }
+
   @Test(
     arguments: [
       ("[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\n", "forward to itself"),

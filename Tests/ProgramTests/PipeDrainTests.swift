@@ -12,10 +12,7 @@ struct PipeDrainTests {
     try await peer.said("open")
     pipe.process.signal(SIGTERM)
     let seen = peer.process.output.lines.count
-    _ = try await eventually("a refused connect") {
-      let probe = try PipePeer("ask", target: "-", ["1"], in: lab.a)
-      return try await probe.process.ended() == .exited(0) ? nil : probe.process.errors.text
-    }
+    try await PipePeer.refused(in: lab.a)
     _ = try await eventually("more bytes") { peer.process.output.lines.count > seen + 20 ? true : nil }
     #expect(pipe.process.status == nil)
     let total = try #require(UInt64(try await peer.finished().split(separator: "\n").last ?? ""))
@@ -54,6 +51,37 @@ struct PipeDrainTests {
     try await pipe.report("reports while it drains") { _ in (try? pipe.reports().count) ?? 0 > count + 3 }
     #expect(try await pipe.process.stop() == .exited(75))
     peer.process.signal(SIGKILL)
+  }
+
+  @Test(arguments: ["runpipe", "runaggregator"])
+  func `draining rests while nobody reads the reports`(program: String) async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write("[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n", to: "monitors")
+    let flags =
+      program == "runpipe" ? ["8080", "127.0.0.1", "9000"] : ["--monitor-config", "\(folder.path)/monitors"]
+    // The reader is a process of its own, which says who it is.
+    let reader = #"exec "$@" > >(echo "reader $BASHPID" >&2; exec cat > /dev/null)"#
+    let pipe = try Reporter(
+      flags + ["--drain-timeout", "60"], program: program, in: lab.a, wrapper: ["bash", "-c", reader, "bash"])
+    let pid = try await pipe.process.errors.first("the reader") {
+      $0.hasPrefix("reader ") ? pid_t($0.dropFirst(7)) : nil
+    }
+    _ = try await eventually("a listener") {
+      try await lab.a.run("ss -ltnH").contains(":8080") ? true : nil
+    }
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    pipe.process.signal(SIGTERM)
+    try await PipePeer.refused(in: lab.a)
+    kill(pid, SIGKILL)
+    let (start, used) = (ContinuousClock.now, try pipe.resources().ticks)
+    let seen = peer.process.output.lines.count
+    _ = try await eventually("more bytes") { peer.process.output.lines.count > seen + 80 ? true : nil }
+    let ticks = Double(sysconf(Int32(_SC_CLK_TCK))) * ((ContinuousClock.now - start) / .seconds(1))
+    #expect(Double(try pipe.resources().ticks - used) < 0.2 * ticks)
+    try await peer.finished()
+    #expect(try await pipe.process.ended() == .exited(0))
   }
 
   @Test func `a restart under socket activation refuses nobody`() async throws {

@@ -28,6 +28,14 @@ struct PipePeer {
     try await PipePeer(name, pipe: pipe, target: target, arguments, in: namespace).finished()
   }
 
+  /// Waits until nobody listens on port 8080 any more.
+  static func refused(in namespace: NetworkNamespace) async throws {
+    _ = try await eventually("a refused connect") {
+      let probe = try PipePeer("ask", target: "-", ["1"], in: namespace)
+      return try await probe.process.ended() == .exited(0) ? nil : true
+    }
+  }
+
   /// Waits for a line that begins with `word` and returns it.
   @discardableResult
   func said(_ word: String, within limit: Duration = patience) async throws -> String {

@@ -68,13 +68,27 @@ struct TerminalTests {
         #expect(frames.count == 3 && frames.allSatisfy { $0.count <= rows + 1 })
         #expect(frames.joined().contains { $0.contains(Self.emphasis) } == (colors && rows > 1))
         for line in frames.joined().map({ $0.replacing(Self.emphasis, with: "") }) {
-          // No character of these names is more than two columns wide.
           #expect(
-            line.count <= columns && line.allSatisfy { !Self.isHarmful($0) }, "\(line.debugDescription)")
+            Self.columns(of: line) <= columns && line.allSatisfy { !Self.isHarmful($0) },
+            "\(line.debugDescription)")
         }
         #expect(rows < 24 || frames[0].contains { $0.contains("TOTAL") })
+        // What is wide was there, and whole.
+        #expect(columns < 200 || frames[0].contains { $0.contains("日本語") })
         #expect(columns < 200 || frames[0].count { $0.contains("--note") } == 3)
       }
+    }
+  }
+
+  /// East Asian wide characters and emoji, of the blocks that the names here are from, take two columns (UAX #11).
+  private static func columns(of line: String) -> Int {
+    line.reduce(0) { sum, character in
+      let isWide = character.unicodeScalars.contains {
+        (0x1100...0x115f).contains($0.value) || (0x2e80...0xa4cf).contains($0.value)
+          || (0xac00...0xd7a3).contains($0.value) || (0xff00...0xff60).contains($0.value)
+          || $0.properties.isEmojiPresentation
+      }
+      return sum + (isWide ? 2 : 1)
     }
   }
 

@@ -41,14 +41,14 @@ public struct Ticker: ~Copyable {
   deinit { close(timer) }
 
   /// Waits, and returns why it woke; a signal before a tick. `isOutputWaiting` says that something is left to be
-  /// written.
-  public func wait(isOutputWaiting: Bool = false) throws(KernelError) -> Wake {
+  /// written. Without `heedsOutput` it sleeps on when the reader has gone, which otherwise wakes it each time.
+  public func wait(isOutputWaiting: Bool = false, heedsOutput: Bool = true) throws(KernelError) -> Wake {
     while true {
       var events = [
         pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
         pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
-        // That the reader is gone comes by itself: POLLERR of a pipe, POLLHUP of a socket (poll(2)).
-        pollfd(fd: STDOUT_FILENO, events: isOutputWaiting ? Int16(POLLOUT) : 0, revents: 0),
+        // That the reader is gone comes by itself: POLLERR of a pipe, POLLHUP of a socket; -1 is left out (poll(2)).
+        pollfd(fd: heedsOutput ? STDOUT_FILENO : -1, events: isOutputWaiting ? Int16(POLLOUT) : 0, revents: 0),
       ]
       if unsafe poll(&events, nfds_t(events.count), -1) < 0 {
         if errno == EINTR { continue }

@@ -53,23 +53,36 @@ extension Worker {
     services[id]?.pausedUntil = now + Self.pause
   }
 
-  /// Takes a connection that waits. The poller says so again if there are more: asking for one that is not there costs
-  /// as much as taking one.
+  /// How many connections a busy worker takes in one go.
+  private static let acceptsWhenBusy = 32
+
+  /// Takes connections that wait. The poller says so again if there are more, and asking for one that is not there
+  /// costs as much as taking one: only a worker with other work, which comes back late, takes more than one.
   func accept(for id: Int, listener index: Int) {
+    for _ in 0..<(isBusy ? Self.acceptsWhenBusy : 1) where !acceptOne(for: id, listener: index) { return }
+  }
+
+  /// Takes a connection; false when none waits, or none can be taken now.
+  private func acceptOne(for id: Int, listener index: Int) -> Bool {
     guard let service = services[id], service.pausedUntil == nil, index < service.listeners.count else {
-      return
+      return false
     }
     let pipe = service.pipe
     let limit = pipe.configuration.maxConnections
     guard hasRoom(limit), pipe.enter(limit: limit ?? .max) else {
       full(pipe, limit)
-      return pause(id)
+      pause(id)
+      return false
     }
     do throws(Errno) {
-      guard let accepted = try service.listeners[index].accept() else { return pipe.leave() }
+      guard let accepted = try service.listeners[index].accept() else {
+        pipe.leave()
+        return false
+      }
       pipe.noteAccepted()
       let source = accepted.peer
       place(pipe, StreamEnd(accepted.intoSocket()), from: source)
+      return true
     } catch {
       pipe.leave()
       pipe.warn(
@@ -77,6 +90,7 @@ extension Worker {
         "cannot accept a connection: \(error). New clients wait. "
           + error.remedy(limit: pipe.configuration.limitName))
       pause(id)
+      return false
     }
   }
 

@@ -60,6 +60,11 @@ final class Worker {
   var resolving: [Token] = []
   var scratch = [UInt8](repeating: 0, count: 65536)
   var now = ContinuousClock.now
+  /// How many events in one pass are much work.
+  private static let manyEvents = 64
+  private var events = 0
+  /// Whether this pass takes long: others wait for their turn, or there was much to look at.
+  var isBusy: Bool { !queue.isEmpty || events >= Self.manyEvents }
   private var isStopped = false
 
   init(index: Int, common: Common, mailboxes: [Mailbox]) throws(KernelError) {
@@ -81,6 +86,7 @@ final class Worker {
     while !isStopped {
       poller.wait(into: &events, timeout: timeout)
       now = .now
+      self.events = events.count
       for index in 0..<events.count { handle(events[index].token, events[index].readiness) }
       handOutGrants()
       takeTurns()

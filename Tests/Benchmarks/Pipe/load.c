@@ -1,7 +1,8 @@
 // Clients and a server for the pipe benchmark: both in one process, on the loopback.
 //
 //   load bulk PORT TARGETPORT CONNECTIONS SECONDS          bytes per second through PORT
-//   load rate PORT TARGETPORT SECONDS                      connections per second: connect, ask, answer, close
+//   load rate PORT TARGETPORT CONNECTIONS SECONDS          connections per second: connect, ask, answer, close; beside
+//                                                          so many that send in bulk
 //   load latency PORT TARGETPORT REQUESTS                  microseconds per request on one connection, the median
 //   load idle PORT TARGETPORT CONNECTIONS                  opens them, prints a line, waits for the end of its input
 //   load limit PORT TARGETPORT CONNECTIONS SECONDS         bytes per second, the busiest 100 ms, the spread
@@ -161,7 +162,14 @@ static void *answer_each(void *argument) {
   return NULL;
 }
 
-// One thread for all: a thread a connection would measure pthread_create.
+// Thrown away by a thread of its own.
+static void *discard(void *argument) {
+  while (recv((int)(long)argument, NULL, 1 << 20, MSG_TRUNC) > 0) {
+  }
+  return NULL;
+}
+
+// One thread for all: a thread a connection would measure pthread_create. What begins with a zero is bulk.
 static void *answer_many(void *argument) {
   (void)argument;
   int set = epoll_create1(0);
@@ -180,7 +188,12 @@ static void *answer_many(void *argument) {
       }
       char bytes[message];
       ssize_t n = read(fd, bytes, sizeof bytes);
-      if (n <= 0 || write(fd, bytes, n) != n) close(fd);
+      if (n > 0 && bytes[0] == 0) {
+        epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+        start(discard, (void *)(long)fd);
+      } else if (n <= 0 || write(fd, bytes, n) != n) {
+        close(fd);
+      }
     }
   }
   return NULL;
@@ -190,7 +203,7 @@ static atomic_ulong rounds;
 
 static void *ask_once_each(void *argument) {
   int port = (int)(long)argument;
-  char bytes[message] = {0};
+  char bytes[message] = {1};
   while (!atomic_load(&stopped)) {
     int fd = dial(port);
     if (write(fd, bytes, sizeof bytes) == sizeof bytes && read_all(fd, bytes, sizeof bytes)) {
@@ -206,8 +219,9 @@ static void *ask_once_each(void *argument) {
   return NULL;
 }
 
-static void rate(int port, double seconds) {
+static void rate(int port, int connections, double seconds) {
   start(answer_many, NULL);
+  for (int i = 0; i < connections; i++) start(source, (void *)(long)dial(port));
   for (int i = 0; i < 16; i++) start(ask_once_each, (void *)(long)port);
   usleep(300000);
   unsigned long before = atomic_load(&rounds);
@@ -237,7 +251,7 @@ static void latency(int port, int requests) {
 
 static void idle(int port, int connections) {
   start(answer_many, NULL);
-  char bytes[message] = {0};
+  char bytes[message] = {1};
   for (int i = 0; i < connections; i++) {
     int fd = dial(port);
     if (write(fd, bytes, sizeof bytes) != sizeof bytes || !read_all(fd, bytes, sizeof bytes)) die("request");
@@ -255,7 +269,7 @@ int main(int count, char **words) {
   serve(atoi(words[3]));
   if (!strcmp(words[1], "bulk") && count == 6) bulk(port, atoi(words[4]), last);
   else if (!strcmp(words[1], "limit") && count == 6) limit(port, atoi(words[4]), last);
-  else if (!strcmp(words[1], "rate")) rate(port, last);
+  else if (!strcmp(words[1], "rate") && count == 6) rate(port, atoi(words[4]), last);
   else if (!strcmp(words[1], "latency")) latency(port, (int)last);
   else if (!strcmp(words[1], "idle")) idle(port, (int)last);
   else die("usage: see the top of load.c");

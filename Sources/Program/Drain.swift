@@ -1,0 +1,33 @@
+import Kernel
+
+/// What SIGTERM lets go on for a while before the program ends.
+public struct Drain {
+  /// Looks for its end this often.
+  private static let tick = Duration.milliseconds(50)
+
+  private let limit: Duration
+  private let begin: () -> Void
+  private let isOver: () -> Bool
+
+  /// `begin` is called once; after `limit` it ends even if it is not over.
+  public init(atMost limit: Duration, begin: @escaping () -> Void, isOver: @escaping () -> Bool) {
+    self.limit = limit
+    self.begin = begin
+    self.isOver = isOver
+  }
+
+  /// Waits until it is over, the limit has passed, or SIGINT or SIGTERM comes; `work` is called meanwhile, often.
+  ///
+  /// What is open goes on also when nobody reads the output any more.
+  func run(_ work: () throws(KernelError) -> Void) throws(KernelError) {
+    begin()
+    let ticker = try Ticker(interval: Self.tick)
+    let end = ContinuousClock.now + limit
+    while !isOver(), ContinuousClock.now < end {
+      switch try ticker.wait(heedsOutput: false) {
+      case .signal(.interrupt), .signal(.terminate): return
+      default: try work()
+      }
+    }
+  }
+}
