@@ -3,6 +3,7 @@
 
 #include <linux/types.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,5 +52,8 @@ int clinux_move_to(int processor) {
   CPU_ZERO(&one);
   CPU_SET(processor, &one);
   if (sched_setaffinity(0, sizeof one, &one) != 0) return -1;
+  if (sched_setaffinity(0, sizeof allowed, &allowed) == 0) return 0;
+  // What was allowed before is not any more: whatever is allowed now.
+  memset(&allowed, 0xff, sizeof allowed);
   return sched_setaffinity(0, sizeof allowed, &allowed);
 }

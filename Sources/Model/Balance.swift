@@ -81,7 +81,7 @@ public struct Health: Sendable, Hashable {
   public var uncounted = 0
   /// Flows in the table now whose packets bypass the kernel's counters at least in part.
   public var offloaded = 0
-  /// Events of the kernel that were lost.
+  /// Events of the kernel that were lost, and readings for which there were more of them than time.
   public var missedEvents: UInt64 = 0
   /// Flows that left the connection table without the kernel's word: what they moved after the last look is not known.
   public var unheardEnds: UInt64 = 0

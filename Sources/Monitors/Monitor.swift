@@ -69,7 +69,11 @@ public final class Monitor: Meter {
     try table.read(into: &snapshot, at: now)
     if last == nil { try interfaces?.read(at: now) }
     if last == nil { local = try addresses.read() }
-    try processes.refresh()
+    do throws(KernelError) { try processes.refresh() } catch {
+      // The table's news is taken: it must be counted now.
+      if last == nil { throw error }
+      note(error)
+    }
     let deltas = accounting.advance(to: snapshot, at: now)
     let interval = last.map { now - $0 }
     last = now

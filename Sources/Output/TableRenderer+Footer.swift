@@ -48,6 +48,8 @@ struct Footer {
       (health.malformed, "message", "not understood"),
       (UInt64(max(0, health.denied)), "process", "not readable"),
       (health.dropped, "item", "without room"),
+      (health.unheardEnds, "connection", "ended unheard"),
+      (health.failedReads, "read", "failed"),
       (health.evicted, "owner", "evicted"),
       (health.abandonedSearches, "search", "given up"),
       (health.droppedNotifications, "notification", "dropped"),

@@ -16,8 +16,7 @@ import Testing
       reply: FlowTuple(source: server, destination: client, transport: .tcp), counters: FlowCounters())
   }
 
-  /// `+` is made, `-` ends, `|` is taken a second later; a name for each entry, `!` after one that is another than
-  /// that of the same name before.
+  /// `+` is made, `-` ends, `|` is taken a second later; the number of each entry, in the order of the news.
   @Test(
     arguments: [
       ("+a -a", "0 0"),
@@ -95,6 +94,31 @@ import Testing
     #expect(later.count == 0)
   }
 
+  /// It was made again between two takes, and then read.
+  @Test func `what was read under the name of the one before is left out`() {
+    let (first, other) = (Self.flow("a"), Self.flow("c"))
+    var second = first
+    second.generation = 4
+    for (known, isAnother) in [([], false), ([other], false), ([second], true)] {
+      var later = LaterFlows()
+      var snapshot = FlowSnapshot(living: [first, other])
+      for flow in known { later.note(made: flow.identity) }
+      snapshot.removeLiving { later.isAnother($0) }
+      #expect(snapshot.flows == (isAnother ? [other] : [first, other]))
+      #expect(snapshot.livingCount == snapshot.flows.count)
+    }
+  }
+
+  @Test func `numbers are told however much else there was no room for`() {
+    var batch = FlowLog.Batch()
+    let many = Array(repeating: Self.flow("c").identity, count: FlowLog.capacity)
+    batch.append(FlowLog.Batch(created: many))
+    var again = Self.flow("a").identity
+    again.generation = 4
+    let lost = batch.append(FlowLog.Batch(created: [Self.flow("b").identity, again]))
+    #expect(lost == 2 && batch.created.count == FlowLog.capacity + 1 && batch.created.last == again)
+  }
+
   @Test func `more than fit are not told apart, and no number is used twice`() {
     var generations = FlowGenerations()
     var numbers: Set<UInt32> = []
@@ -107,6 +131,6 @@ import Testing
       generations.number(made: &flow)
       if flow.generation != 0 { numbers.insert(flow.generation) }
     }
-    #expect(numbers.count == FlowGenerations.capacity)
+    #expect(numbers.count == FlowGenerations.capacity && generations.overflow == 10)
   }
 }

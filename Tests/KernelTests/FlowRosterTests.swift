@@ -101,6 +101,11 @@ import Testing
     roster.replace(by: Self.flows([1, 2, 3, 4]), for: .audit, at: Self.start)
     roster.take(Self.heard(created: [Self.flow(2).identity], ended: [Self.flow(3)]))
     #expect(roster.takeSuspects() == 1)
+    // Made again, and told of, while the audit was read.
+    roster.replace(by: [Self.flow(1), Self.flow(5)], for: .audit, at: Self.start)
+    var again = Self.flow(5).identity
+    again.generation = 1
+    roster.take(Self.heard(created: [again]))
     #expect(roster.takeSuspects() == 0)
   }
 

@@ -74,7 +74,8 @@ final class FlowEar {
       guard try hear(&thread) else { continue }
       generations.rotate(at: .now)
       log.answer(question)
-      return answerer.wake()
+      answerer.wake()
+      return lookAgain(&thread)
     }
   }
 
@@ -113,7 +114,7 @@ final class FlowEar {
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
-    heard.witness = witness.condition
+    heard.witness = condition
     log.write { $0.append(heard) }
     return receipt.isDrained
   }
@@ -133,8 +134,14 @@ final class FlowEar {
     }
     for description in witness.readPlaces() { heard.descriptions[description.identity] = description }
     heard.renamed = witness.takeRenamed()
-    heard.witness = witness.condition
+    heard.witness = condition
     log.write { $0.append(heard) }
+  }
+
+  private var condition: FlowWitness.Condition {
+    var condition = witness.condition
+    condition.unseen += generations.overflow
+    return condition
   }
 
   private static func isReadable(_ descriptor: CInt) -> Bool {

@@ -18,12 +18,18 @@ struct FlowGenerations {
   private var rotated: ContinuousClock.Instant?
   private var living = LaterFlows()
   private var last: UInt32 = 0
+  /// Entries that could not be told from those before them, and ends that could not be remembered, since start.
+  private(set) var overflow: UInt64 = 0
 
   /// Numbers an entry that was made.
   mutating func number(made flow: inout Flow) {
-    if hasEnded(flow.id), living.count < Self.capacity {
-      last = last == .max ? 1 : last + 1
-      flow.generation = last
+    if hasEnded(flow.id) {
+      if living.count < Self.capacity {
+        last = last == .max ? 1 : last + 1
+        flow.generation = last
+      } else {
+        overflow += 1
+      }
     }
     living.note(made: flow.identity)
   }
@@ -32,7 +38,7 @@ struct FlowGenerations {
   mutating func number(ended flow: inout Flow) {
     living.number(&flow)
     living.note(ended: flow.identity)
-    if newer.count < FlowLog.capacity { newer.insert(flow.id) }
+    if newer.count < FlowLog.capacity { newer.insert(flow.id) } else { overflow += 1 }
   }
 
   /// True when this entry is no longer the one with its ends.
@@ -74,6 +80,12 @@ struct LaterFlows {
   /// Gives an entry its number.
   func number(_ flow: inout Flow) {
     if !generations.isEmpty { flow.generation = generations[flow.identity.first] ?? 0 }
+  }
+
+  /// True when the entry that lives with these ends is another than `flow`.
+  func isAnother(_ flow: Flow) -> Bool {
+    if generations.isEmpty { return false }
+    return generations[flow.identity.first].map { $0 != flow.generation } ?? false
   }
 
   /// True for one that is not the first of its identity.

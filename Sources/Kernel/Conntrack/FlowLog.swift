@@ -29,7 +29,9 @@ final class FlowLog: Sendable {
     var failure: KernelError?
 
     /// True when there is no news in it.
-    var isEmpty: Bool { created.isEmpty && ended.isEmpty && sightings.isEmpty && renamed.isEmpty }
+    var isEmpty: Bool {
+      created.isEmpty && ended.isEmpty && sightings.isEmpty && renamed.isEmpty && descriptions.isEmpty
+    }
 
     /// Adds whose an end of a flow is, and what that process runs.
     mutating func add(_ sighting: Sighting, _ description: ProcessDescription?) {
@@ -41,7 +43,11 @@ final class FlowLog: Sendable {
     @discardableResult mutating func append(_ later: Batch) -> UInt64 {
       let room = max(0, FlowLog.capacity - created.count - ended.count)
       let news = later.ended.count + later.created.count
-      created += later.created.prefix(max(0, room - later.ended.count))
+      let fitting = max(0, room - later.ended.count)
+      created += later.created.prefix(fitting)
+      // Whoever reads counters must know the numbers of what lives; no more live than that.
+      created += later.created.dropFirst(fitting).filter { $0.generation != 0 }
+        .prefix(max(0, FlowLog.capacity + FlowGenerations.capacity - created.count))
       ended += later.ended.prefix(room)
       let lost = UInt64(max(0, news - room))
       losses += later.losses + lost

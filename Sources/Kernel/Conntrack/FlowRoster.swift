@@ -32,6 +32,8 @@ struct FlowRoster {
   private struct Ends: Hashable {
     var zone: UInt16
     var original: FlowTuple
+
+    init(_ flow: FlowIdentity) { (zone, original) = (flow.zone, flow.original) }
   }
 
   private struct Entry {
@@ -41,7 +43,7 @@ struct FlowRoster {
 
   private var living: [Ends: Entry] = [:]
   /// Flows that an audit found and no event had told of; their news may be on its way.
-  private var suspects: Set<FlowIdentity> = []
+  private var suspects: Set<Ends> = []
   private var lastDump: ContinuousClock.Instant?
   private var hasLost = false
   /// So many flows live that none of them is kept here until a dump finds few.
@@ -50,15 +52,15 @@ struct FlowRoster {
   /// Takes what was heard.
   mutating func take(_ batch: FlowLog.Batch) {
     for flow in batch.created {
-      suspects.remove(flow)
+      suspects.remove(Ends(flow))
       if hasMany { continue }
       enter(flow)
       // So many that no end in this batch makes them few.
       if living.count > Self.queryLimit + batch.ended.count { keepNone() }
     }
     for flow in batch.ended.lazy.map(\.identity) {
-      suspects.remove(flow)
-      let ends = Ends(zone: flow.zone, original: flow.original)
+      let ends = Ends(flow)
+      suspects.remove(ends)
       // The next entry of these ends may live already.
       if living[ends]?.flow == flow { living[ends] = nil }
     }
@@ -92,13 +94,12 @@ struct FlowRoster {
     living.removeAll(keepingCapacity: true)
     for flow in flows.lazy.map(\.identity) {
       enter(flow)
-      if reason == .audit, !known.contains(flow) { suspects.insert(flow) }
+      if reason == .audit, !known.contains(flow) { suspects.insert(Ends(flow)) }
     }
   }
 
   private mutating func enter(_ flow: FlowIdentity) {
-    living[Ends(zone: flow.zone, original: flow.original)] = Entry(
-      flow: flow, question: FlowQuery.question(for: flow))
+    living[Ends(flow)] = Entry(flow: flow, question: FlowQuery.question(for: flow))
   }
 
   private mutating func keepNone() {

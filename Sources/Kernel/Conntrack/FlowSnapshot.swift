@@ -36,6 +36,13 @@ public struct FlowSnapshot: Sendable {
     livingCount = flows.count
   }
 
+  /// Leaves living entries out.
+  mutating func removeLiving(where isWrong: (Flow) -> Bool) {
+    flows.removeLast(flows.count - livingCount)
+    flows.removeAll(where: isWrong)
+    livingCount = flows.count
+  }
+
   /// Adds what was heard.
   mutating func add(_ heard: FlowLog.Batch) {
     flows.removeLast(flows.count - livingCount)

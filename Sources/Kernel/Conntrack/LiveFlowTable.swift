@@ -67,6 +67,8 @@ public final class LiveFlowTable: FlowTable {
     // waits for the next call. What ended after it comes twice, and the ledger takes its final counters.
     if !listener.settle() { heard.missedEvents += 1 }
     try takeNews()
+    // Those that were made again meanwhile were read under the name of the one before.
+    snapshot.removeLiving { later.isAnother($0) }
     snapshot.add(waiting)
     waiting = FlowLog.Batch()
   }
