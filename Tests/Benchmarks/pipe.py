@@ -328,8 +328,8 @@ if __name__ == "__main__":
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["cc", "-O2", "-pthread", "-o", LOAD, os.path.join(HERE, "Pipe/load.c")], check=True)
     print(f"{len(CPUS)} processors, the forwarder on {sorted(PROXY_CPUS)}, median of {RUNS} runs")
-    for name, body in [("bulk", lambda: (bulk(1), bulk(8))), ("rate", rate), ("busy", busy), ("latency", latency), ("idle", idle),
-                       ("limit", limit), ("laws", laws)]:
+    for name, body in [("bulk", lambda: (bulk(1), bulk(8))), ("rate", rate), ("busy", busy), ("latency", latency),
+                       ("idle", idle), ("limit", limit), ("laws", laws)]:
         if name in WANTED:
             body()
     for text in MISSED:

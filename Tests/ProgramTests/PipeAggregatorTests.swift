@@ -161,7 +161,8 @@ struct PipeAggregatorTests {
     try folder.write(section(8080), to: "monitors")
     try folder.write("[Application]\nThe pipe=^pipe-8080:\n", to: "apps")
     try folder.write(
-      "[much]\nprocess_filter=The pipe\nin_threshold=1\ninterval=0.2\nnotification_command=true\n", to: "limits")
+      "[much]\nprocess_filter=The pipe\nin_threshold=1\ninterval=0.2\nnotification_command=true\n",
+      to: "limits")
     let aggregator = try Reporter(
       [
         "--monitor-config", "\(folder.path)/monitors", "--app-config", "\(folder.path)/apps",

@@ -47,8 +47,10 @@ public struct Ticker: ~Copyable {
       var events = [
         pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
         pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
-        // That the reader is gone comes by itself: POLLERR of a pipe, POLLHUP of a socket; -1 is left out (poll(2)).
-        pollfd(fd: heedsOutput ? STDOUT_FILENO : -1, events: isOutputWaiting ? Int16(POLLOUT) : 0, revents: 0),
+        // That the reader is gone comes by itself: POLLERR of a pipe, POLLHUP of a socket.
+        // -1 is left out (poll(2)).
+        pollfd(
+          fd: heedsOutput ? STDOUT_FILENO : -1, events: isOutputWaiting ? Int16(POLLOUT) : 0, revents: 0),
       ]
       if unsafe poll(&events, nfds_t(events.count), -1) < 0 {
         if errno == EINTR { continue }
