@@ -28,8 +28,7 @@ final class PipePool {
     fileprivate func giveBack() { left.wrappingAdd(1, ordering: .relaxed) }
   }
 
-  /// How many bytes a pipe holds, if the system allows.
-  static let capacity = 1 << 20
+  private static let capacity = 1 << 20
   private static let keptLimit = 16
 
   private let allowance: Allowance

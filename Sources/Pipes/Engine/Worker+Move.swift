@@ -3,11 +3,8 @@ import Model
 import SystemPackage
 
 extension Worker {
-  /// How much a direction of a connection moves before others have their turn, in bytes: what a splice pipe holds. With
-  /// more in one go the receiver's buffer runs full, and what is left over goes in small pieces.
-  private static let turn = PipePool.capacity
-  /// The same for a connection that is its worker's only one.
-  private static let turnAlone = 8 * PipePool.capacity
+  /// How much a direction of a connection moves before others have their turn, in bytes.
+  private static let turn = 8 << 20
 
   /// How many useless events are answered before the poller is told not to listen.
   private static let patience = 2
@@ -146,7 +143,7 @@ extension Worker {
 
   /// Moves what can be moved one way. With `isLast` the other direction has finished.
   private func run(_ half: HalfConnection, _ connection: Connection, isLast: Bool) -> Verdict {
-    var left = mailbox.load > 1 ? Self.turn : Self.turnAlone
+    var left = Self.turn
     while true {
       switch half.relay.next {
       case .wait, .done, .breakOff:
@@ -159,10 +156,7 @@ extension Worker {
         connection.lastActive = now
       case .drain: if let error = drain(half, connection) { fail(connection, half.sink, error) }
       case .fill:
-        guard left > 0 else {
-          release(half)
-          return .more
-        }
+        guard left > 0 else { return .more }
         if half.relay.senderHasFailed && half.lane.isLimited && half.grant == 0 {
           // Under a limit those that have gone wait in no queue before those that are there.
           half.relay.foundEnd()
