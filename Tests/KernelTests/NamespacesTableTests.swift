@@ -74,6 +74,8 @@ struct NamespacesTableTests {
 
   @Test func `a namespace whose process ends is survived, counted where it shows, and closed`() throws {
     let child = try NamespacesChild()
+    // Else a namespace of another test may get its number.
+    let kept = try OpenFile("/proc/\(child.pid)/ns/net")
     let tables = try Tables()
     let before = tables.namespaces.vanished
     child.end()
@@ -85,6 +87,7 @@ struct NamespacesTableTests {
     #expect(tables.namespaces.addresses()[child.inode] == nil)
 
     let other = try NamespacesChild()
+    let otherKept = try OpenFile("/proc/\(other.pid)/ns/net")
     try tables.refresh()
     #expect(tables.namespaces.addresses()[other.inode] != nil)
     other.end()
@@ -92,6 +95,7 @@ struct NamespacesTableTests {
     #expect(tables.namespaces.addresses()[other.inode]?.contains(Self.address) == true)
     try tables.refresh()
     #expect(tables.namespaces.addresses()[other.inode] == nil)
+    #expect(kept.descriptor != otherKept.descriptor)
   }
 
   @Test func `through its processes a namespace tells the same`() throws {
