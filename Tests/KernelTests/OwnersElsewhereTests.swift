@@ -15,9 +15,13 @@ struct OwnersElsewhereTests {
     var seen: [Sighting] = []
 
     init(namespaces: Bool = true, limit: Int = NamespaceSockets.limits.known) throws {
+      // Other tests hold tens of thousands of descriptors.
+      var limits = OwnerFinder.Limits()
+      (limits.looks, limits.looksPerSecond) = (10_000_000, 10_000_000)
       let elsewhere = namespaces ? try NamespaceSockets(limit: limit, at: OwnersElsewhereTests.start) : nil
       witness = FlowWitness(
-        try OwnerFinder(usesNews: false, at: OwnersElsewhereTests.start), try SocketLookup(), elsewhere,
+        try OwnerFinder(usesNews: false, limits: limits, at: OwnersElsewhereTests.start), try SocketLookup(),
+        elsewhere,
         at: OwnersElsewhereTests.start)
     }
 
