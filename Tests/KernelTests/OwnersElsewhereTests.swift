@@ -10,19 +10,36 @@ struct OwnersElsewhereTests {
   private static let start = ContinuousClock.now
   private static let address: UInt32 = 0x0a62_0001
 
+  /// What a watch sees of the machine: this process and the children that were added. Other tests start processes
+  /// and make namespaces meanwhile.
+  private final class World {
+    private let proc = ProcessesFakeProc()
+    var path: String { proc.path }
+
+    init(_ children: [NamespacesChild] = []) {
+      for name in ["thread-self", "\(getpid())"] { proc.link(name, "/proc/\(name)") }
+      for child in children { add(child) }
+    }
+
+    func add(_ child: NamespacesChild) { proc.link("\(child.pid)", "/proc/\(child.pid)") }
+  }
+
   private final class Watch {
     var witness: FlowWitness
     var seen: [Sighting] = []
+    // Gone with its owner.
+    private let world: World
 
-    init(namespaces: Bool = true, limit: Int = NamespaceSockets.limits.known) throws {
-      // Other tests hold tens of thousands of descriptors.
+    init(_ world: World, namespaces: Bool = true, limit: Int = NamespaceSockets.limits.known) throws {
+      self.world = world
+      // Other tests hold tens of thousands of descriptors in this process.
       var limits = OwnerFinder.Limits()
       (limits.looks, limits.looksPerSecond) = (10_000_000, 10_000_000)
-      let elsewhere = namespaces ? try NamespaceSockets(limit: limit, at: OwnersElsewhereTests.start) : nil
+      let start = OwnersElsewhereTests.start
+      let elsewhere = namespaces ? try NamespaceSockets(root: world.path, limit: limit, at: start) : nil
       witness = FlowWitness(
-        try OwnerFinder(usesNews: false, limits: limits, at: OwnersElsewhereTests.start), try SocketLookup(),
-        elsewhere,
-        at: OwnersElsewhereTests.start)
+        try OwnerFinder(root: world.path, usesNews: false, limits: limits, at: start), try SocketLookup(),
+        elsewhere, at: start)
     }
 
     func see(_ transport: TransportProtocol, from client: UInt16, to server: UInt16) {
@@ -36,7 +53,7 @@ struct OwnersElsewhereTests {
       witness.see(flow, at: OwnersElsewhereTests.start) { sighting, _ in seen.append(sighting) }
     }
 
-    /// Looks again until both ends are named: other tests open descriptors faster than a short search reads them.
+    /// Looks again until both ends are named: other tests open descriptors of this process faster than a short search reads.
     func untilBoth() {
       for _ in 0..<16 where seen.count < 2 { _ = wait() }
     }
@@ -68,7 +85,7 @@ struct OwnersElsewhereTests {
   @Test func `both ends are named, and what was opened is closed five seconds later`() throws {
     let child = try NamespacesChild(address: Self.address)
     let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch()
+    let watch = try Watch(World([child]))
     watch.see(.tcp, from: client.port, to: listener.port)
     watch.untilBoth()
     #expect(Set(watch.seen.map(\.isClient)) == [true, false])
@@ -80,8 +97,10 @@ struct OwnersElsewhereTests {
   }
 
   @Test func `a namespace that is new is found when it is next looked which there are`() throws {
-    let watch = try Watch()
+    let world = World()
+    let watch = try Watch(world)
     let child = try NamespacesChild(address: Self.address)
+    world.add(child)
     let (client, listener, server) = try Self.pair(in: child)
     watch.see(.tcp, from: client.port, to: listener.port)
     #expect(watch.seen.isEmpty)
@@ -93,12 +112,14 @@ struct OwnersElsewhereTests {
   }
 
   @Test func `of too many that nobody here has, those are counted that a new namespace may have`() throws {
-    let watch = try Watch()
+    let world = World()
+    let watch = try Watch(world)
     func seeAll() {
       for port in 1...UInt16(WitnessedSockets.capacity + 9) { watch.see(.udp, from: port, to: 9) }
     }
     seeAll()
     let child = try NamespacesChild(address: Self.address)
+    world.add(child)
     #expect(watch.wait() != nil)
     #expect(watch.witness.condition.unseen == 9)
     #expect(watch.seen.isEmpty && child.inode != 0)
@@ -108,7 +129,7 @@ struct OwnersElsewhereTests {
     let child = try NamespacesChild(address: Self.address)
     let socket = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp, bindTo: nil) }
     #expect(socket.bindV4(0, 0))
-    let watch = try Watch()
+    let watch = try Watch(World([child]))
     watch.see(.udp, from: socket.port, to: 9)
     for _ in 0..<16 where watch.seen.isEmpty { _ = watch.wait() }
     #expect(watch.seen.map(\.isClient) == [true])
@@ -119,7 +140,7 @@ struct OwnersElsewhereTests {
     let child = try NamespacesChild(address: Self.address)
     let twin = try NamespacesChild(address: Self.address)
     let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch()
+    let watch = try Watch(World([child, twin]))
     watch.see(.tcp, from: client.port, to: listener.port)
     _ = watch.wait()
     #expect(watch.seen.isEmpty)
@@ -127,38 +148,29 @@ struct OwnersElsewhereTests {
   }
 
   @Test func `who is found while not all namespaces could be compared is relaxed`() throws {
-    let early = try NamespacesChild(address: Self.address)
-    // Other tests make and end namespaces meanwhile, which moves these two among the others.
-    let between = try (0..<12).map { _ in try NamespacesChild() }
-    let both = [early, try NamespacesChild(address: Self.address)]
-    // Those that there is room for are the first by their numbers.
+    let both = try (0..<2).map { _ in try NamespacesChild(address: Self.address) }
+    // The one that there is room for is the first by its number.
     let first = try #require(both.min { $0.inode < $1.inode })
     let (client, listener, server) = try Self.pair(in: first)
-    var found: [Sighting] = []
-    for limit in 1...NamespaceSockets.limits.known where found.isEmpty {
-      let watch = try Watch(limit: limit)
-      watch.see(.tcp, from: client.port, to: listener.port)
-      // Other tests open descriptors faster than a short search reads them.
-      for _ in 0..<16 where watch.seen.isEmpty { _ = watch.wait() }
-      found = watch.seen
-    }
-    #expect(!found.isEmpty)
-    #expect(found.allSatisfy { $0.certainty.match == .relaxed && $0.process.pid == getpid() })
-    #expect(between.allSatisfy { $0.inode != first.inode })
+    let watch = try Watch(World(both), limit: 1)
+    watch.see(.tcp, from: client.port, to: listener.port)
+    watch.untilBoth()
+    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
+    #expect(watch.seen.allSatisfy { $0.certainty.match == .relaxed && $0.process.pid == getpid() })
     #expect(server.inode != 0)
   }
 
   @Test func `where they are not wanted other namespaces are not looked into`() throws {
     let child = try NamespacesChild(address: Self.address)
     let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch(namespaces: false)
+    let watch = try Watch(World([child]), namespaces: false)
     watch.see(.tcp, from: client.port, to: listener.port)
     #expect(watch.seen.isEmpty && watch.wait() == nil)
     #expect(server.inode != 0)
   }
 
   @Test func `a flow of this host's own is not looked for elsewhere`() throws {
-    let watch = try Watch()
+    let watch = try Watch(World())
     let ends = [UInt16(1), 2].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
     let tuple = FlowTuple(source: ends[0], destination: ends[1], transport: .udp)
     watch.witness.see(
