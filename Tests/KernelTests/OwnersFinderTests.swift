@@ -228,6 +228,25 @@ import Testing
     #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner == identity(14, 302))
   }
 
+  /// From the number told before to that told now, of one that started and has a socket.
+  @Test(
+    arguments: [
+      (10, 12, 12, true), (10, 5_000, 4_990, true), (10, 5_000, 4_937, true), (10, 5_000, 4_936, false),
+      (9_000, 30, 20, true), (9_000, 30, 1, true), (9_000, 30, 9_001, false), (10, 10, 12, false),
+    ] as [(Int32, Int32, Int32, Bool)])
+  func `of very many new processes the last are looked at at once`(
+    before: Int32, last: Int32, pid: Int32, isFound: Bool
+  ) throws {
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 \(before)\n".utf8))
+    var finder = try finder()
+    proc.add(pid, start: 300, sockets: [3: 501])
+    proc.write("\(pid)/status", Array("Tgid:\t\(pid)\nUid:\t0\t0\t0\t0\n".utf8))
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 \(last)\n".utf8))
+    let owner = identity(pid, 300)
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == (isFound ? owner : nil))
+    #expect(finder.owner(ofInode: 501, uid: 1000, at: start) { true }?.owner == owner)
+  }
+
   @Test(
     arguments: [
       ("Name:\ta\nTgid:\t12\nNgid:\t0\n", 12), ("Tgid:\t1", 1), ("Name:\tTgid:\n", nil), ("", nil),

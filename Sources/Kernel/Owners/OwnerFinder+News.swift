@@ -91,14 +91,14 @@ extension OwnerFinder {
   }
 
   /// Adds the processes that started since the last look, where there is no news of them: the kernel numbers them
-  /// one after the other and tells the last number. When they are too many, or the numbers have wrapped, a search
-  /// through all finds them.
+  /// one after the other and tells the last number. Of very many, or when the numbers have wrapped, those with the
+  /// last numbers: whoever has just opened a socket is mostly among them. A search through all finds the others.
   mutating func addStarted() {
-    guard let last = files.lastPid(), let before = lastPid, last >= before, last - before <= Self.startedLimit
-    else { return }
+    guard let last = files.lastPid(), let before = lastPid, last != before else { return }
     lastPid = last
-    guard last > before else { return }
-    for pid in before + 1...last where living[pid] == nil {
+    let first = max(last < before ? 1 : before + 1, last - Self.startedLimit + 1)
+    guard first <= last else { return }
+    for pid in first...last where living[pid] == nil {
       // Threads have numbers too.
       guard let folder = try? files.folder(of: pid), files.leader(folder) == pid,
         let stat = files.stat(folder)
