@@ -1,3 +1,4 @@
+import Kernel
 import Model
 import SystemPackage
 
@@ -59,6 +60,14 @@ struct Dial: Sendable, Equatable {
     nextAttempt = nil
     started = count
     return .use(index)
+  }
+
+  /// Whether the target hears something as soon as it is connected, as far as is known of the client.
+  static func speaksAtOnce(_ early: Readiness, _ configuration: Configuration) -> Bool {
+    if configuration.sendsProxy != nil { return true }
+    // Under a limit bytes may have to wait; of a header that was for us nothing is left.
+    if configuration.receivedLimit != nil || configuration.acceptsProxy { return false }
+    return !early.isDisjoint(with: [.readable, .peerFinished])
   }
 
   /// Orders addresses so that the families alternate, beginning with that of the first (RFC 8305, section 4).

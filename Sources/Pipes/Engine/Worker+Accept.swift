@@ -139,7 +139,7 @@ extension Worker {
     }
     switch connection.phase {
     case .header: schedule(connection)
-    default: identified(connection)
+    default: newcomers.append(token)
     }
   }
 

@@ -94,7 +94,8 @@ extension Worker {
   }
 
   private func attempt(_ connection: Connection, _ index: Int, _ endpoint: Endpoint) throws(Errno) {
-    let end = StreamEnd(try TCPSocket(connectingTo: endpoint))
+    let speaksAtOnce = Dial.speaksAtOnce(connection.early, connection.configuration)
+    let end = StreamEnd(try TCPSocket(connectingTo: endpoint, speaksAtOnce: speaksAtOnce))
     try poller.add(end.socket, token: connection.token.with(.attempt(index)).raw)
     connection.attempts[index] = end
   }

@@ -58,6 +58,8 @@ final class Worker {
   var shaped: [ObjectIdentifier: Waiting] = [:]
   var nextGrants: ContinuousClock.Instant?
   var resolving: [Token] = []
+  /// Clients that were accepted in this pass: they have until the next one to say something.
+  var newcomers: [Token] = []
   var scratch = [UInt8](repeating: 0, count: 65536)
   var now = ContinuousClock.now
   /// How many events in one pass are much work.
@@ -87,7 +89,10 @@ final class Worker {
       poller.wait(into: &events, timeout: timeout)
       now = .now
       self.events = events.count
+      let arrived = newcomers
+      newcomers.removeAll(keepingCapacity: true)
       for index in 0..<events.count { handle(events[index].token, events[index].readiness) }
+      for token in arrived { if let connection = connection(token) { identified(connection) } }
       handOutGrants()
       takeTurns()
       lookAtDeadlines()
@@ -98,7 +103,7 @@ final class Worker {
   }
 
   private var timeout: Duration? {
-    if !queue.isEmpty { return .zero }
+    if !queue.isEmpty || !newcomers.isEmpty { return .zero }
     var next = deadlines.earliest
     if let nextGrants { next = next.map { min($0, nextGrants) } ?? nextGrants }
     for service in services.values {
