@@ -134,6 +134,42 @@ import Testing
       clients.reduce(Usage.zero) { $0 + $1.total } == rows.first { $0.name == configurations[0].name }?.total)
   }
 
+  /// Whether a timer runs, of the open sockets that have `port` at this end, or at the other (proc(5)).
+  private static func keepAliveTimers(of port: UInt16, isLocal: Bool) -> [Bool] {
+    ((try? WholeFile.read("/proc/self/net/tcp", limit: 1 << 26)) ?? []).split(separator: UInt8(ascii: "\n"))
+      .dropFirst().compactMap {
+        line in
+        let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
+        let end = fields[isLocal ? 1 : 2].split(separator: ":")[1]
+        guard UInt16(end, radix: 16) == port, fields[3] == "01" else { return nil }
+        return fields[5].hasPrefix("02:")
+      }
+  }
+
+  @Test(arguments: [true, false])
+  func `a connection that has lived for a while is kept alive at both ends, a young one is not`(
+    isOld: Bool
+  ) async throws {
+    let stopped = Counter()
+    let target = try TCPListener(on: Self.loopback(0))
+    try echo(target, stopped)
+    let pipe = Configuration(
+      port: try TCPListener(on: Self.loopback(0)).local.port, host: "127.0.0.1",
+      remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+    let engine = try PipeEngine(threads: 1, youth: isOld ? .milliseconds(20) : .seconds(3600)) { _ in }
+    try engine.apply([pipe])
+    let client = try Stream(try TCPSocket(connectingTo: Self.loopback(pipe.port)))
+    let (isSent, received) = (client.send(Self.message), client.receive(Self.message.count))
+    #expect(isSent && received == Self.message.count)
+    while isOld && Self.keepAliveTimers(of: pipe.port, isLocal: true) != [true] {
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    #expect(Self.keepAliveTimers(of: pipe.port, isLocal: true) == [isOld])
+    #expect(Self.keepAliveTimers(of: target.local.port, isLocal: false) == [isOld])
+    engine.stop()
+    stopped.value.store(1, ordering: .relaxed)
+  }
+
   @Test func `a lower limit holds at once for what is open`() async throws {
     let target = try TCPListener(on: Self.loopback(0))
     let ended = Counter()

@@ -91,11 +91,8 @@ public final class TCPListener: Sendable {
     clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
   }
 
-  /// Accepted sockets inherit both options, which saves two calls for each.
-  private static func prepare(_ number: CInt) {
-    set(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
-    set(number, SOL_SOCKET, SO_KEEPALIVE, 1)
-  }
+  /// Accepted sockets inherit the option, which saves a call for each.
+  private static func prepare(_ number: CInt) { set(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
 
   private static func set(_ number: CInt, _ level: CInt, _ name: CInt, _ value: CInt) {
     var value = value

@@ -12,15 +12,14 @@ public struct TCPSocket: ~Copyable, Sendable {
 
   /// Starts to connect to `endpoint`: the socket is writable once it is connected, or has failed.
   ///
-  /// Small writes go out at once (TCP_NODELAY), and a peer that has vanished is noticed some day (SO_KEEPALIVE). With
-  /// `speaksAtOnce` the first bytes go with the last packet of the handshake, which waits for them for 200 ms at most
-  /// (TCP_QUICKACK of tcp(7)): one packet less, and the target need not wake twice.
+  /// Small writes go out at once (TCP_NODELAY). With `speaksAtOnce` the first bytes go with the last packet of the
+  /// handshake, which waits for them for 200 ms at most (TCP_QUICKACK): one packet less, and the target need not wake
+  /// twice.
   public init(connectingTo endpoint: Endpoint, speaksAtOnce: Bool = false) throws(Errno) {
     let number = clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
     guard number >= 0 else { throw Errno.last }
     let file = Descriptor(owning: number)
     Self.enable(TCP_NODELAY, CInt(IPPROTO_TCP), of: number)
-    Self.enable(SO_KEEPALIVE, SOL_SOCKET, of: number)
     if speaksAtOnce { Self.set(TCP_QUICKACK, CInt(IPPROTO_TCP), 0, of: number) }
     let result = unsafe SocketAddress(endpoint).with { unsafe connect(number, $0, $1) }
     if result < 0, errno != EINPROGRESS { throw Errno.last }
@@ -62,6 +61,9 @@ public struct TCPSocket: ~Copyable, Sendable {
     _ = unsafe setsockopt(
       descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
   }
+
+  /// Has the kernel find out some day that the peer has vanished (SO_KEEPALIVE of socket(7)), which takes a timer.
+  public func keepAlive() { Self.enable(SO_KEEPALIVE, SOL_SOCKET, of: descriptor) }
 
   /// Receives urgent data from now on in its place among the others (SO_OOBINLINE of socket(7)).
   public func keepUrgentInline() { Self.enable(SO_OOBINLINE, SOL_SOCKET, of: descriptor) }

@@ -85,6 +85,8 @@ final class Connection {
   /// Whether it stands in the worker's queue of those that have more to do.
   var isQueued = false
   var account: ClientLedger.Account?
+  /// Whether the kernel looks for peers that have vanished.
+  var isKeptAlive = false
   /// The end that has failed first, and why.
   var failure: (end: StreamEnd, error: Errno?)?
   /// The end that is to learn by a reset that the other has failed, once its peer has all that came before.

@@ -21,11 +21,16 @@ public final class PipeEngine {
   private var removed: [Pipe] = []
 
   /// Starts `threads` threads, which wait for pipes; `log` is told what the administrator should know, on any of them.
-  public init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
+  public convenience init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
+    try self.init(threads: threads, youth: Youth.usual, log: log)
+  }
+
+  /// The same with another `youth` of connections.
+  init(threads: Int, youth: Duration, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
     do throws(KernelError) {
       self.log = log
       budget = DescriptorBudget(descriptors: DescriptorLimit.raise())
-      common = try Worker.Common(workers: threads, budget: budget)
+      common = try Worker.Common(workers: threads, budget: budget, youth: youth)
       var mailboxes: [Mailbox] = []
       for _ in 0..<threads { mailboxes.append(try Mailbox()) }
       for index in 0..<threads { try Self.startWorker(index, common, mailboxes) }

@@ -132,6 +132,7 @@ extension Worker {
     let token = Token(slot: slot, generation: generations[slot], .client)
     let connection = Connection(pipe, configuration, client, from: source, token: token, at: now)
     connections[slot] = connection
+    youth.began(at: now)
     if pipe.isClosed { return cut(connection) }
     do throws(Errno) { try poller.add(connection.client.socket, token: token.raw) } catch {
       pipe.warn("not_accepting", "cannot wait for a connection: \(error). The client was refused.")
@@ -165,6 +166,7 @@ extension Worker {
       }
     }
     if let account = connection.account { connection.pipe.clients?.close(account) }
+    if !connection.isKeptAlive { youth.left() }
     connection.pipe.leave()
     mailbox.addLoad(-1)
     if services[connection.pipe.id]?.pausedUntil != nil { services[connection.pipe.id]?.pausedUntil = now }

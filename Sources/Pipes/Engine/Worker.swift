@@ -22,6 +22,8 @@ final class Worker {
   /// What workers of an engine share.
   final class Common: Sendable {
     let allowance: PipePool.Allowance
+    /// How long connections are young.
+    let youth: Duration
     /// Workers that have not ended.
     let running: Atomic<Int>
     /// Workers that accept nothing more.
@@ -32,7 +34,8 @@ final class Worker {
     /// have more.
     let connectionLimit: Atomic<Int>
 
-    init(workers: Int, budget: DescriptorBudget) throws(KernelError) {
+    init(workers: Int, budget: DescriptorBudget, youth: Duration) throws(KernelError) {
+      self.youth = youth
       allowance = PipePool.Allowance(budget.splicePipes)
       running = Atomic(workers)
       ended = try Waker()
@@ -60,6 +63,7 @@ final class Worker {
   var resolving: [Token] = []
   /// Clients that were accepted in this pass: they have until the next one to say something.
   var newcomers: [Token] = []
+  var youth: Youth
   var scratch = [UInt8](repeating: 0, count: 65536)
   var now = ContinuousClock.now
   /// How many events in one pass are much work.
@@ -75,6 +79,7 @@ final class Worker {
     mailbox = mailboxes[index]
     colleagues = mailboxes
     pool = PipePool(common.allowance)
+    youth = Youth(age: common.youth)
     poller = try Poller()
     do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch
     {
@@ -96,6 +101,7 @@ final class Worker {
       handOutGrants()
       takeTurns()
       lookAtDeadlines()
+      keepOldAlive()
     }
     for connection in connections { if let connection { cut(connection) } }
     common.running.wrappingSubtract(1, ordering: .acquiringAndReleasing)
@@ -106,6 +112,7 @@ final class Worker {
     if !queue.isEmpty || !newcomers.isEmpty { return .zero }
     var next = deadlines.earliest
     if let nextGrants { next = next.map { min($0, nextGrants) } ?? nextGrants }
+    if let look = youth.nextLook { next = next.map { min($0, look) } ?? look }
     for service in services.values {
       if let until = service.pausedUntil { next = next.map { min($0, until) } ?? until }
     }
@@ -166,6 +173,18 @@ final class Worker {
     for (id, service) in services {
       guard let until = service.pausedUntil, until <= now else { continue }
       resume(id)
+    }
+  }
+
+  private func keepOldAlive() {
+    guard youth.isDue(at: now) else { return }
+    for case let connection? in connections
+    where !connection.isKeptAlive && youth.isOver(connection.started, at: now) {
+      guard case .open(let received, _) = connection.phase else { continue }
+      received.source.socket.keepAlive()
+      received.sink.socket.keepAlive()
+      connection.isKeptAlive = true
+      youth.left()
     }
   }
 
