@@ -47,6 +47,22 @@ final class HalfConnection {
   }
 }
 
+/// A target that is being connected to.
+final class Dialing {
+  var dial: Dial
+  let endpoints: [Endpoint]
+  /// Attempts to connect, by the index of their address.
+  var attempts: [StreamEnd?]
+  /// What the one that is connected was ready for then.
+  var early: Readiness = []
+
+  init(_ endpoints: [Endpoint], at now: ContinuousClock.Instant) {
+    dial = Dial(count: endpoints.count, at: now)
+    self.endpoints = endpoints
+    attempts = Array(repeating: nil, count: min(endpoints.count, Dial.addressLimit))
+  }
+}
+
 /// A client's connection and what was made for it. Belongs to one worker.
 final class Connection {
   /// How far it is.
@@ -56,7 +72,7 @@ final class Connection {
     /// The target's addresses are being looked up.
     case resolving
     /// The target is being connected to.
-    case dialing(Dial, [Endpoint])
+    case dialing(Dialing)
     /// Bytes flow.
     case open(received: HalfConnection, sent: HalfConnection)
   }
@@ -73,11 +89,7 @@ final class Connection {
   var phase: Phase
   /// What the client became ready for before the target was connected.
   var early: Readiness = []
-  /// What the target was ready for when it was connected.
-  var targetEarly: Readiness = []
-  /// Attempts to connect, by the index of their address.
-  var attempts: [StreamEnd?] = []
-  /// Which of them is the target.
+  /// Which of the attempts to connect is the target.
   var targetIndex = 0
   var lastActive: ContinuousClock.Instant
   /// The moment that stands in the worker's queue of deadlines.
@@ -119,9 +131,9 @@ final class Connection {
   var deadline: ContinuousClock.Instant? {
     switch phase {
     case .header, .resolving: return started + configuration.connectTimeout
-    case .dialing(let dial, _):
+    case .dialing(let dialing):
       let end = started + configuration.connectTimeout
-      return dial.nextAttempt.map { min($0, end) } ?? end
+      return dialing.dial.nextAttempt.map { min($0, end) } ?? end
     case .open(let received, let sent):
       if let breaking { return breaking.nextLook }
       let limit =

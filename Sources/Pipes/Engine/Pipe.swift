@@ -46,6 +46,9 @@ final class Pipe: Sendable {
   /// How it is set up now.
   var configuration: Configuration { settings.withLock { $0 } }
 
+  /// The most connections it may have; nil for as many as descriptors allow.
+  var connectionLimit: Int? { settings.withLock { $0.maxConnections } }
+
   /// Where it listens; empty once it does not.
   var listeners: [TCPListener] { ownListeners.withLock { $0 } }
 

@@ -68,7 +68,7 @@ extension Worker {
       return false
     }
     let pipe = service.pipe
-    let limit = pipe.configuration.maxConnections
+    let limit = pipe.connectionLimit
     guard hasRoom(limit), pipe.enter(limit: limit ?? .max) else {
       full(pipe, limit)
       pause(id)

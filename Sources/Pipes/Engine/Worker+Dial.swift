@@ -67,37 +67,33 @@ extension Worker {
   }
 
   private func dial(_ connection: Connection, _ endpoints: [Endpoint]) {
-    var dial = Dial(count: endpoints.count, at: now)
-    let action = dial.advance(to: now)
-    connection.phase = .dialing(dial, endpoints)
-    connection.attempts = Array(repeating: nil, count: min(endpoints.count, Dial.addressLimit))
-    carryOut(action, connection)
+    let dialing = Dialing(endpoints, at: now)
+    connection.phase = .dialing(dialing)
+    carryOut(dialing.dial.advance(to: now), connection, dialing)
   }
 
-  private func carryOut(_ first: Dial.Action, _ connection: Connection) {
+  private func carryOut(_ first: Dial.Action, _ connection: Connection, _ dialing: Dialing) {
     var action = first
     while true {
-      guard case .dialing(var dial, let endpoints) = connection.phase else { return }
       switch action {
       case .wait: return schedule(connection)
-      case .use(let index): return connected(connection, index, endpoints[index])
+      case .use(let index): return connected(connection, index, dialing)
       case .giveUp(let error) where error.isShortage: return shortOfMeans(connection, error)
-      case .giveUp(let error): return unreachable(connection, "unreachable", endpoints, "\(error)")
+      case .giveUp(let error): return unreachable(connection, "unreachable", dialing, "\(error)")
       case .start(let index):
         do throws(Errno) {
-          try attempt(connection, index, endpoints[index])
-          action = dial.advance(to: now)
-        } catch { action = dial.failed(error, at: now) }
-        connection.phase = .dialing(dial, endpoints)
+          try attempt(connection, index, dialing)
+          action = dialing.dial.advance(to: now)
+        } catch { action = dialing.dial.failed(error, at: now) }
       }
     }
   }
 
-  private func attempt(_ connection: Connection, _ index: Int, _ endpoint: Endpoint) throws(Errno) {
+  private func attempt(_ connection: Connection, _ index: Int, _ dialing: Dialing) throws(Errno) {
     let speaksAtOnce = Dial.speaksAtOnce(connection.early, connection.configuration)
-    let end = StreamEnd(try TCPSocket(connectingTo: endpoint, speaksAtOnce: speaksAtOnce))
+    let end = StreamEnd(try TCPSocket(connectingTo: dialing.endpoints[index], speaksAtOnce: speaksAtOnce))
     try poller.add(end.socket, token: connection.token.with(.attempt(index)).raw)
-    connection.attempts[index] = end
+    dialing.attempts[index] = end
   }
 
   /// Nothing is wrong with the target: it is we who cannot connect. New clients wait until that may be over.
@@ -110,8 +106,8 @@ extension Worker {
     pause(connection.pipe.id)
   }
 
-  private func unreachable(_ connection: Connection, _ code: String, _ endpoints: [Endpoint], _ why: String) {
-    let pipe = connection.pipe
+  private func unreachable(_ connection: Connection, _ code: String, _ dialing: Dialing, _ why: String) {
+    let (pipe, endpoints) = (connection.pipe, dialing.endpoints)
     pipe.noteFailed()
     pipe.target.distrust(at: now)
     let places =
@@ -128,18 +124,17 @@ extension Worker {
     case .open(let received, let sent):
       guard index == connection.targetIndex else { return }
       changed(connection, received.sink, readiness, source: sent, sink: received)
-    case .dialing(var dial, let endpoints):
-      guard index < connection.attempts.count, let end = connection.attempts[index] else { return }
+    case .dialing(let dialing):
+      guard index < dialing.attempts.count, let end = dialing.attempts[index] else { return }
       var action = Dial.Action.wait
       if !readiness.isDisjoint(with: [.failed, .hungUp]) {
-        connection.attempts[index] = nil
-        action = dial.failed(end.socket.takeError() ?? .connectionRefused, at: now)
+        dialing.attempts[index] = nil
+        action = dialing.dial.failed(end.socket.takeError() ?? .connectionRefused, at: now)
       } else if readiness.contains(.writable) {
-        action = dial.connected(index)
-        connection.targetEarly = readiness
+        action = dialing.dial.connected(index)
+        dialing.early = readiness
       }
-      connection.phase = .dialing(dial, endpoints)
-      carryOut(action, connection)
+      carryOut(action, connection, dialing)
     case .header, .resolving: return
     }
   }
@@ -150,14 +145,12 @@ extension Worker {
     case .header:
       malformed(connection, "it did not come within \(connection.configuration.connectTimeout.inSeconds) s")
     case .resolving: unresolvable(connection, "its addresses did not come in time")
-    case .dialing(var dial, let endpoints):
+    case .dialing(let dialing):
       guard connection.started + connection.configuration.connectTimeout > now else {
         let limit = connection.configuration.connectTimeout.inSeconds
-        return unreachable(connection, "no_answer", endpoints, "no answer within \(limit) s")
+        return unreachable(connection, "no_answer", dialing, "no answer within \(limit) s")
       }
-      let action = dial.advance(to: now)
-      connection.phase = .dialing(dial, endpoints)
-      carryOut(action, connection)
+      carryOut(dialing.dial.advance(to: now), connection, dialing)
     case .open where connection.breaking != nil: lookAtBreak(connection)
     case .open(let received, let sent) where received.waitsForGrant || sent.waitsForGrant:
       // Our own limit holds it up.

@@ -17,13 +17,12 @@ extension Worker {
   }
 
   /// The target is connected: from here on bytes flow.
-  func connected(_ connection: Connection, _ index: Int, _ endpoint: Endpoint) {
+  func connected(_ connection: Connection, _ index: Int, _ dialing: Dialing) {
     let (pipe, configuration) = (connection.pipe, connection.configuration)
-    guard let target = connection.attempts[index] else { return }
-    connection.attempts = []
+    guard let target = dialing.attempts[index] else { return }
     connection.targetIndex = index
     connection.lastActive = now
-    if index > 0 { pipe.target.prefer(endpoint) }
+    if index > 0 { pipe.target.prefer(dialing.endpoints[index]) }
     let early = connection.early
     let received = HalfConnection(
       from: connection.client, connection.token, to: target, lane: pipe.received,
@@ -32,11 +31,10 @@ extension Worker {
     let sent = HalfConnection(
       from: target, connection.token.with(.attempt(index)), to: connection.client, lane: pipe.sent,
       relay: Relay(
-        mayRead: connection.targetEarly.contains(.readable),
-        endIsNear: connection.targetEarly.contains(.peerFinished)),
+        mayRead: dialing.early.contains(.readable), endIsNear: dialing.early.contains(.peerFinished)),
       choice: TransferChoice(configuration.splice))
     if early.contains(.urgent) { expectMark(received) }
-    if connection.targetEarly.contains(.urgent) { expectMark(sent) }
+    if dialing.early.contains(.urgent) { expectMark(sent) }
     connection.phase = .open(received: received, sent: sent)
     if let clients = pipe.clients {
       // Only a client of this host has a process here; a PROXY header speaks of somebody else's.

@@ -63,6 +63,7 @@ final class Worker {
   var resolving: [Token] = []
   /// Clients that were accepted in this pass: they have until the next one to say something.
   var newcomers: [Token] = []
+  private var lastNewcomers: [Token] = []
   var youth: Youth
   var scratch = [UInt8](repeating: 0, count: 65536)
   var now = ContinuousClock.now
@@ -94,10 +95,9 @@ final class Worker {
       poller.wait(into: &events, timeout: timeout)
       now = .now
       self.events = events.count
-      let arrived = newcomers
-      newcomers.removeAll(keepingCapacity: true)
+      swap(&newcomers, &lastNewcomers)
       for index in 0..<events.count { handle(events[index].token, events[index].readiness) }
-      for token in arrived { if let connection = connection(token) { identified(connection) } }
+      dialNewcomers()
       handOutGrants()
       takeTurns()
       lookAtDeadlines()
@@ -148,6 +148,11 @@ final class Worker {
     let slot = Int(token.slot)
     guard slot < connections.count, generations[slot] == token.generation else { return nil }
     return connections[slot]
+  }
+
+  private func dialNewcomers() {
+    for token in lastNewcomers { if let connection = connection(token) { identified(connection) } }
+    lastNewcomers.removeAll(keepingCapacity: true)
   }
 
   private func takeTurns() {
