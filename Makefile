@@ -1,5 +1,6 @@
 # make run    this host's bytes per application, from a fresh machine
 # make test   all tests; make check what CI checks besides; make bench the speed claims; make install
+# make trials the programs' tests TRIALS=5 times over: what hangs on the order of things shows
 # make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
 SHELL := /bin/bash
@@ -9,6 +10,7 @@ RELEASE := .build-release
 FUZZ := .build-fuzz
 FUZZ_TARGETS := conntrack sockets interfaces connector proc lines
 RUNS ?= 100000
+TRIALS ?= 5
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What a bare Debian 12 lacks: what our modules link; the compiler's headers, start files and linker (g++ brings
@@ -18,7 +20,7 @@ BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev g++ libc6-d
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
 BENCH_PACKAGES := haproxy socat
 
-.PHONY: deps test-deps swift build run test check fuzz bench install clean
+.PHONY: deps test-deps swift build run test trials check fuzz bench install clean
 
 deps: swift
 	@Tests/Checks/install-packages.sh $(BUILD_PACKAGES)
@@ -42,6 +44,10 @@ run: build
 test: test-deps
 	swift build --build-tests
 	swift test --skip-build
+
+trials: test-deps
+	swift build --build-tests
+	set -e; for trial in $$(seq $(TRIALS)); do echo "trial $$trial"; swift test --skip-build --filter ProgramTests; done
 
 check: test-deps
 	Tests/Checks/check.sh

@@ -3,6 +3,7 @@
 This namespace is the host; B is on its wire, C a container behind it.
 """
 import subprocess
+import time
 
 import laboratory
 from laboratory import PROGRAMS, command, goal
@@ -25,16 +26,16 @@ KINDS = [
     ("BA", "udp-serve --bind ::", "udp fd78::2 PORT --size 1200 --count 4000 --echo", 1),
     ("BA", "raw-serve --protocol 253", "raw HOST --protocol 253 --count 1000 --size 1000", 1),
     ("BA", "tcp-serve", "tcp HOST PORT --send 512000 --linger 20", 20),
-    ("BA", "tcp-serve", "packet --interface eth0 --count 500 --size 1014", 1),
+    ("BA", "tcp-serve", "packet --interface eth0 --count 4000 --size 1014", 1),
     ("BA", "tcp-serve", "tcp HOST PORT --send 8000000 --method uring", 1),
     ("BA", "tcp-serve --send 8000000", "tcp HOST PORT --receive 8000000 --method uring", 1),
     ("BA", "tcp-serve", "tcp HOST PORT --send 8000000 --method sendfile", 1),
     ("BA", "tcp-serve", "tcp HOST PORT --send 8000000 --method splice", 1),
     ("BA", "udp-serve", "udp HOST PORT --size 1200 --count 4000 --method mmsg", 1),
     ("AB", "udp-serve --method mmsg", "udp HOST PORT --size 1200 --count 4000", 1),
-    ("AA", "tcp-serve --send 8000000", "tcp HOST PORT --send 8000000 --receive 8000000", 1),
+    ("AA", "tcp-serve --send 24000000", "tcp HOST PORT --send 24000000 --receive 24000000", 1),
     ("BC", "tcp-serve --send 4000000", "tcp HOST PORT --send 4000000 --receive 4000000", 1),
-    ("BA", "tcp-serve", "tcp HOST PORT --send 655360 --rate 131072", 1),
+    ("BA", "tcp-serve", "tcp HOST PORT --send 2097152 --rate 131072", 1),
     ("BA", "tcp-serve", "tcp HOST PORT --send 20000 --connections 60", 1),
     ("BA", "tcp-serve", "tcp HOST PORT --send 100000 --connections 30 --parallel", 1),
 ]
@@ -83,14 +84,16 @@ def main():
         subprocess.run(["sysctl", "-qw", f"net.{setting}"], check=True)
     command("nft -f -", input=RULES.encode())
     monitor = laboratory.Watched("runmonitor")
+    begin = time.monotonic()
     run_kinds = [run(*kind, {"A": "", "B": b.enter, "C": c.enter}) for kind in KINDS]
+    took = time.monotonic() - begin
     share = monitor.share()
     balance = monitor.report(ahead=2)["balance"]
     resident, peak = (laboratory.status(monitor.pid, field) for field in ["VmRSS", "VmHWM"])
     monitor.end()
     moved = {name: balance[name]["received"] + balance[name]["sent"] for name in ["total", "attributed"]}
     goal("matrix: runmonitor, mean", share, "% of a core", 0.5,
-         f"{sum(run_kinds)} kinds, {moved['total'] / 1e6:.0f} MB")
+         f"{sum(run_kinds)} kinds, {moved['total'] / 1e6:.0f} MB in {took:.0f} s")
     goal("matrix: runmonitor, resident", resident, "MB", 25, f"at most {peak:.1f} MB")
     reasons = balance["unattributed"]["reasons"]
     goal("matrix: bytes without a name", 100 * (1 - moved["attributed"] / moved["total"]), "%", 1,
