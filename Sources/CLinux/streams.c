@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 int clinux_stream_socket(int family) {
   return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -24,3 +25,8 @@ ssize_t clinux_splice(int from, int to, size_t length) {
 int clinux_resize_pipe(int pipe, int bytes) { return fcntl(pipe, F_SETPIPE_SZ, bytes); }
 
 int clinux_pipe_size(int pipe) { return fcntl(pipe, F_GETPIPE_SZ); }
+
+ssize_t clinux_write_now(int file, const void *bytes, size_t length) {
+  struct iovec piece = {.iov_base = (void *)bytes, .iov_len = length};
+  return pwritev2(file, &piece, 1, -1, RWF_NOWAIT);
+}

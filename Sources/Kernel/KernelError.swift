@@ -7,7 +7,7 @@ public enum KernelError: Error, Sendable, Hashable {
   case notPermitted(String)
   /// This kernel, or this network namespace, does not have what was asked for.
   case unsupported(String)
-  /// Connections are tracked but their bytes are not counted.
+  /// The bytes of connections are not counted.
   case accountingOff
   /// An nft table of the name that we need belongs to another process.
   case tableTaken(String)
@@ -33,7 +33,7 @@ extension KernelError: CustomStringConvertible {
       "\(what) is not available: load the kernel module (`modprobe nf_conntrack nf_conntrack_netlink`), or "
         + "run on a kernel that has it."
     case .accountingOff:
-      "connections are tracked but bytes are not counted: run `sysctl -w net.netfilter.nf_conntrack_acct=1`, "
+      "the kernel does not count the bytes of connections: run `sysctl -w net.netfilter.nf_conntrack_acct=1`, "
         + "or start with --enable-tracking."
     case .tableTaken(let table):
       "the nft table inet \(table) belongs to another process (`nft list table inet \(table)`): end that one, or "

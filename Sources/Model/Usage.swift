@@ -38,7 +38,7 @@ public struct Usage: Sendable, Hashable {
 
   /// The bytes per second of this usage over `interval`; zero for an interval that is not positive.
   public func rates(over interval: Duration?) -> Rates {
-    guard let interval, interval > .zero else { return .zero }
+    guard !isZero, let interval, interval > .zero else { return .zero }
     let seconds = interval.inSeconds
     return Rates(
       received: .bytesPerSecond(Double(received) / seconds),

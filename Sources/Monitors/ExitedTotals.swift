@@ -30,7 +30,12 @@ struct ExitedTotals: Sendable {
 
   /// Begins an interval in which nothing has moved yet.
   mutating func beginTick() {
-    for index in lines.values.indices { lines.values[index].moved = .zero }
+    // Not over `indices`: they hold the dictionary, and the first change would copy it.
+    var index = lines.startIndex
+    while index < lines.endIndex {
+      lines.values[index].moved = .zero
+      lines.formIndex(after: &index)
+    }
   }
 
   /// Takes in the row of a process that has ended.

@@ -1,19 +1,44 @@
 import Model
 
 extension UsageReport {
-  func write(to writer: inout JSONWriter) {
+  func write(to writer: inout JSONWriter, idle: inout IdleRows) {
     writer.field("event", "usage")
     writer.field("time", time.rfc3339)
     writer.field("interval", interval)
     writer.field("layer", layer.rawValue)
     writer.key("rows")
     writer.array { writer in
-      for row in rows { row.write(to: &writer, interval: interval) }
+      idle.shorten(to: rows.count)
+      for (index, row) in rows.enumerated() { idle.write(row, at: index, to: &writer, interval) }
     }
     writer.key("balance")
     writer.object { balance.write(to: &$0) }
     writer.key("health")
     writer.object { health.write(to: &$0) }
+  }
+}
+
+/// The text of rows that moved nothing: on an idle host it is the same the next time.
+struct IdleRows: Sendable {
+  /// Of so many rows the text is kept.
+  static let limit = 1_024
+
+  // By their place in the report; the text of a row that moved something is not kept.
+  private var known: [(row: UsageRow, text: [UInt8])] = []
+
+  /// Forgets the rows that are beyond `count`.
+  mutating func shorten(to count: Int) { known.removeLast(max(0, known.count - count)) }
+
+  /// Writes the row at `index` of a report.
+  mutating func write(_ row: UsageRow, at index: Int, to writer: inout JSONWriter, _ interval: Duration?) {
+    if index < known.count, row.moved.isZero, known[index].row == row {
+      return writer.repeat(known[index].text)
+    }
+    let start = writer.count
+    row.write(to: &writer, interval: interval)
+    guard index < Self.limit else { return }
+    let entry = (row, row.moved.isZero ? writer.text(from: start) : [])
+    if index < known.count { known[index] = entry } else { known.append(entry) }
   }
 }
 

@@ -5,16 +5,20 @@ public import Model
 /// Bytes are integers, rates are bytes per second, the time is RFC 3339 in UTC. `interval` is null in the first
 /// report, which has no rates: they read 0.0 there. Text is the original's, with control characters as `\uXXXX`.
 public struct JSONRenderer: Renderer, Sendable {
+  /// How long the last line was: the next will need about as much room.
+  private var length = 0
+  private var idle = IdleRows()
+
   /// Makes a renderer.
   public init() {}
 
   /// Returns `event` as one line.
   public mutating func render(_ event: Event) -> String {
-    var writer = JSONWriter()
+    var writer = JSONWriter(capacity: length + length / 8)
     writer.object { writer in
       writer.field("schema", 1)
       switch event {
-      case .usage(let report): report.write(to: &writer)
+      case .usage(let report): report.write(to: &writer, idle: &idle)
       case .alert(let alert): alert.write(to: &writer)
       case .warning(let warning, let time):
         writer.field("event", "warning")
@@ -23,7 +27,8 @@ public struct JSONRenderer: Renderer, Sendable {
         writer.field("text", warning.text)
       }
     }
-    return writer.text + "\n"
+    length = writer.count
+    return writer.line
   }
 }
 

@@ -9,8 +9,23 @@ struct JSONWriter {
   private var bytes: [UInt8] = []
   private var needsComma = false
 
-  /// What was written so far.
-  var text: String { String(decoding: bytes, as: UTF8.self) }
+  /// Starts a text that will have about `capacity` bytes.
+  init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
+  /// How many bytes were written so far.
+  var count: Int { bytes.count }
+
+  /// What was written so far, ended by a line feed.
+  var line: String { String(decoding: bytes + [UInt8(ascii: "\n")], as: UTF8.self) }
+
+  /// What was written after the first `start` bytes.
+  func text(from start: Int) -> [UInt8] { Array(bytes[start...]) }
+
+  /// Writes again what another writer wrote at the same place: a value with the comma before it.
+  mutating func `repeat`(_ text: [UInt8]) {
+    bytes += text
+    needsComma = true
+  }
 
   mutating func object(_ body: (inout JSONWriter) -> Void) {
     enclose(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
@@ -20,16 +35,24 @@ struct JSONWriter {
     enclose(UInt8(ascii: "["), UInt8(ascii: "]"), body)
   }
 
+  /// `name` is one of ours, with nothing to escape.
   mutating func key(_ name: String) {
     separate()
-    quote(name)
+    append(UInt8(ascii: "\""))
+    append(name)
+    append(UInt8(ascii: "\""))
     append(UInt8(ascii: ":"))
     needsComma = false
   }
 
   mutating func string(_ value: String) { element { $0.quote(value) } }
 
-  mutating func integer(_ value: some BinaryInteger) { element { $0.append(String(value)) } }
+  mutating func integer(_ value: some BinaryInteger) {
+    element {
+      if value < 0 { $0.append(UInt8(ascii: "-")) }
+      $0.append(digitsOf: UInt64(value.magnitude))
+    }
+  }
 
   mutating func boolean(_ value: Bool) { element { $0.append(value ? "true" : "false") } }
 
@@ -37,6 +60,8 @@ struct JSONWriter {
 
   /// A number with exactly `decimals` digits after the point; null for what JSON has no number for.
   mutating func number(_ value: Double, decimals: Int) {
+    // Most rates are zero.
+    if value == 0, decimals == 1 { return element { $0.append("0.0") } }
     element { $0.append(value.isFinite ? value.fixed(decimals) : "null") }
   }
 
@@ -63,16 +88,30 @@ struct JSONWriter {
 
   private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
+  private mutating func append(digitsOf value: UInt64) {
+    if value >= 10 { append(digitsOf: value / 10) }
+    append(UInt8(ascii: "0") + UInt8(value % 10))
+  }
+
   /// Escapes what JSON demands and all that can drive a terminal or break a line in any language: the Unicode
   /// categories Cc, Cf (bidirectional controls), Zl and Zp. The value a parser reads is the original.
   private mutating func quote(_ value: String) {
     append(UInt8(ascii: "\""))
-    if value.utf8.allSatisfy({ (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
+    if Self.isPlain(value.utf8.span) {
       append(value)
     } else {
       for scalar in value.unicodeScalars { append(scalar) }
     }
     append(UInt8(ascii: "\""))
+  }
+
+  /// True for text that stays as it is.
+  private static func isPlain(_ text: Span<UInt8>) -> Bool {
+    for index in text.indices
+    where !(0x20..<0x7f).contains(text[index]) || text[index] == 0x22 || text[index] == 0x5c {
+      return false
+    }
+    return true
   }
 
   private mutating func append(_ scalar: Unicode.Scalar) {

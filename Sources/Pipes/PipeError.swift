@@ -35,7 +35,8 @@ extension PipeError: CustomStringConvertible {
       "cannot listen on \(endpoint): \(name) of this program holds the port. A change of bind needs a restart."
     case .privileged(let endpoint):
       "cannot listen on \(endpoint): ports below 1024 need a privilege. Run as root, give the program "
-        + "CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service+ep`), or take a higher port."
+        + "CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service+ep /its/path`, with what it has already), or take a "
+        + "higher port."
     case .notLocal(let endpoint):
       "cannot listen on \(endpoint): this host does not have that address. `ip address` lists those it has."
     case .cannotListen(let endpoint, let errno):

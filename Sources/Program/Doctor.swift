@@ -9,11 +9,11 @@ public enum Doctor {
     let findings: [Finding]
     do throws(KernelError) {
       findings = try HostFacts.read(options.source, namespaces: options.namespaces).findings
+      for finding in findings { try StandardOutput.printLine("\(finding)".escapingControlCharacters) }
     } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
     }
-    for finding in findings { print("\(finding)".escapingControlCharacters) }
     if findings.contains(where: \.isProblem) { throw ExitStatus.problems.exitCode }
   }
 }

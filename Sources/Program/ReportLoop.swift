@@ -53,18 +53,22 @@ public struct ReportLoop: ~Copyable {
       outcome = try screen.show(first)
       reports += 1
     }
+    // Nothing tells that of an empty report.
+    if !StandardOutput.isOpen { outcome = .closed }
     func attempt(isLast: Bool = false) throws(KernelError) {
+      let events: [Event]
       do throws(KernelError) {
         measured = .now
-        let events = try measure(measured)
-        if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
-        reports += 1
+        events = try measure(measured)
         failures = 0
       } catch {
         failures += 1
         if isLast || failures >= Self.patience { throw error }
         diagnostics.warning("\(error) Nothing is lost yet: the next reading makes up for it.")
+        return
       }
+      if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
+      reports += 1
     }
     while outcome != .closed && reports < count ?? .max {
       switch try ticker.wait(isOutputWaiting: outcome == .waiting) {

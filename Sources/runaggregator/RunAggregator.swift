@@ -84,9 +84,10 @@ import Program
       toKeep: kept, runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
   }
 
+  private static let valid = "all configuration files are valid"
+
   /// The loop blocks the main thread; commands run on the others.
   @MainActor func run() async throws {
-    StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runaggregator")
     PromptThread.allow()
     privilege.drop(diagnostics)
@@ -97,12 +98,13 @@ import Program
       throw ExitStatus.configuration.exitCode
     }
     for warning in configuration.warnings { diagnostics.warning(warning.text) }
-    if let explain {
-      print(configuration.rules.explain(commandLine: explain))
-    } else if checkConfig {
-      print("all configuration files are valid")
-    } else {
-      try await measure(configuration, diagnostics)
+    let explained = explain.map { "\(configuration.rules.explain(commandLine: $0))" }
+    guard let answer = explained ?? (checkConfig ? Self.valid : nil) else {
+      return try await measure(configuration, diagnostics)
+    }
+    do throws(KernelError) { try StandardOutput.printLine(answer) } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
     }
   }
 

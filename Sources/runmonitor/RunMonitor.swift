@@ -48,7 +48,6 @@ import Program
   @OptionGroup var source: SourceOptions
 
   func run() throws {
-    StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
     PromptThread.allow()

@@ -49,7 +49,6 @@ import Program
   }
 
   func run() throws {
-    StandardDescriptors.fill()
     let diagnostics = Diagnostics(program: "runpipe")
     let privilege = LeastPrivilege(
       toKeep: pipe.clients ? [.forwarding, .naming] : .forwarding, anySocket: true)

@@ -37,7 +37,7 @@ import Testing
     ) { $0.table = .failure(.unsupported("x")) },
     Row(
       testDescription: "no accounting", subject: "accounting",
-      says: ["not counted", "`sysctl -w net.netfilter.nf_conntrack_acct=1`"]
+      says: ["does not count the bytes", "`sysctl -w net.netfilter.nf_conntrack_acct=1`"]
     ) { $0.isAccounting = false },
     Row(
       testDescription: "one family untracked", subject: "tracking",

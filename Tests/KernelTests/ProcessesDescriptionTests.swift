@@ -31,8 +31,7 @@ import Testing
   @Test(
     arguments: [
       // name, arguments, file; what they become
-      ("kworker/0:1", "", nil, "[kworker/0:1]", nil), ("a) b", "\0\0", "/bin/a", "[a) b]", "/bin/a"),
-      ("x\ny", "", nil, "[x\ny]", nil),
+      ("a) b", "\0\0", "/bin/a", "a) b", "/bin/a"), ("x\ny", "", nil, "x\ny", nil),
       ("gone", "gone\0-d\0", "/opt/gone (deleted)", "gone -d", "/opt/gone (deleted)"),
       ("t", "nginx: worker\0\0\0", "/usr/sbin/nginx", "nginx: worker", "/usr/sbin/nginx"),
       ("e", "\u{1}\n\0", "/e", "\u{1}\n", "/e"),
@@ -47,6 +46,17 @@ import Testing
     #expect(description.commandLine == commandLine)
     #expect(description.executable == executable)
     #expect(table.failed == 0)
+  }
+
+  /// One that is just ending has lost its memory, and so its command line and executable, before its sockets.
+  @Test(arguments: [(UInt32(0x0020_8040), "[kworker/0:1]"), (0x0040_0004, "kworker/0:1"), (0, "kworker/0:1")])
+  func `only a kernel thread stands in brackets`(flags: UInt32, name: String) throws {
+    proc.add(10, arguments: [], executable: nil)
+    proc.stat(10, start: 100, name: Array("kworker/0:1".utf8), flags: flags)
+    var table = try table()
+    #expect(table.description(of: identity(10), ancestors: false)?.commandLine == name)
+    var finder = try OwnerFinder(root: proc.path, usesNews: false, at: .now)
+    #expect(finder.description(of: identity(10))?.commandLine == name)
   }
 
   @Test func `a hundred kilobytes of arguments are cut, and counted`() throws {

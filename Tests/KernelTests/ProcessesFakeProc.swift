@@ -33,10 +33,11 @@ final class ProcessesFakeProc {
 
   /// Writes a process's `stat`.
   func stat(
-    _ pid: Int32, start: UInt64, name: [UInt8], parent: Int32 = 1, state: String = "S", processor: Int32 = 0
+    _ pid: Int32, start: UInt64, name: [UInt8], parent: Int32 = 1, state: String = "S", processor: Int32 = 0,
+    flags: UInt32 = 4_194_304
   ) {
     let rest =
-      ") \(state) \(parent) 1 1 0 -1 4194304 100 0 0 0 0 0 0 0 20 0 1 0 \(start) 3133440 373 18446744073709551615"
+      ") \(state) \(parent) 1 1 0 -1 \(flags) 100 0 0 0 0 0 0 0 20 0 1 0 \(start) 3133440 373 18446744073709551615"
       + " 1 1 0 0 0 0 0 0 0 0 0 0 17 \(processor) 0 0\n"
     write("\(pid)/stat", Array("\(pid) (".utf8) + name + Array(rest.utf8))
   }

@@ -57,6 +57,21 @@ import Testing
     }
   }
 
+  @Test func `a process that starts or ends is seen by the next refresh, however quiet it was before`() throws
+  {
+    var table = try table()
+    for _ in 0..<8 {
+      for _ in 0..<4 { try table.refresh() }
+      let child = try Child()
+      try table.refresh()
+      #expect(table.processes.contains { $0.pid == child.pid })
+      for _ in 0..<4 { try table.refresh() }
+      child.end()
+      try table.refresh()
+      #expect(!table.processes.contains { $0.pid == child.pid })
+    }
+  }
+
   @Test func `a socket opened or closed after the first look is noticed`() throws {
     var table = try table()
     var inode: UInt64 = 0

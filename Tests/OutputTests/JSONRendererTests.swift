@@ -56,6 +56,27 @@ import Output
     #expect(text == expected.joined() + "\n")
   }
 
+  @Test func `one renderer's reports are what new ones make, whatever changes between them`() {
+    var generator = SystemRandomNumberGenerator()
+    var renderer = JSONRenderer()
+    var rows: [UsageRow] = []
+    for round in 0..<400 {
+      switch Int.random(in: 0..<5, using: &generator) {
+      case 0: rows.append(process("p\(round)", pid: Int32(round), total: (1, 2), moved: (0, 0)))
+      case 1 where !rows.isEmpty: rows.remove(at: rows.indices.randomElement() ?? 0)
+      case 2 where !rows.isEmpty:
+        let index = rows.indices.randomElement() ?? 0
+        rows[index].moved = Usage(received: .random(in: 0...1), sent: 0)
+        rows[index].total += rows[index].moved
+      case 3: for index in rows.indices { rows[index].moved = .zero }
+      default: rows.shuffle()
+      }
+      let interval: Duration? = round % 7 == 0 ? nil : .milliseconds(.random(in: 1...2000))
+      let event = Event.usage(report(rows, over: interval, balance: balance, health: health))
+      #expect(renderer.render(event) == json(event), "\(round)")
+    }
+  }
+
   @Test func `the first report has no interval and no rates`() throws {
     let text = json(.usage(report([process("a", total: (9, 9), moved: (9, 9))], over: nil)))
     #expect(text.contains(#""interval":null,"layer""#))

@@ -32,7 +32,7 @@ import Testing
     #expect(configuration.limitName == nil)
     configuration.maxConnections = 1
     #expect(Errno.tooManyOpenFiles.remedy(limit: configuration.limitName).contains("lower --max-conn"))
-    configuration.isSection = true
+    configuration.place = "pipes.cfg:1"
     #expect(Errno.tooManyOpenFiles.remedy(limit: configuration.limitName).contains("lower max_conn"))
     #expect(!Errno.tooManyOpenFiles.remedy(limit: nil).contains("lower"))
   }

@@ -140,15 +140,36 @@ struct MonitorOutputTests {
     }
   }
 
-  @Test func `a closed standard output ends it, and nothing is written elsewhere`() async throws {
+  @Test(arguments: [
+    "runmonitor --format json", "runmonitor --bandwidth --include nobody", "runaggregator --auto-group",
+    "runaggregator --auto-group --format json", "runpipe 8080 127.0.0.1 9",
+    "runpipe 8080 127.0.0.1 9 --format json",
+  ])
+  func `a closed standard output ends it, and nothing is written elsewhere`(line: String) async throws {
     try await withTraffic { lab, _, _ in
-      let monitor = try lab.a.start(
-        [Self.program, "--format", "json", "--interval", "0.05"], output: .closed)
-      guard case .exited = try await monitor.ended() else {
-        Issue.record("\(monitor.errors.text)")
-        return
+      let words = line.split(separator: " ").map(String.init)
+      let program = try lab.a.start(
+        [Program.path(words[0])] + words.dropFirst() + ["--interval", "0.05"], output: .closed)
+      #expect(try await program.ended() == .exited(0), "\(program.errors.text)")
+      #expect(program.complaints.isEmpty && !program.errors.text.contains("\"schema\""))
+    }
+  }
+
+  @Test(arguments: [
+    "runmonitor --format json --interval 0.05", "runmonitor --doctor",
+    "runaggregator --auto-group --explain curl",
+    "runpipe 8080 127.0.0.1 9 --format json --interval 0.05",
+  ])
+  func `a full disk is said once, and ends it`(line: String) async throws {
+    try await withTraffic { lab, _, _ in
+      let words = line.split(separator: " ").map(String.init)
+      let shell = try lab.a.start(
+        ["sh", "-c", "exec \"$@\" > /dev/full", "sh", Program.path(words[0])] + words.dropFirst())
+      #expect(try await shell.ended() == .exited(75))
+      let complaints = shell.errors.text.split(separator: "\n").filter {
+        $0.contains("writing to standard output")
       }
-      #expect(!monitor.errors.text.contains("\"schema\""))
+      #expect(complaints.count == 1, "\(shell.errors.text)")
     }
   }
 

@@ -1,4 +1,5 @@
-// Stream sockets, accept4(2), splice(2) and fcntl(2)'s pipe sizes, whose prototypes the C library hides from Swift.
+// Stream sockets, accept4(2), splice(2), pwritev2(2) and pipe sizes of fcntl(2), whose prototypes the C library hides from
+// Swift.
 #pragma once
 #include <stddef.h>
 #include <sys/types.h>
@@ -19,3 +20,7 @@ int clinux_resize_pipe(int pipe, int bytes);
 
 /// Returns how many bytes a pipe holds, -1 with errno.
 int clinux_pipe_size(int pipe);
+
+/// Writes what `file` takes without waiting; returns how many bytes. -1 with errno: EAGAIN when it takes none now,
+/// EOPNOTSUPP where the kernel cannot say (terminals, some file systems, pipes before Linux 6.5).
+ssize_t clinux_write_now(int file, const void *bytes, size_t length);

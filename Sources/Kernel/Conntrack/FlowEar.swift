@@ -41,8 +41,13 @@ final class FlowEar {
       var waits = [
         stopper.descriptor, asker.descriptor, events.descriptor, witness.newsDescriptor ?? -1,
       ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      let pause = pause
+      // Where the buffer was too full the time is told when it is asked for.
+      log.isResting = pause < 0 && events.isReliable
       // In bounds: the array and its count.
-      guard unsafe poll(&waits, nfds_t(waits.count), pause) >= 0 || errno == EINTR else {
+      let count = unsafe poll(&waits, nfds_t(waits.count), pause)
+      log.isResting = false
+      guard count >= 0 || errno == EINTR else {
         return fail(.failed("waiting for news of the connection table", Errno(rawValue: errno)))
       }
       if waits[0].revents != 0 { return }

@@ -28,9 +28,12 @@ final class FlowLog: Sendable {
     /// Why the thread ended, if it did.
     var failure: KernelError?
 
+    /// True when some flow was made or has ended.
+    var hasFlows: Bool { !created.isEmpty || !ended.isEmpty }
+
     /// True when there is no news in it.
     var isEmpty: Bool {
-      created.isEmpty && ended.isEmpty && sightings.isEmpty && renamed.isEmpty && descriptions.isEmpty
+      !hasFlows && sightings.isEmpty && renamed.isEmpty && descriptions.isEmpty
     }
 
     /// Adds whose an end of a flow is, and what that process runs.
@@ -84,6 +87,7 @@ final class FlowLog: Sendable {
   private let batch = Mutex(Batch())
   private let questions = Atomic<UInt64>(0)
   private let answers = Atomic<UInt64>(0)
+  private let resting = Atomic<Bool>(false)
 
   /// Asks the thread that listens to write all that was told until now; returns the number of this question.
   func ask() -> UInt64 { questions.add(1, ordering: .sequentiallyConsistent).newValue }
@@ -96,6 +100,12 @@ final class FlowLog: Sendable {
 
   /// Says that all is written that had been told before this question.
   func answer(_ question: UInt64) { answers.store(question, ordering: .sequentiallyConsistent) }
+
+  /// True while the thread that listens only waits for news: all that it has read is written here.
+  var isResting: Bool {
+    get { resting.load(ordering: .sequentiallyConsistent) }
+    set { resting.store(newValue, ordering: .sequentiallyConsistent) }
+  }
 
   /// Lets `body` add to what waits.
   func write(_ body: (inout Batch) -> Void) { batch.withLock { body(&$0) } }

@@ -65,8 +65,12 @@ public final class LiveFlowTable: FlowTable {
     }
     // What ended before its counters were read is told by now: they may be those of the next entry of its ends, which
     // waits for the next call. What ended after it comes twice, and the ledger takes its final counters.
-    if !listener.settle() { heard.missedEvents += 1 }
+    let hasHeardAll = listener.hasHeardAll
     try takeNews()
+    if !hasHeardAll || waiting.hasFlows {
+      if !listener.settle() { heard.missedEvents += 1 }
+      try takeNews()
+    }
     // Those that were made again meanwhile were read under the name of the one before.
     snapshot.removeLiving { later.isAnother($0) }
     snapshot.add(waiting)

@@ -43,6 +43,16 @@ import SystemPackage
     return Status(status)
   }
 
+  /// True when both are of the same mounted file system.
+  func isBeside(_ other: borrowing OpenFile) -> Bool {
+    var (own, others) = (stat(), stat())
+    // The kernel fills the variables it is given.
+    guard unsafe fstat(descriptor, &own) == 0, unsafe fstat(other.descriptor, &others) == 0 else {
+      return false
+    }
+    return own.st_dev == others.st_dev
+  }
+
   /// What is known of `path`, relative to this folder, without opening it.
   func status(of path: String) throws(Errno) -> Status {
     var status = stat()

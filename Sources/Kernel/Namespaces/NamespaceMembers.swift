@@ -3,7 +3,7 @@ import SystemPackage
 /// Which processes are in which other network namespace.
 ///
 /// Kept between ticks. One that was just started may still be on its way into a namespace (setns(2), unshare(2)):
-/// a new process is looked at 32 ticks long, then, as those that were there before us, after pauses that double up
+/// a new process is looked at 32 ticks long, then, as those that were there before us, after pauses that grow up
 /// to 64 ticks.
 struct NamespaceMembers {
   private struct Member {
@@ -76,6 +76,6 @@ struct NamespaceMembers {
     // At the longest pause each has a tick of its own, so that not all are looked at together.
     let turn = (tick &+ UInt64(truncatingIfNeeded: member.pid)) % member.pause
     member.nextLook = tick + member.pause - (member.pause == Self.longestPause ? turn : 0)
-    member.pause = min(member.pause * 2, Self.longestPause)
+    member.pause = min(member.pause * 4, Self.longestPause)
   }
 }

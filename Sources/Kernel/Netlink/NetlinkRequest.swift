@@ -54,6 +54,15 @@ struct NetlinkRequest {
   /// Writes the sequence number that the answer will carry.
   mutating func setSequence(_ sequence: UInt32) { write(sequence, at: 8) }
 
+  /// Appends the message with the sequence number that its answer will carry to those that leave together.
+  func append(to messages: inout [UInt8], sequence: UInt32) {
+    let start = messages.count + 8
+    messages += bytes
+    for index in 0..<4 {
+      messages[start + index] = UInt8(truncatingIfNeeded: sequence >> (8 * UInt32(index)))
+    }
+  }
+
   static func bytes(ofBigEndian value: some FixedWidthInteger) -> [UInt8] {
     stride(from: value.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> $0) }
   }

@@ -119,10 +119,7 @@ import SystemPackage
   ) throws(KernelError) -> Int {
     var bytes: [UInt8] = []
     let first = sequence &+ 1
-    for var request in requests {
-      request.setSequence(nextSequence())
-      bytes += request.bytes
-    }
+    for request in requests { request.append(to: &bytes, sequence: nextSequence()) }
     try send(bytes, operation)
     var outstanding = requests.count
     var tooLong = 0

@@ -111,7 +111,7 @@ struct ProcessFiles: ~Copyable {
       let executable = try? text[..<folder.file.readLink("exe", into: &text)]
       return ProcessDescription(
         identity: identity, uid: uid, executable: executable.map { String(decoding: $0, as: UTF8.self) },
-        arguments: line?.arguments ?? [], commandLine: line?.text ?? "[\(stat.name)]")
+        arguments: line?.arguments ?? [], commandLine: line?.text ?? stat.substituteName)
     } catch { return nil }
   }
 

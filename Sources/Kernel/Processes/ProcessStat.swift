@@ -8,8 +8,14 @@ struct ProcessStat: Equatable {
   var parent: Int32
   /// Clock ticks since boot.
   var startTime: UInt64
+  /// True for a thread of the kernel's own (PF_KTHREAD of linux/sched.h), which has no command line.
+  var isKernelThread: Bool
   /// The processor that its first thread last ran on; nil where that is not told.
   var processor: Int32?
+
+  /// What to call a process without a command line: `[name]` for a kernel thread, as ps(1) does, else the name alone.
+  /// One that is just ending has lost its memory, and so its command line, before its sockets.
+  var substituteName: String { isKernelThread ? "[\(name)]" : name }
 
   /// True once the process has ended: its memory, and so its command line, is gone.
   var isDead: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
@@ -24,12 +30,14 @@ struct ProcessStat: Equatable {
     let fields = text[(close + 1)...].split(maxSplits: 37, whereSeparator: { $0 == 0x20 || $0 == 0x0a })
     // The first field here is number 3, the state.
     guard fields.count > 20, fields[0].count == 1, let state = fields[0].first,
-      let parent = Int32(decimal: fields[1]), let startTime = UInt64(decimal: fields[19])
+      let parent = Int32(decimal: fields[1]), let flags = UInt32(decimal: fields[6]),
+      let startTime = UInt64(decimal: fields[19])
     else { return nil }
     name = String(decoding: text[(open + 1)..<close], as: UTF8.self)
     self.state = state
     self.parent = parent
     self.startTime = startTime
+    isKernelThread = flags & 0x0020_0000 != 0
     processor = fields.count > 37 ? Int32(decimal: fields[36]) : nil
   }
 }

@@ -93,7 +93,7 @@ extension ProcessTable {
       return RememberedDescription(
         ProcessDescription(
           identity: identity, uid: uid, executable: path, arguments: line?.arguments ?? [],
-          commandLine: line?.text ?? "[\(stat.name)]", place: place),
+          commandLine: line?.text ?? stat.substituteName, place: place),
         commandLineInode: inode, commandLineHash: bytes.hashValue, at: tick)
     } catch {
       _ = noteFailure(error)

@@ -50,6 +50,8 @@ public struct ProcessTable: ~Copyable {
   let root: OpenFile
   /// The network namespace of this program; nil where it may not be read.
   let ownNamespace: UInt64?
+  private let threads: ThreadCountFile?
+  private var pace = ListingPace()
   var entries: NumberedEntries
   // By pid.
   var processes: [KnownProcess] = []
@@ -72,6 +74,7 @@ public struct ProcessTable: ~Copyable {
     }
     countsDescriptors = (try? root.status(of: "self/fd").size).map { $0 > 0 } ?? false
     ownNamespace = NamespaceLink.inode(of: "thread-self", in: root)
+    threads = ThreadCountFile(root: root)
     searches = SearchHistory(countsDescriptors: countsDescriptors)
     self.path = path
     self.limits = limits
@@ -80,19 +83,25 @@ public struct ProcessTable: ~Copyable {
 
   /// Reads which processes there are, and notes in `exited` which of the known ones are gone.
   ///
-  /// Costs one listing of /proc. A process is known to be the same by the inode of its folder, which the kernel
-  /// makes anew for a new process; where that differs its start time decides.
+  /// Costs one listing of /proc, or one short file where that says that no thread started or ended (`ListingPace`). A
+  /// process is known to be the same by the inode of its folder, which the kernel makes anew for a new process; where
+  /// that differs its start time decides.
   public mutating func refresh() throws(KernelError) {
     tick += 1
-    do throws(Errno) {
-      try root.rewind()
-      try entries.list(root, into: &listing)
-    } catch { throw .failed("listing \(path)", error) }
+    let lists = pace.isDue(threads?.read(into: &text))
+    if lists {
+      do throws(Errno) {
+        try root.rewind()
+        try entries.list(root, into: &listing)
+      } catch { throw .failed("listing \(path)", error) }
+    }
     exited = exitedSinceRefresh
     exitedSinceRefresh.removeAll(keepingCapacity: true)
-    // The kernel lists by number; other file systems do not.
-    listing.sort { $0.number < $1.number }
-    merge()
+    if lists {
+      // The kernel lists by number; other file systems do not.
+      listing.sort { $0.number < $1.number }
+      merge()
+    }
     for identity in exited { markExited(identity) }
   }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import SystemPackage
 
@@ -31,10 +32,17 @@ public struct OutputQueue {
   /// Writes what the reader takes now of what waits.
   public mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
     while !waiting.isEmpty {
-      guard StandardOutput.isWritable(STDOUT_FILENO) else { return .waiting }
       // In bounds: the pointer and count are the slice's own.
-      let count = unsafe waiting.prefix(Self.chunk).withUnsafeBytes {
-        unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
+      var count = unsafe waiting.withUnsafeBytes {
+        unsafe clinux_write_now(STDOUT_FILENO, $0.baseAddress, $0.count)
+      }
+      // A file may be busy for another reason than a slow reader, and then always counts as writable.
+      if count < 0, errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS {
+        guard StandardOutput.isWritable(STDOUT_FILENO) else { return .waiting }
+        // In bounds: the pointer and count are the slice's own.
+        count = unsafe waiting.prefix(Self.chunk).withUnsafeBytes {
+          unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
+        }
       }
       if count >= 0 {
         waiting = waiting.dropFirst(count)

@@ -16,6 +16,27 @@ public enum StandardOutput {
   /// True when it is a terminal (isatty(3)).
   public static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
+  /// False when it was closed before the program started, which is seen as one that can only be read.
+  public static var isOpen: Bool { fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE != O_RDONLY }
+
+  /// Writes `text` and a newline, however slow the reader is; nothing where nobody reads.
+  public static func printLine(_ text: String) throws(KernelError) {
+    var left = Array("\(text)\n".utf8)[...]
+    while !left.isEmpty {
+      // In bounds: the pointer and count are the slice's own.
+      let count = unsafe left.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      if count >= 0 {
+        left = left.dropFirst(count)
+        continue
+      }
+      switch errno {
+      case EINTR: continue
+      case EPIPE, EBADF: return
+      default: throw .failed("writing to standard output", Errno(rawValue: errno))
+      }
+    }
+  }
+
   /// Columns and rows of the terminal; nil when it is none, or does not say.
   public static func terminalSize() -> (columns: Int, rows: Int)? {
     var size = winsize()

@@ -8,11 +8,11 @@ extension Configuration {
     var holders: [UInt16: [Configuration]] = [:]
     for configuration in all {
       let twin = holders[configuration.port, default: []].first { $0.overlaps(configuration) }
-      if let twin { throw .duplicate(twin.name, configuration.name) }
+      if let twin { throw .duplicate(twin.placedName, configuration.placedName) }
       holders[configuration.port, default: []].append(configuration)
     }
     let local = (try? LocalAddressReader().read()) ?? LocalAddresses([])
-    let ways = all.map { Ring.Way(name: $0.name, places: $0.places, targets: $0.knownTargets) }
+    let ways = all.map { Ring.Way(name: $0.placedName, places: $0.places, targets: $0.knownTargets) }
     if let names = Ring.find(in: ways, local: local) { throw .ring(names) }
   }
 

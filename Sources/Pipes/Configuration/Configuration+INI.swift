@@ -46,7 +46,7 @@ extension Configuration {
       receivedLimit = .kibibytesPerSecond(limit)
       sentLimit = receivedLimit
     }
-    isSection = true
+    place = "\(section.file):\(section.line)"
     maxConnections = try section.integer("max_conn", in: 1...1_000_000_000)
     idleTimeout = try section.seconds("idle_timeout", in: Self.times)
     if let time = try section.seconds("connect_timeout", in: Self.times) { connectTimeout = time }

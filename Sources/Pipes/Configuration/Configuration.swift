@@ -40,8 +40,9 @@ public struct Configuration: Sendable, Hashable {
   public var splice = Splice.auto
   /// Whether bytes are counted per client as well.
   public var listsClients = false
-  /// Whether a section of a file says all this: warnings then name its keys, else the flags.
-  public var isSection = false
+  /// The file and line of the section that says all this; nil where flags do. Warnings name its keys then, else the
+  /// flags.
+  public var place: String?
   /// What the administrator should know of how this was read.
   public var warnings: [Warning] = []
 
@@ -56,9 +57,12 @@ public struct Configuration: Sendable, Hashable {
   /// `pipe-PORT:HOST:REMOTEPORT`, as the predecessor named it.
   public var name: String { "pipe-\(port):\(host):\(remotePort)" }
 
+  /// Its name, behind the place where it is configured.
+  var placedName: String { place.map { "\($0): \(name)" } ?? name }
+
   /// What the administrator calls the setting that is `flag` on the command line.
   func setting(_ flag: String) -> String {
-    isSection ? String(flag.drop { $0 == "-" }.map { $0 == "-" ? "_" : $0 }) : flag
+    place != nil ? String(flag.drop { $0 == "-" }.map { $0 == "-" ? "_" : $0 }) : flag
   }
 
   /// What the limit of connections is called; nil where there is none of its own.

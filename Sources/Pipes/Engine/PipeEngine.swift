@@ -93,7 +93,7 @@ public final class PipeEngine {
     _ configuration: Configuration, _ activated: [TCPListener], _ others: [Next]
   ) throws(PipeError) -> Next {
     if let twin = others.first(where: { $0.configuration.listening == configuration.listening }) {
-      throw .duplicate(twin.configuration.name, configuration.name)
+      throw .duplicate(twin.configuration.placedName, configuration.placedName)
     }
     let former = pipes.first { $0.configuration.listening == configuration.listening }
     if let former, former.name == configuration.name,
@@ -169,7 +169,8 @@ public final class PipeEngine {
   private func refuseRings(_ pipes: [Pipe]) throws(PipeError) {
     guard pipes.count > 1 else { return }
     let ways = pipes.map {
-      Ring.Way(name: $0.name, places: $0.listeners.flatMap(\.places), targets: $0.target.known)
+      Ring.Way(
+        name: $0.configuration.placedName, places: $0.listeners.flatMap(\.places), targets: $0.target.known)
     }
     let local = (try? addresses?.read()) ?? LocalAddresses([])
     if let names = Ring.find(in: ways, local: local) { throw .ring(names) }
@@ -178,7 +179,9 @@ public final class PipeEngine {
   private func refuseLoops(_ pipes: some Sequence<Pipe>) throws(PipeError) {
     let deadline = ContinuousClock.now + Self.firstAnswer
     for pipe in pipes {
-      if let endpoint = pipe.target.firstLoop(until: deadline) { throw .loop(name: pipe.name, endpoint) }
+      if let endpoint = pipe.target.firstLoop(until: deadline) {
+        throw .loop(name: pipe.configuration.placedName, endpoint)
+      }
     }
   }
 }
