@@ -26,6 +26,10 @@ int clinux_catch_signals(int descriptor) {
   for (size_t index = 0; index < sizeof caught / sizeof *caught; index++) {
     if (sigaction(caught[index], &action, NULL) != 0) return -1;
   }
+  return clinux_ignore_broken_pipes();
+}
+
+int clinux_ignore_broken_pipes(void) {
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   return sigaction(SIGPIPE, &ignore, NULL);
 }

@@ -20,6 +20,8 @@ public enum PipeError: Error, Sendable, Hashable {
   case ring([String])
   /// Two pipes want the same place to listen.
   case duplicate(String, String)
+  /// Any of the others, for the section at this file and line.
+  indirect case at(String, PipeError)
   /// Linux refused something that every pipe needs.
   case kernel(KernelError)
 }
@@ -49,6 +51,7 @@ extension PipeError: CustomStringConvertible {
         : "\(names.joined(separator: ", ")) would forward to each other, for ever. Name another target for one of them."
     case .duplicate(let first, let second):
       "\(first) and \(second) would listen on the same address and port: change one of them."
+    case .at(let place, let error): "\(place): \(error)"
     case .kernel(let error): error.description
     }
   }

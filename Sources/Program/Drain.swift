@@ -19,14 +19,14 @@ public struct Drain {
   /// Waits until it is over, the limit has passed, or SIGINT or SIGTERM comes; `work` is called meanwhile, often.
   ///
   /// What is open goes on also when nobody reads the output any more.
-  func run(_ work: () throws(KernelError) -> Void) throws(KernelError) {
+  func run(_ work: () -> Void) throws(KernelError) {
     begin()
     let ticker = try Ticker(interval: Self.tick)
     let end = ContinuousClock.now + limit
     while !isOver(), ContinuousClock.now < end {
       switch try ticker.wait(heedsOutput: false) {
       case .signal(.interrupt), .signal(.terminate): return
-      default: try work()
+      default: work()
       }
     }
   }

@@ -30,13 +30,13 @@ public struct ReportLoop: ~Copyable {
     self.period = period
   }
 
-  /// How many readings in a row may fail before the program gives up.
+  /// How many reports in a row may fail before the program gives up.
   private static let patience = 10
 
   /// Runs until the count is reached, a signal ends it or nobody reads the output any more; returns which.
   ///
   /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
-  /// `startsAtOnce`. A reading that fails is said and made up for at the next tick, unless it is the first, the last or
+  /// `startsAtOnce`. A report that fails is said and made up for at the next tick, unless it is the first, the last or
   /// the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
   /// `beforeLast` comes before the report that a signal ends it with. A reader that is slow delays nothing.
   @discardableResult public func run(
@@ -56,19 +56,19 @@ public struct ReportLoop: ~Copyable {
     // Nothing tells that of an empty report.
     if !StandardOutput.isOpen { outcome = .closed }
     func attempt(isLast: Bool = false) throws(KernelError) {
-      let events: [Event]
       do throws(KernelError) {
         measured = .now
-        events = try measure(measured)
+        let events = try measure(measured)
+        if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
+        reports += 1
         failures = 0
       } catch {
         failures += 1
         if isLast || failures >= Self.patience { throw error }
-        diagnostics.warning("\(error) Nothing is lost yet: the next reading makes up for it.")
-        return
+        if failures == 1 {
+          diagnostics.warning("\(error) Nothing is lost yet: the next report makes up for it.")
+        }
       }
-      if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
-      reports += 1
     }
     while outcome != .closed && reports < count ?? .max {
       switch try ticker.wait(isOutputWaiting: outcome == .waiting) {
@@ -79,8 +79,9 @@ public struct ReportLoop: ~Copyable {
       case .signal(let signal):
         let ending = signal == .interrupt ? Ending.interrupted : .terminated
         if ending == .terminated {
-          try drain?.run { () throws(KernelError) in
-            if .now - measured >= period { try attempt() }
+          try drain?.run {
+            // What is open goes on, whatever becomes of the reports; the last one says why.
+            if .now - measured >= period { try? attempt() }
           }
         }
         beforeLast()

@@ -56,6 +56,7 @@ extension ExitStatus {
   init(_ error: PipeError) {
     self =
       switch error {
+      case .at(_, let error): ExitStatus(error)
       case .loop, .ring, .duplicate: .configuration
       case .privileged: .noPermission
       case .inUse, .ours, .notLocal, .cannotListen: .unavailable

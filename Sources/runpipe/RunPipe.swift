@@ -19,7 +19,7 @@ import Program
       SIGHUP: nothing changes. When nobody reads the reports any more it ends, with status 0.
 
       Exit status: 0 done; 64 wrong flags, or a pipe to itself; 69 the port is in use or the address not ours; 75 cut at the end of \
-      --drain-timeout; 77 no privilege for the port; \
+      --drain-timeout, or the reports cannot be written; 77 no privilege for the port; \
       78 a socket of systemd that is not for TCP.
       """,
     version: bwmonVersion)
@@ -105,6 +105,7 @@ extension ExitStatus {
   fileprivate init(_ error: PipeError) {
     self =
       switch error {
+      case .at(_, let error): ExitStatus(error)
       case .loop, .ring, .duplicate: .usage
       case .privileged: .noPermission
       case .inUse, .ours, .notLocal, .cannotListen: .unavailable

@@ -242,7 +242,15 @@ struct PipeAggregatorTests {
     arguments: [
       ("[p]\ntype=pipe\nport=8080\nnewhost=h\nnewprot=1\n", "did you mean newport?", 78),
       ("[p]\ntype=pope\n", "known types: monitor, pipe", 78),
-      ("[p]\ntype=pipe\nport=8080\nnewhost=localhost\n", "forward to itself", 78),
+      (
+        "[p]\ntype=pipe\nport=8080\nnewhost=localhost\n",
+        ":1: pipe-8080:localhost:8080 would forward to itself", 78
+      ),
+      (
+        "[p]\ntype=pipe\nport=8080\nnewhost=h\n\n[q]\ntype=pipe\nport=8080\nnewhost=i\n",
+        ":6: pipe-8080:i:8080", 78
+      ),
+      ("[p]\ntype=pipe\nport=8080\nnewhost=h\nbind=192.0.2.1\n", ":1: cannot listen on 192.0.2.1:8080", 69),
     ] as [(String, String, Int32)])
   func `a wrong section stops the start`(text: String, word: String, status: Int32) async throws {
     let lab = try Laboratory.topology

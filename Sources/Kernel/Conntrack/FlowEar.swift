@@ -42,7 +42,7 @@ final class FlowEar {
         stopper.descriptor, asker.descriptor, events.descriptor, witness.newsDescriptor ?? -1,
       ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       let pause = pause
-      // Where the buffer was too full the time is told when it is asked for.
+      // Once reliability was given up it comes back only while somebody asks.
       log.isResting = pause < 0 && events.isReliable
       // In bounds: the array and its count.
       let count = unsafe poll(&waits, nfds_t(waits.count), pause)

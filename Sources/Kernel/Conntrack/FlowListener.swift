@@ -10,8 +10,8 @@ final class FlowListener: Sendable {
   private let stopper: Waker
   private let asker: Waker
   private let answerer: Waker
-  /// By which the thread is told; it stays the thread's.
-  private let news: CInt
+  /// By which the thread is told; it stays the thread's, which has ended when it is closed and then never rests.
+  private let eventDescriptor: CInt
 
   /// Subscribes and starts to listen: from here on no DESTROY is missed. Errors: `notPermitted`, `unsupported`.
   /// With `namespaces` the sockets of other network namespaces are looked at as well.
@@ -22,14 +22,14 @@ final class FlowListener: Sendable {
     (self.stopper, self.asker, self.answerer) = (stopper, asker, answerer)
     let events = try ConntrackEvents(receiveBuffer: receiveBuffer)
     let witness = try FlowWitness(namespaces: namespaces, at: .now)
-    news = events.descriptor
+    eventDescriptor = events.descriptor
     let ear = FlowEar(events, witness, log, stopper: stopper, asker: asker, answerer: answerer)
     try WorkerThread.start("flow-events") { ear.listen() }
   }
 
   /// True when all that the kernel has told until now is in the log already; false where the thread must be asked.
   var hasHeardAll: Bool {
-    var wait = pollfd(fd: news, events: Int16(POLLIN), revents: 0)
+    var wait = pollfd(fd: eventDescriptor, events: Int16(POLLIN), revents: 0)
     // In bounds: one structure. The thread stops resting before it reads, so this order misses nothing.
     return unsafe poll(&wait, 1, 0) == 0 && log.isResting
   }

@@ -67,6 +67,7 @@ public final class LiveFlowTable: FlowTable {
     // waits for the next call. What ended after it comes twice, and the ledger takes its final counters.
     let hasHeardAll = listener.hasHeardAll
     try takeNews()
+    // Of flows that were taken the thread forgets what it must only when it is asked.
     if !hasHeardAll || waiting.hasFlows {
       if !listener.settle() { heard.missedEvents += 1 }
       try takeNews()

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import SystemPackage
 
@@ -21,6 +22,7 @@ public enum StandardOutput {
 
   /// Writes `text` and a newline, however slow the reader is; nothing where nobody reads.
   public static func printLine(_ text: String) throws(KernelError) {
+    _ = clinux_ignore_broken_pipes()
     var left = Array("\(text)\n".utf8)[...]
     while !left.isEmpty {
       // In bounds: the pointer and count are the slice's own.
@@ -31,6 +33,7 @@ public enum StandardOutput {
       }
       switch errno {
       case EINTR: continue
+      case EAGAIN: waitUntilWritable(atMost: .seconds(1))
       case EPIPE, EBADF: return
       default: throw .failed("writing to standard output", Errno(rawValue: errno))
       }

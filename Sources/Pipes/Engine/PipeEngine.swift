@@ -81,7 +81,7 @@ public final class PipeEngine {
     do throws(PipeError) {
       for configuration in configurations { next.append(try prepare(configuration, activated, next)) }
       try refuseLoops(next.lazy.filter(\.isNew).map(\.pipe))
-      try refuseRings(next.map(\.pipe))
+      try refuseRings(next)
       return next
     } catch {
       for candidate in next where candidate.isNew { candidate.pipe.target.stop() }
@@ -145,7 +145,9 @@ public final class PipeEngine {
 
   private func make(_ configuration: Configuration, _ given: [TCPListener]?) throws(PipeError) -> Pipe {
     let listeners: [TCPListener]
-    if let given { listeners = given } else { listeners = [try listen(configuration.listening)] }
+    do throws(PipeError) {
+      if let given { listeners = given } else { listeners = [try listen(configuration.listening)] }
+    } catch { throw configuration.place.map { .at($0, error) } ?? error }
     let local = (try? addresses?.read()) ?? LocalAddresses([])
     let check = LoopCheck(listening: listeners.flatMap(\.places), local: local)
     nextID += 1
@@ -166,11 +168,12 @@ public final class PipeEngine {
     }
   }
 
-  private func refuseRings(_ pipes: [Pipe]) throws(PipeError) {
-    guard pipes.count > 1 else { return }
-    let ways = pipes.map {
+  private func refuseRings(_ all: [Next]) throws(PipeError) {
+    guard all.count > 1 else { return }
+    let ways = all.map { next in
       Ring.Way(
-        name: $0.configuration.placedName, places: $0.listeners.flatMap(\.places), targets: $0.target.known)
+        name: next.configuration.placedName, places: next.pipe.listeners.flatMap(\.places),
+        targets: next.pipe.target.known)
     }
     let local = (try? addresses?.read()) ?? LocalAddresses([])
     if let names = Ring.find(in: ways, local: local) { throw .ring(names) }
