@@ -28,7 +28,7 @@ public struct JSONRenderer: Renderer, Sendable {
       }
     }
     length = writer.count
-    return writer.line
+    return writer.line()
   }
 }
 

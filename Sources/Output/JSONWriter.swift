@@ -15,8 +15,11 @@ struct JSONWriter {
   /// How many bytes were written so far.
   var count: Int { bytes.count }
 
-  /// What was written so far, ended by a line feed.
-  var line: String { String(decoding: bytes + [UInt8(ascii: "\n")], as: UTF8.self) }
+  /// What was written, ended by a line feed.
+  consuming func line() -> String {
+    bytes.append(UInt8(ascii: "\n"))
+    return String(decoding: bytes, as: UTF8.self)
+  }
 
   /// What was written after the first `start` bytes.
   func text(from start: Int) -> [UInt8] { Array(bytes[start...]) }

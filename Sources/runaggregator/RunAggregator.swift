@@ -88,6 +88,7 @@ import Program
 
   /// The loop blocks the main thread; commands run on the others.
   @MainActor func run() async throws {
+    ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
     PromptThread.allow()
     privilege.drop(diagnostics)

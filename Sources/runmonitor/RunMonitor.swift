@@ -48,6 +48,7 @@ import Program
   @OptionGroup var source: SourceOptions
 
   func run() throws {
+    ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
     PromptThread.allow()

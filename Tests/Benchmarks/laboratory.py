@@ -131,4 +131,4 @@ def spread(figures, name):
 def goal(claim, value, unit, limit, *details):
     """Prints one claim: what was measured, the goal, and whether it is met."""
     verdict = "met" if value <= limit else "MISSED"
-    print("; ".join([f"{verdict:6}  {claim}: {value:.2f} {unit} (goal <= {limit} {unit})", *details]), flush=True)
+    print("; ".join([f"{verdict:6}  {claim}: {value:.3g} {unit} (goal <= {limit} {unit})", *details]), flush=True)

@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 
 #include "directory.h"
+#include "memory.h"
 #include "messages.h"
 #include "namespaces.h"
 #include "privileges.h"
