@@ -91,7 +91,7 @@ let package = Package(
     tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"], fixtures: true),
     fuzz,
     tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel"]),
-    tests("PipesTests", ["Pipes", "Model", "INI", "Kernel"]),
+    tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),

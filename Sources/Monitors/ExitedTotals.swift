@@ -30,12 +30,7 @@ struct ExitedTotals: Sendable {
 
   /// Begins an interval in which nothing has moved yet.
   mutating func beginTick() {
-    // Not over `indices`: they hold the dictionary, and the first change would copy it.
-    var index = lines.startIndex
-    while index < lines.endIndex {
-      lines.values[index].moved = .zero
-      lines.formIndex(after: &index)
-    }
+    lines.changeValues { $0.moved = .zero }
   }
 
   /// Takes in the row of a process that has ended.

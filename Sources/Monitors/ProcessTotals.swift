@@ -42,12 +42,7 @@ public struct ProcessTotals: Sendable {
     interval = measurement.interval
     balance += measurement.balance
     health = measurement.health
-    // Not over `indices`: they hold the dictionary, and the first change would copy it.
-    var index = lines.startIndex
-    while index < lines.endIndex {
-      lines.values[index].moved = .zero
-      lines.formIndex(after: &index)
-    }
+    lines.changeValues { $0.moved = .zero }
     exited.beginTick()
     for process in leaving { leave(process) }
     for reading in measurement.readings { add(reading, movesNow: measurement.interval != nil) }

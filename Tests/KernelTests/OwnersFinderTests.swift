@@ -247,6 +247,21 @@ import Testing
     #expect(finder.owner(ofInode: 501, uid: 1000, at: start) { true }?.owner == owner)
   }
 
+  @Test func `a number that was given again is the newest process's, also without news of the end before`()
+    throws
+  {
+    proc.add(20, start: 100, sockets: [3: 500])
+    for pid in Int32(100)..<200 { proc.add(pid, start: 200, sockets: [3: UInt64(pid) + 1000]) }
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 9000\n".utf8))
+    var finder = try finder()
+    proc.end(20)
+    proc.add(20, start: 700, sockets: [7: 501])
+    proc.write("20/status", Array("Tgid:\t20\nUid:\t0\t0\t0\t0\n".utf8))
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 30\n".utf8))
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.holders == [identity(20, 700)])
+    #expect(finder.living.newest == 20)
+  }
+
   @Test(
     arguments: [
       ("Name:\ta\nTgid:\t12\nNgid:\t0\n", 12), ("Tgid:\t1", 1), ("Name:\tTgid:\n", nil), ("", nil),

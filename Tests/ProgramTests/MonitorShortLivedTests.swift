@@ -11,24 +11,13 @@ struct MonitorShortLivedTests {
     // No report comes while it lives.
     let monitor = try Reporter(interval: "2", in: lab.a)
     try await monitor.report("a first report")
-    var (client, before): (Traffic, HostView)
-    var truth = HostView()
-    var report: Report
-    var trials = 0
-    // A machine that does nothing for 150 ms may be late for one of them, not for all.
-    repeat {
-      trials += 1
-      before = truth
-      client = try Traffic("tcp 10.77.1.2 \(port) --send 10000000 --linger 150", in: lab.a)
-      _ = try await client.counted()
-      try await client.finish()
-      truth = try await lab.viewOfA()
-      let seen = truth
-      report = try await monitor.report("\(seen)") { $0.balance.total.view == seen }
-    } while report.row(pid: client.pid) == nil && trials < 8
-    let own = HostView(received: truth.received - before.received, sent: truth.sent - before.sent)
-    #expect(report.usage(pid: client.pid) == own)
-    #expect(report.balance.attributed.view == own && report.balance.sum == truth)
+    let client = try Traffic("tcp 10.77.1.2 \(port) --send 10000000 --linger 150", in: lab.a)
+    _ = try await client.counted()
+    try await client.finish()
+    let truth = try await lab.viewOfA()
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+    #expect(report.balance.attributed.view == truth)
+    #expect(report.rows.count == 1)
     try await monitor.report("the mark") { $0.row(pid: client.pid)?.exited == true }
     try await monitor.stop()
     try await server.finish()
@@ -51,19 +40,16 @@ struct MonitorShortLivedTests {
     let monitor = try Reporter(interval: "3", in: lab.a)
     try await monitor.report("a first report")
     var pids: [Int32] = []
-    var truth = HostView(received: 0, sent: 0)
-    var report: Report
-    // A machine that does nothing for half a second may be late for some of them, not for all.
-    repeat {
+    for _ in 0..<4 {
       let sender = try Traffic(line, in: lab.a)
       _ = try await sender.counted()
       try await sender.finish()
       pids.append(sender.pid)
-      truth = try await lab.viewOfA()
-      let (seen, sent) = (truth, pids.count)
-      report = try await monitor.report("\(seen) of \(sent)") { $0.balance.total.view == seen }
-    } while pids.count < 2 || (report.balance.attributed.view.sent == 0 && pids.count < 16)
-    #expect(report.balance.attributed.view.sent > 0)
+    }
+    let truth = try await lab.viewOfA()
+    let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }
+    // A machine that does nothing for half a second may be late for one of them.
+    #expect(report.balance.attributed.view.sent >= truth.sent / 2)
     #expect(report.balance.sum == truth && report.rows.compactMap(\.pid).allSatisfy(pids.contains))
     #expect(report.rows.allSatisfy { $0.match == ($0.kind == "remainder" ? nil : match) })
     try await monitor.stop()

@@ -98,11 +98,13 @@ extension OwnerFinder {
     lastPid = last
     let first = max(last < before ? 1 : before + 1, last - Self.startedLimit + 1)
     guard first <= last else { return }
-    for pid in first...last where living[pid] == nil {
-      // Threads have numbers too.
+    for pid in first...last {
+      // Threads have numbers too; who was listed meanwhile is known, and who had the number before has ended.
       guard let folder = try? files.folder(of: pid), files.leader(folder) == pid,
         let stat = files.stat(folder)
       else { continue }
+      if living[pid]?.identity?.startTime == stat.startTime { continue }
+      end(pid)
       add(pid, stat)
     }
   }

@@ -19,7 +19,7 @@ public struct TCPSocket: ~Copyable, Sendable {
     let number = clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
     guard number >= 0 else { throw Errno.last }
     let file = Descriptor(owning: number)
-    Self.enable(TCP_NODELAY, CInt(IPPROTO_TCP), of: number)
+    Self.set(TCP_NODELAY, CInt(IPPROTO_TCP), of: number)
     if speaksAtOnce { Self.set(TCP_QUICKACK, CInt(IPPROTO_TCP), 0, of: number) }
     let result = unsafe SocketAddress(endpoint).with { unsafe connect(number, $0, $1) }
     if result < 0, errno != EINPROGRESS { throw Errno.last }
@@ -63,10 +63,10 @@ public struct TCPSocket: ~Copyable, Sendable {
   }
 
   /// Has the kernel find out some day that the peer has vanished (SO_KEEPALIVE of socket(7)), which takes a timer.
-  public func keepAlive() { Self.enable(SO_KEEPALIVE, SOL_SOCKET, of: descriptor) }
+  public func keepAlive() { Self.set(SO_KEEPALIVE, SOL_SOCKET, of: descriptor) }
 
   /// Receives urgent data from now on in its place among the others (SO_OOBINLINE of socket(7)).
-  public func keepUrgentInline() { Self.enable(SO_OOBINLINE, SOL_SOCKET, of: descriptor) }
+  public func keepUrgentInline() { Self.set(SO_OOBINLINE, SOL_SOCKET, of: descriptor) }
 
   /// How many of the bytes that were sent the peer's kernel has not confirmed (SIOCOUTQ of tcp(7)).
   public var unacknowledged: Int {
@@ -92,11 +92,7 @@ public struct TCPSocket: ~Copyable, Sendable {
     return unsafe address.fill { unsafe getsockname(number, $0, $1) } == 0 ? address.endpoint : nil
   }
 
-  private static func enable(_ option: CInt, _ level: CInt, of number: CInt) {
-    set(option, level, 1, of: number)
-  }
-
-  private static func set(_ option: CInt, _ level: CInt, _ value: CInt, of number: CInt) {
+  private static func set(_ option: CInt, _ level: CInt, _ value: CInt = 1, of number: CInt) {
     var value = value
     // In bounds: the kernel reads one number. A refusal costs speed, not correctness.
     _ = unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size))

@@ -23,20 +23,11 @@ public enum StandardOutput {
   /// Writes `text` and a newline, however slow the reader is; nothing where nobody reads.
   public static func printLine(_ text: String) throws(KernelError) {
     _ = clinux_ignore_broken_pipes()
-    var left = Array("\(text)\n".utf8)[...]
-    while !left.isEmpty {
-      // In bounds: the pointer and count are the slice's own.
-      let count = unsafe left.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count >= 0 {
-        left = left.dropFirst(count)
-        continue
-      }
-      switch errno {
-      case EINTR: continue
-      case EAGAIN: waitUntilWritable(atMost: .seconds(1))
-      case EPIPE, EBADF: return
-      default: throw .failed("writing to standard output", Errno(rawValue: errno))
-      }
+    var queue = OutputQueue()
+    var outcome = try queue.write("\(text)\n")
+    while outcome == .waiting {
+      waitUntilWritable(atMost: .seconds(1))
+      outcome = try queue.flush()
     }
   }
 
