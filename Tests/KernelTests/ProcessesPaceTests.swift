@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Kernel
@@ -22,6 +23,36 @@ import Testing
   ])
   func `what makes no sense is no count`(_ text: String) {
     #expect(Self.count(text) == nil)
+  }
+
+  /// The file of a tree in which `self` is `reader`; and the file as `prepare` leaves it.
+  private static func file(
+    reader: String, _ prepare: (ProcessesFakeProc) -> Void
+  ) throws -> (count: ThreadCount?, isThere: Bool) {
+    let tree = ProcessesFakeProc()
+    tree.link("self", reader)
+    prepare(tree)
+    guard let file = ThreadCountFile(root: try OpenFile(tree.path, isFolder: true)) else {
+      return (nil, false)
+    }
+    var buffer = [UInt8](repeating: 0, count: 128)
+    // It is read again and again.
+    _ = file.read(into: &buffer)
+    return (file.read(into: &buffer), true)
+  }
+
+  @Test func `the file is believed where it counts the processes that are listed`() throws {
+    let text = Array("0.00 0.01 0.05 1/10 5\n".utf8)
+    let own = "\(getpid())"
+    #expect(try Self.file(reader: own) { $0.write("loadavg", text) } == (Self.count(10, 5), true))
+    // Another pid namespace's /proc: it counts its own.
+    #expect(try Self.file(reader: "\(getpid() + 1)") { $0.write("loadavg", text) } == (nil, false))
+    #expect(try Self.file(reader: "\(own)/task") { $0.write("loadavg", text) } == (nil, false))
+    #expect(try Self.file(reader: own) { _ in } == (nil, false))
+    // A file of another file system in its place, as containers have it.
+    #expect(try Self.file(reader: own) { $0.link("loadavg", "/proc/loadavg") } == (nil, false))
+    // Unreadable for a moment, and still there.
+    #expect(try Self.file(reader: own) { $0.write("loadavg", []) } == (nil, true))
   }
 
   @Test func `it is listed at each change and once more, then only now and then`() {

@@ -77,6 +77,16 @@ import Output
     }
   }
 
+  @Test
+  func `more rows than are remembered are written all the same, also when most of them go and come back`() {
+    var renderer = JSONRenderer()
+    let many = (0..<1_100).map { process("p\($0)", pid: Int32($0), total: (1, UInt64($0))) }
+    for count in [1_100, 1_100, 1_025, 1_024, 3, 1_100] {
+      let event = Event.usage(report(Array(many.prefix(count))))
+      #expect(renderer.render(event) == json(event), "\(count)")
+    }
+  }
+
   @Test func `the first report has no interval and no rates`() throws {
     let text = json(.usage(report([process("a", total: (9, 9), moved: (9, 9))], over: nil)))
     #expect(text.contains(#""interval":null,"layer""#))

@@ -209,6 +209,57 @@ import Testing
     while ended.value.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
   }
 
+  /// Clients reset while they are accepted, given away, waited for and dialed for, and while their pipe goes.
+  @Test(arguments: [1, 3])
+  func `clients that vanish at once, and pipes that go, leave nothing open`(threads: Int) async throws {
+    let target = try TCPListener(on: Self.loopback(0))
+    let stopped = Counter()
+    try echo(target, stopped)
+    let place = IPAddress(v4: 0x7f00_004d)
+    let ports = try (0..<2).map { _ in try TCPListener(on: Endpoint(address: place, port: 0)).local.port }
+    let pipes = ports.map {
+      Configuration(port: $0, host: "127.0.0.1", remotePort: target.local.port, bind: place)
+    }
+    let meter = try PipeMeter(pipes, threads: threads) { _ in }
+    let running = Counter()
+    for client in 0..<4 {
+      running.value.wrappingAdd(1, ordering: .relaxed)
+      try WorkerThread.start("client") {
+        for round in 0..<200 {
+          guard let socket = try? TCPSocket(connectingTo: Endpoint(address: place, port: ports[client % 2]))
+          else { continue }
+          if round % 3 > 0 { _ = socket.send(Self.message, 0..<(round % 3)) }
+          socket.resetOnClose()
+        }
+        running.value.wrappingSubtract(1, ordering: .releasing)
+      }
+    }
+    var round = 0
+    while running.value.load(ordering: .acquiring) > 0 {
+      round += 1
+      try meter.reload(Array(pipes.prefix(1 + round % 2)))
+      await Task.yield()
+    }
+    try meter.reload(pipes)
+    var accepted: UInt64 = 0
+    _ = try await eventually("nothing open") {
+      var open = 0
+      accepted = 0
+      for case .pipe(let connections, let all, _) in meter.report(at: Timestamp(seconds: 0)).rows.map(
+        \.subject)
+      {
+        open += connections
+        accepted += all
+      }
+      return open == 0 ? true : nil
+    }
+    #expect(accepted > 0)
+    meter.drain()
+    _ = try await eventually("the drain's end") { meter.isDrained ? true : nil }
+    meter.stop()
+    stopped.value.store(1, ordering: .relaxed)
+  }
+
   @Test(arguments: [1, 4096, 65_536, 1 << 20])
   func `a pipe knows how much it holds`(asked: Int) throws {
     // No more than the kernel's default where it allows no more, and never less than a page.

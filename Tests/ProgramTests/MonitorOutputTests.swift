@@ -155,6 +155,25 @@ struct MonitorOutputTests {
     }
   }
 
+  @Test(arguments: ["runmonitor", "runpipe 8080 127.0.0.1 9"])
+  func `without standard input and error nothing that it opens takes their places`(line: String) async throws
+  {
+    try await withTraffic { lab, _, _ in
+      let words = line.split(separator: " ").map(String.init)
+      let program = Reporter(
+        process: try lab.a.start(
+          ["sh", "-c", "exec \"$@\" <&- 2>&-", "sh", Program.path(words[0])] + words.dropFirst()
+            + ["--format", "json", "--interval", "0.05"]))
+      try await program.report("a report")
+      for descriptor in [0, 2] {
+        let path = "/proc/\(program.process.pid)/fd/\(descriptor)"
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/dev/null")
+      }
+      #expect(try await program.process.stop() == .exited(0))
+      #expect(program.process.output.lines.allSatisfy { $0.hasPrefix(#"{"schema":1,"#) && $0.hasSuffix("}") })
+    }
+  }
+
   @Test(arguments: ["runaggregator --auto-group --explain curl", "runmonitor --doctor"])
   func `an answer that nobody reads is no error`(line: String) async throws {
     try await withTraffic { lab, _, _ in

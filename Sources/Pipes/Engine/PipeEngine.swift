@@ -62,11 +62,14 @@ public final class PipeEngine {
     let now = ContinuousClock.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
       pipe.close()
+      common.closing.wrappingAdd(mailboxes.count, ordering: .relaxed)
       post(.close(pipe))
       pipe.stopListening()
       pipe.target.stop()
       removed.append(pipe)
     }
+    // Nobody listens any more where a removed pipe did: another may, also this program's next configuration.
+    waitForWorkers { common.closing.load(ordering: .acquiring) == 0 }
     pipes = next.map(\.pipe)
     common.connectionLimit.store(budget.connections(services: pipes.count), ordering: .relaxed)
     for (pipe, isNew, configuration) in next {
@@ -129,7 +132,12 @@ public final class PipeEngine {
   /// Cuts what is open, ends all threads and returns when they have ended: the counters are final then.
   public func stop() {
     post(.stop)
-    while common.running.load(ordering: .acquiring) > 0 { common.ended.wait() }
+    waitForWorkers { false }
+  }
+
+  /// Waits until something is so, or all workers have ended.
+  private func waitForWorkers(until isSo: () -> Bool) {
+    while !isSo(), common.running.load(ordering: .acquiring) > 0 { common.changed.wait() }
   }
 
   /// The pipes that were removed since this was last asked, which are counted a last time.

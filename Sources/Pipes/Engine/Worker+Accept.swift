@@ -16,6 +16,8 @@ extension Worker {
   /// Stops accepting for `pipe` and cuts its connections.
   func close(_ pipe: Pipe) {
     stopAccepting(pipe)
+    common.closing.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+    common.changed.wake()
     for connection in connections {
       if let connection, connection.pipe === pipe { cut(connection) }
     }

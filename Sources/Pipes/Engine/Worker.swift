@@ -28,8 +28,10 @@ final class Worker {
     let running: Atomic<Int>
     /// Workers that accept nothing more.
     let draining = Atomic<Int>(0)
-    /// Woken at the end of each.
-    let ended: Waker
+    /// Listeners' places in pollers that are to be given up: a removed pipe has one in each.
+    let closing = Atomic<Int>(0)
+    /// Woken when one was given up, and at the end of each worker.
+    let changed: Waker
     /// The most connections that all pipes together have; those whose configuration names a limit of their own may
     /// have more.
     let connectionLimit: Atomic<Int>
@@ -38,7 +40,7 @@ final class Worker {
       self.youth = youth
       allowance = PipePool.Allowance(budget.splicePipes)
       running = Atomic(workers)
-      ended = try Waker()
+      changed = try Waker()
       connectionLimit = Atomic(budget.connections(services: 1))
     }
   }
@@ -105,7 +107,7 @@ final class Worker {
     }
     for connection in connections { if let connection { cut(connection) } }
     common.running.wrappingSubtract(1, ordering: .acquiringAndReleasing)
-    common.ended.wake()
+    common.changed.wake()
   }
 
   private var timeout: Duration? {
