@@ -92,6 +92,13 @@ import Testing
       "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-\(id).scope/container",
       unit: "libpod-\(id).scope", container: short),
     Row("/libpod_parent/libpod-\(id)", container: short),
+    // Podman with --cgroups=split, as its systemd units have it.
+    Row("/system.slice/web.service/libpod-payload-\(id)", unit: "web.service", container: short),
+    Row(
+      "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/libpod-payload-\(id)",
+      unit: "web.service", container: short),
+    Row("/system.slice/web.service/supervisor", unit: "web.service"),
+    Row("/system.slice/web.service/runtime", unit: "web.service"),
     Row("/machine.slice/libpod-conmon-\(id).scope", unit: "libpod-conmon-\(id).scope"),
     Row("/system.slice/crio-conmon-\(id).scope", unit: "crio-conmon-\(id).scope"),
     Row(
@@ -152,6 +159,25 @@ import Testing
       ("0::/a\n", "/a"), ("0::/a", "/a"),
       ("0::/\n1:name=systemd:/b\n", "/b"), ("1:name=systemd:/b\n0::/\n", "/b"),
       ("9:name=systemd:/b\n8:pids:/c\n0::/a\n", "/a"),
+      // Both versions, and an engine that makes its groups itself: only version 1 knows the container.
+      ("1:name=systemd:/docker/\(id)\n0::/system.slice/containerd.service\n", "/docker/\(id)"),
+      (
+        "0::/system.slice/containerd.service\n1:name=systemd:/kubepods/\(pod)/\(id)\n",
+        "/kubepods/\(pod)/\(id)"
+      ),
+      (
+        "2:cpu,cpuacct:/docker/\(id)\n1:name=systemd:/system.slice/docker.service\n0::/system.slice/docker.service\n",
+        "/docker/\(id)"
+      ),
+      (
+        "1:name=systemd:/docker/\(other)\n0::/system.slice/docker-\(id).scope\n",
+        "/system.slice/docker-\(id).scope"
+      ),
+      ("2:cpu:/docker/\(other)\n1:name=systemd:/docker/\(id)\n0::/\n", "/docker/\(id)"),
+      ("2:cpu:/a.slice\n1:name=systemd:/a.service\n0::/\n", "/a.service"),
+      // Neither version 2 nor systemd.
+      ("4:memory:/docker/\(id)\n3:cpu:/docker/\(id)\n", "/docker/\(id)"),
+      ("4:memory:/lxc/web\n3:cpu:/x\n", "/lxc/web"),
       ("12:memory:/docker/x\n1:name=systemd:/docker/y\n", "/docker/y"),
       ("0::/a:b\n", "/a:b"), ("0::/a (deleted)\n", "/a"), ("0::/\n", nil), ("", nil), ("\n\n", nil),
       ("4:memory:/x\n", nil), ("0::", nil), ("0:", nil), ("::/a\n", nil), ("10::/a\n", nil),

@@ -9,85 +9,13 @@ import Testing
 
 /// The engine with real sockets and several threads, for what tables cannot show: races.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct EngineTests {
-  private static let message = [UInt8](repeating: 7, count: 10_000)
-
-  /// A socket that waits.
-  private struct Stream: ~Copyable {
-    let socket: TCPSocket
-    let poller: Poller
-
-    init(_ socket: consuming TCPSocket) throws {
-      let poller = try Poller()
-      try poller.add(socket, token: 1)
-      self.poller = poller
-      self.socket = socket
-    }
-
-    private func wait() {
-      var events = PollEvents(capacity: 1)
-      poller.wait(into: &events, timeout: .seconds(5))
-    }
-
-    func send(_ bytes: [UInt8]) -> Bool {
-      var start = 0
-      while start < bytes.count {
-        switch socket.send(bytes, start..<bytes.count) {
-        case .moved(let count): start += count
-        case .wouldBlock: wait()
-        case .ended: return false
-        case .failed: return false
-        }
-      }
-      return true
-    }
-
-    func receive(_ count: Int) -> Int {
-      var buffer = [UInt8](repeating: 0, count: 65536)
-      var total = 0
-      while total < count {
-        switch socket.receive(into: &buffer, atMost: min(buffer.count, count - total)) {
-        case .moved(let more): total += more
-        case .wouldBlock: wait()
-        case .ended: return total
-        case .failed: return total
-        }
-      }
-      return total
-    }
-  }
-
-  private static func loopback(_ port: UInt16) -> Endpoint {
-    Endpoint(address: IPAddress(v4: 0x7f00_0001), port: port)
-  }
-
-  /// Answers each connection with as much as it sends, until the listener has no owner.
-  private func echo(_ listener: TCPListener, _ stopped: Counter) throws {
-    try WorkerThread.start("echo") {
-      guard let poller = try? Poller(), (try? poller.add(listener, token: 1)) != nil else { return }
-      var events = PollEvents(capacity: 1)
-      while stopped.value.load(ordering: .relaxed) == 0 {
-        poller.wait(into: &events, timeout: .milliseconds(20))
-        guard let accepted = try? listener.accept(), let stream = try? Stream(accepted.intoSocket()) else {
-          continue
-        }
-        if stream.receive(Self.message.count) == Self.message.count { _ = stream.send(Self.message) }
-        _ = stream.receive(1)
-      }
-    }
-  }
-
-  private final class Counter: Sendable {
-    let value = Atomic<Int>(0)
-  }
-
   @Test(arguments: [1, 3])
   func `counts are exact while pipes are reloaded, limited and read under load`(threads: Int) async throws {
     let stopped = Counter()
-    let target = try TCPListener(on: Self.loopback(0))
-    for _ in 0..<4 { try echo(target, stopped) }
-    // Ports that are free now, for the pipes to listen on: at an address from which nothing connects, so that they stay so.
-    let place = IPAddress(v4: 0x7f00_004d)
-    let ports = try (0..<3).map { _ in try TCPListener(on: Endpoint(address: place, port: 0)).local.port }
+    let target = try TCPListener(on: EnginePeer.loopback(0))
+    for _ in 0..<4 { try EnginePeer.echo(target, stopped) }
+    let place = EnginePeer.place
+    let ports = try EnginePeer.freePorts(3)
     var configurations = ports.map { port in
       var pipe = Configuration(
         port: port, host: "127.0.0.1", remotePort: target.local.port, bind: place)
@@ -102,9 +30,9 @@ import Testing
         for _ in 0..<20 {
           guard let socket = try? TCPSocket(connectingTo: Endpoint(address: place, port: ports[client % 2])),
             let stream = try? Stream(socket),
-            stream.send(Self.message)
+            stream.send(EnginePeer.message)
           else { continue }
-          if stream.receive(Self.message.count) == Self.message.count {
+          if stream.receive(EnginePeer.message.count) == EnginePeer.message.count {
             answered.value.wrappingAdd(1, ordering: .relaxed)
           }
         }
@@ -126,7 +54,7 @@ import Testing
     meter.stop()
     for reading in meter.readings(until: .now).readings { total += reading.usage }
     stopped.value.store(1, ordering: .relaxed)
-    let expected = UInt64(120 * Self.message.count)
+    let expected = UInt64(120 * EnginePeer.message.count)
     #expect(answered.value.load(ordering: .relaxed) == 120)
     #expect(total == Usage(received: expected, sent: expected))
     let rows = meter.report(at: Timestamp(seconds: 0)).rows
@@ -135,16 +63,10 @@ import Testing
       clients.reduce(Usage.zero) { $0 + $1.total } == rows.first { $0.name == configurations[0].name }?.total)
   }
 
-  /// Whether a timer runs, of the open sockets that have `port` at this end, or at the other (proc(5)).
-  private static func keepAliveTimers(of port: UInt16, isLocal: Bool) -> [Bool] {
-    ((try? WholeFile.read("/proc/self/net/tcp", limit: 1 << 26)) ?? []).split(separator: UInt8(ascii: "\n"))
-      .dropFirst().compactMap {
-        line in
-        let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
-        let end = fields[isLocal ? 1 : 2].split(separator: ":")[1]
-        guard UInt16(end, radix: 16) == port, fields[3] == "01" else { return nil }
-        return fields[5].hasPrefix("02:")
-      }
+  /// Whether a timer runs, of the open sockets that have `end` at this end, or at the other (proc(5)).
+  private static func keepAliveTimers(of end: Endpoint, isLocal: Bool) -> [Bool] {
+    EnginePeer.tcpSockets().filter { $0[isLocal ? 1 : 2] == EnginePeer.hexadecimal(end) && $0[3] == "01" }
+      .map { $0[5].hasPrefix("02:") }
   }
 
   @Test(arguments: [true, false])
@@ -152,29 +74,29 @@ import Testing
     isOld: Bool
   ) async throws {
     let stopped = Counter()
-    let target = try TCPListener(on: Self.loopback(0))
-    try echo(target, stopped)
+    let target = try TCPListener(on: EnginePeer.loopback(0))
+    try EnginePeer.echo(target, stopped)
     let pipe = Configuration(
-      port: try TCPListener(on: Self.loopback(0)).local.port, host: "127.0.0.1",
-      remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+      port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,
+      bind: EnginePeer.place)
     let engine = try PipeEngine(threads: 1, youth: isOld ? .milliseconds(20) : .seconds(3600)) { _ in }
     try engine.apply([pipe])
-    let client = try Stream(try TCPSocket(connectingTo: Self.loopback(pipe.port)))
-    let (isSent, received) = (client.send(Self.message), client.receive(Self.message.count))
-    #expect(isSent && received == Self.message.count)
+    let client = try Stream(try TCPSocket(connectingTo: pipe.listening))
+    let (isSent, received) = (client.send(EnginePeer.message), client.receive(EnginePeer.message.count))
+    #expect(isSent && received == EnginePeer.message.count)
     if isOld {
       _ = try await eventually("a timer") {
-        Self.keepAliveTimers(of: pipe.port, isLocal: true) == [true] ? true : nil
+        Self.keepAliveTimers(of: pipe.listening, isLocal: true) == [true] ? true : nil
       }
     }
-    #expect(Self.keepAliveTimers(of: pipe.port, isLocal: true) == [isOld])
-    #expect(Self.keepAliveTimers(of: target.local.port, isLocal: false) == [isOld])
+    #expect(Self.keepAliveTimers(of: pipe.listening, isLocal: true) == [isOld])
+    #expect(Self.keepAliveTimers(of: target.local, isLocal: false) == [isOld])
     engine.stop()
     stopped.value.store(1, ordering: .relaxed)
   }
 
   @Test func `a lower limit holds at once for what is open`() async throws {
-    let target = try TCPListener(on: Self.loopback(0))
+    let target = try TCPListener(on: EnginePeer.loopback(0))
     let ended = Counter()
     try WorkerThread.start("source") {
       defer { ended.value.store(1, ordering: .relaxed) }
@@ -184,15 +106,15 @@ import Testing
       guard let accepted = try? target.accept(), let stream = try? Stream(accepted.intoSocket()) else {
         return
       }
-      while stream.send(Self.message) {}
+      while stream.send(EnginePeer.message) {}
     }
     var pipe = Configuration(
-      port: try TCPListener(on: Self.loopback(0)).local.port, host: "127.0.0.1",
-      remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+      port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,
+      bind: EnginePeer.place)
     // A grant under it is the largest there is, 64 MiB.
     pipe.sentLimit = .bytesPerSecond(1e12)
     let meter = try PipeMeter([pipe], threads: 1) { _ in }
-    let client = try Stream(try TCPSocket(connectingTo: Self.loopback(pipe.port)))
+    let client = try Stream(try TCPSocket(connectingTo: pipe.listening))
     #expect(client.receive(8 << 20) == 8 << 20)
     pipe.sentLimit = .bytesPerSecond(1000)
     try meter.reload([pipe])
@@ -209,57 +131,6 @@ import Testing
     while ended.value.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
   }
 
-  /// Clients reset while they are accepted, given away, waited for and dialed for, and while their pipe goes.
-  @Test(arguments: [1, 3])
-  func `clients that vanish at once, and pipes that go, leave nothing open`(threads: Int) async throws {
-    let target = try TCPListener(on: Self.loopback(0))
-    let stopped = Counter()
-    try echo(target, stopped)
-    let place = IPAddress(v4: 0x7f00_004d)
-    let ports = try (0..<2).map { _ in try TCPListener(on: Endpoint(address: place, port: 0)).local.port }
-    let pipes = ports.map {
-      Configuration(port: $0, host: "127.0.0.1", remotePort: target.local.port, bind: place)
-    }
-    let meter = try PipeMeter(pipes, threads: threads) { _ in }
-    let running = Counter()
-    for client in 0..<4 {
-      running.value.wrappingAdd(1, ordering: .relaxed)
-      try WorkerThread.start("client") {
-        for round in 0..<200 {
-          guard let socket = try? TCPSocket(connectingTo: Endpoint(address: place, port: ports[client % 2]))
-          else { continue }
-          if round % 3 > 0 { _ = socket.send(Self.message, 0..<(round % 3)) }
-          socket.resetOnClose()
-        }
-        running.value.wrappingSubtract(1, ordering: .releasing)
-      }
-    }
-    var round = 0
-    while running.value.load(ordering: .acquiring) > 0 {
-      round += 1
-      try meter.reload(Array(pipes.prefix(1 + round % 2)))
-      await Task.yield()
-    }
-    try meter.reload(pipes)
-    var accepted: UInt64 = 0
-    _ = try await eventually("nothing open") {
-      var open = 0
-      accepted = 0
-      for case .pipe(let connections, let all, _) in meter.report(at: Timestamp(seconds: 0)).rows.map(
-        \.subject)
-      {
-        open += connections
-        accepted += all
-      }
-      return open == 0 ? true : nil
-    }
-    #expect(accepted > 0)
-    meter.drain()
-    _ = try await eventually("the drain's end") { meter.isDrained ? true : nil }
-    meter.stop()
-    stopped.value.store(1, ordering: .relaxed)
-  }
-
   @Test(arguments: [1, 4096, 65_536, 1 << 20])
   func `a pipe knows how much it holds`(asked: Int) throws {
     // No more than the kernel's default where it allows no more, and never less than a page.
@@ -271,12 +142,12 @@ import Testing
     let both = try TCPListener(on: Endpoint(address: .anyV6, port: 0))
     #expect(both.places.map(\.address).last == .anyV4)
     #expect(Set(both.places.map(\.port)) == [both.local.port])
-    let one = try TCPListener(on: Self.loopback(0))
+    let one = try TCPListener(on: EnginePeer.loopback(0))
     #expect(one.places == [one.local])
   }
 
   @Test func `a socket that was given for another port is used, and said`() throws {
-    let given = try TCPListener(on: Self.loopback(0))
+    let given = try TCPListener(on: EnginePeer.loopback(0))
     let log = Mutex<[String]>([])
     var pipe = Configuration(port: given.local.port, host: "127.0.0.1", remotePort: 9)
     try PipeMeter([pipe], threads: 1, activated: [given]) { warning in
@@ -291,11 +162,11 @@ import Testing
   }
 
   @Test func `two pipes in one place, or a port that is taken, change nothing`() throws {
-    let target = try TCPListener(on: Self.loopback(0))
-    let taken = try TCPListener(on: Self.loopback(0))
-    let free = try TCPListener(on: Self.loopback(0)).local.port
+    let target = try TCPListener(on: EnginePeer.loopback(0))
+    let taken = try TCPListener(on: Endpoint(address: EnginePeer.place, port: 0))
+    let free = try EnginePeer.freePorts(1)[0]
     let pipe = Configuration(
-      port: free, host: "127.0.0.1", remotePort: target.local.port, bind: IPAddress(v4: 0x7f00_0001))
+      port: free, host: "127.0.0.1", remotePort: target.local.port, bind: EnginePeer.place)
     var other = pipe
     other.remotePort = 9
     let meter = try PipeMeter([pipe], threads: 1) { _ in }
@@ -304,8 +175,8 @@ import Testing
     #expect(throws: PipeError.inUse(taken.local)) { try meter.reload([other]) }
     #expect(meter.report(at: Timestamp(seconds: 0)).rows.map(\.name) == [pipe.name])
     var loop = pipe
-    loop.remotePort = free
-    #expect(throws: PipeError.loop(name: loop.name, Self.loopback(free))) { try meter.reload([loop]) }
+    (loop.host, loop.remotePort) = ("\(EnginePeer.place)", free)
+    #expect(throws: PipeError.loop(name: loop.name, loop.listening)) { try meter.reload([loop]) }
     #expect(meter.report(at: Timestamp(seconds: 0)).rows.map(\.name) == [pipe.name])
     other = pipe
     other.bind = .anyV4

@@ -2,7 +2,7 @@
 extension CgroupPath {
   /// What stands before an identifier of 64 digits: Docker, Podman, containerd and CRI-O for Kubernetes, nerdctl.
   private static let engines = [
-    "docker-", "libpod-", "cri-containerd-", "containerd-", "crio-", "nerdctl-", "cri-o-",
+    "docker-", "libpod-payload-", "libpod-", "cri-containerd-", "containerd-", "crio-", "nerdctl-", "cri-o-",
   ]
   private static let identifierLength = 64
   private static let shortLength = 12

@@ -14,22 +14,32 @@ struct CgroupPath: Equatable {
 
   /// Reads /proc/PID/cgroup: lines `NUMBER:CONTROLLERS:PATH`.
   ///
-  /// The line of version 2, `0::PATH`, goes before version 1's `name=systemd`: where both are mounted only one
-  /// of them may know more than the root. Nil when neither does.
+  /// The line of version 2, `0::PATH`, goes before version 1's `name=systemd`, and that before other controllers'.
+  /// Where several are mounted, an engine may have put its containers into version 1's only, below which systemd
+  /// knows no more than the engine's own service: a path with a container goes before those. Nil when neither version
+  /// 2 nor systemd knows more than the root, and no line a container.
   init?(file: ArraySlice<UInt8>) {
-    var systemd: CgroupPath?
+    var (unified, systemd): (CgroupPath?, CgroupPath?)
+    var others: [CgroupPath] = []
     for line in file.split(separator: 0x0a) {
       let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3 else { continue }
-      let path = String(decoding: fields[2], as: UTF8.self)
-      if fields[0].elementsEqual("0".utf8), fields[1].isEmpty, let unified = CgroupPath(path) {
-        self = unified
-        return
+      guard fields.count == 3, let path = CgroupPath(String(decoding: fields[2], as: UTF8.self)) else {
+        continue
       }
-      if fields[1].elementsEqual("name=systemd".utf8) { systemd = CgroupPath(path) }
+      if fields[0].elementsEqual("0".utf8), fields[1].isEmpty {
+        unified = path
+      } else if fields[1].elementsEqual("name=systemd".utf8) {
+        systemd = path
+      } else if !fields[1].isEmpty {
+        others.append(path)
+      }
     }
-    guard let systemd else { return nil }
-    self = systemd
+    let best = unified ?? systemd
+    let isAlone = systemd == nil && others.isEmpty
+    let inside =
+      isAlone ? nil : ([unified, systemd] + others).lazy.compactMap { $0 }.first { $0.container != nil }
+    guard let path = inside ?? best else { return nil }
+    self = path
   }
 
   /// The nearest unit around the process: the last element that names one, else the last slice.

@@ -1,0 +1,100 @@
+import Foundation
+import Kernel
+import Lab
+import Model
+import Synchronization
+import Testing
+
+@testable import Pipes
+
+/// Pipes and clients that come and go, with real sockets and several threads.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct EngineReloadTests {
+  /// Reloads as soon as the ports are free: a program that another test starts has all our sockets for a moment.
+  private static func reload(_ meter: PipeMeter, _ pipes: [Configuration]) async throws {
+    try await eventually("free ports") {
+      do throws(PipeError) {
+        try meter.reload(pipes)
+        return ()
+      } catch {
+        guard case .inUse = error else { throw error }
+        return nil
+      }
+    }
+  }
+
+  /// The inode of the socket that listens at `end` (proc(5)).
+  private static func listener(at end: Endpoint) -> String? {
+    EnginePeer.tcpSockets().first { $0[1] == EnginePeer.hexadecimal(end) && $0[3] == "0A" }.map {
+      String($0[9])
+    }
+  }
+
+  @Test(arguments: [1, 3])
+  func `a pipe that was removed has let its listener go when the reload returns`(threads: Int) async throws {
+    let pipes = try EnginePeer.freePorts(2).map {
+      Configuration(port: $0, host: "127.0.0.1", remotePort: 9, bind: EnginePeer.place)
+    }
+    let meter = try PipeMeter(pipes, threads: threads) { _ in }
+    for round in 0..<50 {
+      let inode = try #require(Self.listener(at: pipes[1].listening))
+      try meter.reload([pipes[0]])
+      let held = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))
+          == "socket:[\(inode)]"
+      }
+      #expect(held.isEmpty, "\(round)")
+      try await Self.reload(meter, pipes)
+    }
+    meter.stop()
+  }
+
+  /// Clients reset while they are accepted, given away, waited for and dialed for, and while their pipe goes.
+  @Test(arguments: [1, 3])
+  func `clients that vanish at once, and pipes that go, leave nothing open`(threads: Int) async throws {
+    let target = try TCPListener(on: EnginePeer.loopback(0))
+    let stopped = Counter()
+    try EnginePeer.echo(target, stopped)
+    let place = EnginePeer.place
+    let ports = try EnginePeer.freePorts(2)
+    let pipes = ports.map {
+      Configuration(port: $0, host: "127.0.0.1", remotePort: target.local.port, bind: place)
+    }
+    let meter = try PipeMeter(pipes, threads: threads) { _ in }
+    let running = Counter()
+    for client in 0..<4 {
+      running.value.wrappingAdd(1, ordering: .relaxed)
+      try WorkerThread.start("client") {
+        for round in 0..<200 {
+          guard let socket = try? TCPSocket(connectingTo: Endpoint(address: place, port: ports[client % 2]))
+          else { continue }
+          if round % 3 > 0 { _ = socket.send(EnginePeer.message, 0..<(round % 3)) }
+          socket.resetOnClose()
+        }
+        running.value.wrappingSubtract(1, ordering: .releasing)
+      }
+    }
+    var round = 0
+    while running.value.load(ordering: .acquiring) > 0 {
+      round += 1
+      try await Self.reload(meter, Array(pipes.prefix(1 + round % 2)))
+    }
+    try await Self.reload(meter, pipes)
+    var accepted: UInt64 = 0
+    _ = try await eventually("nothing open") {
+      var open = 0
+      accepted = 0
+      for case .pipe(let connections, let all, _) in meter.report(at: Timestamp(seconds: 0)).rows.map(
+        \.subject)
+      {
+        open += connections
+        accepted += all
+      }
+      return open == 0 ? true : nil
+    }
+    #expect(accepted > 0)
+    meter.drain()
+    _ = try await eventually("the drain's end") { meter.isDrained ? true : nil }
+    meter.stop()
+    stopped.value.store(1, ordering: .relaxed)
+  }
+}
