@@ -11,7 +11,7 @@ PROGRAMS = os.environ["BWMON_PROGRAMS"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMESPACE = f"bwbench{os.getpid()}"
 PORT = 7777
-TRIALS = int(os.environ.get("BWMON_TRIALS", "1000"))
+TRIALS = int(os.environ.get("BWMON_TRIALS", "2000"))
 CLIENTS = f"/tmp/owners_clients.{os.getpid()}"
 RULES = "table inet bench { chain every { type filter hook output priority 0; ct state new counter; }; }"
 
