@@ -48,12 +48,16 @@ struct ExitedTotals: Sendable {
     return true
   }
 
-  /// A row for each command line.
-  var rows: [UsageRow] {
-    lines.map { name, line in
-      UsageRow(
-        name: name, subject: .exited(processes: line.processes), total: line.total, moved: line.moved,
-        certainty: line.certainty)
+  /// How many rows there are: one for each command line.
+  var count: Int { lines.count }
+
+  /// Appends the rows.
+  func append(to rows: inout [UsageRow]) {
+    for (name, line) in lines {
+      rows.append(
+        UsageRow(
+          name: name, subject: .exited(processes: line.processes), total: line.total, moved: line.moved,
+          certainty: line.certainty))
     }
   }
 
@@ -61,10 +65,13 @@ struct ExitedTotals: Sendable {
   mutating func evict() {
     let surplus = lines.count - limit
     if surplus <= 0 { return }
-    for (name, line) in lines.sorted(by: { $0.value.lastActive < $1.value.lastActive }).prefix(surplus) {
-      evicted += line.total
+    // Some go at each tick: their times are sorted, not all the lines.
+    let last = lines.values.map(\.lastActive).sorted()[surplus - 1]
+    var idle = Array(lines.lazy.filter { $0.value.lastActive < last }.map(\.key))
+    idle += lines.lazy.filter { $0.value.lastActive == last }.map(\.key).prefix(surplus - idle.count)
+    for name in idle {
+      evicted += lines.removeValue(forKey: name)?.total ?? .zero
       evictions += 1
-      lines[name] = nil
     }
   }
 

@@ -53,7 +53,10 @@ public struct ProcessTotals: Sendable {
 
   /// Returns all rows as they are now.
   public func report(at time: Timestamp) -> UsageReport {
-    var rows = lines.map(row) + exited.rows
+    var rows: [UsageRow] = []
+    rows.reserveCapacity(lines.count + exited.count + 1)
+    for (owner, line) in lines { rows.append(row(owner, line)) }
+    exited.append(to: &rows)
     let evicted = evicted + exited.evicted
     if !evicted.isZero {
       rows.append(UsageRow(name: UsageRow.evictedName, subject: .remainder, total: evicted, moved: .zero))

@@ -12,9 +12,10 @@ public struct JSONRenderer: Renderer, Sendable {
   /// Makes a renderer.
   public init() {}
 
-  /// Returns `event` as one line.
-  public mutating func render(_ event: Event) -> String {
-    var writer = JSONWriter(capacity: length + length / 8)
+  /// Appends `event` as one line.
+  public mutating func render(_ event: Event, to output: inout [UInt8]) {
+    let start = output.count
+    var writer = JSONWriter(after: &output, capacity: length + length / 8)
     writer.object { writer in
       writer.field("schema", 1)
       switch event {
@@ -27,8 +28,8 @@ public struct JSONRenderer: Renderer, Sendable {
         writer.field("text", warning.text)
       }
     }
-    length = writer.count
-    return writer.line()
+    writer.endLine(into: &output)
+    length = output.count - start
   }
 }
 

@@ -9,19 +9,22 @@ struct JSONWriter {
   private var bytes: [UInt8] = []
   private var needsComma = false
 
-  /// Starts a text that will have about `capacity` bytes.
-  init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
-
-  /// How many bytes were written so far.
-  var count: Int { bytes.count }
-
-  /// What was written, ended by a line feed.
-  consuming func line() -> String {
-    bytes.append(UInt8(ascii: "\n"))
-    return String(decoding: bytes, as: UTF8.self)
+  /// Takes `text` over, without copying it, and starts one after it that will have about `capacity` bytes.
+  init(after text: inout [UInt8], capacity: Int) {
+    swap(&bytes, &text)
+    bytes.reserveCapacity(bytes.count + capacity)
   }
 
-  /// What was written after the first `start` bytes.
+  /// How many bytes there are so far, with those before the text.
+  var count: Int { bytes.count }
+
+  /// Ends the text by a line feed and gives all of it back.
+  mutating func endLine(into text: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\n"))
+    swap(&bytes, &text)
+  }
+
+  /// What stands after the first `start` bytes.
   func text(from start: Int) -> [UInt8] { Array(bytes[start...]) }
 
   /// Writes again what another writer wrote at the same place: a value with the comma before it.

@@ -24,10 +24,10 @@ public struct PlainRenderer: Renderer, Sendable {
   /// Makes a renderer of the given style.
   public init(style: Style) { self.style = style }
 
-  /// Returns the report's rows by ascending received bytes (then sent bytes, then name) and an empty line;
-  /// empty for a report without rows to show and for every other event.
-  public mutating func render(_ event: Event) -> String {
-    guard case .usage(let report) = event else { return "" }
+  /// Appends the report's rows by ascending received bytes (then sent bytes, then name) and an empty line;
+  /// nothing for a report without rows to show and for every other event.
+  public mutating func render(_ event: Event, to output: inout [UInt8]) {
+    guard case .usage(let report) = event else { return }
     // The original saw the connection table only.
     let rows = report.rows.filter { $0.subject != .remainder || $0.name != UsageRow.untrackedName }
     let lines =
@@ -40,7 +40,9 @@ public struct PlainRenderer: Renderer, Sendable {
         rows.filter { isBusy($0.moved.rates(over: report.interval)) }.sorted(by: \.moved)
           .map { applicationLine($0, over: report.interval) }
       }
-    return lines.isEmpty ? "" : lines.joined(separator: "\n") + "\n\n"
+    if lines.isEmpty { return }
+    for line in lines { output += "\(line)\n".utf8 }
+    output += "\n".utf8
   }
 
   private func totalsLine(_ row: UsageRow) -> String {

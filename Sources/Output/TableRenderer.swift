@@ -20,10 +20,10 @@ public struct TableRenderer: Renderer, Sendable {
     self.color = color
   }
 
-  /// Returns the frame of a report and an empty line; empty for every other event.
-  public mutating func render(_ event: Event) -> String {
-    guard case .usage(let report) = event else { return "" }
-    return frame(report).map { $0 + "\n" }.joined() + "\n"
+  /// Appends the frame of a report and an empty line; nothing for every other event.
+  public mutating func render(_ event: Event, to output: inout [UInt8]) {
+    guard case .usage(let report) = event else { return }
+    for line in frame(report) + [""] { output += "\(line)\n".utf8 }
   }
 
   /// Returns the lines of one report, none wider than `width` columns and no more than `height` of them: header,

@@ -28,7 +28,9 @@ public struct Screen {
   /// Writes `events` in their order, as far as the reader takes them now; what becomes of the rest is told by
   /// `flush`. A report that a slow reader has no room for is left out, and counted in the next one's health.
   public mutating func show(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
-    try output.write(events.map { text(of: $0) }.joined())
+    var text: [UInt8] = []
+    for event in events { add(event, to: &text) }
+    return try output.write(text)
   }
 
   /// Writes what the reader takes now of what waits.
@@ -42,25 +44,25 @@ public struct Screen {
     if try show(events) == .waiting { try output.finish(within: Self.farewell) }
   }
 
-  private mutating func text(of event: Event) -> String {
+  private mutating func add(_ event: Event, to text: inout [UInt8]) {
     var event = event
     if case .usage(var report) = event {
       report.health.skippedReports = output.skipped
       event = .usage(report)
     }
-    guard repaints else { return renderer.render(event) }
-    guard case .usage(let report) = event else { return "" }
+    guard repaints else { return renderer.render(event, to: &text) }
+    guard case .usage(let report) = event else { return }
     let messages = StandardError.isTerminal ? StandardError.recent : []
     let frame = Self.table(isTerminal: true).frame(report, messages: messages.map { String($0.dropLast()) })
     // Home, each line with what was behind it cleared, then clear all below (ECMA-48 CUP, EL, ED).
     let lines = frame.map { $0 + "\u{1b}[K" }.joined(separator: "\r\n")
-    return "\u{1b}[H" + lines + "\u{1b}[J"
+    text += "\u{1b}[H\(lines)\u{1b}[J".utf8
   }
 
   /// Leaves the cursor below what was painted, for whatever is written next.
   public mutating func end() {
     // Nobody is left to tell when this fails.
-    if repaints { _ = try? output.write("\r\n") }
+    if repaints { _ = try? output.write(Array("\r\n".utf8)) }
   }
 
   private static func table(isTerminal: Bool) -> TableRenderer {

@@ -1,7 +1,17 @@
 import Model
+import Output
 
 /// A moment whose local time is an hour ahead of UTC.
 let sampleTime = Timestamp(seconds: 1_795_255_201, nanoseconds: 7_000_000, utcOffset: 3600)
+
+extension Renderer {
+  /// What one event alone becomes.
+  mutating func render(_ event: Event) -> String {
+    var text: [UInt8] = []
+    render(event, to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+}
 
 /// What a stranger may write into his command line.
 let hostileName =

@@ -17,12 +17,11 @@ public struct OutputQueue {
   public init() {}
 
   /// Adds `text` and writes what the reader takes now.
-  public mutating func write(_ text: String) throws(KernelError) -> StandardOutput.Outcome {
-    let bytes = Array(text.utf8)
+  public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> StandardOutput.Outcome {
     if waiting.isEmpty {
-      waiting = bytes[...]
-    } else if waiting.count + bytes.count <= Self.capacity {
-      waiting += bytes
+      waiting = text[...]
+    } else if waiting.count + text.count <= Self.capacity {
+      waiting += text
     } else {
       skipped += 1
     }
@@ -55,6 +54,8 @@ public struct OutputQueue {
       default: throw .failed("writing to standard output", Errno(rawValue: errno))
       }
     }
+    // A slice keeps what it is a part of.
+    waiting = []
     return .written
   }
 

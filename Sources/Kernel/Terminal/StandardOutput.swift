@@ -24,7 +24,7 @@ public enum StandardOutput {
   public static func printLine(_ text: String) throws(KernelError) {
     _ = clinux_ignore_broken_pipes()
     var queue = OutputQueue()
-    var outcome = try queue.write("\(text)\n")
+    var outcome = try queue.write(Array("\(text)\n".utf8))
     while outcome == .waiting {
       waitUntilWritable(atMost: .seconds(1))
       outcome = try queue.flush()

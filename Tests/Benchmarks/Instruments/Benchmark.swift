@@ -14,9 +14,9 @@ protocol Instrument {
     var instrument = try instrument(CommandLine.arguments.last ?? "")
     while readLine() != nil {
       let figures = try instrument.measure()
-      let line = figures.map { "\($0.name) \($0.value.fixed(4))" }.joined(separator: " ")
+      let text = figures.map { "\($0.name) \($0.value.fixed(4))" }.joined(separator: " ")
       var output = OutputQueue()
-      guard try output.write(line + "\n") != .closed else { return }
+      guard try output.write(Array("\(text)\n".utf8)) != .closed else { return }
       try output.finish(within: .seconds(10))
     }
   }
