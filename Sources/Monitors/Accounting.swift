@@ -90,7 +90,9 @@ public struct Accounting: Sendable {
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
     for claim in claims {
-      let finding = attribution.settle(claim, holders: holders, isDenied: isDenied)
+      var finding = attribution.settle(claim, holders: holders, isDenied: isDenied)
+      // Of these bytes only: once its counters are whole the owner is as sure as before.
+      if claim.isLagging { finding.certainty.match = .relaxed }
       moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }

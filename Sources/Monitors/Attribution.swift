@@ -55,14 +55,15 @@ public struct Attribution: Sendable {
         claims.append(
           Claim(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
-            isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete))
+            isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete,
+            isLagging: flow.isOffloaded))
       }
       if let server {
         claims.append(
           Claim(
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
             transport: transport, isLocal: client != nil, match: server,
-            isDoubtful: !isServerOurs && !namespaces.isComplete))
+            isDoubtful: !isServerOurs && !namespaces.isComplete, isLagging: flow.isOffloaded))
       }
       if client == nil && server == nil {
         // It came in once and left once.
