@@ -7,9 +7,8 @@ import Model
 /// A host of text files, as procfs shows its processes, sockets and connections, with the address 10.0.0.1.
 final class FakeHost {
   let proc = ProcessesFakeProc()
-  /// What the flows of the table moved since the last tick, as both ends of a flow here see it, or as the host that
-  /// passes it on: once received and once sent.
-  private(set) var moved: UInt64 = 0
+  /// What the flows of the table moved since the last tick: twice where both ends are here, or neither.
+  private var moved: UInt64 = 0
 
   private struct Socket {
     var inode: UInt64
@@ -110,16 +109,16 @@ final class FakeHost {
     let words = entry.ends.split(separator: " ").map(String.init)
     let ends = (Scenario.endpoint(words[1]), Scenario.endpoint(words[2]))
     let number = ["tcp": 6, "udp": 17, "icmp": 1][words[0]] ?? 253
-    let original = direction(ends.0, ends.1, isPing: number == 1 ? 8 : nil, entry.counters.original)
-    let reply = direction(ends.1, ends.0, isPing: number == 1 ? 0 : nil, entry.counters.reply)
+    let original = direction(ends.0, ends.1, pingType: number == 1 ? 8 : nil, entry.counters.original)
+    let reply = direction(ends.1, ends.0, pingType: number == 1 ? 0 : nil, entry.counters.reply)
     return "ipv4     2 \(words[0])      \(number) 30 \(original) \(reply)"
       + (entry.isOffloaded ? " [OFFLOAD]" : "") + " mark=0 zone=\(entry.zone) use=2"
   }
 
   private static func direction(
-    _ source: Endpoint, _ destination: Endpoint, isPing type: Int?, _ bytes: UInt64
+    _ source: Endpoint, _ destination: Endpoint, pingType: Int?, _ bytes: UInt64
   ) -> String {
-    let ports = type.map { "type=\($0) code=0 id=77" } ?? "sport=\(source.port) dport=\(destination.port)"
+    let ports = pingType.map { "type=\($0) code=0 id=77" } ?? "sport=\(source.port) dport=\(destination.port)"
     return "src=\(source.address) dst=\(destination.address) \(ports) packets=1 bytes=\(bytes)"
   }
 }
