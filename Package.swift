@@ -80,7 +80,8 @@ let package = Package(
       ]),
 
     // The laboratory: private network namespaces, the programs in them, traffic of known size.
-    .target(name: "Lab", path: "Tests/Lab", swiftSettings: strict),
+    .target(
+      name: "Lab", path: "Tests/Lab", resources: [.copy("Fixtures")], swiftSettings: strict),
     .executableTarget(
       name: "traffic", path: "Tests/Traffic", cSettings: [.treatAllWarnings(as: .error)]),
 
@@ -88,9 +89,9 @@ let package = Package(
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI"]),
     tests("PatternsTests", ["Patterns"]),
-    tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"], fixtures: true),
+    tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"]),
     fuzz,
-    tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel"]),
+    tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel", "Lab"]),
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),

@@ -34,7 +34,8 @@ public struct Certainty: Sendable, Hashable {
   public enum Match: String, Sendable, Hashable {
     /// By the socket that the kernel gives the flow's packets to.
     case exact
-    /// By being the only one who can have moved them: the only raw socket, the only listener of a port.
+    /// By being the only one who can have moved them: the only raw socket, the only listener of a port. Also of an
+    /// offloaded flow, whose counters may lag.
     case relaxed
   }
 

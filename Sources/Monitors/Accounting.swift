@@ -89,8 +89,12 @@ public struct Accounting: Sendable {
   ) -> (readings: [Reading], balance: Balance) {
     var balance = Balance()
     var moved: [Owner: SplitUsage] = [:]
+    let ended = Set(gone)
     for claim in claims {
-      let finding = attribution.settle(claim, holders: holders, isDenied: isDenied)
+      var finding = attribution.settle(
+        claim, holders: holders, isDenied: isDenied, hasEnded: !ended.isEmpty && ended.contains(claim.flow))
+      // Of these bytes only: once its counters are whole the owner is as sure as before.
+      if claim.isLagging { finding.certainty.match = .relaxed }
       moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }

@@ -55,14 +55,15 @@ public struct Attribution: Sendable {
         claims.append(
           Claim(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
-            isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete))
+            isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete,
+            isLagging: flow.isOffloaded))
       }
       if let server {
         claims.append(
           Claim(
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
             transport: transport, isLocal: client != nil, match: server,
-            isDoubtful: !isServerOurs && !namespaces.isComplete))
+            isDoubtful: !isServerOurs && !namespaces.isComplete, isLagging: flow.isOffloaded))
       }
       if client == nil && server == nil {
         // It came in once and left once.
@@ -102,10 +103,12 @@ public struct Attribution: Sendable {
   /// Returns who moved the bytes of a claim, and remembers it.
   ///
   /// `holders` has the processes that hold its sockets' inodes, the oldest first; `isDenied` says that some
-  /// processes could not be read. A socket that several processes hold belongs to the oldest of them.
+  /// processes could not be read; `hasEnded` that the flow is no longer in the table. A socket that several processes
+  /// hold belongs to the oldest of them.
   public mutating func settle(
-    _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool
+    _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool, hasEnded: Bool = false
   ) -> Finding {
+    if hasEnded, let former = ownerBeforeSuccessor(claim, holders) { return former }
     var finding = find(claim, holders, isDenied)
     if claim.isDoubtful { finding.certainty.match = .relaxed }
     guard case .process(let process) = finding.owner else { return finding }
@@ -122,6 +125,17 @@ public struct Attribution: Sendable {
     else { return false }
     return !isHeld(by: former.owner, sockets, holders)
       && !earlier.wasEnd(sockets, of: claim.flow, claim.role)
+  }
+
+  /// Whose the end of a connection was that has ended, when the socket with its ends is already that of the next one
+  /// there; nil when it is not, or nobody was seen.
+  private func ownerBeforeSuccessor(_ claim: Claim, _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
+    guard case .exact(let socket) = claim.match, claim.transport == .tcp,
+      let former = earlier.owner(of: claim.flow, claim.role)
+    else { return nil }
+    let isSame =
+      isHeld(by: former.owner, [socket], holders) || earlier.wasEnd([socket], of: claim.flow, claim.role)
+    return isSame ? nil : former
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.

@@ -1,5 +1,6 @@
 import CNetfilterConntrack
 import Glibc
+import Lab
 import Model
 import Testing
 
@@ -15,7 +16,7 @@ import Testing
 
   @Test func `the recording has the traffic that was made`() {
     let flows = ConntrackFixture.messages.compactMap { Self.decode(ConntrackFixture.payload($0)).flow }
-    #expect(flows.count == 9)
+    #expect(flows.count == 11)
     #expect(Set(flows.map(\.original.transport.rawValue)) == [1, 6, 17, 47, 58, 136, 253])
     let tcp = flows.first { $0.original.transport == .tcp && $0.original.source.address.isV4 }
     #expect(tcp?.original.source.description == "127.0.0.1:41598")
@@ -29,6 +30,8 @@ import Testing
     let ping = flows.first { $0.original.transport == .icmp }
     #expect(ping?.original.source.port == 19849 && ping?.original.destination.port == 8 << 8)
     #expect(flows.contains { $0.original.source.description == "[::1]:56362" })
+    // One for each bit of the status that says so.
+    #expect(flows.filter(\.isOffloaded).map(\.id) == [0xe01, 0xe02])
   }
 
   @Test(arguments: ConntrackFixture.messages)

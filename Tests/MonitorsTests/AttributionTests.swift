@@ -185,10 +185,14 @@ import Testing
     var host = Scenario()
     let inode = host.socket(.tcp, "10.0.0.1:4000", "192.0.2.9:443", heldBy: 7, 9)
     host.flow(1, .tcp, "10.0.0.1:4000", "192.0.2.9:443", bytes: (10, 10))
-    #expect(host.tick().owners == [.pid(7): Usage(10, 10)])
+    let (owners, _, readings) = host.tick()
+    #expect(owners == [.pid(7): Usage(10, 10)])
+    #expect(readings.map(\.certainty) == [Certainty(isShared: true)])
     host.holders[inode] = [Scenario.process(9)]
     host.flow(1, .tcp, "10.0.0.1:4000", "192.0.2.9:443", bytes: (11, 12))
-    #expect(host.tick().owners == [.pid(9): Usage(2, 1)])
+    let handed = host.tick()
+    #expect(handed.owners == [.pid(9): Usage(2, 1)])
+    #expect(handed.readings.map(\.certainty) == [Certainty()])
   }
 
   @Test(

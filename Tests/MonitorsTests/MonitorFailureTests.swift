@@ -6,32 +6,24 @@ import Testing
 
 /// What a reading counts when something beside the connection table cannot be read.
 @Suite struct MonitorFailureTests {
-  /// A table that shows one snapshot after the other.
-  private final class ScriptedTable: FlowTable {
-    let condition = FlowTableCondition()
-    private var rest: [FlowSnapshot]
-
-    init(_ snapshots: [FlowSnapshot]) { rest = snapshots }
-
-    func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) {
-      snapshot = rest.removeFirst()
-    }
-  }
-
-  private static func snapshot(_ bytes: UInt64) -> FlowSnapshot {
+  private static func snapshot(_ bytes: UInt64, isOffloaded: Bool = false) -> FlowSnapshot {
     let (client, server) = (Scenario.endpoint("10.0.0.1:4000"), Scenario.endpoint("192.0.2.9:443"))
     return FlowSnapshot(living: [
       Flow(
-        id: 1, original: FlowTuple(source: client, destination: server, transport: .tcp),
+        id: 1, isOffloaded: isOffloaded,
+        original: FlowTuple(source: client, destination: server, transport: .tcp),
         reply: FlowTuple(source: server, destination: client, transport: .tcp),
         counters: FlowCounters(originalBytes: bytes, replyBytes: 2 * bytes))
     ])
   }
 
   /// No table of sockets is there.
-  private static func monitor(_ snapshots: [FlowSnapshot]) throws -> Monitor {
+  private static func monitor(
+    _ snapshots: [FlowSnapshot], condition: FlowTableCondition = FlowTableCondition()
+  ) throws -> Monitor {
     Monitor(
-      table: ScriptedTable(snapshots), sockets: SocketTable(root: "/nonexistent", usesNetlink: false),
+      table: ScriptedTable(snapshots, condition: condition),
+      sockets: SocketTable(root: "/nonexistent", usesNetlink: false),
       processes: try ProcessTable(), addresses: .fixed(LocalAddresses([Scenario.address("10.0.0.1")])),
       filters: [MonitorFilter()], countsLookback: true)
   }
@@ -52,5 +44,26 @@ import Testing
   @Test func `the first reading says why it cannot be made`() throws {
     let monitor = try Self.monitor([Self.snapshot(10)])
     #expect(throws: KernelError.self) { try monitor.readings(until: .now) }
+  }
+
+  @Test func `an offloaded flow is counted in each reading and said once`() throws {
+    let monitor = try Self.monitor([0, 10].map { Self.snapshot($0, isOffloaded: true) })
+    let start = ContinuousClock.now
+    let both = try [start, start + .seconds(1)].map { try monitor.readings(until: $0) }
+    #expect(both.map(\.health.offloaded) == [1, 1])
+    #expect(both.flatMap(\.warnings).count { $0.code == "offloaded" } == 1)
+  }
+
+  @Test func `lost events are said and not added up, and the table's bytes are whole`() throws {
+    var condition = FlowTableCondition()
+    condition.missedEvents = 1
+    // Of the flow's beginning and of its end nothing was heard.
+    let monitor = try Self.monitor(
+      [FlowSnapshot(), Self.snapshot(10), Self.snapshot(25), FlowSnapshot()], condition: condition)
+    let start = ContinuousClock.now
+    let all = try (0..<4).map { try monitor.readings(until: start + .seconds($0)) }
+    #expect(all.map(\.health.missedEvents) == [1, 1, 1, 1])
+    #expect(all.map(\.balance.total.sent) == [0, 10, 15, 0])
+    #expect(all.map(\.balance.total.received) == [0, 20, 30, 0])
   }
 }

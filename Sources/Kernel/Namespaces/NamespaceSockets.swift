@@ -28,6 +28,8 @@ final class NamespaceSockets {
 
   /// False when there are namespaces whose addresses are not known: what is found may be theirs as well.
   private(set) var isComplete = false
+  /// Answers that could not be understood, since start.
+  private(set) var malformed: UInt64 = 0
   /// When it may be looked again which namespaces there are.
   private(set) var nextRefresh: ContinuousClock.Instant
   private var pause = NamespaceSockets.pauses.first
@@ -63,8 +65,9 @@ final class NamespaceSockets {
 
   /// The socket with the end `tuple.source` of a flow; nil when no other namespace has it, or several may.
   func socket(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> SocketEntry? {
-    guard let place = place(of: tuple.source.address, at: now) else { return nil }
-    let answer = try? place.lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)
+    let answer = ask(tuple.source.address, at: now) { lookup throws(KernelError) in
+      try lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)
+    }
     // One without a peer fits by its address alone, which another namespace may have had since.
     if let socket = answer?.socket, socket.remote.port != 0 || now < nextRefresh { return socket }
     return nil
@@ -72,8 +75,7 @@ final class NamespaceSockets {
 
   /// True when a TCP socket listens at `local` in another namespace.
   func isListening(at local: Endpoint, at now: ContinuousClock.Instant) -> Bool {
-    guard let place = place(of: local.address, at: now) else { return false }
-    return (try? place.lookup.listener(at: local)) != nil
+    ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) } != nil
   }
 
   /// When something is to be closed; nil when nothing is open.
@@ -109,6 +111,17 @@ final class NamespaceSockets {
 
   private func addresses(of inode: UInt64) -> LocalAddresses? {
     try? LocalAddressReader(socket: NetlinkSocket(.route, in: namespace(inode))).read()
+  }
+
+  /// What the sockets of the namespace with this address answer; nil when there is none or it does not answer.
+  private func ask(
+    _ address: IPAddress, at now: ContinuousClock.Instant,
+    _ question: (inout SocketLookup) throws(KernelError) -> SocketLookup.Answer?
+  ) -> SocketLookup.Answer? {
+    guard let place = place(of: address, at: now) else { return nil }
+    let before = place.lookup.malformed
+    defer { malformed += place.lookup.malformed - before }
+    return try? question(&place.lookup)
   }
 
   private func place(of address: IPAddress, at now: ContinuousClock.Instant) -> Place? {

@@ -19,9 +19,10 @@ struct WitnessedSockets: ~Copyable {
   private(set) var dropped: UInt64 = 0
   /// Answers that could not be understood, since start.
   var malformed: UInt64 {
+    let others = elsewhere?.malformed ?? 0
     switch here {
-    case .some(let lookup): lookup.malformed
-    case .none: 0
+    case .some(let lookup): return lookup.malformed + others
+    case .none: return others
     }
   }
   private var surplus: UInt64 = 0

@@ -1,12 +1,14 @@
 import Glibc
 
 /// A tree that looks like procfs to its readers; gone with its owner.
-final class ProcessesFakeProc {
-  let path: String
+public final class ProcessesFakeProc {
+  /// Where it is.
+  public let path: String
   // In the order they were made, so that they can be removed in reverse.
   private var made: [String] = []
 
-  init() {
+  /// Makes an empty tree.
+  public init() {
     path = "/tmp/bwmon-proc-\(getpid())-\(UInt64.random(in: 0 ... .max))"
     folder("")
   }
@@ -16,7 +18,7 @@ final class ProcessesFakeProc {
   }
 
   /// Makes a process with what every process has.
-  func add(
+  public func add(
     _ pid: Int32, start: UInt64 = 100, name: [UInt8] = Array("prog".utf8), parent: Int32 = 1,
     state: String = "S",
     arguments: [UInt8] = Array("prog\0-x\0".utf8), uid: UInt32 = 1000, executable: String? = "/usr/bin/prog",
@@ -32,7 +34,7 @@ final class ProcessesFakeProc {
   }
 
   /// Writes a process's `stat`.
-  func stat(
+  public func stat(
     _ pid: Int32, start: UInt64, name: [UInt8], parent: Int32 = 1, state: String = "S", processor: Int32 = 0,
     flags: UInt32 = 4_194_304
   ) {
@@ -43,15 +45,15 @@ final class ProcessesFakeProc {
   }
 
   /// Points a descriptor of a process at a socket.
-  func hold(_ pid: Int32, _ descriptor: Int32, _ inode: UInt64) {
+  public func hold(_ pid: Int32, _ descriptor: Int32, _ inode: UInt64) {
     link("\(pid)/fd/\(descriptor)", "socket:[\(inode)]")
   }
 
   /// Closes a descriptor of a process.
-  func close(_ pid: Int32, _ descriptor: Int32) { remove("\(path)/\(pid)/fd/\(descriptor)") }
+  public func close(_ pid: Int32, _ descriptor: Int32) { remove("\(path)/\(pid)/fd/\(descriptor)") }
 
   /// Ends a process. Its folder is moved away, so that the file system cannot give its inode to another.
-  func end(_ pid: Int32) {
+  public func end(_ pid: Int32) {
     let old = "/\(pid)-\(UInt64.random(in: 0 ... .max))"
     unsafe rename("\(path)/\(pid)", path + old)
     made = made.map { name in
@@ -61,16 +63,16 @@ final class ProcessesFakeProc {
   }
 
   /// Makes a folder.
-  func folder(_ name: String) { note(name) { unsafe mkdir($0, 0o755) } }
+  public func folder(_ name: String) { note(name) { unsafe mkdir($0, 0o755) } }
 
   /// Makes or replaces a symbolic link.
-  func link(_ name: String, _ target: String) {
+  public func link(_ name: String, _ target: String) {
     remove("\(path)/\(name)")
     note(name) { unsafe symlink(target, $0) }
   }
 
   /// Makes or replaces a file.
-  func write(_ name: String, _ bytes: [UInt8]) {
+  public func write(_ name: String, _ bytes: [UInt8]) {
     note(name) { path in
       let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
       defer { _ = Glibc.close(descriptor) }
