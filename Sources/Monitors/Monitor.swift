@@ -216,7 +216,7 @@ public final class Monitor: Meter {
     said.formUnion(opening.map(\.code))
     var found: [Warning] = []
     if let limit = settings?.limit,
-      let warning = Warning.tableNearlyFull(count: snapshot.livingCount, limit: limit)
+      let warning = Warning.tableNearlyFull(listed: snapshot.livingCount, counted: nil, limit: limit)
     {
       found.append(warning)
     }
