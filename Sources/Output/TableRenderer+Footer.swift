@@ -8,7 +8,8 @@ struct Footer {
   let warnings: Pieces
 
   init(_ report: UsageReport) {
-    balance = Pieces(separator: " · ", Self.parts(of: report.balance))
+    let layer = report.layer == .payload ? ["payload only"] : []
+    balance = Pieces(separator: " · ", Self.parts(of: report.balance) + layer)
     let counters = Self.counters(of: report.health).filter { $0.count > 0 }
     let parts = counters.map { "\($0.count) \($0.what.counted($0.count)) \($0.become)" }
     warnings = Pieces(separator: ", ", parts.isEmpty ? [] : ["warning: " + parts[0]] + parts.dropFirst())

@@ -111,6 +111,18 @@ import Testing
     #expect(frame.last == line)
   }
 
+  @Test(arguments: [
+    (Layer.payload, 200, ["no traffic counted yet · payload only"]),
+    (.payload, 30, ["no traffic counted yet", "payload only"]), (.l3, 200, ["no traffic counted yet"]),
+  ])
+  func `the footer says that headers are not counted`(layer: Layer, width: Int, lines: [String]) {
+    var report = report([])
+    report.layer = layer
+    let frame = TableRenderer(width: width, height: nil, color: false).frame(report)
+    #expect(frame.suffix(lines.count) == lines[...])
+    #expect(frame.joined().contains("payload") == (layer == .payload))
+  }
+
   @Test func `a client's bytes are its pipe's and count once in the total`() throws {
     let bytes = Usage(received: 1024, sent: 2048)
     let report = UsageReport(
