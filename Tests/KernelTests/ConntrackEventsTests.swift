@@ -98,6 +98,29 @@ struct ConntrackEventsTests {
     }
   }
 
+  @Test func `an end that is told again, because another listener has stalled, counts once`() throws {
+    try Self.inside {
+      var stalled = try ConntrackEvents(receiveBuffer: 4_096)
+      var other = try ConntrackEvents()
+      let listener = try FlowListener()
+      try Self.makeFlows(500)
+      try Self.run(["conntrack", "-F"])
+      // What one of them has no room for all hear again, at each try.
+      var told = 0
+      let isRepeated = try Self.eventually {
+        _ = try other.receive(limit: 10_000) { if case .destroyed = $0 { told += 1 } }
+        return told > 510
+      }
+      #expect(isRepeated)
+      stalled.setReliable(false)
+      let isOver = Self.eventually { ConntrackSettings.count() == 0 }
+      let hasHeardAll = listener.settle()
+      #expect(isOver && hasHeardAll)
+      let ended = listener.log.take().ended.filter { $0.original.transport == .udp }
+      #expect(ended.map(\.original.destination.port).sorted() == Array(1...500))
+    }
+  }
+
   @Test(arguments: [true, false])
   func `all that was told before a question is in the log after its answer, or when it rests`(asks: Bool)
     throws
