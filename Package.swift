@@ -95,6 +95,7 @@ let package = Package(
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
+    tests("StatusTests", ["Program", "Kernel", systemPackage, arguments]),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
     .executableTarget(
       name: "benchmark",

@@ -85,6 +85,8 @@ public struct Health: Sendable, Hashable {
   public var missedEvents: UInt64 = 0
   /// Flows that left the connection table without the kernel's word: what they moved after the last look is not known.
   public var unheardEnds: UInt64 = 0
+  /// Connections that got no place in the connection table, or lost it or collided there, as the kernel counts them.
+  public var lostEntries: UInt64 = 0
   /// Dumps that the kernel reported as inconsistent and that were repeated.
   public var interruptedDumps: UInt64 = 0
   /// Messages, attributes or lines that could not be understood.
@@ -120,6 +122,7 @@ public struct Health: Sendable, Hashable {
     left.offloaded += right.offloaded
     left.missedEvents += right.missedEvents
     left.unheardEnds += right.unheardEnds
+    left.lostEntries += right.lostEntries
     left.interruptedDumps += right.interruptedDumps
     left.malformed += right.malformed
     left.vanished += right.vanished

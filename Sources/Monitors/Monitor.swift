@@ -25,15 +25,11 @@ public final class Monitor: Meter {
   private var ended: [ProcessIdentity] = []
   /// Processes that ended between the last two ticks.
   private var leaving: [ProcessIdentity] = []
-  private var said: Set<String> = []
-  /// What the kernel's settings were when last read.
-  private var settings: (limit: Int?, isAccounting: Bool?, at: ContinuousClock.Instant)?
-  private var opening: [Warning]
+  private var state: StateReader
+  private var board: WarningBoard
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
-  /// How long the kernel's settings are believed: they rarely change.
-  private static let settingsLife = Duration.seconds(10)
 
   /// Brings the sources together; nothing is read yet.
   ///
@@ -41,12 +37,13 @@ public final class Monitor: Meter {
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
   /// the owners of flows that this network namespace only forwards are looked for in the others. With
   /// `interfaces` what those move is compared with the table. `layer` says which bytes are counted. `warnings`
-  /// are said with the first measurement.
+  /// are said with the first measurement. `state` asks the kernel for what it says of its table.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
     wantsAncestors: Bool = false, readsNamespaces: Bool = false, interfaces: InterfaceTable? = nil,
-    layer: Layer = .l3, warnings: [Warning] = []
+    layer: Layer = .l3, warnings: [Warning] = [],
+    state: @escaping () -> ConntrackState = ConntrackState.read
   ) {
     self.table = table
     self.sockets = sockets
@@ -55,7 +52,8 @@ public final class Monitor: Meter {
     self.addresses = addresses
     self.countsLookback = countsLookback
     self.wantsAncestors = wantsAncestors
-    opening = warnings
+    self.state = StateReader(state)
+    board = WarningBoard(warnings)
     self.interfaces = interfaces.map { InterfaceMeter($0) }
     accounting = Accounting(filters: filters, layer: layer)
   }
@@ -88,12 +86,14 @@ public final class Monitor: Meter {
     compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
     if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
-    if settings.map({ now - $0.at >= Self.settingsLife }) ?? true {
-      settings = (ConntrackSettings.limit(), ConntrackSettings.isAccounting(), now)
-    }
-    measurement.warnings = warnings()
+    state.update(uncounted: measurement.health.uncounted, at: now)
+    measurement.health.lostEntries = state.lost
+    measurement.warnings = board.news(of: conditions(measurement.health))
     return measurement
   }
+
+  /// Has the next reading ask the kernel also for what is believed for some seconds: it is the last.
+  public func refresh() { state.refresh() }
 
   /// Takes new filters; what was counted stays.
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
@@ -128,7 +128,7 @@ public final class Monitor: Meter {
   /// nobody.
   private func note(_ error: KernelError) {
     unread += 1
-    opening.append(Warning(code: "unread_sockets", text: "\(error) What moved meanwhile may have no owner."))
+    board.add(Warning(code: "unread_sockets", text: "\(error) What moved meanwhile may have no owner."))
   }
 
   /// Adds what the interfaces moved, and what of that the flows do not explain.
@@ -210,70 +210,10 @@ public final class Monitor: Meter {
     return health
   }
 
-  /// What is to be said and was not said before.
-  private func warnings() -> [Warning] {
-    defer { opening = [] }
-    said.formUnion(opening.map(\.code))
-    var found: [Warning] = []
-    if let limit = settings?.limit,
-      let warning = Warning.tableNearlyFull(count: snapshot.livingCount, limit: limit)
-    {
-      found.append(warning)
-    }
-    let unread = namespaces?.unread ?? 0
-    if unread > 0 { found.append(.unreadNamespaces(unread)) }
-    if processes.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
-      found.append(.denied(processes.denied))
-    }
-    if let warning = uncountedWarning() { found.append(warning) }
-    if snapshot.flows.contains(where: \.isOffloaded) { found.append(.offloaded) }
-    return opening + found.filter { said.insert($0.code).inserted }
+  private func conditions(_ health: Health) -> Conditions {
+    Conditions(
+      state: state.state, flows: health.flows, uncounted: health.uncounted,
+      isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.denied,
+      unreadNamespaces: health.unreadNamespaces)
   }
-}
-
-extension Monitor {
-  /// Flows without counters are older than accounting, or it was turned off under us.
-  private func uncountedWarning() -> Warning? {
-    if settings?.isAccounting == false { return .accountingOff }
-    let count = snapshot.flows.prefix(snapshot.livingCount).count { !$0.isCounted }
-    return count == 0 ? nil : .uncounted(count)
-  }
-}
-
-extension Warning {
-  fileprivate static func uncounted(_ count: Int) -> Warning {
-    Warning(
-      code: "uncounted",
-      text:
-        "connections whose packets the kernel does not count: \(count). They began before accounting was turned on. "
-        + "TCP of this network namespace is counted by the payload of its sockets, all else not until it is made "
-        + "anew: turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
-  }
-
-  fileprivate static let accountingOff = Warning(
-    code: "accounting_off",
-    text: "byte accounting was turned off while we measure, so new connections are not counted: run "
-      + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
-
-  fileprivate static func denied(_ count: Int) -> Warning {
-    Warning(
-      code: "denied",
-      text:
-        "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
-        + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
-  }
-
-  fileprivate static func unreadNamespaces(_ count: Int) -> Warning {
-    Warning(
-      code: "unread_namespaces",
-      text: "\(count) network namespaces could not be looked into, so what their processes move counts as "
-        + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
-    )
-  }
-
-  fileprivate static let offloaded = Warning(
-    code: "offloaded",
-    text: "some flows are offloaded to a flowtable or to hardware, whose counters may lag or be missing: add "
-      + "`counter` to the flowtable (`nft add flowtable .. { hook ingress priority 0; devices = {..}; counter; }`)."
-  )
 }

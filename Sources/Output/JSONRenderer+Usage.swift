@@ -143,5 +143,6 @@ extension Health {
     writer.field("skipped_reports", skippedReports)
     writer.field("namespaces", namespaces)
     writer.field("unread_namespaces", unreadNamespaces)
+    writer.field("lost_entries", lostEntries)
   }
 }

@@ -8,7 +8,8 @@ struct Footer {
   let warnings: Pieces
 
   init(_ report: UsageReport) {
-    balance = Pieces(separator: " · ", Self.parts(of: report.balance))
+    let layer = report.layer == .payload ? ["payload only"] : []
+    balance = Pieces(separator: " · ", Self.parts(of: report.balance) + layer)
     let counters = Self.counters(of: report.health).filter { $0.count > 0 }
     let parts = counters.map { "\($0.count) \($0.what.counted($0.count)) \($0.become)" }
     warnings = Pieces(separator: ", ", parts.isEmpty ? [] : ["warning: " + parts[0]] + parts.dropFirst())
@@ -49,6 +50,7 @@ struct Footer {
       (UInt64(max(0, health.denied)), "process", "not readable"),
       (health.dropped, "item", "without room"),
       (health.unheardEnds, "connection", "ended unheard"),
+      (health.lostEntries, "connection", "lost from the table"),
       (health.failedReads, "read", "failed"),
       (health.evicted, "owner", "evicted"),
       (health.abandonedSearches, "search", "given up"),

@@ -14,6 +14,6 @@ public enum Doctor {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
     }
-    if findings.contains(where: \.isProblem) { throw ExitStatus.problems.exitCode }
+    if let status = ExitStatus(findings) { throw status.exitCode }
   }
 }

@@ -31,6 +31,12 @@ public enum ExitStatus: Int32, Sendable {
       }
   }
 
+  /// What `--doctor` exits with; nil where nothing is to be done, which is 0.
+  public init?(_ findings: [Finding]) {
+    if !findings.contains(where: \.isProblem) { return nil }
+    self = .problems
+  }
+
   /// The same, as ArgumentParser takes it.
   public var exitCode: ExitCode { ExitCode(rawValue) }
 }

@@ -38,11 +38,11 @@ public struct ReportLoop: ~Copyable {
   /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
   /// `startsAtOnce`. A report that fails is said and made up for at the next tick, unless it is the first, the last or
   /// the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
-  /// `beforeLast` comes before the report that a signal ends it with. A reader that is slow delays nothing.
+  /// `beforeLast` comes before the report that a signal ends it with, `refresh` before any that is the last. A reader that is slow delays nothing.
   @discardableResult public func run(
     on screen: inout Screen, _ diagnostics: Diagnostics,
     measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {},
-    drain: Drain? = nil, beforeLast: () -> Void = {}
+    drain: Drain? = nil, beforeLast: () -> Void = {}, refresh: () -> Void = {}
   ) throws(KernelError) -> Ending {
     var reports = 0
     var failures = 0
@@ -57,6 +57,7 @@ public struct ReportLoop: ~Copyable {
     if !StandardOutput.isOpen { outcome = .closed }
     func attempt(isLast: Bool = false) throws(KernelError) {
       do throws(KernelError) {
+        if isLast || reports + 1 == count { refresh() }
         measured = .now
         let events = try measure(measured)
         if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }

@@ -24,7 +24,8 @@ import Program
 
   @Option(
     help: ArgumentHelp(
-      "Application rules: an INI file with a section [Application] of name=regex.", valueName: "file"))
+      "Application rules: an INI file with a section [Application] of name=regex; also name=unit:regex and name=container:regex, for systemd units and containers.",
+      valueName: "file"))
   var appConfig: String?
 
   @Option(
@@ -152,7 +153,8 @@ import Program
         }
         try loop.run(
           on: &screen, diagnostics, measure: measure, reload: { watch.reload(files) },
-          drain: pipes.drain(for: .seconds(drainTimeout)), beforeLast: pipes.stop)
+          drain: pipes.drain(for: .seconds(drainTimeout)), beforeLast: pipes.stop,
+          refresh: { watch.refresh() })
       }
       guard !configuration.filters.isEmpty else {
         if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }

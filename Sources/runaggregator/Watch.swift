@@ -56,6 +56,9 @@ struct Watch {
     return warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)
   }
 
+  /// Has the next tick ask for all that is believed for some seconds: it is the last.
+  func refresh() { monitor?.refresh() }
+
   private func keepsOld(_ why: String) {
     diagnostics.error(
       "\(why)\(why.hasSuffix(".") ? "" : ".") The configuration that was read before stays in force.")

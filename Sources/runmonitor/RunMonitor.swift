@@ -80,7 +80,7 @@ import Program
     var totals = ProcessTotals()
     var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
-    try loop.run(on: &screen, diagnostics) { (now) throws(KernelError) in
+    let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
       let time = WallClock.now()
       let measurement = try monitor.readings(until: now)
       for warning in measurement.warnings { diagnostics.warning(warning.text) }
@@ -89,5 +89,6 @@ import Program
       report.layer = layer
       return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(report)]
     }
+    try loop.run(on: &screen, diagnostics, measure: measure, refresh: monitor.refresh)
   }
 }

@@ -8,6 +8,9 @@ import Testing
 @Suite struct DoctorTests {
   private static let well: HostFacts = {
     var facts = HostFacts(table: .success(HostFacts.Table(entries: 12)))
+    facts.hearsEnds = true
+    facts.count = 12
+    facts.kept = 0
     facts.limit = 262_144
     facts.isAccounting = true
     facts.events = 2
@@ -15,6 +18,7 @@ import Testing
       HostFacts.Probe(family: "IPv4", isTracked: true), HostFacts.Probe(family: "IPv6", isTracked: true),
     ]
     facts.losses = ConntrackLosses()
+    facts.bridges = []
     facts.processes = 80
     return facts
   }()
@@ -51,15 +55,32 @@ import Testing
       says: ["12 of 12 entries", "`sysctl -w net.netfilter.nf_conntrack_max=24`"]
     ) { $0.limit = 12 },
     Row(
-      testDescription: "lost entries", subject: "lost entries",
+      testDescription: "a table full of what no list shows", subject: "room",
+      says: ["950 of 1000 entries", "12 of them live", "end it", "ps -eo stat"]
+    ) { ($0.limit, $0.count) = (1000, 950) },
+    Row(
+      testDescription: "a listener that is stopped", subject: "ended entries",
       says: [
-        "1 new connections were dropped", "2 were forgotten early", "3 collided", "nf_conntrack_max",
+        "2000 that are in no list", "beside 12 that live: they are kept for a program", "continue or end it",
       ]
-    ) { $0.losses = ConntrackLosses(dropped: 1, early: 2, refused: 3) },
+    ) { ($0.count, $0.kept) = (2012, 2000) },
+    Row(
+      testDescription: "a few that are kept beside few", subject: "ended entries",
+      says: ["100 that are in no list"]
+    ) { $0.kept = 100 },
     Row(
       testDescription: "no events", subject: "events",
       says: ["does not tell", "`sysctl -w net.netfilter.nf_conntrack_events=2`"]
     ) { $0.events = 0 },
+    Row(
+      testDescription: "no events of /proc", subject: "events",
+      says: ["/proc does not tell", "--source netlink", "setcap cap_net_admin"]
+    ) { $0.hearsEnds = false },
+    Row(
+      testDescription: "no events of /proc, nor of the kernel", subject: "events", says: ["--source netlink"]
+    ) {
+      ($0.hearsEnds, $0.events) = (false, 0)
+    },
     Row(
       testDescription: "old connections", subject: "old connections", says: [": 3. ", "/etc/sysctl.d/"]
     ) { $0.table = .success(HostFacts.Table(entries: 12, uncounted: 3)) },
@@ -128,6 +149,23 @@ import Testing
     ),
     ({ $0.others.wish = .denied }, "ok       network namespaces: no other"),
     ({ $0.limit = 1000 }, "ok       room: for 1000 entries"),
+    ({ ($0.limit, $0.count) = (1000, 949) }, "ok       room: for 1000 entries"),
+    ({ $0.kept = 99 }, "ok       ended entries: none is kept for long"),
+    (
+      { ($0.table, $0.kept) = (.success(HostFacts.Table(entries: 20_000)), 1_999) },
+      "ok       ended entries: none is kept for long"
+    ),
+    (
+      { _ in },
+      "ok       events: the ends of connections are told, but for those that were made while nobody listened, whose "
+        + "last bytes may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot"
+    ),
+    (
+      { $0.losses = ConntrackLosses(dropped: 1, early: 2, refused: 3) },
+      "note     lost entries: since this host or container was started 1 new connections were dropped, 2 were "
+        + "forgotten early, both for lack of room, and 3 collided with others: nothing is to be done unless these "
+        + "numbers grow."
+    ),
   ]
 
   @Test(arguments: wellRows)
@@ -138,13 +176,26 @@ import Testing
     #expect(facts.findings.map(\.description).contains(line))
   }
 
+  @Test func `losses are a problem while the table is full`() {
+    var facts = Self.well
+    facts.losses = ConntrackLosses(refused: 1)
+    facts.limit = 12
+    #expect(facts.findings.filter(\.isProblem).map(\.subject) == ["room", "lost entries"])
+  }
+
+  @Test func `interfaces that cannot be read have no guess of bridges`() {
+    var facts = Self.well
+    facts.bridges = nil
+    #expect(!facts.findings.contains { $0.subject == "bridges" })
+  }
+
   @Test func `a host without conntrack has no guesses about it`() {
     var facts = HostFacts(table: .failure(.unsupported("x")))
     facts.missing = .naming
     let subjects = facts.findings.map(\.subject)
     #expect(
       subjects == [
-        "connection table", "bridges", "sockets", "capabilities", "processes", "news of processes",
+        "connection table", "sockets", "capabilities", "processes", "news of processes",
       ])
   }
 

@@ -11,11 +11,26 @@ import Testing
     (249_037, 262_144, true), (5, 0, false), (0, Int.max, false),
   ])
   func `a table is nearly full from 95 percent on, also a small one`(count: Int, limit: Int, isFull: Bool) {
-    #expect((Warning.tableNearlyFull(count: count, limit: limit) != nil) == isFull)
+    #expect((Warning.tableNearlyFull(listed: count, counted: count, limit: limit) != nil) == isFull)
+    #expect((Warning.tableNearlyFull(listed: count, counted: nil, limit: limit) != nil) == isFull)
+    #expect((Warning.tableNearlyFull(listed: count, counted: 0, limit: limit) != nil) == isFull)
+    #expect((Warning.tableNearlyFull(listed: 0, counted: count, limit: limit) != nil) == isFull)
+  }
+
+  @Test func `a table full of what no list shows is one that a stopped listener fills`() throws {
+    let warning = try #require(Warning.tableNearlyFull(listed: 3, counted: 1990, limit: 2000))
+    #expect(warning.code == "table_full")
+    #expect(
+      warning.text
+        == "the connection table holds 1990 of 2000 entries, so the kernel drops or forgets connections. "
+        + "3 of them live, the others have ended and are kept for a program that listens to the table and is stopped, "
+        + "or hangs: continue or end it (`ps -eo stat,pid,args` shows it with T).")
+    let grown = try #require(Warning.tableNearlyFull(listed: 1500, counted: 1990, limit: 2000))
+    #expect(grown.text.contains("1990 of 2000") && grown.text.contains("nf_conntrack_max=4000"))
   }
 
   @Test func `the sentence of a full table says what to set`() throws {
-    let warning = try #require(Warning.tableNearlyFull(count: 65_536, limit: 65_536))
+    let warning = try #require(Warning.tableNearlyFull(listed: 65_536, counted: 65_530, limit: 65_536))
     #expect(warning.code == "table_full")
     #expect(
       warning.text == "the connection table holds 65536 of 65536 entries, so the kernel drops or forgets "

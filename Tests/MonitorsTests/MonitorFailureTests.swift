@@ -19,13 +19,14 @@ import Testing
 
   /// No table of sockets is there.
   private static func monitor(
-    _ snapshots: [FlowSnapshot], condition: FlowTableCondition = FlowTableCondition()
+    _ snapshots: [FlowSnapshot], condition: FlowTableCondition = FlowTableCondition(),
+    state: @escaping () -> ConntrackState = { ConntrackState() }
   ) throws -> Monitor {
     Monitor(
       table: ScriptedTable(snapshots, condition: condition),
       sockets: SocketTable(root: "/nonexistent", usesNetlink: false),
       processes: try ProcessTable(), addresses: .fixed(LocalAddresses([Scenario.address("10.0.0.1")])),
-      filters: [MonitorFilter()], countsLookback: true)
+      filters: [MonitorFilter()], countsLookback: true, state: state)
   }
 
   @Test func `bytes whose sockets cannot be read are counted, have no owner, and it is said`() throws {
@@ -39,6 +40,23 @@ import Testing
       #expect(measurement.warnings.contains { $0.code == "unread_sockets" })
       #expect(measurement.health.failedReads >= UInt64(second))
     }
+  }
+
+  @Test func `a table that fills is said with what fills it, and what it lost is counted`() throws {
+    var state = ConntrackState(count: 1, limit: 2000, isAccounting: true, lost: 40)
+    let monitor = try Self.monitor(Array(repeating: FlowSnapshot(), count: 4)) { state }
+    let start = ContinuousClock.now
+    let quiet = try monitor.readings(until: start)
+    #expect(quiet.warnings.isEmpty && quiet.health.lostEntries == 0)
+    (state.count, state.lost) = (1990, 43)
+    // Believed as it was.
+    #expect(try monitor.readings(until: start + .seconds(9)).warnings.isEmpty)
+    let full = try monitor.readings(until: start + .seconds(10))
+    #expect(full.warnings.map(\.code) == ["table_full"] && full.health.lostEntries == 3)
+    #expect(try #require(full.warnings.first).text.contains("1990 of 2000"))
+    state.lost = 44
+    monitor.refresh()
+    #expect(try monitor.readings(until: start + .seconds(11)).health.lostEntries == 4)
   }
 
   @Test func `the first reading says why it cannot be made`() throws {

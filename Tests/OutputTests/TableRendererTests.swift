@@ -111,6 +111,18 @@ import Testing
     #expect(frame.last == line)
   }
 
+  @Test(arguments: [
+    (Layer.payload, 200, ["no traffic counted yet · payload only"]),
+    (.payload, 30, ["no traffic counted yet", "payload only"]), (.l3, 200, ["no traffic counted yet"]),
+  ])
+  func `the footer says that headers are not counted`(layer: Layer, width: Int, lines: [String]) {
+    var report = report([])
+    report.layer = layer
+    let frame = TableRenderer(width: width, height: nil, color: false).frame(report)
+    #expect(frame.suffix(lines.count) == lines[...])
+    #expect(frame.joined().contains("payload") == (layer == .payload))
+  }
+
   @Test func `a client's bytes are its pipe's and count once in the total`() throws {
     let bytes = Usage(received: 1024, sent: 2048)
     let report = UsageReport(
@@ -166,11 +178,13 @@ import Testing
     arguments: [
       (
         1,
-        "1 flow not counted, 1 process not readable, 1 item without room, 1 search given up, 1 report skipped"
+        "1 flow not counted, 1 process not readable, 1 item without room, 1 connection lost from the table, "
+          + "1 search given up, 1 report skipped"
       ),
       (
         2,
-        "2 flows not counted, 2 processes not readable, 2 items without room, 2 searches given up, 2 reports skipped"
+        "2 flows not counted, 2 processes not readable, 2 items without room, 2 connections lost from the table, "
+          + "2 searches given up, 2 reports skipped"
       ),
     ] as [(UInt64, String)])
   func `one is one and two are more`(count: UInt64, line: String) {
@@ -178,6 +192,7 @@ import Testing
     health.uncounted = Int(count)
     health.denied = Int(count)
     health.dropped = count
+    health.lostEntries = count
     health.abandonedSearches = count
     health.skippedReports = count
     let frame = TableRenderer(width: 200, height: nil, color: false).frame(report([], health: health))

@@ -118,6 +118,44 @@ struct MonitorAccountingTests {
     try await traffic.finish()
   }
 
+  @Test func `accounting that is turned off is said each time`() async throws {
+    let lab = try await NetworkNamespace()
+    try await lab.trackConnections()
+    let monitor = try Reporter(in: lab)
+    try await monitor.report("a first report")
+    func codes() -> [String] {
+      monitor.process.output.lines.compactMap {
+        $0.firstMatch(of: #/"event":"warning".*"code":"([a-z_]+)"/#).map { String($0.output.1) }
+      }.filter { ["accounting_off", "uncounted"].contains($0) }
+    }
+    for round in 1...2 {
+      try await lab.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
+      try await lab.run("ping -q -c 1 127.0.0.1")
+      try await eventually("warning \(round)", state: { monitor.state }) {
+        codes().count { $0 == "accounting_off" } == round ? () : nil
+      }
+      // Not that the connection is older than accounting.
+      #expect(codes().first == "accounting_off")
+      try await lab.setSysctl("net.netfilter.nf_conntrack_acct", to: "1")
+      try await monitor.nextReport()
+      #expect(codes().count { $0 == "accounting_off" } == round)
+    }
+    try await monitor.stop()
+    #expect(monitor.process.errors.lines.count { $0.contains("accounting was turned off while") } == 2)
+  }
+
+  @Test(arguments: ["runmonitor", "runaggregator"])
+  func `the last report asks also for what is else believed for a while`(program: String) async throws {
+    let lab = try await NetworkNamespace()
+    try await lab.trackConnections()
+    let monitor = try Reporter(program: program, in: lab)
+    try await monitor.report("a first report")
+    try await lab.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
+    try await monitor.stop()
+    #expect(monitor.process.output.lines.count { $0.contains(#""code":"accounting_off""#) } == 1)
+    #expect(try monitor.reports().last?.health["lost_entries"] == 0)
+  }
+
   /// A with an empty, counting connection table.
   static func readyTopology() async throws -> Topology {
     let lab = try Laboratory.topology

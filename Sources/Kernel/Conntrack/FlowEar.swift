@@ -19,6 +19,7 @@ final class FlowEar {
   private let asker: Waker
   private let answerer: Waker
   private var generations = FlowGenerations()
+  private var told = ToldEnds()
 
   /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`.
   init(
@@ -104,6 +105,7 @@ final class FlowEar {
     let receipt = try events.receive(limit: Self.stretch) { event in
       switch event {
       case .new(var flow):
+        told.note(made: flow)
         generations.number(made: &flow)
         heard.created.append(flow.identity)
         guard fill < Self.hurry else { return witness.passOver(flow) }
@@ -113,6 +115,7 @@ final class FlowEar {
           thread.yield(at: .now)
         }
       case .destroyed(var flow):
+        if told.isRepeated(flow) { return }
         generations.number(ended: &flow)
         heard.ended.append(flow)
       }

@@ -53,6 +53,17 @@ public final class NetlinkFlowTable: FlowTable {
     return result.isInterrupted
   }
 
+  /// Counts the entries that have ended and are kept until a listener that asked for reliable delivery has heard of it
+  /// (IPCTNL_MSG_CT_GET_DYING): no dump of the table lists them.
+  func countOfKept() throws(KernelError) -> Int {
+    let request = Self.request(IPCTNL_MSG_CT_GET_DYING, flags: NetlinkHeader.Flag.dump)
+    var count = 0
+    _ = try socket.dump(request, Self.operation) { type, _ in
+      if type == FlowDecoder.entryMessage { count += 1 }
+    }
+    return count
+  }
+
   private static let operation = "reading the connection table"
 
   private static func request(_ message: cntl_msg_types, flags: UInt16) -> NetlinkRequest {

@@ -4,6 +4,8 @@ public struct Finding: Sendable, Hashable {
   public enum Verdict: Sendable, Hashable {
     /// As it should be, in a few words.
     case ok(String)
+    /// Something to know, with which nothing is to be done now.
+    case note(String)
     /// It makes numbers wrong or names missing: a sentence that ends with what to do.
     case problem(String)
   }
@@ -23,10 +25,11 @@ public struct Finding: Sendable, Hashable {
 }
 
 extension Finding: CustomStringConvertible {
-  /// A line: `ok` or `problem`, the subject, what there is to say.
+  /// A line: `ok`, `note` or `problem`, the subject, what there is to say.
   public var description: String {
     switch verdict {
     case .ok(let text): "ok       \(subject): \(text)"
+    case .note(let text): "note     \(subject): \(text)"
     case .problem(let text): "problem  \(subject): \(text)"
     }
   }

@@ -4,7 +4,7 @@ extension HostFacts {
   /// A finding for each thing that was looked at; what could not be looked at has none.
   public var findings: [Finding] {
     [
-      reading, accounting, tracking, room, lost, final, uncounted, offload, bridging, diagnostics,
+      reading, accounting, tracking, room, ended, lost, final, uncounted, offload, bridging, diagnostics,
       capabilities,
       visibility,
       news, namespaces,
@@ -44,33 +44,66 @@ extension HostFacts {
   }
 
   private var room: Finding? {
-    guard let entries = counts?.entries, let limit else { return nil }
-    let warning = Warning.tableNearlyFull(count: entries, limit: limit)
-    return Finding("room", warning.map { .problem($0.text) } ?? .ok("for \(limit) entries"))
+    guard counts != nil, let limit else { return nil }
+    return Finding("room", full.map { .problem($0.text) } ?? .ok("for \(limit) entries"))
   }
 
+  /// Nil while there is room.
+  private var full: Warning? {
+    guard let entries = counts?.entries, let limit else { return nil }
+    return .tableNearlyFull(listed: entries, counted: count, limit: limit)
+  }
+
+  private var ended: Finding? {
+    guard let entries = counts?.entries, let kept else { return nil }
+    // Some wait for a moment on a busy host.
+    let areMany = kept >= max(100, entries / 10)
+    return Finding(
+      "ended entries",
+      areMany
+        ? .problem(
+          "\(kept) that are in no list count against nf_conntrack_max, beside \(entries) that live: they are "
+            + Warning.keptAdvice)
+        : .ok("none is kept for long"))
+  }
+
+  /// Counted since boot: old numbers are no fault of now.
   private var lost: Finding? {
     losses.map { losses in
-      Finding(
+      let numbers =
+        "since this host or container was started \(losses.dropped) new connections were dropped, "
+        + "\(losses.early) were forgotten early, both for lack of room, and \(losses.refused) collided with others: "
+      if losses.isNone { return Finding("lost entries", .ok("none")) }
+      return Finding(
         "lost entries",
-        losses.isNone
-          ? .ok("none")
-          : .problem(
-            "since this host or container was started \(losses.dropped) new connections were dropped, "
-              + "\(losses.early) were forgotten early, both for lack of room, and \(losses.refused) collided with "
-              + "others: raise net.netfilter.nf_conntrack_max with `sysctl -w`, if these numbers grow."))
+        full == nil
+          ? .note(numbers + "nothing is to be done unless these numbers grow.")
+          : .problem(numbers + "see to the room in the table."))
     }
   }
 
   private var final: Finding? {
-    events.map {
-      Finding(
+    if hearsEnds == false {
+      return Finding(
         "events",
-        $0 != 0
-          ? .ok("the ends of connections are told")
-          : .problem(
+        .problem(
+          "/proc does not tell of new and ended connections, so that last bytes and short-lived processes are missed: "
+            + "start with --source netlink, as root, or `\(KernelError.setcap)`."))
+    }
+    return events.map {
+      let verdict: Finding.Verdict =
+        switch $0 {
+        case 0:
+          .problem(
             "the kernel does not tell of new and ended connections, so that last bytes and short-lived "
-              + "processes are missed: run `sysctl -w net.netfilter.nf_conntrack_events=2`."))
+              + "processes are missed: run `sysctl -w net.netfilter.nf_conntrack_events=2`.")
+        case 2:
+          .ok(
+            "the ends of connections are told, but for those that were made while nobody listened, whose last bytes "
+              + "may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot")
+        default: .ok("the ends of connections are told")
+        }
+      return Finding("events", verdict)
     }
   }
 
@@ -96,7 +129,8 @@ extension HostFacts {
             + "`counter` to the flowtable, or take it away."))
   }
 
-  private var bridging: Finding {
+  private var bridging: Finding? {
+    guard let bridges else { return nil }
     if bridges.isEmpty { return Finding("bridges", .ok("none")) }
     let names = bridges.joined(separator: ", ")
     return Finding(
@@ -106,63 +140,5 @@ extension HostFacts {
         : .problem(
           "netfilter does not see what moves between two ports of \(names): run `modprobe br_netfilter` and `sysctl -w "
             + "net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1`."))
-  }
-
-  private var diagnostics: Finding {
-    let warning = Warning.withoutDiagnostics(withoutDiagnostics)
-    return Finding("sockets", warning.map { .problem($0.text) } ?? .ok("told one by one"))
-  }
-
-  private var capabilities: Finding {
-    let names = missing.names.joined(separator: ", ")
-    return Finding(
-      "capabilities",
-      missing.isEmpty
-        ? .ok("all that are needed")
-        : .problem("\(names) are missing: run as root, or `\(KernelError.setcap)`."))
-  }
-}
-
-extension HostFacts {
-  private var visibility: Finding {
-    if let hidden { return Finding("processes", .problem(hidden.text)) }
-    return Finding(
-      "processes",
-      denied == 0
-        ? .ok("all \(processes) can be read")
-        : .problem(
-          "\(denied) of \(processes) may not be read, so that what they move has no owner: run as root, or "
-            + "`\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it."))
-  }
-
-  private var news: Finding {
-    Finding(
-      "news of processes",
-      newsError == nil
-        ? .ok("starts and ends are told")
-        : .problem(
-          "the kernel does not tell of starts and ends here, so that processes that live a few milliseconds may "
-            + "have no name: run with CAP_NET_ADMIN in the host's network and pid namespaces."))
-  }
-
-  private var namespaces: Finding? {
-    // Without seeing where processes are, no other is known.
-    guard missing.isDisjoint(with: .naming) else { return nil }
-    let verdict: Finding.Verdict =
-      switch others.wish {
-      case .leftOut: .ok("left out, as --no-namespaces asks")
-      case _ where others.known == 0: .ok("no other")
-      case .denied:
-        .problem(
-          "others that are not looked into, so that what their processes move counts as forwarded: "
-            + "\(others.known). Run as root, or give CAP_SYS_ADMIN as well.")
-      case .read where others.unread > 0:
-        .problem(
-          "others that could not be looked into, so that what their processes move counts as forwarded: "
-            + "\(others.unread) of \(others.known). Run as root, or raise the limit of open files (`ulimit -n`)."
-        )
-      case .read: .ok("others: \(others.known), all can be looked into")
-      }
-    return Finding("network namespaces", verdict)
   }
 }

@@ -12,6 +12,7 @@ extension HostFacts {
     var snapshot = FlowSnapshot()
     var found: [Probe] = []
     let table: Result<Table, KernelError>
+    var hearsEnds: Bool?
     do throws(KernelError) {
       let source = try source.open()
       let v4 = LoopbackDatagram(to: probes[0].1)
@@ -21,14 +22,18 @@ extension HostFacts {
       if let v4 { found.append(Probe(family: probes[0].0, isTracked: v4.isTracked(in: flows))) }
       if let v6 { found.append(Probe(family: probes[1].0, isTracked: v6.isTracked(in: flows))) }
       table = .success(Table(snapshot))
+      hearsEnds = source.condition.hearsEnds
     } catch {
       table = .failure(error)
     }
     var facts = HostFacts(table: table, probes: found)
+    facts.hearsEnds = hearsEnds
+    facts.count = ConntrackSettings.count()
+    facts.kept = try? NetlinkFlowTable().countOfKept()
     facts.limit = ConntrackSettings.limit()
     facts.isAccounting = ConntrackSettings.isAccounting()
     facts.events = ConntrackSettings.events()
-    facts.losses = SmallFile.text("/proc/net/stat/nf_conntrack").flatMap(ConntrackLosses.init)
+    facts.losses = ConntrackLosses.read()
     facts.readBridges()
     facts.withoutDiagnostics = SocketDiagnostics.missing()
     facts.missing = Capabilities.naming.union(.tables).subtracting(.effective)
@@ -38,16 +43,8 @@ extension HostFacts {
   }
 
   private mutating func readBridges() {
-    var lines = LineReader()
-    var names: [String] = []
-    if let devices = try? OpenFile("/proc/net/dev") {
-      _ = try? lines.forEachLine(of: devices) { line in
-        let bytes = line.indices.map { line[$0] }
-        guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")) else { return }
-        names.append(String(decoding: bytes[..<colon].drop { $0 == 0x20 }, as: UTF8.self))
-      }
-    }
-    bridges = names.filter { (try? OpenFile("/sys/class/net/\($0)/bridge", isFolder: true)) != nil }
+    // Not from /sys, which shows the network namespace that it was mounted in.
+    bridges = (try? InterfaceTable().read())?.filter { $0.kind == "bridge" }.map(\.name)
     seesBridges = ["iptables", "ip6tables"].allSatisfy {
       SmallFile.text("/proc/sys/net/bridge/bridge-nf-call-\($0)")?.first == "1"
     }

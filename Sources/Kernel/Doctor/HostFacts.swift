@@ -28,6 +28,12 @@ public struct HostFacts: Sendable, Equatable {
   }
 
   var table: Result<Table, KernelError>
+  /// Whether the table was read where the ends of connections are told; nil where it could not be read.
+  var hearsEnds: Bool?
+  /// nf_conntrack_count.
+  var count: Int?
+  /// Entries that have ended and are kept for a listener; nil where the kernel does not tell us.
+  var kept: Int?
   /// nf_conntrack_max.
   var limit: Int?
   /// nf_conntrack_acct.
@@ -37,8 +43,8 @@ public struct HostFacts: Sendable, Equatable {
   /// Of each family that has a loopback address.
   var probes: [Probe] = []
   var losses: ConntrackLosses?
-  /// Interfaces that are bridges.
-  var bridges: [String] = []
+  /// Interfaces that are bridges; nil where interfaces could not be read.
+  var bridges: [String]?
   /// Whether netfilter sees the IPv4 and IPv6 packets that stay on one bridge.
   var seesBridges = false
   /// Protocols of which the kernel tells no single sockets.

@@ -47,12 +47,28 @@ extension Warning {
         + "`\(KernelError.setcap)`.")
   }
 
+  /// The code of `tableNearlyFull`.
+  public static let tableFullCode = "table_full"
+
   /// What to say when the table is so full that the kernel drops or forgets connections; nil while it is not.
-  public static func tableNearlyFull(count: Int, limit: Int) -> Warning? {
+  ///
+  /// `listed` entries are in a dump of it, `counted` against the limit: more where some are kept for a listener.
+  public static func tableNearlyFull(listed: Int, counted: Int?, limit: Int) -> Warning? {
+    let count = max(listed, counted ?? 0)
     guard limit > 0, count >= limit - limit / 20 else { return nil }
+    let fact =
+      "the connection table holds \(count) of \(limit) entries, so the kernel drops or forgets connections"
+    // A full table has no room for what is only out of date: that goes first.
+    if count - listed > listed {
+      return Warning(
+        code: tableFullCode,
+        text: "\(fact). \(listed) of them live, the others have ended and are \(keptAdvice)")
+    }
     return Warning(
-      code: "table_full",
-      text: "the connection table holds \(count) of \(limit) entries, so the kernel drops or forgets "
-        + "connections: raise it with `sysctl -w net.netfilter.nf_conntrack_max=\(limit * 2)`.")
+      code: tableFullCode,
+      text: "\(fact): raise it with `sysctl -w net.netfilter.nf_conntrack_max=\(limit * 2)`.")
   }
+
+  static let keptAdvice =
+    "kept for a program that listens to the table and is stopped, or hangs: continue or end it (`ps -eo stat,pid,args` shows it with T)."
 }

@@ -9,6 +9,16 @@ struct ConntrackLosses: Sendable, Equatable {
 
   var isNone: Bool { self == ConntrackLosses() }
 
+  /// All of them; a connection may be in two, as one that collided is dropped.
+  var all: UInt64 { dropped &+ early &+ refused }
+
+  /// Reads those of this network namespace since it was made; nil where the kernel does not tell.
+  static func read() -> ConntrackLosses? {
+    // A line for each processor that may be there: a few hundred make more than a small file.
+    guard let bytes = try? WholeFile.read("/proc/net/stat/nf_conntrack", limit: 1 << 20) else { return nil }
+    return ConntrackLosses(String(decoding: bytes, as: UTF8.self))
+  }
+
   /// Adds up the lines of the file, one of hexadecimal numbers for each processor below one of names, which differ
   /// between kernels; nil where the names are not there.
   init?(_ text: String) {

@@ -1,0 +1,32 @@
+import Model
+
+/// The ends that were told last, to know one that is told again: while one listener has no room for it the kernel tries
+/// again and again, and each time it tells all the others as well.
+struct ToldEnds {
+  /// So many are remembered at least, and at most twice as many.
+  static let capacity = 32_768
+
+  // By hashes of the entries, with their final packets and bytes; those before the last rotation and those since.
+  private var older: [Int: Int] = [:]
+  private var newer: [Int: Int] = [:]
+
+  /// Takes an entry that was made: its end is another's than that of one before it with the same identifier and ends.
+  mutating func note(made flow: Flow) {
+    if older.isEmpty && newer.isEmpty { return }
+    let key = flow.identity.hashValue
+    older[key] = nil
+    newer[key] = nil
+  }
+
+  /// Takes an end as the kernel tells it; returns whether it told of it before.
+  mutating func isRepeated(_ flow: Flow) -> Bool {
+    let (key, counters) = (flow.identity.hashValue, flow.counters.hashValue)
+    if newer[key] == counters || older[key] == counters { return true }
+    if newer.count >= Self.capacity {
+      swap(&older, &newer)
+      newer.removeAll(keepingCapacity: true)
+    }
+    newer[key] = counters
+    return false
+  }
+}

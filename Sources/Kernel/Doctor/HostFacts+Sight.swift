@@ -1,0 +1,60 @@
+import Model
+
+/// What sockets, processes and namespaces can be read.
+extension HostFacts {
+  var diagnostics: Finding {
+    let warning = Warning.withoutDiagnostics(withoutDiagnostics)
+    return Finding("sockets", warning.map { .problem($0.text) } ?? .ok("told one by one"))
+  }
+
+  var capabilities: Finding {
+    let names = missing.names.joined(separator: ", ")
+    return Finding(
+      "capabilities",
+      missing.isEmpty
+        ? .ok("all that are needed")
+        : .problem("\(names) are missing: run as root, or `\(KernelError.setcap)`."))
+  }
+
+  var visibility: Finding {
+    if let hidden { return Finding("processes", .problem(hidden.text)) }
+    return Finding(
+      "processes",
+      denied == 0
+        ? .ok("all \(processes) can be read")
+        : .problem(
+          "\(denied) of \(processes) may not be read, so that what they move has no owner: run as root, or "
+            + "`\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it."))
+  }
+
+  var news: Finding {
+    Finding(
+      "news of processes",
+      newsError == nil
+        ? .ok("starts and ends are told")
+        : .problem(
+          "the kernel does not tell of starts and ends here, so that processes that live a few milliseconds may "
+            + "have no name: run with CAP_NET_ADMIN in the host's network and pid namespaces."))
+  }
+
+  var namespaces: Finding? {
+    // Without seeing where processes are, no other is known.
+    guard missing.isDisjoint(with: .naming) else { return nil }
+    let verdict: Finding.Verdict =
+      switch others.wish {
+      case .leftOut: .ok("left out, as --no-namespaces asks")
+      case _ where others.known == 0: .ok("no other")
+      case .denied:
+        .problem(
+          "others that are not looked into, so that what their processes move counts as forwarded: "
+            + "\(others.known). Run as root, or give CAP_SYS_ADMIN as well.")
+      case .read where others.unread > 0:
+        .problem(
+          "others that could not be looked into, so that what their processes move counts as forwarded: "
+            + "\(others.unread) of \(others.known). Run as root, or raise the limit of open files (`ulimit -n`)."
+        )
+      case .read: .ok("others: \(others.known), all can be looked into")
+      }
+    return Finding("network namespaces", verdict)
+  }
+}

@@ -1,0 +1,104 @@
+import Kernel
+import Model
+
+/// What makes numbers less than they could be, as one measurement found it.
+struct Conditions {
+  /// What the kernel says of its table.
+  var state = ConntrackState()
+  /// Connections that live.
+  var flows = 0
+  /// Of these, without counters.
+  var uncounted = 0
+  /// Whether some connection is offloaded.
+  var isOffloaded = false
+  /// Processes that may not be read.
+  var denied = 0
+  /// Network namespaces that could not be looked into.
+  var unreadNamespaces = 0
+}
+
+/// What is said of the conditions: each when it begins. Some can end; they are said again when they come again.
+struct WarningBoard {
+  private var waiting: [Warning]
+  private var said: Set<String> = []
+
+  /// Says `warnings` first.
+  init(_ warnings: [Warning]) { waiting = warnings }
+
+  /// Says `warning` with the next conditions, each time that it is added.
+  mutating func add(_ warning: Warning) { waiting.append(warning) }
+
+  /// Returns what is to be said of `conditions`.
+  mutating func news(of conditions: Conditions) -> [Warning] {
+    let added = waiting
+    waiting = []
+    said.formUnion(added.map(\.code))
+    if conditions.state.isAccounting == true { said.remove(Warning.accountingOff.code) }
+    if conditions.hasRoom { said.remove(Warning.tableFullCode) }
+    var found = [conditions.full, conditions.unread].compactMap(\.self)
+    // Said already, with the reason.
+    if conditions.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
+      found.append(.denied(conditions.denied))
+    }
+    if let warning = conditions.withoutCounters { found.append(warning) }
+    if conditions.isOffloaded { found.append(.offloaded) }
+    return added + found.filter { said.insert($0.code).inserted }
+  }
+}
+
+extension Conditions {
+  fileprivate var full: Warning? {
+    state.limit.flatMap { .tableNearlyFull(listed: flows, counted: state.count, limit: $0) }
+  }
+
+  /// Well below the limit: a table that is now a little above it, now a little below, is one condition.
+  fileprivate var hasRoom: Bool {
+    state.limit.map { max(flows, state.count ?? 0) < $0 - $0 / 10 } ?? false
+  }
+
+  fileprivate var unread: Warning? { unreadNamespaces > 0 ? .unreadNamespaces(unreadNamespaces) : nil }
+
+  /// Flows without counters are older than accounting, or it was turned off under us.
+  fileprivate var withoutCounters: Warning? {
+    if state.isAccounting == false { return .accountingOff }
+    return uncounted > 0 ? .uncounted(uncounted) : nil
+  }
+}
+
+extension Warning {
+  fileprivate static func uncounted(_ count: Int) -> Warning {
+    Warning(
+      code: "uncounted",
+      text:
+        "connections whose packets the kernel does not count: \(count). They began before accounting was turned on. "
+        + "TCP of this network namespace is counted by the payload of its sockets, all else not until it is made "
+        + "anew: turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
+  }
+
+  fileprivate static let accountingOff = Warning(
+    code: "accounting_off",
+    text: "byte accounting was turned off while we measure, so new connections are not counted: run "
+      + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+
+  fileprivate static func denied(_ count: Int) -> Warning {
+    Warning(
+      code: "denied",
+      text:
+        "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
+        + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
+  }
+
+  fileprivate static func unreadNamespaces(_ count: Int) -> Warning {
+    Warning(
+      code: "unread_namespaces",
+      text: "\(count) network namespaces could not be looked into, so what their processes move counts as "
+        + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
+    )
+  }
+
+  fileprivate static let offloaded = Warning(
+    code: "offloaded",
+    text: "some flows are offloaded to a flowtable or to hardware, whose counters may lag or be missing: add "
+      + "`counter` to the flowtable (`nft add flowtable .. { hook ingress priority 0; devices = {..}; counter; }`)."
+  )
+}

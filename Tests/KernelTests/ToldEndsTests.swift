@@ -1,0 +1,41 @@
+import Model
+import Testing
+
+@testable import Kernel
+
+/// Ends that the kernel tells more than once.
+@Suite struct ToldEndsTests {
+  private static func flow(_ number: Int, bytes: UInt64 = 100) -> Flow {
+    let client = Endpoint(address: IPAddress(v4: UInt32(number)), port: 1)
+    let server = Endpoint(address: IPAddress(v4: 1), port: 80)
+    return Flow(
+      id: UInt32(number), original: FlowTuple(source: client, destination: server, transport: .udp),
+      reply: FlowTuple(source: server, destination: client, transport: .udp),
+      counters: FlowCounters(originalBytes: bytes))
+  }
+
+  /// `+` is made, `-` ends, `=` ends with more bytes; whether each end was told before.
+  @Test(arguments: [
+    ("+1 -1", [false]), ("+1 -1 -1 -1", [false, true, true]), ("-1 -1", [false, true]),
+    ("+1 -1 +1 -1", [false, false]), ("+1 -1 -1 +1 -1 -1", [false, true, false, true]),
+    ("+1 +2 -1 -2 -1 -2", [false, false, true, true]), ("-1 =1 =1", [false, false, true]),
+  ])
+  func `an end is repeated unless its entry was made again`(news: String, repeated: [Bool]) {
+    var told = ToldEnds()
+    var found: [Bool] = []
+    for event in news.split(separator: " ") {
+      let flow = Self.flow(event.last?.wholeNumberValue ?? 0, bytes: event.hasPrefix("=") ? 200 : 100)
+      if event.hasPrefix("+") { told.note(made: flow) } else { found.append(told.isRepeated(flow)) }
+    }
+    #expect(found == repeated)
+  }
+
+  @Test func `the last are remembered, the oldest forgotten`() {
+    var told = ToldEnds()
+    let all = 2 * ToldEnds.capacity + 1
+    let first = (0..<all).count { told.isRepeated(Self.flow($0)) }
+    let last = (all - ToldEnds.capacity..<all).count { told.isRepeated(Self.flow($0)) }
+    let isOldestKnown = told.isRepeated(Self.flow(0))
+    #expect(first == 0 && last == ToldEnds.capacity && !isOldestKnown)
+  }
+}

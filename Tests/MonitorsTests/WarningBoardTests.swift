@@ -1,0 +1,84 @@
+import Kernel
+import Model
+import Testing
+
+@testable import Monitors
+
+/// Conditions of one measurement after the other in, what is said out.
+@Suite struct WarningBoardTests {
+  struct Row: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var warnings: [String] = []
+    var ticks: [(conditions: Conditions, codes: [String])]
+  }
+
+  private static let well = ConntrackState(count: 10, limit: 1000, isAccounting: true)
+  private static let off = ConntrackState(count: 10, limit: 1000, isAccounting: false)
+
+  private static func holding(_ count: Int, flows: Int = 0) -> Conditions {
+    Conditions(state: ConntrackState(count: count, limit: 1000, isAccounting: true), flows: flows)
+  }
+
+  static let rows = [
+    Row(testDescription: "all is well", ticks: [(Conditions(state: well), []), (Conditions(), [])]),
+    Row(
+      testDescription: "accounting off, on and off",
+      ticks: [
+        (Conditions(state: well), []), (Conditions(state: off), ["accounting_off"]),
+        (Conditions(state: off, uncounted: 1), []), (Conditions(), []), (Conditions(state: off), []),
+        (Conditions(state: well), []), (Conditions(state: off), ["accounting_off"]),
+      ]),
+    Row(
+      testDescription: "what was made while accounting was off",
+      ticks: [
+        (Conditions(state: off, uncounted: 1), ["accounting_off"]),
+        (Conditions(state: well, uncounted: 1), ["uncounted"]),
+        (Conditions(state: off, uncounted: 2), ["accounting_off"]),
+        (Conditions(state: well, uncounted: 2), []), (Conditions(state: well), []),
+        (Conditions(state: well, uncounted: 2), []),
+      ]),
+    Row(
+      testDescription: "a table that fills, empties and fills",
+      ticks: [
+        (holding(949), []), (holding(950), ["table_full"]), (holding(949), []), (holding(1000), []),
+        (holding(900), []), (holding(950), []), (holding(899), []), (holding(950), ["table_full"]),
+      ]),
+    Row(
+      testDescription: "entries that are listed, or only counted",
+      ticks: [
+        (holding(0, flows: 950), ["table_full"]), (holding(899, flows: 900), []),
+        (holding(899, flows: 1), []),
+        (holding(999, flows: 1), ["table_full"]), (Conditions(state: ConntrackState(count: 1)), []),
+        (holding(999, flows: 1), []),
+      ]),
+    Row(
+      testDescription: "what cannot end is said once",
+      ticks: [
+        (
+          Conditions(state: well, isOffloaded: true, denied: 1, unreadNamespaces: 1),
+          ["unread_namespaces", "denied", "offloaded"]
+        ),
+        (Conditions(state: well), []),
+        (Conditions(state: well, isOffloaded: true, denied: 2, unreadNamespaces: 2), []),
+      ]),
+    Row(
+      testDescription: "why processes may not be read was said at the start",
+      warnings: ["missing_capabilities"],
+      ticks: [(Conditions(state: well, denied: 1), ["missing_capabilities"]), (Conditions(denied: 1), [])]),
+  ]
+
+  @Test(arguments: rows) func `each condition is said when it begins`(row: Row) {
+    var board = WarningBoard(row.warnings.map { Warning(code: $0, text: "") })
+    for (number, tick) in row.ticks.enumerated() {
+      #expect(board.news(of: tick.conditions).map(\.code) == tick.codes, "\(number)")
+    }
+  }
+
+  @Test func `what is added is said each time, and first`() {
+    var board = WarningBoard([])
+    for _ in 0..<2 {
+      board.add(Warning(code: "a", text: ""))
+      #expect(board.news(of: Conditions(state: Self.off)).map(\.code).first == "a")
+    }
+  }
+}
