@@ -28,6 +28,8 @@ public struct Claim: Sendable, Hashable {
   public var match: SocketIndex.Match
   /// True when a namespace that could not be asked may have the end as well.
   public var isDoubtful = false
+  /// Why these bytes carry a tunnel, if no process moved them; nil when they do not.
+  public var tunnel: TunnelCarriers.Ground?
 
   /// True when this end has sent, and not over a connection: only a living process can have.
   var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }

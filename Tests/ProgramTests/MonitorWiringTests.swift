@@ -16,18 +16,45 @@ struct MonitorWiringTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let monitor = try Reporter(in: lab.a)
-    try await monitor.report("a first report")
+    let folder = try ScratchFolder()
+    let file = try folder.write("[m]\ntype=monitor\nexcludetunnels=yes\n", to: "monitors")
+    let without = [
+      try Reporter(["--exclude-tunnels"], in: lab.a),
+      try Reporter(["--exclude-tunnels"], program: "runaggregator", in: lab.a),
+      try Reporter(["--monitor-config", file], program: "runaggregator", in: lab.a),
+    ]
+    for reporter in [monitor] + without { try await reporter.report("a first report") }
     let client = try Traffic("tcp 10.80.0.2 \(port) --send 2000000 --hold", in: lab.a)
     _ = try await client.counted()
-    let entries = try await lab.a.quietConnections().filter { $0.transport == "tcp" }
-    let inner = HostView(entries, addresses: ["10.80.0.1"])
+    let entries = try await lab.a.quietConnections()
+    let inner = HostView(entries.filter { $0.transport == "tcp" }, addresses: ["10.80.0.1"])
+    let carrier = HostView(entries.filter { $0.concerns(port: 4789) }, addresses: ["10.77.1.1"])
     // The interface speaks on its own too, so that the carrier has more than the packets of the client.
     let report = try await monitor.report("\(inner) inside, and the carrier") {
-      $0.usage(pid: client.pid) == inner && $0.balance.total.sent >= 2 * inner.sent
+      $0.usage(pid: client.pid) == inner && $0.balance.total.sent >= inner.sent + carrier.sent
+        && $0.balance.total.received >= inner.received + carrier.received
     }
-    #expect(report.balance.attributed.view == inner)
+    #expect(carrier.sent > inner.sent && carrier.received > inner.received)
+    #expect(report.balance.attributed.view == inner && report.balance.hidden.view == HostView())
     #expect(report.rows.count { $0.pid != nil } == 1)
-    try await monitor.stop()
+    // The kernel's socket is like one of a process that may not be read.
+    let reasons = report.balance.unattributed.reasons
+    let (received, sent) = (
+      reasons["no_holder", default: 0] + reasons["denied", default: 0], reasons["exited"]
+    )
+    #expect(received >= carrier.received && sent ?? 0 >= carrier.sent)
+    #expect(report.balance.kernel.view == HostView() && report.balance.forwarded.view == HostView())
+    for reporter in without {
+      let once = try await reporter.report("\(inner) inside, and the carrier hidden") {
+        $0.balance.attributed.view == inner && $0.balance.hidden.sent >= carrier.sent
+          && $0.balance.hidden.received >= carrier.received
+      }
+      #expect(once.rows.map(\.usage) == [inner])
+      #expect(once.balance.total.view == once.balance.sum)
+      #expect(once.balance.total.sent - once.balance.hidden.sent == inner.sent)
+      #expect(once.balance.total.received - once.balance.hidden.received == inner.received)
+    }
+    for reporter in [monitor] + without { try await reporter.stop() }
     try await client.finish()
     try await server.finish()
   }
