@@ -14,6 +14,8 @@ public struct Accounting: Sendable {
   private var gone: [FlowKey] = []
   private var filters: [MonitorFilter]
   private var remainder: Visibility
+  /// The pid whose bytes are never shown.
+  private let hidden: Int32?
   private var verdicts: [ProcessIdentity: (commandLine: String, visibility: Visibility)] = [:]
   private var abandoned: UInt64 = 0
   /// Flows that left the table without a word, since start.
@@ -22,11 +24,13 @@ public struct Accounting: Sendable {
   private static let verdictLimit = 16_384
 
   /// Makes the accounting of one or more monitors that look at the same table. A byte counts once if any of
-  /// them shows it. `layer` says which bytes are counted.
+  /// them shows it. `layer` says which bytes are counted. What the process `hidden` moves is counted and not shown.
   public init(
-    filters: [MonitorFilter], layer: Layer = .l3, seed: UInt64 = .random(in: .min ... .max)
+    filters: [MonitorFilter], layer: Layer = .l3, hiding hidden: Int32? = nil,
+    seed: UInt64 = .random(in: .min ... .max)
   ) {
     self.filters = filters
+    self.hidden = hidden
     ledger = FlowLedger(seed: seed)
     packets = layer == .payload ? FlowLedger(of: .packets, seed: seed) : nil
     remainder = Visibility(ofRemainder: filters)
@@ -60,9 +64,10 @@ public struct Accounting: Sendable {
   /// Returns the ends of these flows on this host with the sockets that fit.
   public func claims(
     of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
-    namespaces: NamespaceIndex = NamespaceIndex()
+    namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers()
   ) -> [Claim] {
-    attribution.claims(of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces)
+    attribution.claims(
+      of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces, carriers: carriers)
   }
 
   /// The inodes of the sockets that fit, for asking who holds them.
@@ -95,7 +100,9 @@ public struct Accounting: Sendable {
         claim, holders: holders, isDenied: isDenied, hasEnded: !ended.isEmpty && ended.contains(claim.flow))
       // Of these bytes only: once its counters are whole the owner is as sure as before.
       if claim.isLagging { finding.certainty.match = .relaxed }
-      moved[finding.owner, default: SplitUsage()].add(claim.usage, isLocal: claim.isLocal, finding.certainty)
+      moved[finding.owner, default: SplitUsage()].add(
+        claim.usage, isLocal: claim.isLocal, isCarrier: claim.isCarrier(of: finding.owner),
+        finding.certainty)
       if claim.isLocal { balance.loopback += claim.usage }
     }
     var readings: [Reading] = []
@@ -155,6 +162,7 @@ public struct Accounting: Sendable {
 
   /// Remembered until the process ends or runs something else.
   private mutating func visibility(of process: ProcessDescription) -> Visibility {
+    if process.identity.pid == hidden { return .none }
     if let known = verdicts[process.identity], known.commandLine == process.commandLine {
       return known.visibility
     }

@@ -23,7 +23,7 @@ public struct Attribution: Sendable {
   /// namespace may be in another: in `namespaces`.
   public func claims(
     of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
-    namespaces: NamespaceIndex = NamespaceIndex()
+    namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers()
   ) -> [Claim] {
     var claims: [Claim] = []
     claims.reserveCapacity(deltas.count)
@@ -56,14 +56,21 @@ public struct Attribution: Sendable {
           Claim(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
             isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete,
-            isLagging: flow.isOffloaded))
+            isLagging: flow.isOffloaded,
+            tunnel: isClientOurs
+              ? carriers.ground(
+                transport, .client, local: flow.original.source, remote: flow.original.destination, client)
+              : nil))
       }
       if let server {
         claims.append(
           Claim(
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
             transport: transport, isLocal: client != nil, match: server,
-            isDoubtful: !isServerOurs && !namespaces.isComplete, isLagging: flow.isOffloaded))
+            isDoubtful: !isServerOurs && !namespaces.isComplete, isLagging: flow.isOffloaded,
+            tunnel: isServerOurs
+              ? carriers.ground(
+                transport, .server, local: flow.reply.source, remote: flow.reply.destination, server) : nil))
       }
       if client == nil && server == nil {
         // It came in once and left once.

@@ -30,6 +30,8 @@ public struct Claim: Sendable, Hashable {
   public var isDoubtful = false
   /// True when the flow's counters may lag: the end may have moved more.
   public var isLagging = false
+  /// Why these bytes carry a tunnel, if no process moved them; nil when they do not.
+  public var tunnel: TunnelCarriers.Ground?
 
   /// True when this end has sent, and not over a connection: only a living process can have.
   var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }

@@ -11,6 +11,8 @@ struct InterfaceMeter: ~Copyable {
   private var senders = PacketSenders()
   /// What moved since the last comparison.
   private var moved = Usage.zero
+  /// The interfaces as they were when last read.
+  private(set) var latest: [Interface] = []
 
   /// What the interfaces moved since the last comparison.
   struct Comparison {
@@ -31,7 +33,8 @@ struct InterfaceMeter: ~Copyable {
 
   /// Reads interfaces and packet sockets.
   mutating func read(at now: ContinuousClock.Instant) throws(KernelError) {
-    moved += ledger.advance(to: try table.read())
+    latest = try table.read()
+    moved += ledger.advance(to: latest)
     senders.note(packetSockets.read(), at: now)
   }
 

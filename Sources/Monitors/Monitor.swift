@@ -13,6 +13,8 @@ public final class Monitor: Meter {
   private var accounting: Accounting
   private let countsLookback: Bool
   private let wantsAncestors: Bool
+  /// True when /proc has the processes of the whole machine.
+  private let seesHost: Bool
 
   private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
@@ -36,17 +38,20 @@ public final class Monitor: Meter {
   /// With `countsLookback` the first measurement holds what the table's flows had moved before, otherwise it is
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
   /// the owners of flows that this network namespace only forwards are looked for in the others. With
-  /// `interfaces` what those move is compared with the table. `layer` says which bytes are counted. `warnings`
-  /// are said with the first measurement. `state` asks the kernel for what it says of its table.
+  /// `interfaces` what those move is compared with the table. `layer` says which bytes are counted. With `hidesItself`
+  /// what this program moves is counted and not shown. `warnings` are said with the first measurement. `state` asks the
+  /// kernel for what it says of its table.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
     wantsAncestors: Bool = false, readsNamespaces: Bool = false, interfaces: InterfaceTable? = nil,
-    layer: Layer = .l3, warnings: [Warning] = [],
+    layer: Layer = .l3, hidesItself: Bool = false, warnings: [Warning] = [],
     state: @escaping () -> ConntrackState = ConntrackState.read
   ) {
     self.table = table
     self.sockets = sockets
+    accounting = Accounting(filters: filters, layer: layer, hiding: hidesItself ? processes.ownPid : nil)
+    seesHost = processes.seesHost()
     namespaces = readsNamespaces ? NamespaceTable(processes) : nil
     self.processes = processes
     self.addresses = addresses
@@ -55,7 +60,6 @@ public final class Monitor: Meter {
     self.state = StateReader(state)
     board = WarningBoard(warnings)
     self.interfaces = interfaces.map { InterfaceMeter($0) }
-    accounting = Accounting(filters: filters, layer: layer)
   }
 
   /// Returns what moved between the last call and `now`; the first time what had moved before.
@@ -111,7 +115,8 @@ public final class Monitor: Meter {
     do throws(KernelError) { local = try addresses.read() } catch { note(error) }
     let claims = accounting.claims(
       of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
-      namespaces: namespaces(of: deltas, transports, local))
+      namespaces: namespaces(of: deltas, transports, local),
+      carriers: TunnelCarriers(of: interfaces?.latest ?? [], seesHost: seesHost))
     let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(

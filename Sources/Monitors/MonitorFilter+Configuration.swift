@@ -3,15 +3,16 @@ import Patterns
 
 extension MonitorFilter {
   /// The keys of a section with `type=monitor`.
-  public static let keys = ["type", "include", "exclude", "ignorelocal"]
+  public static let keys = ["type", "include", "exclude", "ignorelocal", "excludetunnels"]
 
-  /// Reads `include`, `exclude` and `ignorelocal`. An empty value is as good as none: the original's empty
+  /// Reads `include`, `exclude`, `ignorelocal` and `excludetunnels`. An empty value is as good as none: the original's empty
   /// `exclude` hid everything.
   public init(_ section: INISection) throws(INIError) {
     try section.checkKeys(known: Self.keys)
     self.init(
       include: try Self.pattern("include", section), exclude: try Self.pattern("exclude", section),
-      ignoresLocal: try section.boolean("ignorelocal") ?? false)
+      ignoresLocal: try section.boolean("ignorelocal") ?? false,
+      excludesTunnels: try section.boolean("excludetunnels") ?? false)
   }
 
   private static func pattern(_ key: String, _ section: INISection) throws(INIError) -> [Pattern] {

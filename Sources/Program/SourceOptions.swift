@@ -26,6 +26,13 @@ public struct SourceOptions: ParsableArguments {
   )
   public var namespaces: Bool?
 
+  /// Whether to leave out what carries tunnels.
+  @Flag(
+    help:
+      "Leave out what carries the kernel's tunnels (GRE, IP in IP, IPsec, VXLAN, Geneve, WireGuard): the flows inside are counted as well."
+  )
+  public var excludeTunnels = false
+
   /// Whether to look for what makes numbers wrong, instead of measuring.
   @Flag(
     help: "Say what makes numbers wrong on this host and how to mend it, and exit: 0 if all is well, else 1.")

@@ -15,6 +15,7 @@ struct Configuration {
     var notifications: String?
     var autoGroup: Bool
     var inherit: Bool
+    var excludesTunnels: Bool
   }
 
   /// Why the files cannot be used.
@@ -53,7 +54,9 @@ struct Configuration {
     } else {
       rules = ApplicationRules(autoGroup: files.autoGroup, inherit: files.inherit)
     }
-    (filters, pipes) = try files.monitors.map(Self.meters) ?? ([MonitorFilter()], [])
+    var (filters, pipes) = try files.monitors.map(Self.meters) ?? ([MonitorFilter()], [])
+    if files.excludesTunnels { for index in filters.indices { filters[index].excludesTunnels = true } }
+    (self.filters, self.pipes) = (filters, pipes)
     do throws(PipeError) { try Pipes.Configuration.check(pipes) } catch { throw .pipes(error) }
     (thresholds, commands) = try files.notifications.map(Self.notifications) ?? ([], [])
   }

@@ -51,6 +51,12 @@ import Program
   @Flag(help: "Read all configuration files, say whether they are valid, and exit.")
   var checkConfig = false
 
+  @Flag(
+    help:
+      "Show also what this program itself moves: its pipes' connections, which the pipes' rows have already, and its look-ups of names."
+  )
+  var showSelf = false
+
   @Option(
     help: ArgumentHelp(
       "At SIGTERM, let open connections of pipes go on for this time.", valueName: "seconds"))
@@ -73,7 +79,7 @@ import Program
     Configuration.Files(
       applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
       autoGroup: autoGroup,
-      inherit: inherit)
+      inherit: inherit, excludesTunnels: source.excludeTunnels)
   }
 
   /// Files that are not named now are never read: what they may ask for is known.
@@ -178,6 +184,6 @@ import Program
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
       wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
-      layer: report.layer ?? .l3, warnings: warnings)
+      layer: report.layer ?? .l3, hidesItself: !showSelf, warnings: warnings)
   }
 }

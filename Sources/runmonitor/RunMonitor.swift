@@ -71,7 +71,7 @@ import Program
   ) throws(KernelError) {
     let layer = report.layer ?? .l3
     let filter = MonitorFilter(
-      include: include, exclude: exclude, ignoresLocal: ignoreLocal)
+      include: include, exclude: exclude, ignoresLocal: ignoreLocal, excludesTunnels: source.excludeTunnels)
     let monitor = Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,

@@ -24,13 +24,17 @@ import Testing
       + [UInt8](repeating: 0, count: 168))
   static let name = attribute(3, Array("eth0".utf8) + [0])
 
-  static func info(_ kind: String) -> [UInt8] { attribute(18, attribute(1, Array(kind.utf8) + [0])) }
+  static func info(_ kind: String, data: [UInt8] = []) -> [UInt8] {
+    attribute(18, attribute(1, Array(kind.utf8) + [0]) + (data.isEmpty ? [] : attribute(2, data)))
+  }
 
   static func interface(
-    _ type: UInt16 = 1, _ index: Int32 = 3, kind: String? = nil, master: Int32? = nil, link: Int32? = nil
+    _ type: UInt16 = 1, _ index: Int32 = 3, kind: String? = nil, master: Int32? = nil, link: Int32? = nil,
+    carrierPort: UInt16? = nil
   ) -> Interface {
     Interface(
       index: index, name: "eth0", linkType: type, kind: kind, master: master, link: link,
+      carrierPort: carrierPort,
       counters: Interface.Counters(
         receivedBytes: 10_978, sentBytes: 20_560, receivedPackets: 17, sentPackets: 20))
   }
@@ -59,6 +63,22 @@ import Testing
     (
       "an unbound tunnel", head(768, 3) + name + info("ipip") + attribute(5, number(Int32(0))) + counters,
       interface(768, kind: "ipip")
+    ),
+    (
+      "VXLAN with its number and its port, 4789",
+      head(1, 3) + name + counters
+        + info("vxlan", data: attribute(1, number(UInt32(7))) + attribute(15, [0x12, 0xb5])),
+      interface(kind: "vxlan", carrierPort: 4789)
+    ),
+    (
+      "Geneve with its port, 6081",
+      head(1, 3) + name + counters + info("geneve", data: attribute(5, [0x17, 0xc1])),
+      interface(kind: "geneve", carrierPort: 6081)
+    ),
+    (
+      "another kind with data of its own",
+      head(1, 3) + name + counters + info("bridge", data: attribute(15, [0x12, 0xb5])),
+      interface(kind: "bridge")
     ),
     (
       "one that names itself", head(1, 3) + name + attribute(5, number(Int32(3))) + counters, interface()

@@ -48,6 +48,28 @@ import Testing
     if let warning { #expect(warning.text.contains(proc.path)) }
   }
 
+  @Test(
+    arguments: [
+      ("pid:[4026531836]", "relatime", true), ("pid:[4026532177]", "relatime", false),
+      ("pid:[4026531836]", "hidepid=2", false),
+    ])
+  func `all processes of the machine are seen in its first pid namespace`(
+    link: String, option: String, isSeen: Bool
+  ) throws {
+    proc.folder("4711")
+    proc.folder("4711/ns")
+    proc.link("4711/ns/pid", link)
+    proc.write("4711/mounts", Array("proc \(proc.path) proc rw,\(option) 0 0\n".utf8))
+    proc.link("self", "4711")
+    var table = try ProcessTable(root: proc.path)
+    #expect(table.ownPid == 4711)
+    #expect(table.seesHost() == isSeen)
+  }
+
+  @Test func `this program is among the processes of /proc`() throws {
+    #expect(try ProcessTable().ownPid == getpid())
+  }
+
   @Test func `nothing is said where nothing can be known`() throws {
     var table = try ProcessTable(root: proc.path)
     #expect(table.visibilityWarning() == nil)

@@ -18,6 +18,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   case cgroups
   /// TAP interfaces.
   case tap
+  /// Bridges whose frames netfilter sees.
+  case bridgeNetfilter = "br_netfilter"
   /// VXLAN interfaces.
   case vxlan
   /// Flowtables of nft(8).
@@ -80,6 +82,7 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .netem: try await namespace.run("tc qdisc add dev lo root netem delay 1ms")
       case .wireguard, .dummy: try await namespace.ip("link add lab0 type \(rawValue)")
       case .tap: try await namespace.ip("tuntap add dev lab0 mode tap")
+      case .bridgeNetfilter: _ = try await namespace.sysctl("net.bridge.bridge-nf-call-iptables")
       case .vxlan: try await namespace.ip("link add lab0 type vxlan id 1 dstport 4789")
       case .flowtable:
         try await namespace.nft(

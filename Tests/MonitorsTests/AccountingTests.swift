@@ -57,6 +57,17 @@ import Testing
     #expect(result.balance.total == Self.total)
   }
 
+  @Test func `this program's own bytes are hidden, whatever a filter wants`() throws {
+    var host = Scenario(filters: [try Self.filter(), try Self.filter(include: ["curl"])], hiding: 1)
+    host.commandLines = [1: "curl", 2: "curl"]
+    host.socket(.tcp, "127.0.0.1:4001", "127.0.0.1:80", heldBy: 1)
+    host.socket(.tcp, "127.0.0.1:80", "127.0.0.1:4001", heldBy: 2)
+    host.flow(2, .tcp, "127.0.0.1:4001", "127.0.0.1:80", bytes: (10, 20))
+    let result = host.tick()
+    #expect(result.owners == [.pid(2): Usage(10, 20)])
+    #expect(result.balance.hidden == Usage(20, 10) && result.balance.attributed == Usage(30, 30))
+  }
+
   @Test func `two monitors that show the same process count it once`() throws {
     var host = Self.host([
       try Self.filter(include: ["curl"], ignoresLocal: true), try Self.filter(include: ["curl|nginx"]),

@@ -285,14 +285,4 @@ import Testing
       #expect(host.tick().owners == [.unattributed(.denied): Usage(5, 5)])
     }
   }
-
-  @Test func `an address that comes while we run is this host's at once`() {
-    var host = Scenario()
-    host.socket(.udp, "*:53", heldBy: 3)
-    host.flow(1, .udp, "192.0.2.9:5000", "10.0.0.7:53", bytes: (10, 10))
-    #expect(host.tick().owners == [.forwarded: Usage(20, 20)])
-    host.local = LocalAddresses([Scenario.address("10.0.0.7")])
-    host.flow(1, .udp, "192.0.2.9:5000", "10.0.0.7:53", bytes: (11, 12))
-    #expect(host.tick().owners == [.pid(3): Usage(1, 2)])
-  }
 }

@@ -20,12 +20,18 @@ struct Scenario {
   var namespaces: [UInt64: (addresses: [String], sockets: [SocketEntry])] = [:]
   /// False when there are more of them, which could not be asked.
   var areAllNamespacesKnown = true
+  /// The interfaces, where tunnels matter.
+  var interfaces: [Interface] = []
+  /// False in a pid namespace of its own.
+  var seesHost = true
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
   private var now = ContinuousClock.now
 
-  init(filters: [MonitorFilter] = [MonitorFilter()]) { accounting = Accounting(filters: filters, seed: 3) }
+  init(filters: [MonitorFilter] = [MonitorFilter()], hiding pid: Int32? = nil) {
+    accounting = Accounting(filters: filters, hiding: pid, seed: 3)
+  }
 
   static func address(_ text: String) -> IPAddress { IPAddress(text) ?? .anyV6 }
 
@@ -115,7 +121,8 @@ struct Scenario {
       index.insert(namespaces[namespace]?.sockets ?? [], of: namespace)
     }
     let claims = accounting.claims(
-      of: deltas, in: table, sockets: SocketIndex(sockets), local: local, namespaces: index)
+      of: deltas, in: table, sockets: SocketIndex(sockets), local: local, namespaces: index,
+      carriers: TunnelCarriers(of: interfaces, seesHost: seesHost))
     let names = commandLines
     let result = accounting.readings(of: claims, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(

@@ -37,6 +37,7 @@ import Testing
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninlcude=x\n", line: 3, says: "include"),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninclude=*\n", line: 3),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\nignorelocal=perhaps\n", line: 3),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\nexcludetunnels=2\n", line: 3),
     Mistake(
       flag: "--notification-config", text: "[n]\nprocess_filter=x\nin_treshold=50\n", line: 3,
       says: "in_threshold"),
@@ -85,7 +86,7 @@ import Testing
   @Test func `right files pass the check, which needs no privilege`() async throws {
     let folder = try ScratchFolder()
     let apps = try folder.write("# who is who\n[Application]\nWeb = curl|wget\nMail: postfix\n", to: "a.cfg")
-    let monitors = try folder.write("[all]\ntype=monitor\nignorelocal=true\n", to: "m.cfg")
+    let monitors = try folder.write("[all]\ntype=monitor\nignorelocal=true\nexcludetunnels=on\n", to: "m.cfg")
     let rules = try folder.write(
       """
       [web]

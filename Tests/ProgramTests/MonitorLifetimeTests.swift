@@ -127,10 +127,17 @@ struct MonitorLifetimeTests {
   }
 
   @Test func `the program does not report itself`() async throws {
-    let (lab, server, port) = try await start()
+    // Nobody else was ever in this one.
+    let lab = try await Topology()
+    try await lab.a.trackConnections()
     let monitor = try Reporter(in: lab.a)
-    try await monitor.report("a first report")
-    let client = try Traffic("tcp 10.77.1.2 \(port) --send 1000000 --hold", in: lab.a)
+    for _ in 0..<3 { try await monitor.nextReport() }
+    // It asks the kernel alone, and no server of names.
+    #expect(try await lab.a.connections().isEmpty)
+    #expect(try monitor.reports().allSatisfy { $0.rows.isEmpty && $0.balance.total.view == HostView() })
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let client = try Traffic(
+      "tcp 10.77.1.2 \(try await server.ready()) --send 1000000 --hold", in: lab.a)
     _ = try await client.counted()
     try await monitor.report("the client") { $0.row(pid: client.pid) != nil }
     #expect(try monitor.reports().flatMap(\.rows).allSatisfy { $0.pid != monitor.process.pid })

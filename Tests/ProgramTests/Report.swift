@@ -56,6 +56,8 @@ struct Report: Sendable, Decodable {
     var unattributed: Unattributed
     var untracked: Usage
     var interfaces: Usage
+    /// What filters keep out of the rows.
+    var hidden: Usage
     var coverage: Double?
 
     /// The parts added up.

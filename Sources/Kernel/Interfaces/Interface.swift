@@ -34,13 +34,15 @@ public struct Interface: Sendable, Hashable {
   public var master: Int32?
   /// The interface of this namespace below it, or at its other end; nil where there is none or it is elsewhere.
   public var link: Int32?
+  /// The UDP port to which a tunnel's packets go (VXLAN, Geneve); nil for all else.
+  public var carrierPort: UInt16?
   /// What it has counted.
   public var counters: Counters
 
   /// Makes an interface.
   public init(
     index: Int32, name: String, linkType: UInt16, kind: String? = nil, master: Int32? = nil,
-    link: Int32? = nil, counters: Counters = Counters()
+    link: Int32? = nil, carrierPort: UInt16? = nil, counters: Counters = Counters()
   ) {
     self.index = index
     self.name = name
@@ -48,6 +50,7 @@ public struct Interface: Sendable, Hashable {
     self.kind = kind
     self.master = master
     self.link = link
+    self.carrierPort = carrierPort
     self.counters = counters
   }
 }

@@ -13,6 +13,9 @@ enum InterfaceDecoder {
     static let master: UInt16 = 10  // IFLA_MASTER
     static let info: UInt16 = 18  // IFLA_LINKINFO
     static let kind: UInt16 = 1  // IFLA_INFO_KIND, within it
+    static let data: UInt16 = 2  // IFLA_INFO_DATA, beside that
+    static let vxlanPort: UInt16 = 15  // IFLA_VXLAN_PORT, within that
+    static let genevePort: UInt16 = 5  // IFLA_GENEVE_PORT
     static let statistics: UInt16 = 23  // IFLA_STATS64
     static let linkNamespace: UInt16 = 37  // IFLA_LINK_NETNSID
   }
@@ -36,8 +39,7 @@ enum InterfaceDecoder {
       case Attribute.master: interface.master = value.load(0, as: Int32.self)
       case Attribute.linkNamespace: isLinkElsewhere = true
       case Attribute.statistics: counters = statistics(value)
-      case Attribute.info:
-        _ = forEachAttribute(in: value) { if $0 == Attribute.kind { interface.kind = text($1) } }
+      case Attribute.info: addInformation(value, to: &interface)
       default: break
       }
     }
@@ -51,6 +53,24 @@ enum InterfaceDecoder {
     if isLinkElsewhere || interface.link == index || interface.link == 0 { interface.link = nil }
     if interface.master == 0 { interface.master = nil }
     return interface
+  }
+
+  /// What made it, and the port that only that kind of interface has. The kernel tells the kind first.
+  private static func addInformation(_ value: borrowing RawSpan, to interface: inout Interface) {
+    _ = forEachAttribute(in: value) { type, value in
+      switch (type, interface.kind) {
+      case (Attribute.kind, _): interface.kind = text(value)
+      case (Attribute.data, "vxlan"): interface.carrierPort = port(Attribute.vxlanPort, in: value)
+      case (Attribute.data, "geneve"): interface.carrierPort = port(Attribute.genevePort, in: value)
+      default: break
+      }
+    }
+  }
+
+  private static func port(_ attribute: UInt16, in data: borrowing RawSpan) -> UInt16? {
+    var port: UInt16?
+    _ = forEachAttribute(in: data) { if $0 == attribute { port = $1.loadBigEndian(0) } }
+    return port
   }
 
   /// The first four numbers of struct rtnl_link_stats64.

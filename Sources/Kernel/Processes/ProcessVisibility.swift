@@ -49,6 +49,22 @@ struct ProcessVisibility: Equatable {
 }
 
 extension ProcessTable {
+  /// The pid of this program among these processes; nil where it is not one of them.
+  public var ownPid: Int32? {
+    var text = [UInt8](repeating: 0, count: 16)
+    guard let count = try? root.readLink("self", into: &text) else { return nil }
+    return Int32(decimal: text[..<count])
+  }
+
+  /// True when these are all processes of the machine: nothing is hidden, and this is its first pid namespace, whose
+  /// number is always the same (PROC_PID_INIT_INO, linux/proc_ns.h).
+  public mutating func seesHost() -> Bool {
+    guard visibilityWarning() == nil else { return false }
+    var text = [UInt8](repeating: 0, count: 32)
+    guard let count = try? root.readLink("self/ns/pid", into: &text) else { return false }
+    return text[..<count].elementsEqual("pid:[4026531836]".utf8)
+  }
+
   /// What the mount options of procfs hide from this process; nil when all processes can be seen.
   public mutating func visibilityWarning() -> Warning? {
     guard let own = try? OpenFile("self", in: root, isFolder: true), let mounts = try? read("mounts", own)

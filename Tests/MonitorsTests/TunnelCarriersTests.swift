@@ -1,0 +1,138 @@
+import Kernel
+import Model
+import Testing
+
+@testable import Monitors
+
+/// A30: what carries a tunnel is left out if that is asked for, and nothing else is.
+@Suite struct TunnelCarriersTests {
+  /// A flow of 100 bytes, what stands around it, and whose row it has with the carriers left out.
+  struct Row: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var transport = TransportProtocol.udp
+    var source = "10.0.0.1:40000"
+    var destination = "192.0.2.9:4789"
+    /// A socket of this host and the process that holds it, 0 for none.
+    var socket: (local: String, remote: String, holder: Int32)?
+    var interfaces: [Interface] = [vxlan]
+    var isDenied = false
+    var seesHost = true
+    /// Nil where it is hidden.
+    var owner: Owner?
+  }
+
+  private static let vxlan = Interface(
+    index: 7, name: "tunnel0", linkType: 1, kind: "vxlan", carrierPort: 4789)
+  private static let geneve = Interface(
+    index: 8, name: "tunnel1", linkType: 1, kind: "geneve", carrierPort: 6081)
+  private static let wireGuard = Interface(index: 9, name: "wg0", linkType: 0xfffe, kind: "wireguard")
+
+  private static func portless(
+    _ name: String, _ number: UInt8, from source: String = "10.0.0.1:0",
+    to destination: String = "192.0.2.9:0",
+    heldBy holder: Int32? = nil, _ owner: Owner? = nil
+  ) -> Row {
+    Row(
+      testDescription: name, transport: TransportProtocol(rawValue: number), source: source,
+      destination: destination, socket: holder.map { ("*:0", "*", $0) }, interfaces: [], owner: owner)
+  }
+
+  static let rows = [
+    portless("IP in IP", 4), portless("IPv6 in IP", 41), portless("GRE", 47), portless("ESP", 50),
+    portless("AH", 51),
+    portless("GRE that came in", 47, from: "192.0.2.9:0", to: "10.0.0.1:0"),
+    portless("GRE of a process", 47, heldBy: 4, .pid(4)),
+    portless("GRE of a process that cannot be seen", 47, heldBy: 0, .unattributed(.noHolder)),
+    portless("GRE that passes", 47, from: "172.30.0.2:0", .forwarded),
+    portless("IGMP, no tunnel", 2, .kernel),
+    portless("SCTP of nobody", 132, .unattributed(.exited)),
+    Row(testDescription: "VXLAN that was sent"),
+    Row(
+      testDescription: "VXLAN that came in", source: "192.0.2.9:40000", destination: "10.0.0.1:4789",
+      socket: ("*:4789", "*", 0)),
+    Row(
+      testDescription: "VXLAN that came in, where processes are hidden", source: "192.0.2.9:40000",
+      destination: "10.0.0.1:4789", socket: ("*:4789", "*", 0), isDenied: true),
+    Row(testDescription: "Geneve", destination: "192.0.2.9:6081", interfaces: [vxlan, geneve]),
+    Row(
+      testDescription: "VXLAN that passes", source: "172.30.0.2:40000", owner: .forwarded),
+    Row(
+      testDescription: "VXLAN whose interface is elsewhere", interfaces: [], owner: .unattributed(.exited)),
+    Row(
+      testDescription: "its socket, whose interface is elsewhere", source: "192.0.2.9:40000",
+      destination: "10.0.0.1:4789", socket: ("*:4789", "*", 0), interfaces: [],
+      owner: .unattributed(.noHolder)),
+    Row(testDescription: "another port", destination: "192.0.2.9:53", owner: .unattributed(.exited)),
+    Row(testDescription: "TCP to that port", transport: .tcp, owner: .unattributed(.exited)),
+    Row(
+      testDescription: "a process that asks that port", socket: ("10.0.0.1:40000", "192.0.2.9:4789", 4),
+      owner: .pid(4)),
+    Row(
+      testDescription: "a process that serves that port", source: "192.0.2.9:40000",
+      destination: "10.0.0.1:4789", socket: ("*:4789", "*", 4), owner: .pid(4)),
+    Row(
+      testDescription: "a port that nobody serves", source: "192.0.2.9:40000", destination: "10.0.0.1:4789",
+      owner: .unattributed(.noSocket)),
+    Row(
+      testDescription: "WireGuard", source: "10.0.0.1:51820", destination: "192.0.2.9:51820",
+      socket: ("*:51820", "*", 0), interfaces: [wireGuard]),
+    Row(
+      testDescription: "the same, where processes are hidden", source: "10.0.0.1:51820",
+      destination: "192.0.2.9:51820", socket: ("*:51820", "*", 0), interfaces: [wireGuard], isDenied: true,
+      owner: .unattributed(.denied)),
+    Row(
+      testDescription: "the same, in a pid namespace of its own", source: "10.0.0.1:51820",
+      destination: "192.0.2.9:51820", socket: ("*:51820", "*", 0), interfaces: [wireGuard], seesHost: false,
+      owner: .unattributed(.noHolder)),
+    Row(
+      testDescription: "a process beside WireGuard", source: "10.0.0.1:51821", destination: "192.0.2.9:51820",
+      socket: ("*:51821", "*", 4), interfaces: [wireGuard], owner: .pid(4)),
+    Row(
+      testDescription: "a socket bound to an address, beside WireGuard", source: "10.0.0.1:2049",
+      destination: "192.0.2.9:700", socket: ("10.0.0.1:2049", "*", 0), interfaces: [wireGuard],
+      owner: .unattributed(.noHolder)),
+  ]
+
+  private func tick(
+    _ row: Row, _ filters: [MonitorFilter]
+  ) -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
+    var host = Scenario(filters: filters)
+    host.isDenied = row.isDenied
+    host.seesHost = row.seesHost
+    host.interfaces = row.interfaces
+    if let (local, remote, holder) = row.socket {
+      let inode = host.socket(row.transport, local, remote, heldBy: holder)
+      if holder == 0 { host.holders[inode] = [] }
+    }
+    host.flow(1, row.transport, row.source, row.destination, bytes: (100, 0))
+    return host.tick()
+  }
+
+  @Test(arguments: rows)
+  func `only a carrier is hidden, and the balance has it where it was`(row: Row) {
+    let all = tick(row, [MonitorFilter()])
+    let rest = tick(row, [MonitorFilter(excludesTunnels: true)])
+    #expect(all.balance.hidden == .zero && all.owners.values.reduce(.zero, +) == all.balance.total)
+    #expect(Array(rest.owners.keys) == [row.owner].compactMap(\.self))
+    #expect(rest.owners.values.reduce(.zero, +) + rest.balance.hidden == rest.balance.total)
+    var balance = rest.balance
+    balance.hidden = .zero
+    #expect(balance == all.balance)
+  }
+
+  @Test func `a monitor that shows carriers shows them beside one that does not`() throws {
+    let row = try #require(Self.rows.first)
+    let result = tick(row, [MonitorFilter(excludesTunnels: true), MonitorFilter()])
+    #expect(result.owners == [.kernel: Usage(0, 100)] && result.balance.hidden == .zero)
+  }
+
+  @Test(arguments: [(false, false), (false, true), (true, false), (true, true)])
+  func `between two addresses of this host both filters count`(ignoresLocal: Bool, excludesTunnels: Bool) {
+    var row = Self.portless("GRE", 47, to: "127.0.0.1:0")
+    row.owner = ignoresLocal || excludesTunnels ? nil : .kernel
+    let filter = MonitorFilter(ignoresLocal: ignoresLocal, excludesTunnels: excludesTunnels)
+    let result = tick(row, [filter])
+    #expect(Array(result.owners.keys) == [row.owner].compactMap(\.self))
+    #expect(result.balance.total == Usage(100, 100))
+  }
+}
