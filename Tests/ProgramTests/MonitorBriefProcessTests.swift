@@ -2,11 +2,15 @@ import Lab
 import Testing
 
 /// A15, A16: many processes one after the other that live for a moment each, and nobody waits until they are seen.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
 struct MonitorBriefProcessTests {
-  /// What runs a command line that often, in as many processes.
+  /// Clients, their server and the monitor come before what else a busy machine does.
+  private static let first = ["nice", "-n", "-20"]
+
+  /// What runs a command line that often, in as many processes. With pauses, since what listens for new flows comes first
+  /// for no more than a share of a processor, which a debug build would use up.
   private static func loop(_ times: Int) -> [String] {
-    ["bash", "-c", "for ((i = 0; i < \(times); i++)); do \"$@\" || exit; done", "bash"]
+    first + ["bash", "-c", "for ((i = 0; i < \(times); i++)); do \"$@\" || exit; sleep 0.03; done", "bash"]
   }
 
   /// Clients with a connection each to a server in B: what they say of themselves, and whose flow is which.
@@ -16,7 +20,7 @@ struct MonitorBriefProcessTests {
     let moved: [Int32: HostView]
 
     init(_ number: Int, _ words: String, in lab: Topology) async throws {
-      let server = try Traffic("tcp-serve", in: lab.b)
+      let server = try Traffic(["tcp-serve"], in: lab.b, wrapper: MonitorBriefProcessTests.first)
       let port = try await server.ready()
       let clients = try Traffic(
         ["tcp", "10.77.1.2", "\(port)"] + words.split(separator: " ").map(String.init), in: lab.a,
@@ -39,16 +43,16 @@ struct MonitorBriefProcessTests {
 
   @Test func `twenty processes that live a few milliseconds are twenty rows`() async throws {
     // A busy machine may let them live longer, or let the monitor wait until one of them is gone: then once more.
-    for _ in 0..<10 { if try await namesTwenty() { return } }
-    Issue.record("in ten runs never all")
+    for _ in 0..<20 { if try await namesTwenty() { return } }
+    Issue.record("in twenty runs never all")
   }
 
   /// Whether twenty clients lived shorter than 20 ms and all their bytes have their names; some other's they never have.
   private func namesTwenty() async throws -> Bool {
     let lab = try await MonitorAccountingTests.readyTopology()
-    let monitor = try Reporter(in: lab.a)
+    let monitor = try Reporter(in: lab.a, wrapper: Self.first)
     try await monitor.report("a first report")
-    let clients = try await Clients(20, "--send 512000 --linger 5", in: lab)
+    let clients = try await Clients(20, "--send 512000 --linger 10", in: lab)
     let truth = try await lab.viewOfA()
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     try await monitor.stop()
@@ -63,7 +67,7 @@ struct MonitorBriefProcessTests {
   @Test func `two hundred sockets that close at once are named rightly or not at all`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     // Its last report has all of them: none has been added up with others before.
-    let monitor = try Reporter(interval: "3600", in: lab.a)
+    let monitor = try Reporter(interval: "3600", in: lab.a, wrapper: Self.first)
     try await monitor.report("a first report")
     let clients = try await Clients(200, "", in: lab)
     try await monitor.stop()
