@@ -14,6 +14,7 @@ import Testing
   @Test(
     arguments: [
       ("an entry", 256, 2, 7, [], true, false, false, nil),
+      ("an association of SCTP, which no flag marks as a part", 20, 0, 7, [], true, false, false, nil),
       ("an entry after a change", 256, 2 | interrupted, 7, [], true, false, true, nil),
       ("an answer to an older question", 256, 2 | interrupted, 6, [], false, false, false, nil),
       ("the end", 3, 2, 7, code(0), false, true, false, nil),

@@ -12,14 +12,14 @@ import Testing
     return (entry, tally)
   }
 
-  @Test(arguments: SocketsRecorded.answers)
-  func `a recorded answer is decoded whole`(answer: SocketsRecorded.Answer) {
+  @Test(arguments: SocketsRecorded.answers + SocketsRecorded.sctp)
+  func `an answer is decoded whole`(answer: SocketsRecorded.Answer) {
     let (entry, tally) = decode(answer.bytes, answer.transport)
     #expect(entry == answer.entry)
     #expect(tally == SocketDiagnostics.Tally())
   }
 
-  @Test(arguments: SocketsRecorded.answers)
+  @Test(arguments: SocketsRecorded.answers + SocketsRecorded.sctp)
   func `every prefix is an entry or malformed, never both silent`(answer: SocketsRecorded.Answer) {
     for length in 0..<answer.bytes.count {
       let (entry, tally) = decode(Array(answer.bytes[..<length]), answer.transport)
@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  @Test(arguments: SocketsRecorded.answers)
+  @Test(arguments: SocketsRecorded.answers + SocketsRecorded.sctp)
   func `mutations are survived and counted at most once each`(answer: SocketsRecorded.Answer) {
     var mutations = SocketsMutations(seed: 11)
     for _ in 0..<5_000 {

@@ -106,7 +106,7 @@ enum SocketsRecorded {
     Endpoint(address: IPAddress(address) ?? .anyV6, port: port)
   }
 
-  private static func message(_ parts: String...) -> [UInt8] {
+  static func message(_ parts: String...) -> [UInt8] {
     let digits = Array(parts.joined().filter(\.isHexDigit))
     return stride(from: 0, to: digits.count, by: 2).compactMap {
       UInt8(String(digits[$0...($0 + 1)]), radix: 16)

@@ -14,6 +14,11 @@ public struct HostView: Sendable, Hashable {
   /// The same bytes as the other end sees them.
   public var reversed: HostView { HostView(received: sent, sent: received) }
 
+  /// The bytes of both.
+  public static func + (left: Self, right: Self) -> Self {
+    HostView(received: left.received + right.received, sent: left.sent + right.sent)
+  }
+
   /// Adds up a connection table for a host with these addresses: the simplest statement of what every balance
   /// must say.
   public init(_ entries: [ConntrackEntry], addresses: Set<String>) {

@@ -51,6 +51,17 @@ extension NetworkNamespace {
     }
   }
 
+  /// The quiet connection table once both ends of every TCP connection in it have closed; a busy server may do so long
+  /// after its client.
+  public func closedConnections() async throws -> [ConntrackEntry] {
+    try await eventually("the end of all connections") {
+      let table = try await run("conntrack -L")
+      return ["SYN_", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK"].contains(where: table.contains)
+        ? nil : ()
+    }
+    return try await quietConnections()
+  }
+
   /// Empties the connection table.
   public func forgetConnections() async throws {
     try await run("conntrack -F")
@@ -65,7 +76,8 @@ extension NetworkNamespace {
     return (numbers[0], numbers[1])
   }
 
-  /// Counts from here on, by nft, what comes in for and goes out from local sockets, at layer 3.
+  /// Counts from here on, by nft, what comes in for and goes out from local sockets, at layer 3; of ICMPv6 only echoes,
+  /// as neighbours ask for each other at any time.
   public func countPackets() async throws {
     try await nft(
       """
@@ -74,8 +86,9 @@ extension NetworkNamespace {
       table inet lab_count {
         counter received {}
         counter sent {}
-        chain in { type filter hook input priority 0; meta l4proto != ipv6-icmp counter name received; }
-        chain out { type filter hook output priority 0; meta l4proto != ipv6-icmp counter name sent; }
+        chain neighbours { icmpv6 type != { echo-request, echo-reply } accept; }
+        chain in { type filter hook input priority 0; jump neighbours; counter name received; }
+        chain out { type filter hook output priority 0; jump neighbours; counter name sent; }
       }
       """)
   }

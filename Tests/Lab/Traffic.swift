@@ -16,6 +16,16 @@ public struct Traffic: Sendable {
     public var connections: UInt64
     /// Bytes that TCP sent again, on connections that have ended or are held.
     public var retransmitted: UInt64
+    /// Seconds since its program began.
+    public var seconds: Double
+  }
+
+  /// A connection of a TCP client.
+  public struct Connection: Sendable, Decodable, Hashable {
+    /// Who opened it.
+    public var pid: Int32
+    /// Its port on this side.
+    public var connected: Int
   }
 
   /// Its process.
@@ -62,11 +72,19 @@ public struct Traffic: Sendable {
   public func counted() async throws -> Count { try await counts(1)[0] }
 
   /// Waits for that many counts, of itself and of those who go on with its socket.
-  public func counts(_ number: Int) async throws -> [Count] {
-    try await answer("\(number) counts") { lines in
-      let counts = try lines.filter { $0.contains("\"sent\"") }
-        .map { try JSONDecoder().decode(Count.self, from: Data($0.utf8)) }
-      return counts.count >= number ? counts : nil
+  public func counts(_ number: Int) async throws -> [Count] { try await decoded(number, with: "sent") }
+
+  /// Waits until that many TCP clients, one after the other in its place, have said what they connected.
+  public func connections(_ number: Int) async throws -> [Connection] {
+    try await decoded(number, with: "connected")
+  }
+
+  /// Waits for that many lines that have `key`.
+  private func decoded<Line: Decodable>(_ number: Int, with key: String) async throws -> [Line] {
+    try await answer("\(number) times \(key)") { lines in
+      let decoded = try lines.filter { $0.contains("\"\(key)\"") }
+        .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+      return decoded.count >= number ? decoded : nil
     }
   }
 

@@ -260,6 +260,15 @@ import Testing
     #expect(host.tick().owners == [owner: Usage(6, 5)])
   }
 
+  @Test func `an association of SCTP is whose socket it is`() {
+    var host = Scenario()
+    host.socket(.sctp, "10.0.0.1:4000", "192.0.2.9:5000", heldBy: 3)
+    host.socket(.sctp, "*:5000", heldBy: 4)
+    host.flow(1, .sctp, "10.0.0.1:4000", "192.0.2.9:5000", bytes: (5, 6))
+    host.flow(2, .sctp, "192.0.2.9:4000", "10.0.0.1:5000", bytes: (7, 8))
+    #expect(host.tick().owners == [.pid(3): Usage(6, 5), .pid(4): Usage(7, 8)])
+  }
+
   @Test func `a raw socket has the packets of its protocol`() {
     var host = Scenario()
     host.socket(TransportProtocol(rawValue: 253), "*:0", heldBy: 4)

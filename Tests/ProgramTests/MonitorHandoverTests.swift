@@ -21,8 +21,9 @@ struct MonitorHandoverTests {
     }
     #expect(before.row(pid: client.pid)?.name.contains("tcp-exec") == true)
     client.go()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
+    let counts = try await client.counts(2)
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect(counts)
     let report = try await monitor.report("\(truth) under the new name") {
       $0.usage(pid: client.pid) == truth
         && $0.row(pid: client.pid)?.name.contains("successor tcp-resume") == true
@@ -44,8 +45,9 @@ struct MonitorHandoverTests {
       "tcp-pass 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold --keep", in: lab.a)
     let child = try await client.child()
     client.go()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
+    let counts = try await client.counts(2)
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect(counts)
     let report = try await monitor.report("\(truth), shared") {
       $0.usage(pid: client.pid) == truth && $0.row(pid: client.pid)?.shared == true
     }
@@ -67,8 +69,9 @@ struct MonitorHandoverTests {
     let child = try await client.child()
     try await monitor.report("the first bytes") { $0.balance.total.sent > 1_000_000 }
     client.go()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
+    let counts = try await client.counts(2)
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect(counts)
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     #expect(report.usage(pid: child).sent > 3_000_000)
     #expect(report.usage(pid: client.pid).sent < 1_020_000)
@@ -87,8 +90,9 @@ struct MonitorHandoverTests {
     try await early.report("a first report")
     let client = try Traffic(
       "tcp 10.77.1.1 \(port) --send 50000 --connections 24 --parallel --hold", in: lab.b)
-    _ = try await client.counted()
-    let truth = try await lab.viewOfA()
+    let count = try await client.counted()
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect([count])
     let heard = try await early.report("\(truth) in all") { $0.balance.total.view == truth }
     // One that comes when all is accepted.
     let late = try Reporter(in: lab.a)
@@ -118,8 +122,9 @@ struct MonitorHandoverTests {
     let (client, monitor) = try await waitingClient(of: server, port, lab)
     server.go()
     client.go()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
+    let counts = try await client.counts(2)
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect(counts)
     try await monitor.report("\(truth)") { $0.usage(pid: server.pid) == truth }
     try await monitor.stop()
     try await client.finish()
@@ -134,8 +139,9 @@ struct MonitorHandoverTests {
     let (client, monitor) = try await waitingClient(of: server, port, lab)
     server.go()
     client.go()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
+    let counts = try await client.counts(2)
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect(counts)
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     try await monitor.stop()
     try await client.finish()

@@ -76,8 +76,9 @@ struct MonitorLifetimeTests {
       $0.row(pid: child) != nil || $0.row(pid: client.pid) != nil
     }
     client.go()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
+    let counts = try await client.counts(2)
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect(counts)
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     #expect(report.usage(pid: child).sent >= 3_000_000)
     #expect(report.usage(pid: child).sent + report.usage(pid: client.pid).sent == truth.sent)

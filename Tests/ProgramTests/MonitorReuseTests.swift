@@ -62,7 +62,7 @@ struct MonitorReuseTests {
     var clients: [(bytes: Int, truth: HostView)] = []
     for bytes in [3_000_000, 1_000_000] {
       let client = try Traffic("tcp 10.77.1.2 \(port) --source-port 4000 --send \(bytes) --hold", in: lab.a)
-      _ = try await client.counted()
+      let count = try await client.counted()
       try await monitor.report("its bytes") { $0.usage(pid: client.pid).sent > UInt64(bytes) }
       try await client.finish()
       // A busy server may close long after.
@@ -72,6 +72,7 @@ struct MonitorReuseTests {
       }
       let entries = try await lab.a.quietConnections()
       #expect(entries.count == 1)
+      FlowSum(entries).expect([count])
       clients.append((bytes, HostView(entries, addresses: Topology.addressesOfA)))
     }
     let report = try await monitor.report("both, to the byte") { report in
@@ -79,8 +80,9 @@ struct MonitorReuseTests {
     }
     #expect(report.rows.count == 2)
     #expect(report.balance.attributed.view == report.balance.total.view)
-    let totals = try monitor.reports().map(\.balance.total.sent)
-    #expect(zip(totals, totals.dropFirst()).allSatisfy { $0 <= $1 })
+    let totals = try monitor.reports().map(\.balance.total)
+    #expect(
+      zip(totals, totals.dropFirst()).allSatisfy { $0.received <= $1.received && $0.sent <= $1.sent })
     try await monitor.stop()
     try await server.finish()
   }

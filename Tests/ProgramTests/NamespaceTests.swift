@@ -5,30 +5,38 @@ import Testing
 @Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(3)))
 struct NamespaceTests {
   struct Kind: Sendable, CustomTestStringConvertible {
+    let header: PacketHeader
     let server: String
     let client: String
     var testDescription: String { client }
   }
 
   static let kinds = [
-    Kind(server: "tcp-serve --send 2000000", client: "tcp HOST PORT --send 4000000 --receive 2000000"),
+    Kind(
+      header: .tcpV4, server: "tcp-serve --send 2000000",
+      client: "tcp HOST PORT --send 4000000 --receive 2000000"),
     // The server's socket is bound to no address: found by those of its namespace.
-    Kind(server: "udp-serve", client: "udp HOST PORT --count 500"),
-    Kind(server: "udp-serve", client: "udp HOST PORT --count 500 --connected"),
+    Kind(header: .udpV4, server: "udp-serve", client: "udp HOST PORT --count 500"),
+    Kind(header: .udpV4, server: "udp-serve", client: "udp HOST PORT --count 500 --connected"),
   ]
 
-  /// What B's only flow has moved, from its client's view.
-  private func truth(_ lab: Topology) async throws -> HostView {
+  /// B's only flow.
+  private func flow(_ lab: Topology) async throws -> FlowSum {
     let entries = try await lab.b.quietConnections()
     try #require(entries.count == 1)
-    return HostView(received: entries[0].reply.bytes ?? 0, sent: entries[0].original.bytes ?? 0)
+    return FlowSum(entries)
   }
 
+  /// What that has moved, from its client's view.
+  private func truth(_ lab: Topology) async throws -> HostView { try await flow(lab).moved }
+
+  /// Returns the flow, whose ends are these two.
   private func expectBoth(
     _ lab: Topology, _ monitor: Reporter, client: (Traffic, NetworkNamespace),
     server: (Traffic, NetworkNamespace)
-  ) async throws {
-    let truth = try await truth(lab)
+  ) async throws -> FlowSum {
+    let flow = try await flow(lab)
+    let truth = flow.moved
     let report = try await monitor.report("\(truth)") { $0.usage(pid: client.0.pid) == truth }
     let row = try #require(report.row(pid: client.0.pid))
     #expect(row.netns == client.1.inode)
@@ -45,6 +53,7 @@ struct NamespaceTests {
     // What a busy machine lets it read a second late was untracked until then.
     let isLate = try monitor.reports().contains { $0.interval ?? 0 > 0.5 }
     #expect(try #require(balance.coverage) > 95 || isLate)
+    return flow
   }
 
   @Test(arguments: kinds) func `a client behind masquerade is named, its bytes are right`(kind: Kind)
@@ -61,11 +70,12 @@ struct NamespaceTests {
     try await monitor.report("a first report")
     let line = kind.client.replacing("HOST", with: "10.77.1.1").replacing("PORT", with: "\(port)")
     let client = try Traffic(line + " --hold", in: c)
-    _ = try await client.counted()
-    try await expectBoth(lab, monitor, client: (client, c), server: (server, lab.a))
+    let count = try await client.counted()
+    let flow = try await expectBoth(lab, monitor, client: (client, c), server: (server, lab.a))
     try await monitor.stop()
     try await client.finish()
     try await server.finish()
+    flow.expect([count], kind.header, resent: try await server.counted().retransmitted)
   }
 
   @Test(arguments: kinds) func `the server behind a published port is its owner`(kind: Kind) async throws {
@@ -87,11 +97,12 @@ struct NamespaceTests {
     try await monitor.report("a first report")
     let line = kind.client.replacing("HOST", with: "10.77.1.2").replacing("PORT", with: "8080")
     let client = try Traffic(line + " --hold", in: lab.a)
-    _ = try await client.counted()
-    try await expectBoth(lab, monitor, client: (client, lab.a), server: (server, c))
+    let count = try await client.counted()
+    let flow = try await expectBoth(lab, monitor, client: (client, lab.a), server: (server, c))
     try await monitor.stop()
     try await client.finish()
     try await server.finish()
+    flow.expect([count], kind.header, resent: try await server.counted().retransmitted)
   }
 
   @Test func `a proxy between a published port and the container counts once on each side`() async throws {
@@ -107,10 +118,15 @@ struct NamespaceTests {
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
     let client = try Traffic("tcp 10.77.1.2 8080 --send 3000000 --receive 1000000 --hold", in: lab.a)
-    _ = try await client.counted()
+    let count = try await client.counted()
     let entries = try await lab.b.quietConnections()
-    let outside = try view(entries, port: 8080)
-    let inside = try view(entries, port: 9000)
+    let flows = try [8080, 9000].map { try flow(entries, port: $0) }
+    for flow in flows {
+      // More by what the proxy's TCP sent again, which only that knows.
+      #expect(flow.moved.sent >= count.sent + PacketHeader.tcpV4.bytes * flow.packets.sent)
+      #expect(flow.moved.received >= count.received + PacketHeader.tcpV4.bytes * flow.packets.received)
+    }
+    let (outside, inside) = (flows[0].moved, flows[1].moved)
     let through = HostView(
       received: outside.sent + inside.received, sent: outside.received + inside.sent)
     let report = try await monitor.report("\(outside), \(through), \(inside)") {
@@ -127,11 +143,11 @@ struct NamespaceTests {
     try await server.finish()
   }
 
-  /// What the only flow to a port has moved, from its client's view.
-  private func view(_ entries: [ConntrackEntry], port: Int) throws -> HostView {
+  /// The only flow to a port.
+  private func flow(_ entries: [ConntrackEntry], port: Int) throws -> FlowSum {
     let flows = entries.filter { $0.original.destinationPort == port }
     try #require(flows.count == 1)
-    return HostView(received: flows[0].reply.bytes ?? 0, sent: flows[0].original.bytes ?? 0)
+    return FlowSum(flows)
   }
 
   @Test func `the last bytes of a container that is gone are still its process's`() async throws {

@@ -19,13 +19,12 @@ import Testing
       }
     }
 
-    func move(bytes: Int) async throws -> (client: Traffic, server: Traffic) {
+    func move(bytes: Int) async throws -> (client: Traffic, server: Traffic, count: Traffic.Count) {
       let server = try Traffic("tcp-serve --bind 10.78.0.2 --port 5000", in: server)
       _ = try await server.ready()
       let client = try Traffic(
         "tcp 10.78.0.2 5000 --source-port 4000 --send \(bytes) --hold", in: client)
-      _ = try await client.counted()
-      return (client, server)
+      return (client, server, try await client.counted())
     }
   }
 
@@ -35,7 +34,9 @@ import Testing
     for (index, pair) in pairs.enumerated() {
       let entries = try await pair.client.quietConnections()
       try #require(entries.count == 1)
-      let truth = HostView(received: entries[0].reply.bytes ?? 0, sent: entries[0].original.bytes ?? 0)
+      let flow = FlowSum(entries)
+      flow.expect([traffic[index].count])
+      let truth = flow.moved
       let monitor = try Reporter(in: pair.client, namespaces: true)
       let report = try await monitor.report("\(truth)") { $0.usage(pid: traffic[index].client.pid) == truth }
       #expect(report.row(pid: traffic[index].client.pid)?.netns == nil)
@@ -45,7 +46,7 @@ import Testing
       #expect(report.balance.total.view == report.balance.sum)
       try await monitor.stop()
     }
-    for (client, server) in traffic {
+    for (client, server, _) in traffic {
       try await client.finish()
       try await server.finish()
     }

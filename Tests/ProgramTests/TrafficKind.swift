@@ -40,9 +40,11 @@ struct TrafficKind: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Runs it until everything is moved. Of several clients each ends after `seen` has seen it.
+  /// Runs it until everything is moved. One that waits at its gate begins after `opened` has seen its socket; of several
+  /// clients each ends after `seen` has seen it.
   func run(
-    in lab: Topology, seen: (Traffic) async throws -> Void = { _ in }
+    in lab: Topology, opened: (Traffic) async throws -> Void = { _ in },
+    seen: (Traffic) async throws -> Void = { _ in }
   ) async throws -> Running {
     try await needs?.orSkip()
     let isV6 = server.contains("::")
@@ -62,6 +64,11 @@ struct TrafficKind: Sendable, CustomTestStringConvertible {
     for number in 1...times {
       let client = try Traffic(line + " --hold", in: place == .client || place == .both ? lab.a : away)
       clients.append(client)
+      if line.contains("--gate") {
+        try await client.connected()
+        try await opened(client)
+        client.go()
+      }
       counts.append(try await client.counted())
       guard number < times else { break }
       try await seen(client)

@@ -25,6 +25,8 @@ static int connect_and_send(const struct options *options) {
 static int go_on(int fd, const struct options *options) {
   gate(options);
   move(fd, options->after, options);
+  // Of the connection's whole life: whoever had it before has not counted it.
+  count_retransmitted(fd);
   report();
   hold(options);
   return 0;

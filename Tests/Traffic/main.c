@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct totals totals;
+double beginning;
 
 static const struct {
   const char *name;
@@ -43,6 +44,7 @@ static int usage(const char *program) {
 }
 
 int main(int argc, char **argv) {
+  beginning = now();
   signal(SIGPIPE, SIG_IGN);
   if (argc < 2) return usage(argv[0]);
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

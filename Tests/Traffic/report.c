@@ -35,10 +35,11 @@ void say(const char *format, ...) {
 }
 
 void report(void) {
-  say("{\"pid\":%d,\"sent\":%llu,\"received\":%llu,\"datagrams\":%llu,\"connections\":%llu,\"retransmitted\":%llu}",
+  say("{\"pid\":%d,\"sent\":%llu,\"received\":%llu,\"datagrams\":%llu,\"connections\":%llu,\"retransmitted\":%llu,"
+      "\"seconds\":%.6f}",
       getpid(),
       (unsigned long long)totals.sent, (unsigned long long)totals.received, (unsigned long long)totals.datagrams,
-      (unsigned long long)totals.connections, (unsigned long long)totals.retransmitted);
+      (unsigned long long)totals.connections, (unsigned long long)totals.retransmitted, now() - beginning);
 }
 
 void fail(const char *format, ...) {

@@ -19,7 +19,7 @@ static void one_after_another(const struct options *options) {
   for (uint64_t i = 0; i < options->connections; i++) {
     struct stream stream = start(options);
     if (i == 0) {
-      say("{\"connected\":%d}", local_port(stream.fd));
+      say("{\"connected\":%d,\"pid\":%d}", local_port(stream.fd), getpid());
       gate(options);
     }
     run_streams(&stream, 1, options);

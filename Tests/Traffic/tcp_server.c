@@ -13,6 +13,7 @@ static int bound_to(const struct options *options, const char *port) {
   struct address local = resolve(options->bind, port);
   int fd = socket(
       local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, options->sctp ? IPPROTO_SCTP : 0);
+  if (fd < 0) fail("socket");
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options->workers && !options->prefork) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);

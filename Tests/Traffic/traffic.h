@@ -1,8 +1,8 @@
 // A generator of network traffic of exactly known size, of every kind that the tests need.
 //
 // Each command writes JSON lines: {"ready":PORT} or {"connected":PORT} on the way, and one last line with what
-// it moved: {"pid":..,"sent":..,"received":..,"datagrams":..,"connections":..,"retransmitted":..}. Bytes are
-// payload.
+// it moved: {"pid":..,"sent":..,"received":..,"datagrams":..,"connections":..,"retransmitted":..,"seconds":..}.
+// Bytes are payload; the seconds are those since the program began.
 #ifndef TRAFFIC_H
 #define TRAFFIC_H
 
@@ -29,6 +29,9 @@ struct totals {
   uint64_t sent, received, datagrams, connections, retransmitted;
 };
 extern struct totals totals;
+
+// When the program began, on the clock of now().
+extern double beginning;
 
 extern const struct options defaults;
 struct options parse_options(int argc, char **argv);
