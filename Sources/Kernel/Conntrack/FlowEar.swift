@@ -20,6 +20,7 @@ final class FlowEar {
   private let answerer: Waker
   private var generations = FlowGenerations()
   private var told = ToldEnds()
+  private var unseen = UnseenFlows()
 
   /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`.
   init(
@@ -87,12 +88,13 @@ final class FlowEar {
 
   /// How long nothing is due, in milliseconds; -1 when only news can bring something.
   private var pause: CInt {
+    if !unseen.isEmpty { return 0 }
     let now = ContinuousClock.now
     guard let due = witness.due(at: now) else { return -1 }
     return CInt(max(0, ((due - now).inSeconds * 1000).rounded(.up)))
   }
 
-  /// Reads what has come and looks whose the new flows are; returns whether nothing more waits.
+  /// Reads what has come and looks whose the new flows are, until more comes; returns whether nothing more waits.
   private func hear(_ thread: inout PromptThread) throws(KernelError) -> Bool {
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: .now)
@@ -108,12 +110,7 @@ final class FlowEar {
         told.note(made: flow)
         generations.number(made: &flow)
         heard.created.append(flow.identity)
-        guard fill < Self.hurry else { return witness.passOver(flow) }
-        witness.see(flow, at: .now) {
-          heard.add($0, $1)
-        } breathe: {
-          thread.yield(at: .now)
-        }
+        if fill < Self.hurry { unseen.add(flow) } else { witness.passOver(flow) }
       case .destroyed(var flow):
         if told.isRepeated(flow) { return }
         generations.number(ended: &flow)
@@ -122,9 +119,32 @@ final class FlowEar {
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
+    let isCaughtUp = lookAtUnseen(&heard, &thread)
     heard.witness = condition
     log.write { $0.append(heard) }
-    return receipt.isDrained
+    return receipt.isDrained && isCaughtUp
+  }
+
+  /// Looks whose the new flows are, the newest first. Ends when more has come; returns whether all were looked at.
+  private func lookAtUnseen(_ heard: inout FlowLog.Batch, _ thread: inout PromptThread) -> Bool {
+    for flow in unseen.takeSurplus() { witness.passOver(flow) }
+    let events = events.descriptor
+    while let flow = unseen.takeNewest() {
+      // Its ends may be another's by now.
+      if generations.isOver(flow.identity) {
+        witness.passOver(flow)
+        continue
+      }
+      witness.see(flow, at: .now) {
+        heard.add($0, $1)
+      } isUrgent: {
+        Self.isReadable(events)
+      } breathe: {
+        thread.yield(at: .now)
+      }
+      if Self.isReadable(events) { return false }
+    }
+    return true
   }
 
   /// Does what can wait until nothing more urgent is left.

@@ -65,10 +65,11 @@ package struct FlowWitness: ~Copyable {
   }
 
   /// Looks at both ends of a flow that was just made, and reports whose they are with what those processes run. An end
-  /// without an owner yet is looked at again. `breathe` is called before each look, which takes up to a millisecond.
+  /// without an owner yet is looked at again. `isUrgent` says that something cannot wait for a long look; `breathe` is
+  /// called before each look, which takes up to a millisecond.
   package mutating func see(
     _ flow: Flow, at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
-    breathe: () -> Void = {}
+    isUrgent: () -> Bool = { false }, breathe: () -> Void = {}
   ) {
     let transport = flow.original.transport
     guard Self.isLookedAt(transport) else { return }
@@ -78,7 +79,7 @@ package struct FlowWitness: ~Copyable {
       breathe()
       return lookPortless(flow, attempts: 0, at: now, report) { true }
     }
-    if !lookAtBoth(flow, at: now, report, { true }, breathe) { sockets.noteStranger(flow) }
+    if !lookAtBoth(flow, at: now, report, isUrgent, breathe) { sockets.noteStranger(flow) }
   }
 
   /// Takes note that a flow was made and nobody looked at it, for want of time.
@@ -149,7 +150,8 @@ package struct FlowWitness: ~Copyable {
     }
     let socket = found.socket
     let listener = isClient || found.isElsewhere ? nil : sockets.listener(tuple)
-    var holding = finder.owner(ofInode: socket.inode, uid: socket.uid, acceptedBy: listener?.inode ?? 0)
+    var holding = finder.owner(
+      ofInode: socket.inode, uid: socket.uid, acceptedBy: listener?.inode ?? 0, isUrgent: isUrgent)
     // Who listens mostly accepts as well, and is given more time.
     if holding == nil, attempts > (listener == nil ? 0 : 1) {
       holding = Self.search(&finder, &sockets, socket, tuple, at: now, isUrgent)

@@ -106,6 +106,7 @@ extension OwnerFinder {
       if living[pid]?.identity?.startTime == stat.startTime { continue }
       end(pid)
       add(pid, stat)
+      if let processor = stat.processor { newestProcessor = processor }
     }
   }
 

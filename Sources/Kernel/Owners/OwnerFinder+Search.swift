@@ -12,14 +12,19 @@ extension OwnerFinder {
   ///
   /// A short-lived program is the newest process, and its socket the lowest free number; a long-lived one is known
   /// from its last connection.
-  mutating func searchNear(_ inode: UInt64, _ uid: UInt32) -> SocketHolders.Holder? {
+  mutating func searchNear(_ inode: UInt64, _ uid: UInt32, _ isUrgent: () -> Bool) -> SocketHolders.Holder? {
     if eventDescriptor == nil { addStarted() }
     let newest = Array(living.newestFirst.prefix(Self.guessed))
+    // One after the other of the same two: a few looks, before any descriptors are listed.
+    for pid in newest.prefix(1) + recentOwners.prefix(Self.closest) {
+      if let holder = guess(pid, inode) { return holder }
+    }
     for pid in newest.prefix(Self.closest) {
       // A child may have closed what it inherited, and got the number again.
       let isSmall = (living[pid]?.descriptors.count ?? 0) <= Self.small
       if let holder = guess(pid, inode) ?? read(pid, rereads: isSmall, seeking: inode) { return holder }
     }
+    if isUrgent() { return nil }
     for pid in recentOwners { if let holder = guess(pid, inode) { return holder } }
     for pid in newest.dropFirst(Self.closest) { if let holder = guess(pid, inode) { return holder } }
     for pid in recentOwners where living[pid]?.user == uid {

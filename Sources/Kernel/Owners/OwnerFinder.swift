@@ -166,8 +166,10 @@ public struct OwnerFinder: ~Copyable {
   /// Takes some 10 us for the newest process or a recent owner, at most a millisecond otherwise: whoever waits for
   /// the next flow can afford it. `uid` is the socket's. `listener` is the inode of the socket that accepted it, where
   /// one did: then mostly who has that one has this one. For the others there is `owner(ofInode:uid:at:while:)`.
-  public mutating func owner(ofInode inode: UInt64, uid: UInt32, acceptedBy listener: UInt64 = 0) -> Holding?
-  {
+  /// `isUrgent` is asked before the longer part of it.
+  public mutating func owner(
+    ofInode inode: UInt64, uid: UInt32, acceptedBy listener: UInt64 = 0, isUrgent: () -> Bool = { false }
+  ) -> Holding? {
     guard inode != 0 else { return nil }
     counters.requests += 1
     let known = holding(of: inode)
@@ -177,7 +179,8 @@ public struct OwnerFinder: ~Copyable {
     }
     hear()
     let server = listener == 0 ? nil : holding(of: listener)?.owner.pid
-    guard let holder = server.map({ searchServer($0, inode) }) ?? searchNear(inode, uid) else { return nil }
+    guard let holder = server.map({ searchServer($0, inode) }) ?? searchNear(inode, uid, isUrgent)
+    else { return nil }
     return holding(of: inode, at: holder)
   }
 
