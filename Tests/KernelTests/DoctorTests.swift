@@ -160,6 +160,13 @@ import Testing
       "ok       events: the ends of connections are told, but for those that were made while nobody listened, whose "
         + "last bytes may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot"
     ),
+    ({ _ in }, "ok       priority: new connections are looked at before other programs go on"),
+    (
+      { $0.mayComeFirst = false },
+      "note     priority: nobody lets this program run before others, so that connections that live for less than a "
+        + "millisecond are named less often: start it as root with CAP_SYS_RESOURCE, or as a service with "
+        + "`LimitRTPRIO=1`."
+    ),
     (
       { $0.losses = ConntrackLosses(dropped: 1, early: 2, refused: 3) },
       "note     lost entries: since this host or container was started 1 new connections were dropped, 2 were "

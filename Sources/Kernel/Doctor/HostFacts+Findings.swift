@@ -4,7 +4,8 @@ extension HostFacts {
   /// A finding for each thing that was looked at; what could not be looked at has none.
   public var findings: [Finding] {
     [
-      reading, accounting, tracking, room, ended, lost, final, uncounted, offload, bridging, diagnostics,
+      reading, accounting, tracking, room, ended, lost, final, priority, uncounted, offload, bridging,
+      diagnostics,
       capabilities,
       visibility,
       news, namespaces,
@@ -105,6 +106,17 @@ extension HostFacts {
         }
       return Finding("events", verdict)
     }
+  }
+
+  private var priority: Finding? {
+    guard hearsEnds == true else { return nil }
+    return Finding(
+      "priority",
+      mayComeFirst
+        ? .ok("new connections are looked at before other programs go on")
+        : .note(
+          "nobody lets this program run before others, so that connections that live for less than a millisecond are named "
+            + "less often: start it as root with CAP_SYS_RESOURCE, or as a service with `LimitRTPRIO=1`."))
   }
 
   private var uncounted: Finding? {

@@ -28,6 +28,7 @@ extension HostFacts {
     }
     var facts = HostFacts(table: table, probes: found)
     facts.hearsEnds = hearsEnds
+    facts.mayComeFirst = PromptThread.allow()
     facts.count = ConntrackSettings.count()
     facts.kept = try? NetlinkFlowTable().countOfKept()
     facts.limit = ConntrackSettings.limit()

@@ -13,9 +13,9 @@ public struct PromptThread {
   private var isAllowed = true
   private var isFirst = false
 
-  /// Lets threads of this process come first later, when it has given its capabilities up. Where that is not permitted
-  /// nothing changes.
-  public static func allow() { _ = clinux_may_come_first() }
+  /// Lets threads of this process come first later, when it has given its capabilities up (RLIMIT_RTPRIO of
+  /// getrlimit(2)); false where that is not permitted: then nothing changes.
+  @discardableResult public static func allow() -> Bool { clinux_may_come_first() == 0 }
 
   /// Prepares the calling thread, which alone may use this value.
   public init() { comeFirst(true) }
