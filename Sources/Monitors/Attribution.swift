@@ -135,11 +135,13 @@ public struct Attribution: Sendable {
   }
 
   /// Whose the end of a connection was that has ended, when the socket with its ends is already that of the next one
-  /// there; nil when it is not, or nobody was seen.
+  /// there, or may be: where nobody was seen before, it cannot be told which of the two had these bytes. Nil when it is
+  /// the same.
   private func ownerBeforeSuccessor(_ claim: Claim, _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
-    guard case .exact(let socket) = claim.match, claim.transport == .tcp,
-      let former = earlier.owner(of: claim.flow, claim.role)
-    else { return nil }
+    guard case .exact(let socket) = claim.match, claim.transport == .tcp else { return nil }
+    guard let former = earlier.owner(of: claim.flow, claim.role) else {
+      return Finding(owner: .unattributed(.ambiguous))
+    }
     let isSame =
       isHeld(by: former.owner, [socket], holders) || earlier.wasEnd([socket], of: claim.flow, claim.role)
     return isSame ? nil : former

@@ -64,13 +64,24 @@ import Testing
   @Test func `the newest flow is looked at first, and of too many the oldest are not`() {
     var unseen = UnseenFlows()
     let count = UInt32(UnseenFlows.capacity)
-    for id in 1...count { unseen.add(Self.flow(id)) }
-    #expect(unseen.takeSurplus().isEmpty)
+    let start = ContinuousClock.now
+    for id in 1...count { unseen.add(Self.flow(id), at: start) }
+    #expect(unseen.takeOverdue(at: start).isEmpty)
     #expect(unseen.takeNewest()?.id == count)
-    for id in 1...3 { unseen.add(Self.flow(count + UInt32(id))) }
-    #expect(unseen.takeSurplus().map(\.id) == [1, 2])
+    for id in 1...3 { unseen.add(Self.flow(count + UInt32(id)), at: start) }
+    #expect(unseen.takeOverdue(at: start).map(\.id) == [1, 2])
     let rest = sequence(state: ()) { _ in unseen.takeNewest()?.id }
     #expect(Array(rest) == (3...count + 3).reversed().filter { $0 != count })
-    #expect(unseen.isEmpty && unseen.takeSurplus().isEmpty)
+    #expect(unseen.isEmpty && unseen.takeOverdue(at: start).isEmpty)
+  }
+
+  @Test func `a flow that has waited for too long is not looked at any more`() {
+    var unseen = UnseenFlows()
+    let start = ContinuousClock.now
+    for id in UInt32(1)...5 { unseen.add(Self.flow(id), at: start + .milliseconds(100 * Int(id))) }
+    #expect(unseen.takeOverdue(at: start + .milliseconds(300) + UnseenFlows.life).map(\.id) == [1, 2])
+    #expect(unseen.takeNewest()?.id == 5)
+    #expect(unseen.takeOverdue(at: start + .seconds(2)).map(\.id) == [3, 4])
+    #expect(unseen.isEmpty)
   }
 }

@@ -30,6 +30,16 @@ import Testing
     #expect(found == repeated)
   }
 
+  @Test func `one that is told again and again is known among any number of others`() {
+    var told = ToldEnds()
+    var repeats = 0
+    for number in 0..<4 * ToldEnds.capacity {
+      _ = told.isRepeated(Self.flow(number + 1))
+      if number % 1000 == 0, told.isRepeated(Self.flow(0)) { repeats += 1 }
+    }
+    #expect(repeats == 4 * ToldEnds.capacity / 1000)
+  }
+
   @Test func `the last are remembered, the oldest forgotten`() {
     var told = ToldEnds()
     let all = 2 * ToldEnds.capacity + 1

@@ -24,4 +24,13 @@ import Testing
     }
     #expect(host.tick().owners == [.pid(pid): Usage(2, 1)])
   }
+
+  @Test func `a connection that was never seen alive is not given to who has its ends now`() {
+    var host = Scenario()
+    host.socket(.tcp, "10.0.0.1:4000", "192.0.2.9:443", heldBy: 9)
+    host.flow(1, .tcp, "10.0.0.1:4000", "192.0.2.9:443", bytes: (11, 12))
+    host.ended = host.flows
+    host.flows = []
+    #expect(host.tick().owners == [.unattributed(.ambiguous): Usage(12, 11)])
+  }
 }

@@ -8,6 +8,10 @@ final class FlowEar {
   private static let stretch = 256
   /// After so many of them without an end there is too much to hear.
   private static let stretches = 1_024
+  /// How long new flows are looked at, and what can wait is put off, before something else has its turn.
+  private static let turn = Duration.milliseconds(5)
+  /// How long who asks what was told waits at most for new flows to be looked at.
+  private static let mostDelay = Duration.milliseconds(100)
   /// Above this much of the buffer nothing is looked at any more: hearing comes first.
   private static let hurry = 0.05
 
@@ -21,6 +25,7 @@ final class FlowEar {
   private var generations = FlowGenerations()
   private var told = ToldEnds()
   private var unseen = UnseenFlows()
+  private var lookedAgain = ContinuousClock.now
 
   /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`.
   init(
@@ -58,7 +63,8 @@ final class FlowEar {
           try answer(&thread)
         } else {
           thread.yield(at: .now)
-          if try hear(&thread) { lookAgain(&thread) }
+          let isCaughtUp = try hear() && lookAtUnseen(&thread)
+          if isCaughtUp || .now - lookedAgain > Self.turn { lookAgain(&thread) }
         }
       } catch {
         return fail(error)
@@ -72,13 +78,15 @@ final class FlowEar {
     answerer.wake()
   }
 
-  /// Writes what was told before the question. No answer if more comes than can be read.
+  /// Writes what was told before the question, and whose the new flows are as far as there is time. No answer if more
+  /// comes than can be read.
   private func answer(_ thread: inout PromptThread) throws(KernelError) {
     asker.reset()
     let question = log.asked
+    let end = ContinuousClock.now + Self.mostDelay
     for _ in 0..<Self.stretches {
       thread.yield(at: .now)
-      guard try hear(&thread) else { continue }
+      guard try hear(), lookAtUnseen(&thread) || .now >= end else { continue }
       generations.rotate(at: .now)
       log.answer(question)
       answerer.wake()
@@ -94,10 +102,11 @@ final class FlowEar {
     return CInt(max(0, ((due - now).inSeconds * 1000).rounded(.up)))
   }
 
-  /// Reads what has come and looks whose the new flows are, until more comes; returns whether nothing more waits.
-  private func hear(_ thread: inout PromptThread) throws(KernelError) -> Bool {
+  /// Reads what has come; returns whether nothing more waits.
+  private func hear() throws(KernelError) -> Bool {
+    let now = ContinuousClock.now
     let fill = events.fill
-    let wanted = watchdog.isReliable(fill: fill, at: .now)
+    let wanted = watchdog.isReliable(fill: fill, at: now)
     var heard = FlowLog.Batch()
     if wanted != events.isReliable {
       events.setReliable(wanted)
@@ -110,7 +119,7 @@ final class FlowEar {
         told.note(made: flow)
         generations.number(made: &flow)
         heard.created.append(flow.identity)
-        if fill < Self.hurry { unseen.add(flow) } else { witness.passOver(flow) }
+        if fill < Self.hurry { unseen.add(flow, at: now) } else { witness.passOver(flow) }
       case .destroyed(var flow):
         if told.isRepeated(flow) { return }
         generations.number(ended: &flow)
@@ -119,17 +128,20 @@ final class FlowEar {
     }
     heard.losses += receipt.hasLost ? 1 : 0
     heard.malformed += receipt.malformed
-    let isCaughtUp = lookAtUnseen(&heard, &thread)
+    for flow in unseen.takeOverdue(at: now) { witness.passOver(flow) }
     heard.witness = condition
     log.write { $0.append(heard) }
-    return receipt.isDrained && isCaughtUp
+    return receipt.isDrained
   }
 
-  /// Looks whose the new flows are, the newest first. Ends when more has come; returns whether all were looked at.
-  private func lookAtUnseen(_ heard: inout FlowLog.Batch, _ thread: inout PromptThread) -> Bool {
-    for flow in unseen.takeSurplus() { witness.passOver(flow) }
-    let events = events.descriptor
-    while let flow = unseen.takeNewest() {
+  /// Looks whose the new flows are, the newest first, until more comes or somebody asks; returns whether all were looked
+  /// at.
+  private func lookAtUnseen(_ thread: inout PromptThread) -> Bool {
+    if unseen.isEmpty { return true }
+    var heard = FlowLog.Batch()
+    let urgent = [events.descriptor, asker.descriptor, stopper.descriptor]
+    let end = ContinuousClock.now + Self.turn
+    while .now < end, let flow = unseen.takeNewest() {
       // Its ends may be another's by now.
       if generations.isOver(flow.identity) {
         witness.passOver(flow)
@@ -138,17 +150,20 @@ final class FlowEar {
       witness.see(flow, at: .now) {
         heard.add($0, $1)
       } isUrgent: {
-        Self.isReadable(events)
+        urgent.contains(where: Self.isReadable)
       } breathe: {
         thread.yield(at: .now)
       }
-      if Self.isReadable(events) { return false }
+      if urgent.contains(where: Self.isReadable) { break }
     }
-    return true
+    heard.witness = condition
+    log.write { $0.append(heard) }
+    return unseen.isEmpty && !Self.isReadable(events.descriptor)
   }
 
   /// Does what can wait until nothing more urgent is left.
   private func lookAgain(_ thread: inout PromptThread) {
+    lookedAgain = .now
     var heard = FlowLog.Batch()
     let urgent = [events.descriptor, asker.descriptor]
     witness.idle(at: .now) {

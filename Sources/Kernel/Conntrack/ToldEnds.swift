@@ -21,12 +21,14 @@ struct ToldEnds {
   /// Takes an end as the kernel tells it; returns whether it told of it before.
   mutating func isRepeated(_ flow: Flow) -> Bool {
     let (key, counters) = (flow.identity.hashValue, flow.counters.hashValue)
-    if newer[key] == counters || older[key] == counters { return true }
+    if newer[key] == counters { return true }
+    let isRepeated = older[key] == counters
     if newer.count >= Self.capacity {
       swap(&older, &newer)
       newer.removeAll(keepingCapacity: true)
     }
+    // Also of one that is told again and again, which is remembered for as long as that goes on.
     newer[key] = counters
-    return false
+    return isRepeated
   }
 }

@@ -25,7 +25,7 @@ extension OwnerFinder {
       if let holder = guess(pid, inode) ?? read(pid, rereads: isSmall, seeking: inode) { return holder }
     }
     if isUrgent() { return nil }
-    for pid in recentOwners { if let holder = guess(pid, inode) { return holder } }
+    for pid in recentOwners.dropFirst(Self.closest) { if let holder = guess(pid, inode) { return holder } }
     for pid in newest.dropFirst(Self.closest) { if let holder = guess(pid, inode) { return holder } }
     for pid in recentOwners where living[pid]?.user == uid {
       if let holder = read(pid, rereads: false, seeking: inode) { return holder }
