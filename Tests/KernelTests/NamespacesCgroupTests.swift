@@ -60,6 +60,9 @@ import Testing
     Row(#"/system.slice/a\"#, unit: "system.slice"),
     // A slash ends an element, whatever stands behind it.
     Row("/system.slice/\u{301}x.service", unit: "\u{301}x.service"),
+    // A sign that belongs to what comes after it (U+0600) hides no dot and no space.
+    Row("/system.slice/a\u{600}.service", unit: "a\u{600}.service"),
+    Row("/system.slice/a.service/b\u{600} (deleted)", unit: "a.service"),
     // The kernel's own names are marked.
     Row("/system.slice/_cpu.service", unit: "cpu.service"),
     Row("/system.slice/__x.service", unit: "_x.service"),
@@ -179,7 +182,8 @@ import Testing
       ("4:memory:/docker/\(id)\n3:cpu:/docker/\(id)\n", "/docker/\(id)"),
       ("4:memory:/lxc/web\n3:cpu:/x\n", "/lxc/web"),
       ("12:memory:/docker/x\n1:name=systemd:/docker/y\n", "/docker/y"),
-      ("0::/a:b\n", "/a:b"), ("0::/a (deleted)\n", "/a"), ("0::/\n", nil), ("", nil), ("\n\n", nil),
+      ("0::/a:b\n", "/a:b"), ("0::/a (deleted)\n", "/a"), ("0::/a\u{600} (deleted)\n", "/a\u{600}"),
+      ("0::/\n", nil), ("", nil), ("\n\n", nil),
       ("4:memory:/x\n", nil), ("0::", nil), ("0:", nil), ("::/a\n", nil), ("10::/a\n", nil),
       ("0:x:/a\n", nil),
     ] as [(String, String?)])

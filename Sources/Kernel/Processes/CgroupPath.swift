@@ -8,7 +8,8 @@ struct CgroupPath: Equatable {
   /// Takes a path; nil for the root. The kernel marks the group of a process that outlived it.
   init?(_ path: some StringProtocol) {
     let mark = " (deleted)"
-    text = String(path.hasSuffix(mark) ? path.dropLast(mark.count) : path[...])
+    text = String(
+      decoding: path.utf8.dropLast(Self.ends(path, in: mark) ? mark.utf8.count : 0), as: UTF8.self)
     if elements.isEmpty { return nil }
   }
 
@@ -65,12 +66,17 @@ struct CgroupPath: Equatable {
   /// What can hold processes beside slices (systemd.unit(5)).
   private static let unitKinds = [".service", ".scope", ".socket", ".mount", ".swap"]
 
-  // By bytes: as characters a slash with a combining mark after it is none.
+  // By bytes, as all here: as characters a slash with a combining mark after it is none.
   private var elements: [Substring] {
     text.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }.filter { $0 != ".." }
   }
 
   private static func isUnit(_ element: Substring, _ kind: String) -> Bool {
-    element.hasSuffix(kind) && element.utf8.count > kind.utf8.count && !element.contains(":")
+    ends(element, in: kind) && element.utf8.count > kind.utf8.count
+      && !element.utf8.contains(UInt8(ascii: ":"))
+  }
+
+  private static func ends(_ text: some StringProtocol, in suffix: String) -> Bool {
+    text.utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
   }
 }
