@@ -49,6 +49,9 @@ public struct Attribution: Sendable {
       if !isServerOurs {
         server = elsewhere(delta.key, .server, flow.reply, namespaces, isPeerOurs: isClientOurs)
       }
+      // One that carries a tunnel here carries it there, too: its inner flow is in this table.
+      let tunnel = carriers.ground(
+        flow, transport, client: isClientOurs ? client : nil, server: isServerOurs ? server : nil)
       let usage = delta.usage
       let carried = delta.carried(isClientHere: isClientOurs, isServerHere: isServerOurs)
       if let client {
@@ -56,11 +59,7 @@ public struct Attribution: Sendable {
           Claim(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
             isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete,
-            isLagging: flow.isOffloaded,
-            tunnel: isClientOurs
-              ? carriers.ground(
-                transport, .client, local: flow.original.source, remote: flow.original.destination, client)
-              : nil))
+            isLagging: flow.isOffloaded, tunnel: tunnel))
       }
       if let server {
         claims.append(
@@ -68,9 +67,7 @@ public struct Attribution: Sendable {
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
             transport: transport, isLocal: client != nil, match: server,
             isDoubtful: !isServerOurs && !namespaces.isComplete, isLagging: flow.isOffloaded,
-            tunnel: isServerOurs
-              ? carriers.ground(
-                transport, .server, local: flow.reply.source, remote: flow.reply.destination, server) : nil))
+            tunnel: tunnel))
       }
       if client == nil && server == nil {
         // It came in once and left once.

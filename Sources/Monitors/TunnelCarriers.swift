@@ -28,6 +28,17 @@ public struct TunnelCarriers: Sendable {
     areUnheldSocketsCarriers = seesHost && interfaces.contains { $0.kind == "wireguard" }
   }
 
+  /// Why a flow may carry a tunnel, by the sockets that fit its ends in this network namespace; nil when it does not.
+  func ground(
+    _ flow: Flow, _ transport: TransportProtocol, client: SocketIndex.Match?, server: SocketIndex.Match?
+  ) -> Ground? {
+    let (original, reply) = (flow.original, flow.reply)
+    return client.flatMap {
+      ground(transport, .client, local: original.source, remote: original.destination, $0)
+    }
+      ?? server.flatMap { ground(transport, .server, local: reply.source, remote: reply.destination, $0) }
+  }
+
   /// Why an end in this network namespace may carry a tunnel; nil when it does not.
   ///
   /// VXLAN and Geneve send from ports that they have no sockets for, always to the port of their kind.

@@ -196,6 +196,14 @@ import Testing
     #expect(!facts.findings.contains { $0.subject == "bridges" })
   }
 
+  @Test func `what cannot be read of bridges and events is no guess`() {
+    var facts = Self.well
+    (facts.bridges, facts.seesBridges) = (["br0"], nil)
+    facts.table = .failure(.notPermitted("x"))
+    let subjects = facts.findings.map(\.subject)
+    #expect(!subjects.contains("bridges") && !subjects.contains("events") && !subjects.contains("priority"))
+  }
+
   @Test func `a host without conntrack has no guesses about it`() {
     var facts = HostFacts(table: .failure(.unsupported("x")))
     facts.missing = .naming

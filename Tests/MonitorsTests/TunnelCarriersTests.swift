@@ -120,6 +120,20 @@ import Testing
     #expect(balance == all.balance)
   }
 
+  /// The other end's kernel has a socket for it, or its process is shown.
+  @Test(arguments: [(0, nil), (7, .pid(7))] as [(Int32, Owner?)])
+  func `a carrier to another namespace of this host is hidden at both ends`(holder: Int32, owner: Owner?) {
+    var host = Scenario(filters: [MonitorFilter(excludesTunnels: true)])
+    host.interfaces = [Self.vxlan]
+    host.namespaces[77] = (["172.30.0.2"], [])
+    host.socket(in: 77, .udp, "*:4789", "*", heldBy: holder)
+    if holder == 0, let inode = host.namespaces[77]?.sockets.first?.inode { host.holders[inode] = [] }
+    host.flow(1, .udp, "10.0.0.1:40000", "172.30.0.2:4789", bytes: (100, 0))
+    let result = host.tick()
+    #expect(Array(result.owners.keys) == [owner].compactMap(\.self))
+    #expect(result.owners.values.reduce(.zero, +) + result.balance.hidden == Usage(100, 100))
+  }
+
   @Test func `a monitor that shows carriers shows them beside one that does not`() throws {
     let row = try #require(Self.rows.first)
     let result = tick(row, [MonitorFilter(excludesTunnels: true), MonitorFilter()])

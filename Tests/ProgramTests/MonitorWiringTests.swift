@@ -23,7 +23,8 @@ struct MonitorWiringTests {
       try Reporter(["--exclude-tunnels"], program: "runaggregator", in: lab.a),
       try Reporter(["--monitor-config", file], program: "runaggregator", in: lab.a),
     ]
-    for reporter in [monitor] + without { try await reporter.report("a first report") }
+    let everywhere = try Reporter(["--exclude-tunnels"], in: lab.a, namespaces: true)
+    for reporter in [monitor, everywhere] + without { try await reporter.report("a first report") }
     let client = try Traffic("tcp 10.80.0.2 \(port) --send 2000000 --hold", in: lab.a)
     _ = try await client.counted()
     let entries = try await lab.a.quietConnections()
@@ -54,7 +55,12 @@ struct MonitorWiringTests {
       #expect(once.balance.total.sent - once.balance.hidden.sent == inner.sent)
       #expect(once.balance.total.received - once.balance.hidden.received == inner.received)
     }
-    for reporter in [monitor] + without { try await reporter.stop() }
+    // Where B is no other host but a namespace of this one, its end of the carrier is hidden as well.
+    let both = try await everywhere.report("both processes") {
+      $0.usage(pid: client.pid) == inner && $0.usage(pid: server.pid) == inner.reversed
+    }
+    #expect(both.rows.allSatisfy { $0.pid != nil })
+    for reporter in [monitor, everywhere] + without { try await reporter.stop() }
     try await client.finish()
     try await server.finish()
   }

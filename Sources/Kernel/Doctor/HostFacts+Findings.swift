@@ -84,6 +84,7 @@ extension HostFacts {
   }
 
   private var final: Finding? {
+    guard counts != nil else { return nil }
     if hearsEnds == false {
       return Finding(
         "events",
@@ -142,7 +143,7 @@ extension HostFacts {
   }
 
   private var bridging: Finding? {
-    guard let bridges else { return nil }
+    guard let bridges, let seesBridges else { return nil }
     if bridges.isEmpty { return Finding("bridges", .ok("none")) }
     let names = bridges.joined(separator: ", ")
     return Finding(

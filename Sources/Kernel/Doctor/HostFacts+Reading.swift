@@ -46,6 +46,7 @@ extension HostFacts {
   private mutating func readBridges() {
     // Not from /sys, which shows the network namespace that it was mounted in.
     bridges = (try? InterfaceTable().read())?.filter { $0.kind == "bridge" }.map(\.name)
+    guard SmallFile.text("/proc/sys/net/ipv4/ip_forward") != nil else { return }
     seesBridges = ["iptables", "ip6tables"].allSatisfy {
       SmallFile.text("/proc/sys/net/bridge/bridge-nf-call-\($0)")?.first == "1"
     }

@@ -47,8 +47,9 @@ public struct HostFacts: Sendable, Equatable {
   var losses: ConntrackLosses?
   /// Interfaces that are bridges; nil where interfaces could not be read.
   var bridges: [String]?
-  /// Whether netfilter sees the IPv4 and IPv6 packets that stay on one bridge.
-  var seesBridges = false
+  /// Whether netfilter sees the IPv4 and IPv6 packets that stay on one bridge; nil where the settings of the network
+  /// cannot be read.
+  var seesBridges: Bool?
   /// Protocols of which the kernel tells no single sockets.
   var withoutDiagnostics: [TransportProtocol] = []
   var missing: Capabilities = []

@@ -1,7 +1,11 @@
+import Glibc
 import SystemPackage
 
 /// A file read as a whole, for configurations.
 public enum WholeFile {
+  /// How long the writer of a pipe may take until it says more.
+  static let patience = Duration.seconds(5)
+
   /// Returns the bytes of the file at `path`, at most `limit` of them and one more, by which a longer file
   /// can be told.
   public static func read(_ path: String, limit: Int) throws(KernelError) -> [UInt8] {
@@ -10,7 +14,7 @@ public enum WholeFile {
     do throws(Errno) {
       let file = try OpenFile(path)
       while bytes.count <= limit {
-        let count = try file.read(into: &buffer)
+        let count = try next(of: file, into: &buffer)
         if count == 0 { break }
         bytes += buffer[..<count]
       }
@@ -18,5 +22,16 @@ public enum WholeFile {
     } catch {
       throw .unreadable(path: path, error)
     }
+  }
+
+  /// What comes next; a pipe is waited for.
+  private static func next(of file: borrowing OpenFile, into buffer: inout [UInt8]) throws(Errno) -> Int {
+    do throws(Errno) { return try file.read(into: &buffer) } catch {
+      guard error == .resourceTemporarilyUnavailable else { throw error }
+    }
+    var wait = pollfd(fd: file.descriptor, events: Int16(POLLIN), revents: 0)
+    // In bounds: one structure.
+    _ = unsafe poll(&wait, 1, patience.inMillisecondsRoundedUp)
+    return try file.read(into: &buffer)
   }
 }
