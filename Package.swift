@@ -87,13 +87,13 @@ let package = Package(
 
     // Tests.
     tests("ModelTests", ["Model"]),
-    tests("INITests", ["INI"]),
+    tests("INITests", ["INI", "Lab"]),
     tests("PatternsTests", ["Patterns"]),
     tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"]),
     fuzz,
     tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel", "Lab"]),
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),
-    tests("AggregationTests", ["Aggregation", "Model", "INI"]),
+    tests("AggregationTests", ["Aggregation", "Model", "INI", "Lab"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
     tests("StatusTests", ["Program", "Kernel", systemPackage, arguments]),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),

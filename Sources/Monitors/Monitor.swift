@@ -21,6 +21,7 @@ public final class Monitor: Meter {
   private var local = LocalAddresses([])
   /// Times that the sockets or addresses could not be read.
   private var unread: UInt64 = 0
+  private var naming = Conditions.Naming.notRead
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
   /// Processes that had ended before their bytes were seen, since the last measurement.
@@ -66,6 +67,7 @@ public final class Monitor: Meter {
   ///
   /// Errors: those of reading the connection table, or when /proc cannot be listed.
   public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
+    naming = .notRead
     // Whatever passes between the two readings is at worst explained too well, never untracked.
     if last != nil { try interfaces?.read(at: now) }
     try table.read(into: &snapshot, at: now)
@@ -113,6 +115,7 @@ public final class Monitor: Meter {
       note(error)
     }
     do throws(KernelError) { local = try addresses.read() } catch { note(error) }
+    if case .notRead = naming { naming = .read }
     let claims = accounting.claims(
       of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
       namespaces: namespaces(of: deltas, transports, local),
@@ -129,11 +132,11 @@ public final class Monitor: Meter {
     return claims.reduce(.zero) { $0 + $1.carried }
   }
 
-  /// Says what could not be read. The ledger has moved on: what it counted goes to whom it belonged before, or to
-  /// nobody.
+  /// Counts what could not be read; the first of a tick may be said. The ledger has moved on: what it counted goes to
+  /// whom it belonged before, or to nobody.
   private func note(_ error: KernelError) {
     unread += 1
-    board.add(Warning(code: "unread_sockets", text: "\(error) What moved meanwhile may have no owner."))
+    if case .notRead = naming { naming = .failed(error) }
   }
 
   /// Adds what the interfaces moved, and what of that the flows do not explain.
@@ -219,6 +222,6 @@ public final class Monitor: Meter {
     Conditions(
       state: state.state, flows: health.flows, uncounted: health.uncounted,
       isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.denied,
-      unreadNamespaces: health.unreadNamespaces)
+      unreadNamespaces: health.unreadNamespaces, naming: naming)
   }
 }

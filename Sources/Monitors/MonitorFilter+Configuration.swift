@@ -5,8 +5,8 @@ extension MonitorFilter {
   /// The keys of a section with `type=monitor`.
   public static let keys = ["type", "include", "exclude", "ignorelocal", "excludetunnels"]
 
-  /// Reads `include`, `exclude`, `ignorelocal` and `excludetunnels`. An empty value is as good as none: the original's empty
-  /// `exclude` hid everything.
+  /// Reads `include`, `exclude`, `ignorelocal` and `excludetunnels`. An empty value is as good as none: the
+  /// original's empty `exclude` hid everything.
   public init(_ section: INISection) throws(INIError) {
     try section.checkKeys(known: Self.keys)
     self.init(

@@ -20,7 +20,7 @@ struct StateReader {
   init(_ read: @escaping () -> ConntrackState) { self.read = read }
 
   /// Takes how many connections have no counters at `now`. Where they are more than before accounting may have been
-  /// turned off, and while it is off it may be turned on at any time.
+  /// turned off, and while it is off it may be turned on at any time: then its four files are read at each call.
   mutating func update(uncounted: Int, at now: ContinuousClock.Instant) {
     let isBelieved = readAt.map { now - $0 < Self.life } ?? false
     if !isBelieved || uncounted > self.uncounted || state.isAccounting == false {

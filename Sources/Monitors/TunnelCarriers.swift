@@ -22,7 +22,8 @@ public struct TunnelCarriers: Sendable {
   public init() {}
 
   /// Knows the tunnels of these interfaces. With `seesHost` the processes of the whole machine are known, so that a
-  /// socket without a holder is the kernel's unless some may not be read.
+  /// socket without a holder is taken for the kernel's unless some may not be read. What a process holds in no
+  /// descriptor of its own (io_uring's direct ones) looks the same.
   public init(of interfaces: [Interface], seesHost: Bool) {
     ports = Set(interfaces.lazy.compactMap(\.carrierPort))
     areUnheldSocketsCarriers = seesHost && interfaces.contains { $0.kind == "wireguard" }

@@ -15,6 +15,15 @@ struct Conditions {
   var denied = 0
   /// Network namespaces that could not be looked into.
   var unreadNamespaces = 0
+  /// How reading what names the owners went.
+  var naming = Naming.notRead
+
+  enum Naming {
+    /// Nothing moved, so that not all was asked for.
+    case notRead
+    case read
+    case failed(KernelError)
+  }
 }
 
 /// What is said of the conditions: each when it begins. Some can end; they are said again when they come again.
@@ -25,9 +34,6 @@ struct WarningBoard {
   /// Says `warnings` first.
   init(_ warnings: [Warning]) { waiting = warnings }
 
-  /// Says `warning` with the next conditions, each time that it is added.
-  mutating func add(_ warning: Warning) { waiting.append(warning) }
-
   /// Returns what is to be said of `conditions`.
   mutating func news(of conditions: Conditions) -> [Warning] {
     let added = waiting
@@ -35,7 +41,8 @@ struct WarningBoard {
     said.formUnion(added.map(\.code))
     if conditions.state.isAccounting == true { said.remove(Warning.accountingOff.code) }
     if conditions.hasRoom { said.remove(Warning.tableFullCode) }
-    var found = [conditions.full, conditions.unread].compactMap(\.self)
+    if case .read = conditions.naming { said.remove(Warning.unreadSocketsCode) }
+    var found = [conditions.withoutOwners, conditions.full, conditions.unread].compactMap(\.self)
     // Said already, with the reason.
     if conditions.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
       found.append(.denied(conditions.denied))
@@ -54,6 +61,10 @@ extension Conditions {
   /// Well below the limit: a table that is now a little above it, now a little below, is one condition.
   fileprivate var hasRoom: Bool {
     state.limit.map { max(flows, state.count ?? 0) < $0 - $0 / 10 } ?? false
+  }
+
+  fileprivate var withoutOwners: Warning? {
+    if case .failed(let error) = naming { .unreadSockets(error) } else { nil }
   }
 
   fileprivate var unread: Warning? { unreadNamespaces > 0 ? .unreadNamespaces(unreadNamespaces) : nil }
@@ -79,6 +90,12 @@ extension Warning {
     code: "accounting_off",
     text: "byte accounting was turned off while we measure, so new connections are not counted: run "
       + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+
+  fileprivate static let unreadSocketsCode = "unread_sockets"
+
+  fileprivate static func unreadSockets(_ error: KernelError) -> Warning {
+    Warning(code: unreadSocketsCode, text: "\(error) What moved meanwhile may have no owner.")
+  }
 
   fileprivate static func denied(_ count: Int) -> Warning {
     Warning(

@@ -3,7 +3,8 @@ public import Model
 /// JSON lines: one object an event, `"schema":1`; keys are added, never changed.
 ///
 /// Bytes are integers, rates are bytes per second, the time is RFC 3339 in UTC. `interval` is null in a
-/// report made at the start, which has no rates: they read 0.0 there. Text is the original's, with control characters as JSON's `\u` escapes.
+/// report made at the start, which has no rates: they read 0.0 there. Text is the original's, with control
+/// characters as JSON's `\u` escapes.
 public struct JSONRenderer: Renderer, Sendable {
   /// How long the last line was: the next will need about as much room.
   private var length = 0

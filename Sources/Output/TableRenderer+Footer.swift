@@ -50,7 +50,7 @@ struct Footer {
       (UInt64(max(0, health.denied)), "process", "not readable"),
       (health.dropped, "item", "without room"),
       (health.unheardEnds, "connection", "ended unheard"),
-      (health.lostEntries, "connection", "lost from the table"),
+      (health.lostEntries, "connection", "refused or forgotten by the table"),
       (health.failedReads, "read", "failed"),
       (health.evicted, "owner", "evicted"),
       (health.abandonedSearches, "search", "given up"),

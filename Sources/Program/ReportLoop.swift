@@ -38,7 +38,8 @@ public struct ReportLoop: ~Copyable {
   /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
   /// `startsAtOnce`. A report that fails is said and made up for at the next tick, unless it is the first, the last or
   /// the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
-  /// `beforeLast` comes before the report that a signal ends it with, `refresh` before any that is the last. A reader that is slow delays nothing.
+  /// `beforeLast` comes before the report that a signal ends it with, `refresh` before any that is the last. A
+  /// reader that is slow delays nothing.
   @discardableResult public func run(
     on screen: inout Screen, _ diagnostics: Diagnostics,
     measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {},

@@ -1,4 +1,5 @@
 import Aggregation
+import Lab
 import Model
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
 @Suite struct AggregatorLawTests {
   @Test(arguments: UInt64(1)...30)
   func `random scenarios keep the laws`(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     var limits = Aggregator.Limits()
     limits.applications = Int.random(in: 1...12, using: &random)
     limits.processes = Int.random(in: 2...20, using: &random)
@@ -68,7 +69,7 @@ import Testing
 
   private func anyReading(
     _ living: inout [ProcessDescription], _ dead: [ProcessDescription], _ tick: Int,
-    _ random: inout SeededGenerator
+    _ random: inout SplitMix64
   ) -> Reading {
     let usage = Usage(
       received: UInt64.random(in: 0...1000, using: &random), sent: UInt64.random(in: 0...1000, using: &random)

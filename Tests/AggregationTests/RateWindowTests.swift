@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -42,7 +43,7 @@ import Testing
   }
 
   @Test func `random ticks stay close to the exact average`() {
-    var random = SeededGenerator(seed: 7)
+    var random = SplitMix64(seed: 7)
     for _ in 0..<50 {
       let interval = Int64.random(in: 1...60, using: &random) * Self.second
       var window = RateWindow(interval: interval)

@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -13,7 +14,7 @@ import Testing
 
   @Test(arguments: UInt64(1)...30)
   func `random traffic and reloads never raise or resolve twice`(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     var watching = try Watching(Self.files[0])
     var firing: [String: Int] = [:]
     var seen = 0
@@ -54,7 +55,7 @@ import Testing
     #expect(watching.thresholds.trackedCount <= 5)
   }
 
-  private func moved(_ random: inout SeededGenerator) -> Usage {
+  private func moved(_ random: inout SplitMix64) -> Usage {
     guard Bool.random(using: &random) else { return .zero }
     return Usage(
       received: UInt64.random(in: 0...400_000, using: &random),

@@ -52,7 +52,7 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
   UsageRow(name: name, subject: .remainder, total: moved, moved: moved)
 }
 
-/// How rules behave over time (SCENARIOS A47, P26, P27).
+/// How rules behave over time (A47, P26, P27).
 @Suite struct ThresholdsTests {
   @Test(
     arguments: [

@@ -1,4 +1,5 @@
 import INI
+import Lab
 import Testing
 
 /// Reads a text as the file `f`.
@@ -109,7 +110,7 @@ func shown(_ file: INIFile) -> String {
   }
 
   @Test func `random bytes never trap, and give an error with a line of the file`() {
-    var random = SeededGenerator(seed: 42)
+    var random = SplitMix64(seed: 42)
     let pieces = [
       "[", "]", "a", "=", ":", "\n", "\r", " ", "\t", "#", ";", "\0", "\u{e9}", "\u{2028}", "DEFAULT",
     ]
@@ -124,19 +125,5 @@ func shown(_ file: INIFile) -> String {
         #expect((1...bytes.count + 1).contains(error.line) && !error.what.isEmpty)
       }
     }
-  }
-}
-
-/// SplitMix64: the same numbers on every run.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -9,6 +9,7 @@ import Testing
   private static let well: HostFacts = {
     var facts = HostFacts(table: .success(HostFacts.Table(entries: 12)))
     facts.hearsEnds = true
+    facts.mayComeFirst = true
     facts.count = 12
     facts.kept = 0
     facts.limit = 262_144
@@ -55,9 +56,13 @@ import Testing
       says: ["12 of 12 entries", "`sysctl -w net.netfilter.nf_conntrack_max=24`"]
     ) { $0.limit = 12 },
     Row(
-      testDescription: "a table full of what no list shows", subject: "room",
-      says: ["950 of 1000 entries", "12 of them live", "end it", "ps -eo stat"]
+      testDescription: "a table full of what has run out of time", subject: "room",
+      says: ["950 of 1000 entries", "connections: raise it", "nf_conntrack_max=2000"]
     ) { ($0.limit, $0.count) = (1000, 950) },
+    Row(
+      testDescription: "a table full of what no list shows, and nobody tells why", subject: "room",
+      says: ["12 of them live", "end such a program", "ps -eo stat", "nf_conntrack_max=2000"]
+    ) { ($0.limit, $0.count, $0.kept) = (1000, 950, nil) },
     Row(
       testDescription: "a listener that is stopped", subject: "ended entries",
       says: [
@@ -90,7 +95,7 @@ import Testing
     Row(
       testDescription: "bridges", subject: "bridges",
       says: ["of br0, docker0:", "`modprobe br_netfilter`", "bridge-nf-call-ip6tables=1"]
-    ) { $0.bridges = ["br0", "docker0"] },
+    ) { ($0.bridges, $0.seesBridges) = (["br0", "docker0"], false) },
     Row(
       testDescription: "no diagnostics of sockets", subject: "sockets",
       says: ["TCP and UDP", "`modprobe -a inet_diag tcp_diag udp_diag`", "sandbox"]
@@ -188,6 +193,22 @@ import Testing
     facts.losses = ConntrackLosses(refused: 1)
     facts.limit = 12
     #expect(facts.findings.filter(\.isProblem).map(\.subject) == ["room", "lost entries"])
+  }
+
+  @Test func `a table that a stopped listener fills is not to be raised`() throws {
+    var facts = Self.well
+    (facts.limit, facts.count, facts.kept) = (1000, 950, 938)
+    let problems = facts.findings.filter(\.isProblem)
+    #expect(problems.map(\.subject) == ["room", "ended entries"])
+    let room = "\(try #require(problems.first))"
+    #expect(room.contains("12 of them live, 938 have ended and are kept for a program"))
+    #expect(!room.contains("sysctl"))
+  }
+
+  @Test func `who comes first is not guessed`() {
+    var facts = Self.well
+    facts.mayComeFirst = nil
+    #expect(!facts.findings.contains { $0.subject == "priority" })
   }
 
   @Test func `interfaces that cannot be read have no guess of bridges`() {

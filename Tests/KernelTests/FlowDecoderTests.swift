@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test func `random changes never trap or loop`() {
-    var generator = SeededGenerator(seed: 1)
+    var generator = SplitMix64(seed: 1)
     for message in ConntrackFixture.messages {
       let payload = ConntrackFixture.payload(message)
       for _ in 0..<5000 {

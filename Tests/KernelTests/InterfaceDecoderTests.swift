@@ -1,3 +1,4 @@
+import Lab
 import Testing
 
 @testable import Kernel
@@ -119,7 +120,7 @@ import Testing
       let (interface, malformed) = decode(Array(bytes[..<length]))
       #expect((interface == nil) == (malformed == 1), "\(name)")
     }
-    var mutations = SocketsMutations(seed: 21)
+    var mutations = SplitMix64(seed: 21)
     for _ in 0..<2_000 {
       let (interface, malformed) = decode(mutations.mutate(bytes))
       #expect((interface == nil) == (malformed == 1), "\(name)")

@@ -1,4 +1,5 @@
 import Glibc
+import Lab
 import Model
 import Testing
 
@@ -86,7 +87,7 @@ import Testing
     for length in 0..<whole.count where decode(Array(whole[..<length])).event != nil {
       Issue.record("\(length) bytes are not a message")
     }
-    var mutations = SocketsMutations(seed: 77)
+    var mutations = SplitMix64(seed: 77)
     for _ in 0..<20_000 {
       let (event, malformed) = decode(mutations.mutate(whole))
       #expect(malformed <= 2)

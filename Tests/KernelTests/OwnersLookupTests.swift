@@ -1,4 +1,5 @@
 import Glibc
+import Lab
 import Model
 import Testing
 
@@ -130,7 +131,7 @@ import Testing
         unsafe bytes.span.bytes, of: answer.transport, tally: &tally)
       #expect((decoded != nil) == (length >= 72), "\(length) bytes")
     }
-    var mutations = SocketsMutations(seed: 31)
+    var mutations = SplitMix64(seed: 31)
     for _ in 0..<2_000 {
       let bytes = mutations.mutate(answer.bytes)
       let decoded = SocketDiagnostics.decodeAnswer(

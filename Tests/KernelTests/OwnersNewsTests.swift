@@ -1,4 +1,5 @@
 import Glibc
+import Lab
 import Testing
 
 @testable import Kernel
@@ -61,7 +62,7 @@ import Testing
 
   @Test(arguments: rows)
   func `mutations name only pids that can be`(row: Row) {
-    var mutations = SocketsMutations(seed: 5)
+    var mutations = SplitMix64(seed: 5)
     for _ in 0..<5_000 {
       switch decode(mutations.mutate(row.bytes)) {
       case .fork(let parent, let child): #expect(parent >= 0 && child > 0)

@@ -35,7 +35,7 @@ import Testing
     #expect(socket == expected && malformed == 0, "\(name)")
     #expect(socket?.isSender == isSender, "\(name)")
     for length in 0..<16 { #expect(decode(Array(bytes[..<length])) == (nil, 1), "\(name)") }
-    var mutations = SocketsMutations(seed: 31)
+    var mutations = SplitMix64(seed: 31)
     for _ in 0..<2_000 {
       let (socket, malformed) = decode(mutations.mutate(bytes))
       #expect(malformed <= 1 && (socket != nil || malformed == 1), "\(name)")

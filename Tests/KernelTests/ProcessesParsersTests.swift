@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -39,7 +40,7 @@ import Testing
   }
 
   @Test func `mutations of stat are survived`() {
-    var mutations = SocketsMutations(seed: 13)
+    var mutations = SplitMix64(seed: 13)
     let text = Array("9153 (a) b) R 9143\(Self.tail)".utf8)
     var refused = 0
     for _ in 0..<10_000 where ProcessStat(mutations.mutate(text)[...]) == nil { refused += 1 }

@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -32,7 +33,7 @@ import Testing
 
   @Test(arguments: SocketsRecorded.answers + SocketsRecorded.sctp)
   func `mutations are survived and counted at most once each`(answer: SocketsRecorded.Answer) {
-    var mutations = SocketsMutations(seed: 11)
+    var mutations = SplitMix64(seed: 11)
     for _ in 0..<5_000 {
       let bytes = mutations.mutate(answer.bytes)
       let (entry, tally) = decode(bytes, answer.transport)

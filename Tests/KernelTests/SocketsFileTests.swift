@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -80,7 +81,7 @@ import Testing
 
   @Test(arguments: lines)
   func `mutations are survived`(table: SocketFile, line: String, entry: SocketEntry) {
-    var mutations = SocketsMutations(seed: 12)
+    var mutations = SplitMix64(seed: 12)
     var refused = 0
     for _ in 0..<5_000 where decode(table, mutations.mutate(Array(line.utf8))) == nil { refused += 1 }
     #expect(refused > 0 && refused < 5_000)

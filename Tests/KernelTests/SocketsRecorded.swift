@@ -1,3 +1,4 @@
+import Lab
 import Testing
 
 import Model
@@ -114,20 +115,7 @@ enum SocketsRecorded {
   }
 }
 
-/// Random numbers that are the same in each run (SplitMix64).
-struct SocketsMutations: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
-  }
-
+extension SplitMix64 {
   /// `bytes` with one to four of them changed, and in one of four cases cut or made longer.
   mutating func mutate(_ bytes: [UInt8]) -> [UInt8] {
     var bytes = bytes

@@ -1,4 +1,5 @@
 import Kernel
+import Lab
 import Model
 import Patterns
 import Testing
@@ -120,7 +121,7 @@ import Testing
 
   /// Law 1 on hosts of every shape: readings and hidden bytes are what the flows moved, seen from this host.
   @Test(arguments: 0..<100) func `conservation on random scenarios`(seed: UInt64) throws {
-    var generator = Seeded(seed)
+    var generator = SplitMix64(seed: seed)
     let filters = try [
       Self.filter(
         include: Bool.random(using: &generator) ? ["process [1-4]"] : [],

@@ -1,4 +1,5 @@
 import Kernel
+import Lab
 import Model
 import Testing
 
@@ -108,7 +109,7 @@ import Testing
   }
 
   @Test(arguments: 0..<20) func `the sum of all deltas is what the counters grew by`(seed: UInt64) {
-    var generator = Seeded(seed)
+    var generator = SplitMix64(seed: seed)
     var ledger = InterfaceLedger()
     var interfaces = (1...4).map { Self.interface($0, 0xfffe, kind: "tun") }
     var (expected, counted) = (Usage.zero, Usage.zero)

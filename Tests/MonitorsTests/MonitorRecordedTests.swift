@@ -35,22 +35,28 @@ import Testing
     try flow(8, id: id, zone: zone, original, 0)
   }
 
+  /// A client at `one` and its server at `other`, process 7 with socket 501 and process 8 with socket 502.
+  private static func pair(_ kind: String, _ one: String, _ other: String) -> FakeHost {
+    let host = FakeHost()
+    host.proc.add(7, start: 100, arguments: Array("client\0".utf8), sockets: [3: 501])
+    host.proc.add(8, start: 100, arguments: Array("server\0".utf8), sockets: [3: 502])
+    host.addSocket(501, "\(kind) \(one) \(other)")
+    host.addSocket(502, "\(kind) \(other) \(one)")
+    host.writeFiles()
+    return host
+  }
+
   private static func rows(_ monitor: Monitor, at now: ContinuousClock.Instant) throws -> Set<String> {
     Set(try monitor.readings(until: now).readings.map(\.summary))
   }
 
   @Test func `the same ends again: the old flow's last bytes are its own process's`() throws {
-    let host = FakeHost()
+    let host = Self.pair("tcp", "127.0.0.1:41598", "127.0.0.1:8080")
     let table = ScriptedTable([
       FlowSnapshot(living: [try Self.connection(id: 1, 1000, 100)]),
       FlowSnapshot(
         living: [try Self.connection(id: 2, 50, 60)], ended: [try Self.connection(id: 1, 1032, 136)]),
     ])
-    host.proc.add(7, start: 100, arguments: Array("client\0".utf8), sockets: [3: 501])
-    host.proc.add(8, start: 100, arguments: Array("server\0".utf8), sockets: [3: 502])
-    host.addSocket(501, "tcp 127.0.0.1:41598 127.0.0.1:8080")
-    host.addSocket(502, "tcp 127.0.0.1:8080 127.0.0.1:41598")
-    host.writeFiles()
     let monitor = try host.monitor(of: table)
     let start = ContinuousClock.now
     #expect(try Self.rows(monitor, at: start) == ["7@100 client 100/1000", "8@100 server 1000/100"])
@@ -67,17 +73,12 @@ import Testing
   }
 
   @Test func `an entry that expired and one of the same ends after it add up`() throws {
-    let host = FakeHost()
+    let host = Self.pair("udp", "127.0.0.1:56947", "127.0.0.1:5353")
     let table = ScriptedTable([
       FlowSnapshot(living: [try Self.datagrams(id: 1, zone: 0, 100)]),
       FlowSnapshot(living: [], ended: [try Self.datagrams(id: 1, zone: 0, 130)]),
       FlowSnapshot(living: [try Self.datagrams(id: 2, zone: 0, 500)]),
     ])
-    host.proc.add(7, start: 100, arguments: Array("client\0".utf8), sockets: [3: 501])
-    host.proc.add(8, start: 100, arguments: Array("server\0".utf8), sockets: [3: 502])
-    host.addSocket(501, "udp 127.0.0.1:56947 127.0.0.1:5353")
-    host.addSocket(502, "udp 127.0.0.1:5353 127.0.0.1:56947")
-    host.writeFiles()
     let monitor = try host.monitor(of: table)
     let start = ContinuousClock.now
     for (second, bytes) in [(0, 100), (1, 30), (36, 500)] {

@@ -1,4 +1,5 @@
 import Kernel
+import Lab
 import Model
 import Testing
 
@@ -203,7 +204,7 @@ import Testing
 
   /// Law 1, with containers some of which share addresses, some of whose processes may not be read.
   @Test(arguments: 0..<50) func `no byte is lost or counted twice`(seed: UInt64) {
-    var generator = Seeded(seed)
+    var generator = SplitMix64(seed: seed)
     var host = Scenario()
     host.namespaces = [
       77: (["172.30.0.2"], []), 78: (["172.30.0.3"], []), 79: (["172.30.0.3"], []),

@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -102,7 +103,7 @@ import Testing
   /// Without a bound no row ever falls but that of a process that went to its command line; with bounds the sum stays.
   @Test(arguments: 0..<100, [(10_000, 4_096), (5, 3)])
   func `conservation on random scenarios`(seed: UInt64, limits: (rows: Int, exited: Int)) {
-    var random = Seeded(seed)
+    var random = SplitMix64(seed: seed)
     var totals = ProcessTotals(limit: limits.rows, exitedLimit: limits.exited)
     var (living, dead, marked): (Set<Int32>, Set<Int32>, [Int32: Int]) = ([], [], [:])
     var (sum, before): (Usage, [String: Usage]) = (.zero, [:])

@@ -1,3 +1,4 @@
+import Lab
 import Model
 import Testing
 
@@ -83,7 +84,7 @@ import Testing
   /// whole once all is quiet.
   @Test(arguments: 0..<100) func `skew of the readings adds nothing and hides nothing for long`(seed: UInt64)
   {
-    var generator = Seeded(seed)
+    var generator = SplitMix64(seed: seed)
     var untracked = UntrackedBytes()
     var (found, sent) = (Usage.zero, Usage.zero)
     var late = Usage.zero

@@ -19,6 +19,8 @@ import Testing
     Conditions(state: ConntrackState(count: count, limit: 1000, isAccounting: true), flows: flows)
   }
 
+  private static let failed = Conditions.Naming.failed(.unsupported("x"))
+
   static let rows = [
     Row(testDescription: "all is well", ticks: [(Conditions(state: well), []), (Conditions(), [])]),
     Row(
@@ -52,6 +54,13 @@ import Testing
         (holding(999, flows: 1), []),
       ]),
     Row(
+      testDescription: "sockets that cannot be read, can be and cannot; while nothing moves nobody knows",
+      ticks: [
+        (Conditions(naming: failed), ["unread_sockets"]), (Conditions(naming: failed), []),
+        (Conditions(), []), (Conditions(naming: failed), []), (Conditions(naming: .read), []),
+        (Conditions(), []), (Conditions(naming: failed), ["unread_sockets"]),
+      ]),
+    Row(
       testDescription: "what cannot end is said once",
       ticks: [
         (
@@ -71,14 +80,6 @@ import Testing
     var board = WarningBoard(row.warnings.map { Warning(code: $0, text: "") })
     for (number, tick) in row.ticks.enumerated() {
       #expect(board.news(of: tick.conditions).map(\.code) == tick.codes, "\(number)")
-    }
-  }
-
-  @Test func `what is added is said each time, and first`() {
-    var board = WarningBoard([])
-    for _ in 0..<2 {
-      board.add(Warning(code: "a", text: ""))
-      #expect(board.news(of: Conditions(state: Self.off)).map(\.code).first == "a")
     }
   }
 }

@@ -178,13 +178,13 @@ import Testing
     arguments: [
       (
         1,
-        "1 flow not counted, 1 process not readable, 1 item without room, 1 connection lost from the table, "
-          + "1 search given up, 1 report skipped"
+        "1 flow not counted, 1 process not readable, 1 item without room, 1 connection refused or forgotten "
+          + "by the table, 1 search given up, 1 report skipped"
       ),
       (
         2,
-        "2 flows not counted, 2 processes not readable, 2 items without room, 2 connections lost from the table, "
-          + "2 searches given up, 2 reports skipped"
+        "2 flows not counted, 2 processes not readable, 2 items without room, 2 connections refused or forgotten "
+          + "by the table, 2 searches given up, 2 reports skipped"
       ),
     ] as [(UInt64, String)])
   func `one is one and two are more`(count: UInt64, line: String) {

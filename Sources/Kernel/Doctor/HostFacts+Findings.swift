@@ -52,7 +52,7 @@ extension HostFacts {
   /// Nil while there is room.
   private var full: Warning? {
     guard let entries = counts?.entries, let limit else { return nil }
-    return .tableNearlyFull(listed: entries, counted: count, limit: limit)
+    return .tableNearlyFull(listed: entries, counted: count, kept: kept, limit: limit)
   }
 
   private var ended: Finding? {
@@ -110,7 +110,7 @@ extension HostFacts {
   }
 
   private var priority: Finding? {
-    guard hearsEnds == true else { return nil }
+    guard counts != nil, hearsEnds == true, let mayComeFirst else { return nil }
     return Finding(
       "priority",
       mayComeFirst

@@ -3,7 +3,8 @@ import SystemPackage
 
 extension HostFacts {
   /// Looks at this host with the privileges of this process; changes nothing, but for an entry of the connection table
-  /// that a datagram over the loopback leaves for half a minute.
+  /// that a datagram over the loopback leaves for half a minute, and this process's RLIMIT_RTPRIO, which it raises
+  /// where that is permitted, as each program that measures does.
   ///
   /// `namespaces` is whether other network namespaces are to be looked into; nil for where that is allowed.
   /// Errors: where /proc cannot be listed.

@@ -30,8 +30,8 @@ public struct HostFacts: Sendable, Equatable {
   var table: Result<Table, KernelError>
   /// Whether the table was read where the ends of connections are told; nil where it could not be read.
   var hearsEnds: Bool?
-  /// Whether the thread that listens may run before others.
-  var mayComeFirst = true
+  /// Whether the thread that listens may run before others; nil where that was not tried.
+  var mayComeFirst: Bool?
   /// nf_conntrack_count.
   var count: Int?
   /// Entries that have ended and are kept for a listener; nil where the kernel does not tell us.

@@ -52,23 +52,28 @@ extension Warning {
 
   /// What to say when the table is so full that the kernel drops or forgets connections; nil while it is not.
   ///
-  /// `listed` entries are in a dump of it, `counted` against the limit: more where some are kept for a listener.
-  public static func tableNearlyFull(listed: Int, counted: Int?, limit: Int) -> Warning? {
+  /// `listed` entries are in a dump of it, `counted` against the limit: more where some have ended. Of these `kept` wait
+  /// for a listener; nil where that is not known.
+  public static func tableNearlyFull(listed: Int, counted: Int?, kept: Int? = nil, limit: Int) -> Warning? {
     let count = max(listed, counted ?? 0)
     guard limit > 0, count >= limit - limit / 20 else { return nil }
     let fact =
       "the connection table holds \(count) of \(limit) entries, so the kernel drops or forgets connections"
-    // A full table has no room for what is only out of date: that goes first.
-    if count - listed > listed {
-      return Warning(
-        code: tableFullCode,
-        text: "\(fact). \(listed) of them live, the others have ended and are \(keptAdvice)")
+    let raise = "`sysctl -w net.netfilter.nf_conntrack_max=\(limit * 2)`"
+    let ended = count - listed
+    // They may also have run out of time and wait for the kernel to take them away.
+    guard ended > listed, kept.map({ $0 > ended / 2 }) ?? true else {
+      return Warning(code: tableFullCode, text: "\(fact): raise it with \(raise).")
     }
     return Warning(
       code: tableFullCode,
-      text: "\(fact): raise it with `sysctl -w net.netfilter.nf_conntrack_max=\(limit * 2)`.")
+      text: kept.map { "\(fact). \(listed) of them live, \($0) have ended and are \(keptAdvice)" }
+        ?? "\(fact). \(listed) of them live, the others have ended and wait to be taken away, or are kept for \(listener): "
+        + "end such a program (\(search)), else raise the limit with \(raise).")
   }
 
-  static let keptAdvice =
-    "kept for a program that listens to the table and is stopped, or hangs: continue or end it (`ps -eo stat,pid,args` shows it with T)."
+  static let keptAdvice = "kept for \(listener): continue or end it (\(search))."
+
+  private static let listener = "a program that listens to the table and is stopped, or hangs"
+  private static let search = "`ps -eo stat,pid,args` shows it with T"
 }
