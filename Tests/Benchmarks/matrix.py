@@ -172,4 +172,5 @@ def main():
              f"{reported} of {expected} bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()
