@@ -14,7 +14,7 @@ struct ExitedTotals: Sendable {
 
   /// Of so many processes it is known that they are counted here. What an older one still moves makes a row of its
   /// own again, until that is taken in too.
-  static let memory = 8_192
+  static let memory = 4_096
 
   /// What those without room had moved.
   private(set) var evicted = Usage.zero

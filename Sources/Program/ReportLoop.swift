@@ -30,6 +30,8 @@ public struct ReportLoop: ~Copyable {
     self.period = period
   }
 
+  /// After so many reports memory that lies free is given back.
+  private static let reportsBetweenTrims = 60
   /// How many reports in a row may fail before the program gives up.
   private static let patience = 10
 
@@ -64,6 +66,7 @@ public struct ReportLoop: ~Copyable {
         if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
         reports += 1
         failures = 0
+        if reports % Self.reportsBetweenTrims == 0 { ProcessMemory.returnGaps() }
       } catch {
         failures += 1
         if isLast || failures >= Self.patience { throw error }

@@ -1,6 +1,6 @@
 """A process every 100 ms that sends and ends: does the memory of the monitor stay flat?
 
-usage: soak.py [SECONDS]. What is kept of ended processes is in full use after 8,192 of them, a quarter of an hour: `run.sh
+usage: soak.py [SECONDS]. What is kept of ended processes is in full use after some 5,500 of them, ten minutes: `run.sh
 soak:86400` is a day.
 """
 import subprocess
