@@ -21,7 +21,7 @@ import Testing
     let outcome = Outcome()
     try WorkerThread.start("reader") {
       do throws(KernelError) {
-        let bytes = try WholeFile.read("/proc/self/fd/\(reader)", limit: 100)
+        let bytes = try WholeFile.read("/proc/self/fd/\(reader)", limit: 100, patience: patience)
         outcome.value.withLock { $0 = .success(bytes) }
       } catch { outcome.value.withLock { $0 = .failure(error) } }
     }

@@ -3,18 +3,20 @@ import SystemPackage
 
 /// A file read as a whole, for configurations.
 public enum WholeFile {
-  /// How long the writer of a pipe may take until it says more.
-  static let patience = Duration.seconds(5)
-
   /// Returns the bytes of the file at `path`, at most `limit` of them and one more, by which a longer file
   /// can be told.
   public static func read(_ path: String, limit: Int) throws(KernelError) -> [UInt8] {
+    try read(path, limit: limit, patience: .seconds(5))
+  }
+
+  /// The same; the writer of a pipe may take as long as `patience` until it says more.
+  static func read(_ path: String, limit: Int, patience: Duration) throws(KernelError) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
     do throws(Errno) {
       let file = try OpenFile(path)
       while bytes.count <= limit {
-        let count = try next(of: file, into: &buffer)
+        let count = try next(of: file, into: &buffer, patience)
         if count == 0 { break }
         bytes += buffer[..<count]
       }
@@ -25,7 +27,9 @@ public enum WholeFile {
   }
 
   /// What comes next; a pipe is waited for.
-  private static func next(of file: borrowing OpenFile, into buffer: inout [UInt8]) throws(Errno) -> Int {
+  private static func next(
+    of file: borrowing OpenFile, into buffer: inout [UInt8], _ patience: Duration
+  ) throws(Errno) -> Int {
     do throws(Errno) { return try file.read(into: &buffer) } catch {
       guard error == .resourceTemporarilyUnavailable else { throw error }
     }
