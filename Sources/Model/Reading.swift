@@ -28,6 +28,8 @@ public struct Measurement: Sendable {
   public var readings: [Reading]
   /// Processes that moved something earlier and have ended since the last measurement.
   public var exited: [ProcessIdentity]
+  /// What processes run now that moved something earlier, under another name, and nothing since.
+  public var renamed: [ProcessDescription] = []
   /// Where the bytes of this interval went, the hidden ones included.
   public var balance: Balance
   /// How well the measurement went, since start.

@@ -139,6 +139,9 @@ public struct Accounting: Sendable {
     verdicts.removeAll(keepingCapacity: true)
   }
 
+  /// True when something of what the process moves is shown under this name.
+  public mutating func shows(_ process: ProcessDescription) -> Bool { visibility(of: process) != .none }
+
   /// Forgets processes that have ended.
   public mutating func forget(_ exited: some Sequence<ProcessIdentity>) {
     for process in exited { verdicts[process] = nil }

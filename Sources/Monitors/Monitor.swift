@@ -90,6 +90,9 @@ public final class Monitor: Meter {
     }
     // What had moved before the start is nothing that the interfaces are asked for.
     compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
+    measurement.renamed = processes.renamed().filter {
+      reported.contains($0.identity) && accounting.shows($0)
+    }
     if interval.map({ $0 > Self.longestHold }) ?? true { namespaces?.release() }
     measurement.health = health()
     state.update(uncounted: measurement.health.uncounted, at: now)

@@ -15,6 +15,10 @@ public struct ProcessTotals: Sendable {
     var isExited = false
     var certainty = Certainty()
     var lastActive: UInt64 = 0
+
+    mutating func describe(_ process: ProcessDescription) {
+      (name, uid, place) = (process.commandLine, process.uid, process.place)
+    }
   }
 
   private let limit: Int
@@ -46,6 +50,7 @@ public struct ProcessTotals: Sendable {
     exited.beginTick()
     for process in leaving { leave(process) }
     for reading in measurement.readings { add(reading, movesNow: measurement.interval != nil) }
+    for process in measurement.renamed { lines[.process(process.identity)]?.describe(process) }
     leaving = measurement.exited.filter { lines[.process($0)] != nil }
     for process in leaving { lines[.process(process)]?.isExited = true }
     evict()
@@ -73,11 +78,7 @@ public struct ProcessTotals: Sendable {
       return
     }
     var line = lines[reading.owner] ?? Line(name: reading.owner.remainderName ?? "")
-    if let process = reading.process {
-      line.name = process.commandLine
-      line.uid = process.uid
-      line.place = process.place
-    }
+    if let process = reading.process { line.describe(process) }
     line.total += reading.usage
     line.certainty = line.certainty + reading.certainty
     if movesNow { line.moved += reading.usage }

@@ -1,7 +1,7 @@
 import Model
 
 /// What the filters of all monitors together show of an owner: a byte counts once, whoever shows it.
-struct Visibility: Sendable {
+struct Visibility: Sendable, Equatable {
   /// What is shown of nothing.
   static let none = Visibility()
 

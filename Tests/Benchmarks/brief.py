@@ -4,7 +4,6 @@ Where the kernel tells nothing of processes, as in these namespaces. usage: brie
 """
 import statistics
 import sys
-import time
 
 import laboratory
 from laboratory import command, goal
@@ -26,7 +25,6 @@ def lost(monitor, b, line):
         shares.append(100 * (now - before) / moved.bytes(packets_of_flows()[moved.key]))
         lives.append(1000 * moved.sum("seconds"))
         before = now
-        time.sleep(0.2)
     return shares, lives
 
 

@@ -20,6 +20,7 @@ def send_until(end, sent, rate):
     """Sends to ever new addresses, from a socket for each batch, and returns how many datagrams there were."""
     start, first = time.monotonic(), sent
     while (now := time.monotonic()) < end:
+        # The generator's pace: it is ahead of its rate.
         if sent - first > (now - start) * rate:
             time.sleep(BATCH / rate / 2)
             continue

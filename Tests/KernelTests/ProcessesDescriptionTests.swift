@@ -130,6 +130,37 @@ import Testing
     #expect(table.description(of: identity(11), ancestors: false) == nil)
   }
 
+  @Test
+  func `who was described by memory is looked at once more when its turn comes, and all are said at once`()
+    throws
+  {
+    for pid in [10, 11, 12, 13] { proc.add(Int32(pid)) }
+    var table = try table()
+    for _ in 0..<2 {
+      for pid in [10, 11, 12] as [Int32] { _ = table.description(of: identity(pid), ancestors: false) }
+      #expect(table.renamed() == [])
+      try table.refresh()
+    }
+    for pid in 10...13 { proc.write("\(pid)/cmdline", Array("new \(pid)\0".utf8)) }
+    // Of these, one is told of by the kernel, one has ended, and one was never described.
+    for pid in [10, 12] as [Int32] {
+      #expect(table.description(of: identity(pid), ancestors: false)?.commandLine == "prog -x")
+    }
+    table.recheck([identity(11), identity(13)])
+    proc.end(12)
+    #expect(table.renamed().map(\.commandLine) == ["new 11"])
+    var ticks = 0
+    var names: [String] = []
+    repeat {
+      try table.refresh()
+      ticks += 1
+      names = table.renamed().map(\.commandLine)
+    } while names.isEmpty && ticks < 20
+    #expect(names == ["new 10"] && ticks <= 16)
+    try table.refresh()
+    #expect(table.renamed() == [])
+  }
+
   @Test func `a process that has ended but is not reaped keeps its name`() throws {
     proc.add(10)
     var table = try table()

@@ -96,6 +96,16 @@ import Testing
     #expect(result.balance.hidden == Usage(0, 100))
   }
 
+  @Test(arguments: [("curl x", true), ("sleep 9", false)])
+  func `who runs something else is shown under that name if it is asked for`(
+    name: String, isShown: Bool
+  ) throws {
+    var accounting = Accounting(filters: [try Self.filter(include: ["curl"])], seed: 1)
+    let process = ProcessDescription(
+      identity: Scenario.process(4), uid: 0, executable: nil, arguments: [], commandLine: name)
+    #expect(accounting.shows(process) == isShown)
+  }
+
   @Test(
     arguments: [
       ("nobody's, shown", [], nil, Usage(5, 9), Usage.zero, Owner.untracked),

@@ -28,6 +28,25 @@ import Testing
         .exec(7, "after"), .flow(client, 150, 9500), .says(["7@100 after 500/50"]),
       ]),
     TwinScenario(
+      "A19 exec, and all bytes of the other program before its name is due",
+      [
+        .start(7, "before", at: 100, holds: [501]), .start(8, "silent", at: 100), .socket(501, client),
+        .flow(client, 100, 9000), .says(["7@100 before 9000/100"]),
+        .flow(client, 101, 9000), .says(["7@100 before 0/1"]),
+        .exec(7, "after"), .exec(8, "other"), .flow(client, 150, 9500), .says(["7@100 before 500/49"]),
+        .says([], renamed: ["7@100 after"]), .says([]),
+        .flow(client, 160, 9500), .says(["7@100 after 0/10"]),
+      ]),
+    TwinScenario(
+      "A19 exec, and the end before the name is due",
+      [
+        .start(7, "before", at: 100, holds: [501]), .socket(501, client),
+        .flow(client, 100, 9000), .says(["7@100 before 9000/100"]),
+        .flow(client, 101, 9000), .says(["7@100 before 0/1"]),
+        .exec(7, "after"), .flow(client, 150, 9500), .says(["7@100 before 500/49"]),
+        .end(7), .says([], ended: ["7@100"]), .says([]),
+      ]),
+    TwinScenario(
       "A20 a shared descriptor is the oldest holder's, whatever the pids; one handed over its holder's",
       [
         .start(9, "old", at: 100, holds: [501]), .start(8, "young", at: 200, holds: [501]),

@@ -79,6 +79,16 @@ import Testing
     #expect(Self.tick(&totals, []) == ["curl | 1 exited | 2 2 | 0"])
   }
 
+  @Test func `one that runs something else and moves nothing has its new name, nobody else a row`() {
+    var totals = ProcessTotals()
+    _ = Self.tick(&totals, [Self.reading(1, "sh", 1, 2)])
+    var measurement = Measurement(interval: .seconds(1), readings: [])
+    measurement.renamed = [(1, "curl"), (2, "wget")].compactMap { Self.reading($0, $1, 0, 0).process }
+    totals.add(measurement)
+    #expect(totals.report(at: Self.time).rows.map(Self.words) == ["curl | 1 | 1 2 | 0"])
+    #expect(Self.tick(&totals, [], exited: [1]) == ["curl | 1 exited | 1 2 | 0"])
+  }
+
   @Test func `command lines beyond the limit are folded, those that moved nothing for longest first`() {
     var totals = ProcessTotals(exitedLimit: 2)
     for pid in Int32(1)...3 { _ = Self.tick(&totals, [Self.reading(pid, "\(pid)", 1, 0)], exited: [pid]) }

@@ -29,8 +29,8 @@ struct TwinScenario: CustomTestStringConvertible, Sendable {
     /// So many seconds pass.
     case pause(Int)
     /// A second later the monitor says this: `PID@START NAME RECEIVED/SENT` for each process, or the row's name, and
-    /// which processes have ended.
-    case says([String], ended: [String] = [])
+    /// which processes have ended, and which run something else without having moved anything since: `PID@START NAME`.
+    case says([String], ended: [String] = [], renamed: [String] = [])
   }
 
   let testDescription: String
@@ -61,12 +61,16 @@ struct TwinScenario: CustomTestStringConvertible, Sendable {
         host.setFlow(ends, zone: zone, original, reply, isOffloaded: isOffloaded)
       case .noFlow(let ends): host.removeFlow(ends)
       case .pause(let seconds): now += .seconds(seconds)
-      case .says(let rows, let ended):
+      case .says(let rows, let ended, let renamed):
         host.writeFiles()
         now += .seconds(1)
         let measurement = try monitor.readings(until: now)
         #expect(measurement.readings.map(\.summary).sorted() == rows.sorted(), "step \(number)")
         #expect(measurement.exited.map { "\($0.pid)@\($0.startTime)" } == ended, "step \(number)")
+        let names = measurement.renamed.map {
+          "\($0.identity.pid)@\($0.identity.startTime) \($0.commandLine)"
+        }
+        #expect(names == renamed, "step \(number)")
         let balance = measurement.balance
         #expect(balance.total.sum == host.takeMoved(), "step \(number)")
         #expect(measurement.readings.reduce(.zero) { $0 + $1.usage } == balance.total, "step \(number)")

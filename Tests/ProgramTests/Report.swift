@@ -47,9 +47,6 @@ struct Report: Sendable, Decodable {
       var reasons: [String: UInt64]
 
       var view: HostView { HostView(received: received, sent: sent) }
-
-      /// Of sockets that were closed before anybody looked, or between a look at them and one at who holds them.
-      var closedUnseen: UInt64 { reasons["exited", default: 0] + reasons["no_holder", default: 0] }
     }
 
     var total: Usage

@@ -16,6 +16,7 @@ extension ProcessTable {
   public mutating func description(of identity: ProcessIdentity, ancestors: Bool) -> ProcessDescription? {
     let place = descriptions.index(forKey: identity)
     if let place, descriptions.values[place].holds(at: tick, ancestors: ancestors) {
+      if descriptions.values[place].exitedAt == nil { unconfirmed.insert(identity) }
       return descriptions.values[place].description(ancestors: ancestors)
     }
     guard var known = place.map({ descriptions.values[$0] }) ?? readDescription(of: identity) else {
@@ -37,7 +38,25 @@ extension ProcessTable {
   /// Reads the command lines of these processes again when they are next asked for, whenever their turn is: they
   /// run another program.
   public mutating func recheck(_ renamed: some Sequence<ProcessIdentity>) {
-    for identity in renamed { descriptions[identity]?.nextCheck = tick }
+    for identity in renamed where descriptions[identity]?.exitedAt == nil {
+      descriptions[identity]?.nextCheck = tick
+      unconfirmed.insert(identity)
+    }
+  }
+
+  /// Processes that turn out to run another program, of those that were described by memory alone and whose turn has
+  /// come since: one that moves nothing more is not asked for again.
+  public mutating func renamed() -> [ProcessDescription] {
+    if unconfirmed.isEmpty { return [] }
+    let due = unconfirmed.filter { identity in descriptions[identity].map { $0.nextCheck <= tick } ?? true }
+    unconfirmed.subtract(due)
+    return due.compactMap { identity in
+      guard let before = descriptions[identity], before.exitedAt == nil,
+        let now = description(of: identity, ancestors: false),
+        now.commandLine != before.description.commandLine
+      else { return nil }
+      return now
+    }
   }
 
   /// Forgets what is known of an ended process; a living one stays.
