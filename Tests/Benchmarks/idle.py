@@ -43,12 +43,15 @@ def first_line(name, *flags):
     return {"shown": shown * 1e3, "ended": (time.monotonic() - begin) * 1e3, "cpu": cpu * 1e3}
 
 
-def watch(name, *flags):
-    """What a program costs in SECONDS ticks after its first report."""
+def watch(name, *flags, packet=False):
+    """What a program costs in SECONDS ticks after its first report; with `packet` one moves in each."""
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     process = start(name, "--format", "json", *flags)
     process.stdout.readline()
     begin, used = time.monotonic(), laboratory.cpu_seconds(process.pid)
     for _ in range(SECONDS):
+        if packet:
+            sender.sendto(b"x", ("10.1.0.1", 9))
         process.stdout.readline()
     share = (laboratory.cpu_seconds(process.pid) - used) / (time.monotonic() - begin)
     resident, peak = (laboratory.status(process.pid, field) for field in ["VmRSS", "VmHWM"])
@@ -69,7 +72,9 @@ def main():
     listed = f"`conntrack -L` takes {median(lists, 'wall'):.0f} ms, {median(lists, 'cpu'):.0f} of a processor"
     for name, *flags in [["runmonitor"], ["runaggregator", "--auto-group"]]:
         share, resident, peak = watch(name, *flags)
-        goal(f"idle: {name}, one tick a second", share, "% of a core", 0.1, f"{share * 10:.1f} ms a tick", dump)
+        beside, _, _ = watch(name, *flags, packet=True)
+        goal(f"idle: {name}, one tick a second", share, "% of a core", 0.1, f"{share * 10:.1f} ms a tick",
+             f"{beside:.3f} % where one packet moves in each", dump)
         goal(f"idle: {name}, resident", resident, "MB", 20, f"at most {peak:.1f} MB")
         begun = [first_line(name, "--format", "json", *flags) for _ in range(STARTS)]
         ended = [first_line(name, "--format", "json", "--count", "1", *flags) for _ in range(STARTS)]

@@ -12,7 +12,7 @@ import Testing
     try await here.ip("link add in0 type veth peer name in1")
     try await here.ip("link add br0 type bridge")
     try await here.ip("link set in0 master br0")
-    let interfaces = try await Self.inside(here) { try InterfaceTable().read() }
+    let interfaces = try await here.inside { try InterfaceTable().read() }
     func named(_ name: String) throws -> Interface {
       try #require(interfaces.first { $0.name == name })
     }
@@ -33,32 +33,17 @@ import Testing
       try await host.ip("link set eth0 arp off up")
       try await host.ip("addr add 198.51.100.\(number)/24 dev eth0")
     }
-    let before = try await Self.inside(here) { try InterfaceTable().read() }
+    let before = try await here.inside { try InterfaceTable().read() }
     try await here.run("ping -q -c 5 -i 0.01 -s 1000 127.0.0.1")
     // Without ARP frames go to no address, and come to nobody: they are sent all the same.
     _ = try? await here.run("ping -q -c 5 -i 0.01 -W 1 -s 1000 198.51.100.2")
-    let after = try await Self.inside(here) { try InterfaceTable().read() }
+    let after = try await here.inside { try InterfaceTable().read() }
     for (name, type, packets, bytes) in [("lo", 772, 10, 10 * 1028), ("eth0", 1, 5, 5 * 1042)] {
       let old = try #require(before.first { $0.name == name })
       let new = try #require(after.first { $0.name == name })
       #expect(new.linkType == type)
       #expect(new.counters.sentPackets - old.counters.sentPackets == packets, "\(name)")
       #expect(new.counters.sentBytes - old.counters.sentBytes == bytes, "\(name)")
-    }
-  }
-
-  /// What `body` returns on a thread that is in a namespace, and ends there.
-  static func inside<Result: Sendable>(
-    _ namespace: NetworkNamespace, _ body: @escaping @Sendable () throws -> Result
-  ) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
-      OtherThread.run {
-        continuation.resume(
-          with: Swift.Result {
-            try #require(ProcessesPrivileges.enterNetwork(namespace.name))
-            return try body()
-          })
-      }
     }
   }
 }

@@ -52,38 +52,12 @@ import Testing
     try await namespace.ip("-6 addr add 2001:db8::9/64 dev lo nodad")
     let v4 = IPAddress(v4: 0xc633_6409)
     let v6 = IPAddress(high: 0x2001_0db8_0000_0000, low: 9)
-    let before = try Self.addresses(in: namespace.name)
+    let before = try await namespace.inside { try LocalAddressReader().read() }
     #expect(before.contains(v4) && before.contains(v6))
     #expect(before.receives(IPAddress(v4: 0xc633_64ff)))
     #expect(!before.contains(IPAddress(v4: 0xc633_64ff)))
     try await namespace.ip("addr del 198.51.100.9/24 dev lo")
-    let after = try Self.addresses(in: namespace.name)
+    let after = try await namespace.inside { try LocalAddressReader().read() }
     #expect(!after.contains(v4) && after.contains(v6))
-  }
-
-  private final class Answer {
-    let namespace: String
-    var addresses: LocalAddresses?
-
-    init(_ namespace: String) { self.namespace = namespace }
-  }
-
-  /// What is read in a namespace, by a thread of its own that ends there.
-  private static func addresses(in namespace: String) throws -> LocalAddresses {
-    let result = Answer(namespace)
-    var thread = pthread_t()
-    let made = unsafe pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument = unsafe argument else { return nil }
-        let result = unsafe Unmanaged<Answer>.fromOpaque(argument).takeUnretainedValue()
-        if ProcessesPrivileges.enterNetwork(result.namespace) {
-          result.addresses = try? LocalAddressReader().read()
-        }
-        return nil
-      }, unsafe Unmanaged.passUnretained(result).toOpaque())
-    #expect(made == 0)
-    pthread_join(thread, nil)
-    return try #require(result.addresses)
   }
 }

@@ -80,7 +80,7 @@ import Testing
   @Test(.needs(.namespaces), arguments: [true, false])
   func `open packet sockets are found, with what they are for`(usesNetlink: Bool) async throws {
     let namespace = try await NetworkNamespace()
-    let found = try await InterfaceTableTests.inside(namespace) {
+    let found = try await namespace.inside {
       let sender = try SocketsOpened(AF_PACKET, SOCK_RAW, .init(rawValue: 0), bindTo: nil)
       // The EtherType is in network order: 0x0300 is ETH_P_ALL.
       let capture = socket(AF_PACKET, CInt(SOCK_DGRAM.rawValue), CInt(UInt16(3).bigEndian))

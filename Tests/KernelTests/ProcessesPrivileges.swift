@@ -15,15 +15,6 @@ enum ProcessesPrivileges {
   /// Moves the calling thread to a network namespace of its own; false when that is not allowed.
   static func enterPrivateNetwork() -> Bool { call("unshare", 0x4000_0000) == 0 }
 
-  /// Moves the calling thread to the network namespace that ip-netns(8) knows by this name.
-  static func enterNetwork(_ name: String) -> Bool {
-    let descriptor = unsafe open("/run/netns/\(name)", O_RDONLY | O_CLOEXEC)
-    defer { close(descriptor) }
-    typealias Function = @convention(c) (CInt, CInt) -> CInt
-    guard descriptor >= 0, let symbol = unsafe dlsym(nil, "setns") else { return false }
-    return unsafe unsafeBitCast(symbol, to: Function.self)(descriptor, 0x4000_0000) == 0
-  }
-
   // setfsuid(2): the kernel drops CAP_DAC_OVERRIDE with it, for this thread only.
   private static func setFilesystemUser(_ user: CInt) { _ = call("setfsuid", user) }
 

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A thread for what cannot be undone in one, such as entering a namespace.
-enum OtherThread {
+public enum OtherThread {
   private final class Work {
     let body: () -> Void
 
@@ -9,7 +9,7 @@ enum OtherThread {
   }
 
   /// Runs `body` on a new thread, which ends with it; returns after that.
-  static func run(_ body: @escaping () -> Void) {
+  public static func run(_ body: @escaping () -> Void) {
     let work = Work(body)
     var thread = pthread_t()
     let result = unsafe pthread_create(
