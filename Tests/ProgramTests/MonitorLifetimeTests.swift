@@ -51,6 +51,31 @@ struct MonitorLifetimeTests {
     try await server.finish()
   }
 
+  /// No interface counts it, and then no flow is asked for.
+  @Test func `what the host itself drops on its way out is in the last report`() async throws {
+    let lab = try await Topology()
+    // Its configuration would go over the wire.
+    for host in [lab.a, lab.b] { try await host.setSysctl("net.ipv6.conf.all.disable_ipv6", to: "1") }
+    try await lab.a.trackConnections()
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    let sender = try Traffic(
+      "udp-scatter 10.77.1.2 9 --count 1 --after 1 --size 1000 --gate --hold", in: lab.a)
+    _ = try await sender.counted()
+    try await monitor.report("the first datagram") { $0.usage(pid: sender.pid).sent == 1028 }
+    // Behind netfilter's table, and before the wire.
+    let rule = "type filter hook egress device eth0 priority 0; policy drop;"
+    try await lab.a.run(["nft", "table netdev dropping { chain out { \(rule) }; }"])
+    for _ in 0..<5 { try await monitor.nextReport() }
+    sender.go()
+    _ = try await sender.counts(2)
+    let truth = try await lab.viewOfA()
+    #expect(truth.sent == 2 * 1028)
+    try await monitor.stop()
+    #expect(try monitor.reports().last?.usage(pid: sender.pid) == truth)
+    try await sender.finish()
+  }
+
   @Test func `the lookback never appears as a rate`() async throws {
     let (lab, server, port) = try await start()
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 8000000 --hold", in: lab.a)
@@ -130,6 +155,8 @@ struct MonitorLifetimeTests {
   @Test func `the program does not report itself`() async throws {
     // Nobody else was ever in this one.
     let lab = try await Topology()
+    // Its configuration would go over the wire.
+    for host in [lab.a, lab.b] { try await host.setSysctl("net.ipv6.conf.all.disable_ipv6", to: "1") }
     try await lab.a.trackConnections()
     let monitor = try Reporter(in: lab.a)
     for _ in 0..<3 { try await monitor.nextReport() }
