@@ -28,7 +28,8 @@ public struct Measurement: Sendable {
   public var readings: [Reading]
   /// Processes that moved something earlier and have ended since the last measurement.
   public var exited: [ProcessIdentity]
-  /// What processes run now that moved something earlier, under another name, and nothing since.
+  /// What processes run now that moved something earlier, under another name, and nothing since: for rows by process.
+  /// An application has what a process moved while it ran what belongs there.
   public var renamed: [ProcessDescription] = []
   /// Where the bytes of this interval went, the hidden ones included.
   public var balance: Balance

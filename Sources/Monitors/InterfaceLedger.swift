@@ -11,8 +11,6 @@ import Model
 /// A tunnel counts like any other: the connection table too has the flow inside and the one that carries it.
 public struct InterfaceLedger: Sendable {
   private var earlier: [Int32: Interface.Counters]?
-  /// How many readings in a row found nothing changed.
-  private var quiet = 0
 
   /// Makes a ledger that has seen nothing: the first reading is where it starts.
   public init() {}
@@ -23,9 +21,9 @@ public struct InterfaceLedger: Sendable {
   /// namespace, with what it had counted there: it starts here. What an interface moved before it was
   /// removed, after the last reading, is lost.
   public mutating func advance(to interfaces: [Interface]) -> Usage {
-    let latest = Dictionary(interfaces.lazy.map { ($0.index, $0.counters) }, uniquingKeysWith: { $1 })
-    quiet = latest == earlier ? quiet + 1 : 0
-    defer { earlier = latest }
+    defer {
+      earlier = Dictionary(interfaces.lazy.map { ($0.index, $0.counters) }, uniquingKeysWith: { $1 })
+    }
     guard let earlier else { return .zero }
     var usage = Usage.zero
     for interface in Self.counted(interfaces) {
@@ -36,10 +34,6 @@ public struct InterfaceLedger: Sendable {
     }
     return usage
   }
-
-  /// True when the last three readings are equal: whatever the first of them had counted was in the connection table
-  /// when its flows were read after the second.
-  public var isQuiet: Bool { quiet > 1 }
 
   /// The interfaces by which packets come and go.
   static func counted(_ interfaces: [Interface]) -> [Interface] {

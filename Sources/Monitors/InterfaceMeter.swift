@@ -31,9 +31,6 @@ struct InterfaceMeter: ~Copyable {
   /// Packet sockets that did not fit, since start.
   var dropped: UInt64 { packetSockets.dropped }
 
-  /// True when no packet has come or gone for two readings.
-  var isQuiet: Bool { ledger.isQuiet }
-
   /// Reads interfaces and packet sockets.
   mutating func read(at now: ContinuousClock.Instant) throws(KernelError) {
     latest = try table.read()

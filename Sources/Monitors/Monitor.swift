@@ -23,7 +23,6 @@ public final class Monitor: Meter {
   private var unread: UInt64 = 0
   private var naming = Conditions.Naming.notRead
   private var last: ContinuousClock.Instant?
-  private var isLast = false
   private var reported: Set<ProcessIdentity> = []
   /// Processes that had ended before their bytes were seen, since the last measurement.
   private var ended: [ProcessIdentity] = []
@@ -71,7 +70,7 @@ public final class Monitor: Meter {
     naming = .notRead
     // Whatever passes between the two readings is at worst explained too well, never untracked.
     if last != nil { try interfaces?.read(at: now) }
-    try readTable(at: now)
+    try table.read(into: &snapshot, at: now)
     if last == nil { try interfaces?.read(at: now) }
     if last == nil { local = try addresses.read() }
     do throws(KernelError) { try processes.refresh() } catch {
@@ -103,23 +102,10 @@ public final class Monitor: Meter {
   }
 
   /// Has the next reading ask the kernel also for what is believed for some seconds: it is the last.
-  public func refresh() {
-    state.refresh()
-    isLast = true
-  }
+  public func refresh() { state.refresh() }
 
   /// Takes new filters; what was counted stays.
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
-
-  /// While no interface counts anything the flows are not asked for: there is nothing new. Not so where a card may forward
-  /// for them, and at the end: what this host itself drops on its way out is counted by no interface.
-  private func readTable(at now: ContinuousClock.Instant) throws(KernelError) {
-    if interfaces?.isQuiet ?? false, !isLast, !snapshot.flows.contains(where: \.isOffloaded) {
-      try table.readQuiet(into: &snapshot, at: now)
-    } else {
-      try table.read(into: &snapshot, at: now)
-    }
-  }
 
   /// Returns what the interfaces moved of these flows.
   private func attribute(

@@ -166,56 +166,6 @@ struct ConntrackEventsTests {
     }
   }
 
-  /// Above the limit it is a dump that is saved, below it the questions.
-  @Test(arguments: [UInt16(20), flows])
-  func `where nothing moves the table is left as it was, until there is news or an audit is due`(
-    count: UInt16
-  ) throws {
-    try Self.inside {
-      let table = try LiveFlowTable()
-      var snapshot = FlowSnapshot()
-      let now = ContinuousClock.now
-      // Nothing was read yet.
-      try table.readQuiet(into: &snapshot, at: now)
-      let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
-      func bytes() -> UInt64 {
-        snapshot.flows.reduce(0) { $1.original.transport == .udp ? $0 + $1.counters.originalBytes : $0 }
-      }
-      for port in 1...count { try socket.send(100, to: port) }
-      var sent = 128 * UInt64(count)
-      // News of new flows is asked about.
-      #expect(
-        try Self.eventually {
-          try table.readQuiet(into: &snapshot, at: now)
-          return bytes() == sent
-        })
-      func isLeft() throws -> Bool {
-        let before = bytes()
-        try socket.send(100, to: 1)
-        sent += 128
-        try table.readQuiet(into: &snapshot, at: now)
-        return bytes() == before
-      }
-      // Whose they are comes later, and is news, too.
-      #expect(try Self.eventually(isLeft))
-      #expect(bytes() < sent && snapshot.livingCount >= Int(count))
-      try table.readQuiet(into: &snapshot, at: now + FlowRoster.auditInterval)
-      #expect(bytes() == sent)
-      #expect(try Self.eventually(isLeft))
-      try table.read(into: &snapshot, at: now)
-      #expect(bytes() == sent)
-      try Self.run(["conntrack", "-F"])
-      #expect(
-        try Self.eventually {
-          try table.readQuiet(into: &snapshot, at: now)
-          return !snapshot.flows.isEmpty && snapshot.livingCount == 0
-        })
-      #expect(bytes() == sent)
-      try table.readQuiet(into: &snapshot, at: now)
-      #expect(snapshot.flows.isEmpty)
-    }
-  }
-
   @Test func `a listener that fell behind keeps no ended entry in the table`() throws {
     try Self.inside {
       let table = try LiveFlowTable(listener: FlowListener(receiveBuffer: 4_096))

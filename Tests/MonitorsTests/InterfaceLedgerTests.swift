@@ -97,29 +97,6 @@ import Testing
     #expect(Self.moved(before, after) == Usage(received, 0), "\(name)")
   }
 
-  @Test(
-    arguments: [
-      // The packets that each interface has counted at each reading; at which of them all is quiet.
-      ("from the start", [[0], [0], [0], [0]], [2, 3]),
-      ("after a packet", [[0], [1], [1], [1], [1]], [3, 4]),
-      ("a packet now and then", [[0], [0], [0], [1], [1], [2], [2], [2]], [2, 7]),
-      ("another interface", [[0, 0], [0, 0], [0, 0], [0, 1], [0, 1]], [2]),
-      ("one that comes and goes", [[0], [0], [0], [0, 0], [0], [0], [0]], [2, 6]),
-      ("a counter that falls", [[5], [5], [5], [0], [0], [0]], [2, 5]),
-      ("none at all", [[], [], []], [2]),
-    ] as [(String, [[UInt64]], [UInt64])])
-  func `quiet is what three readings found alike`(name: String, readings: [[UInt64]], quiet: [UInt64]) {
-    var ledger = InterfaceLedger()
-    var found: [UInt64] = []
-    for (number, packets) in readings.enumerated() {
-      // Of a link whose bytes are not counted.
-      _ = ledger.advance(
-        to: packets.enumerated().map { Self.interface(Int32($0 + 1), 280, received: (0, $1)) })
-      if ledger.isQuiet { found.append(UInt64(number)) }
-    }
-    #expect(found == quiet, "\(name)")
-  }
-
   @Test func `a bridge that gets and loses its port counts nothing of its own`() {
     var ledger = InterfaceLedger()
     _ = ledger.advance(to: [Self.interface(1), Self.interface(2, kind: "bridge")])

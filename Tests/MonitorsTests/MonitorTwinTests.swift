@@ -1,4 +1,9 @@
+import Lab
+import Model
+import Patterns
 import Testing
+
+@testable import Monitors
 
 /// A18 to A23, A31, A33 to A35, A46 and A50 without a kernel: from the text of a fake /proc to the readings.
 @Suite struct MonitorTwinTests {
@@ -6,6 +11,33 @@ import Testing
     scenario: TwinScenario
   ) throws {
     try scenario.run()
+  }
+
+  /// Of those that run something else at once, without a byte since: who had no row, or is not to have one, is not said.
+  @Test func `a new name is only said of what was shown and is to be shown`() throws {
+    let host = FakeHost()
+    let names: [(pid: Int32, before: String, after: String)] = [
+      (7, "curl 7", "sleep 7"), (8, "sleep 8", "curl 8"), (9, "curl 9", "curl nine"),
+    ]
+    let monitor = try host.monitor(filters: [MonitorFilter(include: [try Pattern("curl")])])
+    let start = ContinuousClock.now
+    for tick in 1...4 {
+      for (pid, before, after) in names {
+        let ends = "10.0.0.1:400\(pid) 192.0.2.9:443"
+        if tick == 1 {
+          host.proc.add(pid, start: 100, arguments: Array("\(before)\0".utf8), sockets: [3: UInt64(pid)])
+          host.addSocket(UInt64(pid), "tcp \(ends)")
+        }
+        if tick == 3 { host.proc.write("\(pid)/cmdline", Array("\(after)\0".utf8)) }
+        if tick < 4 { host.setFlow("tcp \(ends)", zone: 0, UInt64(tick), 0, isOffloaded: false) }
+      }
+      host.writeFiles()
+      let measurement = try monitor.readings(until: start + .seconds(tick))
+      #expect(
+        measurement.readings.map(\.summary).sorted()
+          == (tick < 4 ? ["7@100 curl 7 0/1", "9@100 curl 9 0/1"] : []))
+      #expect(measurement.renamed.map(\.commandLine) == (tick < 4 ? [] : ["curl nine"]))
+    }
   }
 
   private static let client = "tcp 10.0.0.1:4000 192.0.2.9:443"

@@ -51,7 +51,7 @@ struct MonitorLifetimeTests {
     try await server.finish()
   }
 
-  /// No interface counts it, and then no flow is asked for.
+  /// No interface counts it.
   @Test func `what the host itself drops on its way out is in the last report`() async throws {
     let lab = try await Topology()
     // Its configuration would go over the wire.

@@ -81,12 +81,6 @@ struct FlowRoster {
     return now - lastDump >= Self.auditInterval ? .dump(.audit) : .query
   }
 
-  /// True when the table must be read at `now` even if no counter can have changed.
-  func needsDump(at now: ContinuousClock.Instant) -> Bool {
-    guard let lastDump else { return true }
-    return hasLost || now - lastDump >= Self.auditInterval
-  }
-
   /// The questions for all living flows.
   var questions: some Collection<FlowQuery.Question> { living.values.lazy.map(\.question) }
 

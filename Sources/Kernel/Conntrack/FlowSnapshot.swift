@@ -36,12 +36,6 @@ public struct FlowSnapshot: Sendable {
     livingCount = flows.count
   }
 
-  /// Leaves everything out but the living entries.
-  mutating func keepLiving() {
-    flows.removeLast(flows.count - livingCount)
-    (sightings, descriptions, renamed) = ([], [:], [])
-  }
-
   /// Leaves living entries out.
   mutating func removeLiving(where isWrong: (Flow) -> Bool) {
     flows.removeLast(flows.count - livingCount)

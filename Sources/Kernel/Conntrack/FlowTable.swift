@@ -6,20 +6,8 @@ public protocol FlowTable: AnyObject {
   /// the last call, where the kernel tells. `now` is when this is asked.
   func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError)
 
-  /// As `read`, where no packet has moved since before the last reading: what lives may be left as it was then.
-  func readQuiet(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError)
-
   /// What did not go as it should, since start.
   var condition: FlowTableCondition { get }
-}
-
-extension FlowTable {
-  /// A table that does not tell of ends is read as ever.
-  public func readQuiet(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant)
-    throws(KernelError)
-  {
-    try read(into: &snapshot, at: now)
-  }
 }
 
 /// What did not go as it should in reading the connection table, since start.

@@ -14,8 +14,6 @@ public final class LiveFlowTable: FlowTable {
   private var heard = FlowTableCondition()
   private var witness = FlowWitness.Condition()
   private var surplus: UInt64 = 0
-  /// True when the last reading came to its end.
-  private var isWhole = false
   /// What was heard and no reading has handed over yet.
   private var waiting = FlowLog.Batch()
 
@@ -49,7 +47,6 @@ public final class LiveFlowTable: FlowTable {
   ///
   /// Errors: those of reading the table, and why the listening thread ended if it did.
   public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
-    isWhole = false
     try takeNews()
     heard.missedEvents += UInt64(roster.takeSuspects())
     let reading = roster.reading(at: now)
@@ -79,20 +76,6 @@ public final class LiveFlowTable: FlowTable {
     snapshot.removeLiving { later.isAnother($0) }
     snapshot.add(waiting)
     waiting = FlowLog.Batch()
-    isWhole = true
-  }
-
-  /// As `read`; asks for nothing unless there is news, or a dump is due.
-  ///
-  /// Errors: those of `read`.
-  public func readQuiet(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant)
-    throws(KernelError)
-  {
-    try takeNews()
-    guard isWhole, waiting.isEmpty, !roster.needsDump(at: now) else {
-      return try read(into: &snapshot, at: now)
-    }
-    snapshot.keepLiving()
   }
 
   /// Takes what was heard; if the rest of a reading fails it comes with the next.

@@ -38,7 +38,8 @@ extension ProcessTable {
   /// Reads the command lines of these processes again when they are next asked for, whenever their turn is: they
   /// run another program.
   public mutating func recheck(_ renamed: some Sequence<ProcessIdentity>) {
-    for identity in renamed where descriptions[identity]?.exitedAt == nil {
+    for identity in renamed {
+      guard let known = descriptions[identity], known.exitedAt == nil else { continue }
       descriptions[identity]?.nextCheck = tick
       unconfirmed.insert(identity)
     }
@@ -48,13 +49,13 @@ extension ProcessTable {
   /// come since: one that moves nothing more is not asked for again.
   public mutating func renamed() -> [ProcessDescription] {
     if unconfirmed.isEmpty { return [] }
-    let due = unconfirmed.filter { identity in descriptions[identity].map { $0.nextCheck <= tick } ?? true }
+    let due = unconfirmed.filter { (descriptions[$0]?.nextCheck ?? 0) <= tick }
     unconfirmed.subtract(due)
     return due.compactMap { identity in
-      guard let before = descriptions[identity], before.exitedAt == nil,
-        let now = description(of: identity, ancestors: false),
-        now.commandLine != before.description.commandLine
-      else { return nil }
+      let before = descriptions[identity]?.description.commandLine
+      guard let now = description(of: identity, ancestors: false), now.commandLine != before else {
+        return nil
+      }
       return now
     }
   }
@@ -147,6 +148,7 @@ extension ProcessTable {
     guard descriptions[identity] != nil, descriptions[identity]?.exitedAt == nil else { return }
     descriptions[identity]?.exitedAt = tick
     exitedDescriptions += 1
+    unconfirmed.remove(identity)
   }
 
   private mutating func remember(_ known: RememberedDescription) {
@@ -169,6 +171,7 @@ extension ProcessTable {
 
   private mutating func removeDescription(of identity: ProcessIdentity) {
     guard let known = descriptions.removeValue(forKey: identity) else { return }
+    unconfirmed.remove(identity)
     descriptionBytes -= known.byteCount
     if known.exitedAt != nil { exitedDescriptions -= 1 }
   }

@@ -61,7 +61,7 @@ public struct ProcessTable: ~Copyable {
   var searches: SearchHistory
   var descriptions: [ProcessIdentity: RememberedDescription] = [:]
   var descriptionBytes = 0
-  /// Living processes that were described without a look at them, until their next turn.
+  /// Remembered living processes that were described without a look at them, until their next turn.
   var unconfirmed: Set<ProcessIdentity> = []
   var exitedDescriptions = 0
   var tick: UInt64 = 0
