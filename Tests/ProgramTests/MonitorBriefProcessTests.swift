@@ -64,7 +64,7 @@ struct MonitorBriefProcessTests {
     let unnamed = report.balance.unattributed
     #expect(pids.isSubset(of: clients.moved.keys) && report.balance.sum == truth)
     #expect(clients.moved.values.reduce(HostView(), +) == truth)
-    #expect(unnamed.reasons["exited"] == unnamed.received + unnamed.sent, "\(unnamed.reasons)")
+    #expect(unnamed.closedUnseen == unnamed.received + unnamed.sent, "\(unnamed.reasons)")
     return clients.lifetime < 0.02 && pids.count == 20 && unnamed.view == HostView()
   }
 
@@ -91,6 +91,6 @@ struct MonitorBriefProcessTests {
     #expect(report.balance.total.view == truth && report.balance.attributed.view == named)
     let unnamed = report.balance.unattributed
     #expect(unnamed.view + named == truth)
-    #expect(unnamed.reasons["exited"] == unnamed.received + unnamed.sent, "\(unnamed.reasons)")
+    #expect(unnamed.closedUnseen == unnamed.received + unnamed.sent, "\(unnamed.reasons)")
   }
 }

@@ -99,7 +99,7 @@ struct MonitorShortLivedTests {
     }
     #expect(Set(report.rows.compactMap(\.pid)) == Set(traffic.map(\.client.pid)))
     let unnamed = report.balance.unattributed
-    #expect(unnamed.reasons["exited"] == unnamed.sent + unnamed.received, "\(unnamed.reasons)")
+    #expect(unnamed.closedUnseen == unnamed.sent + unnamed.received, "\(unnamed.reasons)")
     #expect(report.balance.sum == truth)
     try await monitor.stop()
     for (client, server, _) in traffic {

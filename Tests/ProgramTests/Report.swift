@@ -47,6 +47,9 @@ struct Report: Sendable, Decodable {
       var reasons: [String: UInt64]
 
       var view: HostView { HostView(received: received, sent: sent) }
+
+      /// Of sockets that were closed before anybody looked, or between the look at them and the one at who holds them.
+      var closedUnseen: UInt64 { reasons["exited", default: 0] + reasons["no_holder", default: 0] }
     }
 
     var total: Usage
