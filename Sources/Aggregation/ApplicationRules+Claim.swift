@@ -2,8 +2,8 @@ import Model
 import Patterns
 
 extension ApplicationRules {
-  /// The application of a process: by a rule for its command line, unit or container; with `inherit` by one for its nearest
-  /// ancestor; with `autoGroup` by its program or script; else its command line.
+  /// The application of a process: by a rule for its command line, unit or container; with `inherit` by one for its
+  /// nearest ancestor; with `autoGroup` by its program or script; else its command line.
   public func claim(_ process: ProcessDescription) -> Claim {
     var abandoned = 0
     if let rule = rule(for: process.commandLine, process.place, &abandoned) {

@@ -16,7 +16,8 @@ public struct UsageRow: Sendable, Hashable {
     case remainder
   }
 
-  /// The command line, the application, or `(forwarded)`, `(kernel)`, `(unattributed: REASON)`, `(untracked)`, `(evicted)`.
+  /// The command line, the application, or `(forwarded)`, `(kernel)`, `(unattributed: REASON)`, `(untracked)`,
+  /// `(evicted)`.
   public var name: String
   /// Whose row it is.
   public var subject: Subject

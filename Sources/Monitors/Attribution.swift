@@ -121,8 +121,9 @@ public struct Attribution: Sendable {
     return hasChanged ? Finding(owner: .unattributed(.ambiguous)) : finding
   }
 
-  /// True when the end was another process's, by a socket that is not among those that take its packets now: a connected
-  /// socket of a shared port was closed, or a server was started again, and whose these bytes are is not known.
+  /// True when the end was another process's, by a socket that is not among those that take its packets now: a
+  /// connected socket of a shared port was closed, or a server was started again, and whose these bytes are is not
+  /// known.
   private func isAnothersNow(_ claim: Claim, _ holders: [UInt64: [ProcessIdentity]]) -> Bool {
     guard case .bound(let sockets) = claim.match, claim.transport.hasPorts,
       let former = earlier.owner(of: claim.flow, claim.role)
@@ -233,8 +234,8 @@ public struct Attribution: Sendable {
     guard let only else { return nil }
     // Somebody who cannot be seen may have moved them as well.
     if isHidden { return Finding(owner: .unattributed(.ambiguous)) }
-    // A raw socket sees what others of its protocol send. A port may have had another socket when the flow began, unless
-    // this one was seen then.
+    // A raw socket sees what others of its protocol send. A port may have had another socket when the flow began,
+    // unless this one was seen then.
     let wasSeen = earlier?.owner == .process(only) && earlier?.certainty.match == .exact
     let isExact = sockets.allSatisfy { $0.transport.hasPorts && ($0.remote.port != 0 || wasSeen) }
     return Finding(

@@ -1,7 +1,7 @@
 import Model
 
-/// One end of a flow on this host, in this network namespace or another, with the bytes it moved and the sockets that may
-/// have moved them.
+/// One end of a flow on this host, in this network namespace or another, with the bytes it moved and the sockets that
+/// may have moved them.
 public struct Claim: Sendable, Hashable {
   /// What this host is to the flow.
   public enum Role: Sendable, Hashable {

@@ -38,8 +38,8 @@ struct InterfaceMeter: ~Copyable {
     senders.note(packetSockets.read(), at: now)
   }
 
-  /// Compares what was read since the last call with what the flows moved in the same time, which ends `now`. Where some flows have no
-  /// counters, nothing that they cannot explain is anybody's.
+  /// Compares what was read since the last call with what the flows moved in the same time, which ends `now`. Where
+  /// some flows have no counters, nothing that they cannot explain is anybody's.
   mutating func compare(
     flows: Usage, areCounted: Bool, at now: ContinuousClock.Instant
   ) -> Comparison {

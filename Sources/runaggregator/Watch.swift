@@ -33,8 +33,8 @@ struct Watch {
     thresholds = Thresholds(rules: configuration.thresholds)
   }
 
-  /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves; writes their
-  /// lines and starts their commands.
+  /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves;
+  /// writes their lines and starts their commands.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let measurements = [
       try monitor?.readings(until: now),

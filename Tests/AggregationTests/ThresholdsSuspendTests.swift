@@ -1,7 +1,8 @@
 import Model
 import Testing
 
-/// A44: a tick that comes an hour late, since the host slept or the program was stopped. Its bytes are spread over all of it.
+/// A44: a tick that comes an hour late, since the host slept or the program was stopped. Its bytes are spread over
+/// all of it.
 @Suite struct ThresholdsSuspendTests {
   private static let hour = 3600.0
 

@@ -54,7 +54,8 @@ struct OwnersElsewhereTests {
       witness.see(flow, at: OwnersElsewhereTests.start) { sighting, _ in seen.append(sighting) }
     }
 
-    /// Looks again until both ends are named: other tests open descriptors of this process faster than a short search reads.
+    /// Looks again until both ends are named: other tests open descriptors of this process faster than a short search
+    /// reads.
     func untilBoth() {
       for _ in 0..<16 where seen.count < 2 { _ = wait() }
     }

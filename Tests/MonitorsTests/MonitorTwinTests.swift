@@ -13,7 +13,8 @@ import Testing
     try scenario.run()
   }
 
-  /// Of those that run something else at once, without a byte since: who had no row, or is not to have one, is not said.
+  /// Of those that run something else at once, without a byte since: who had no row, or is not to have one, is not
+  /// said.
   @Test func `a new name is only said of what was shown and is to be shown`() throws {
     let host = FakeHost()
     let names: [(pid: Int32, before: String, after: String)] = [

@@ -7,8 +7,8 @@ struct MonitorBriefProcessTests {
   /// Clients, their server and the monitor come before what else a busy machine does.
   private static let first = ["nice", "-n", "-20"]
 
-  /// What runs a command line that often, in as many processes. With pauses, since what listens for new flows comes first
-  /// for no more than a share of a processor, which a debug build would use up.
+  /// What runs a command line that often, in as many processes. With pauses, since what listens for new flows comes
+  /// first for no more than a share of a processor, which a debug build would use up.
   private static func loop(_ times: Int) -> [String] {
     first + ["bash", "-c", "for ((i = 0; i < \(times); i++)); do \"$@\" || exit; sleep 0.03; done", "bash"]
   }
@@ -51,7 +51,8 @@ struct MonitorBriefProcessTests {
     Issue.record("in twenty runs never all")
   }
 
-  /// Whether twenty clients lived shorter than 20 ms and all their bytes have their names; some other's they never have.
+  /// Whether twenty clients lived shorter than 20 ms and all their bytes have their names; some other's they never
+  /// have.
   private func namesTwenty() async throws -> Bool {
     let lab = try await MonitorAccountingTests.readyTopology()
     let monitor = try Reporter(in: lab.a, wrapper: Self.first)
@@ -85,7 +86,8 @@ struct MonitorBriefProcessTests {
       named = named + own
       count += 1
     }
-    // Of 200 as many as a busy machine lets it look at in time; the share of an idle one is measured by the benchmark of owners.
+    // Of 200 as many as a busy machine lets it look at in time; the share of an idle one is measured by the benchmark
+    // of owners.
     #expect(count >= 20)
     #expect(report.rows.compactMap(\.pid).allSatisfy(clients.moved.keys.contains))
     #expect(report.balance.total.view == truth && report.balance.attributed.view == named)

@@ -1,7 +1,8 @@
 import Lab
 import Testing
 
-/// A1-A9, A12, A13, A15, A25: every kind of traffic; the truth is the generator's own count, conntrack(8) and nft(8) beside it.
+/// A1-A9, A12, A13, A15, A25: every kind of traffic; the truth is the generator's own count, conntrack(8) and nft(8)
+/// beside it.
 @Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(4)))
 struct MonitorMatrixTests {
   @Test(arguments: MatrixRow.matrix + MatrixRow.variants)

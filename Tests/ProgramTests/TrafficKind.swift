@@ -40,8 +40,8 @@ struct TrafficKind: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Runs it until everything is moved. One that waits at its gate begins after `opened` has seen its socket; of several
-  /// clients each ends after `seen` has seen it.
+  /// Runs it until everything is moved. One that waits at its gate begins after `opened` has seen its socket; of
+  /// several clients each ends after `seen` has seen it.
   func run(
     in lab: Topology, opened: (Traffic) async throws -> Void = { _ in },
     seen: (Traffic) async throws -> Void = { _ in }

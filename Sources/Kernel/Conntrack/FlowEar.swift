@@ -134,8 +134,8 @@ final class FlowEar {
     return receipt.isDrained
   }
 
-  /// Looks whose the new flows are, the newest first, until more comes or somebody asks; returns whether all were looked
-  /// at.
+  /// Looks whose the new flows are, the newest first, until more comes or somebody asks; returns whether all were
+  /// looked at.
   private func lookAtUnseen(_ thread: inout PromptThread) -> Bool {
     if unseen.isEmpty { return true }
     var heard = FlowLog.Batch()

@@ -16,8 +16,8 @@ public struct FlowTableCondition: Sendable, Hashable {
   public var malformed: UInt64 = 0
   /// Readings that had to be repeated because the table changed under them.
   public var interrupted: UInt64 = 0
-  /// Events, also of processes, that the kernel could not deliver, or that an audit found missing, and readings for which there
-  /// was more to hear than time.
+  /// Events, also of processes, that the kernel could not deliver, or that an audit found missing, and readings for
+  /// which there was more to hear than time.
   public var missedEvents: UInt64 = 0
   /// Ends of flows that were not looked at, or not to the end, and what was forgotten, for want of room or time.
   public var unseen: UInt64 = 0

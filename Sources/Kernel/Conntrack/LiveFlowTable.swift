@@ -17,8 +17,8 @@ public final class LiveFlowTable: FlowTable {
   /// What was heard and no reading has handed over yet.
   private var waiting = FlowLog.Batch()
 
-  /// Starts to listen; with `namespaces` the owners of new flows are looked for in other network namespaces too. Errors:
-  /// `notPermitted`, `unsupported`.
+  /// Starts to listen; with `namespaces` the owners of new flows are looked for in other network namespaces too.
+  /// Errors: `notPermitted`, `unsupported`.
   public convenience init(namespaces: Bool = false) throws(KernelError) {
     try self.init(listener: FlowListener(namespaces: namespaces))
   }

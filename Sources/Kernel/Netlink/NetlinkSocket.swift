@@ -199,8 +199,8 @@ import SystemPackage
     return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
   }
 
-  /// Waits for a datagram and calls `body` with each message in it and in those that have come as well; returns how many
-  /// did not fit their share of the buffer.
+  /// Waits for a datagram and calls `body` with each message in it and in those that have come as well; returns how
+  /// many did not fit their share of the buffer.
   private mutating func receiveMany(
     _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
   ) throws(KernelError) -> Int {

@@ -11,7 +11,8 @@ package struct FlowWitness: ~Copyable {
 
   /// What did not go as it should, since start.
   package struct Condition: Sendable, Hashable {
-    /// Ends of flows that were not looked at, or not to the end, and what was forgotten or not read, for want of room or time.
+    /// Ends of flows that were not looked at, or not to the end, and what was forgotten or not read, for want of room
+    /// or time.
     var unseen: UInt64 = 0
     /// Times that the kernel dropped news of processes.
     var missedNews: UInt64 = 0

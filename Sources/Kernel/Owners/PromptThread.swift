@@ -4,8 +4,8 @@ import Glibc
 /// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
 ///
 /// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, until it has used its share of a
-/// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait less
-/// (Linux 6.12 and later) and need no privilege.
+/// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait
+/// less (Linux 6.12 and later) and need no privilege.
 public struct PromptThread {
   // A tenth of a millisecond, the shortest that the kernel grants.
   private static let slice: UInt64 = 100_000
@@ -27,9 +27,9 @@ public struct PromptThread {
     if mayBeFirst != isFirst { comeFirst(mayBeFirst) }
   }
 
-  /// Moves the thread to a processor, from which it may be moved again. To be called before it waits: news that a program
-  /// there causes wakes it there, before that program goes on; from another processor it would come too late as
-  /// often as not. A thread that does not come first stays where it is.
+  /// Moves the thread to a processor, from which it may be moved again. To be called before it waits: news that a
+  /// program there causes wakes it there, before that program goes on; from another processor it would come too late
+  /// as often as not. A thread that does not come first stays where it is.
   public func follow(_ processor: Int32) { if isFirst { _ = clinux_move_to(processor) } }
 
   private mutating func comeFirst(_ wanted: Bool) {

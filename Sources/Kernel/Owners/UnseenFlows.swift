@@ -1,7 +1,8 @@
 import Model
 
-/// Flows that were made and not yet looked at. The newest comes first: its sockets most likely live, and who made it has
-/// most likely made those before it. Bounded, in number and in time: later another process may have the same ends.
+/// Flows that were made and not yet looked at. The newest comes first: its sockets most likely live, and who made it
+/// has most likely made those before it. Bounded, in number and in time: later another process may have the same
+/// ends.
 struct UnseenFlows {
   /// The most that wait.
   static let capacity = 4_096

@@ -85,7 +85,8 @@ public struct Poller: ~Copyable, Sendable {
 }
 
 extension Duration {
-  /// As poll(2) and epoll_wait(2) take it, a day at most. Never less, so that what is waited for has come when the wait is over.
+  /// As poll(2) and epoll_wait(2) take it, a day at most. Never less, so that what is waited for has come when the
+  /// wait is over.
   var inMillisecondsRoundedUp: CInt {
     if self <= .zero { return 0 }
     let (seconds, attoseconds) = components

@@ -52,8 +52,8 @@ extension Warning {
 
   /// What to say when the table is so full that the kernel drops or forgets connections; nil while it is not.
   ///
-  /// `listed` entries are in a dump of it, `counted` against the limit: more where some have ended. Of these `kept` wait
-  /// for a listener; nil where that is not known.
+  /// `listed` entries are in a dump of it, `counted` against the limit: more where some have ended. Of these `kept`
+  /// wait for a listener; nil where that is not known.
   public static func tableNearlyFull(listed: Int, counted: Int?, kept: Int? = nil, limit: Int) -> Warning? {
     let count = max(listed, counted ?? 0)
     guard limit > 0, count >= limit - limit / 20 else { return nil }

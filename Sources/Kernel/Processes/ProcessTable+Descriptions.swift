@@ -7,9 +7,9 @@ extension ProcessTable {
   /// What the process is and runs; nil when it ended before it was described, or may not be read at all.
   ///
   /// Remembered. The command line is read again at the next tick, then after pauses of 2, 4, 8 and 16 ticks while it
-  /// stays the same, and at once after `recheck(_:)` and when the number of its descriptors changed: a process that runs another
-  /// program has its new name at most 16 ticks later. All else is read again only when the command line differs.
-  /// An ended process keeps its last description until `drop(_:)`, or until the room is needed.
+  /// stays the same, and at once after `recheck(_:)` and when the number of its descriptors changed: a process that
+  /// runs another program has its new name at most 16 ticks later. All else is read again only when the command line
+  /// differs. An ended process keeps its last description until `drop(_:)`, or until the room is needed.
   ///
   /// With `ancestors`, the command lines of at most 16 ancestors, up to pid 1, as they were when first asked
   /// for: a process that init inherits keeps them.

@@ -2,16 +2,16 @@ import Glibc
 import Model
 
 extension SocketDiagnostics {
-  /// The protocols, of those asked for socket by socket, of which the kernel tells no sockets: it lacks a module, or a sandbox is
-  /// in the way.
+  /// The protocols, of those asked for socket by socket, of which the kernel tells no sockets: it lacks a module, or
+  /// a sandbox is in the way.
   static func missing() -> [TransportProtocol] {
     let wanted = [TransportProtocol.tcp, .udp]
     guard var socket = try? NetlinkSocket(.socketDiagnostics) else { return wanted }
     return wanted.filter { isMissing($0, socket: &socket) }
   }
 
-  /// True when the kernel has no diagnostics of `transport`. Asks for the sockets that are in none of the states, since for one
-  /// socket the answer would be the same as that there is no such socket.
+  /// True when the kernel has no diagnostics of `transport`. Asks for the sockets that are in none of the states,
+  /// since for one socket the answer would be the same as that there is no such socket.
   static func isMissing(_ transport: TransportProtocol, socket: inout NetlinkSocket) -> Bool {
     let fixed = [UInt8(AF_INET), transport.rawValue] + [UInt8](repeating: 0, count: 54)
     let request = NetlinkRequest(type: messageType, flags: NetlinkHeader.Flag.dump, fixed: fixed)

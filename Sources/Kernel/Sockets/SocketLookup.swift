@@ -18,8 +18,8 @@ public struct SocketLookup: ~Copyable {
     /// The identifier of its control group, which is the inode of the group's folder; nil where the kernel does not
     /// say.
     public var cgroup: UInt64?
-    /// The payload that a TCP socket has carried (see `SocketDestroyEvents`; while it lives, received is one byte less);
-    /// nil unless it was asked for, and for what is left of a closed one.
+    /// The payload that a TCP socket has carried (see `SocketDestroyEvents`; while it lives, received is one byte
+    /// less); nil unless it was asked for, and for what is left of a closed one.
     public var payload: Usage?
   }
 

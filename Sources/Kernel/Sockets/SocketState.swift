@@ -1,8 +1,8 @@
 import Model
 
 extension SocketEntry.State {
-  /// The state for a number of TCP's (include/net/tcp_states.h), as sock_diag and /proc/net write it; DCCP's are the same
-  /// (include/linux/dccp.h), with more for the ways there.
+  /// The state for a number of TCP's (include/net/tcp_states.h), as sock_diag and /proc/net write it; DCCP's are the
+  /// same (include/linux/dccp.h), with more for the ways there.
   ///
   /// UDP and raw sockets use the same numbers for connected (1) and unconnected (7) and are always open. A
   /// half-closed TCP socket that a process still holds has an inode: it may still move bytes, so it is open.

@@ -70,10 +70,10 @@ public struct SocketTable: ~Copyable {
 
   /// Replaces `sockets` by those that carry `transports`, of both address families.
   ///
-  /// Known are TCP, UDP, UDP-Lite, SCTP, DCCP, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each comes
-  /// with its own protocol and port zero, by which a raw ICMP socket is told from a ping socket. Throws when
-  /// a table may not be read, and when none of the tables asked for exists
-  /// but those of protocols that many kernels lack.
+  /// Known are TCP, UDP, UDP-Lite, SCTP, DCCP, raw and ping (ICMP) sockets. `.raw` stands for all raw sockets: each
+  /// comes with its own protocol and port zero, by which a raw ICMP socket is told from a ping socket. Throws when a
+  /// table may not be read, and when none of the tables asked for exists but those of protocols that many kernels
+  /// lack.
   public mutating func read(
     _ transports: Set<TransportProtocol>, into sockets: inout [SocketEntry]
   ) throws(KernelError) {

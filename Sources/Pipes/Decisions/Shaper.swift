@@ -39,8 +39,8 @@ struct Shaper: Sendable {
 
   /// How often workers look for grants, at least.
   static let tick = Duration.milliseconds(5)
-  /// A worker that has not looked for so long gets nothing until it does: what it holds unused would come on top of what
-  /// the others move meanwhile.
+  /// A worker that has not looked for so long gets nothing until it does: what it holds unused would come on top of
+  /// what the others move meanwhile.
   private static let patience = Duration.milliseconds(10)
   /// The bucket holds what flows in this time, so that a late tick loses nothing and a burst stays short.
   private static let depth = 0.05
