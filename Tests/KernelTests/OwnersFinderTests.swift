@@ -295,13 +295,36 @@ import Testing
     #expect(finder.readPlaces().map(\.place.unit) == ["web.service"])
     #expect(finder.readPlaces().isEmpty)
     #expect(finder.description(of: identity(10))?.place.unit == "web.service")
-    // It may have moved: without news of processes each description is read anew.
+    // What runs another program may have moved.
     proc.write("10/cgroup", Array("0::/system.slice/other.service\n".utf8))
-    #expect(finder.readPlaces().map(\.place.unit) == ["other.service"])
+    #expect(finder.description(of: identity(10))?.place.unit == "web.service")
+    #expect(finder.readPlaces().isEmpty)
+    proc.write("10/cmdline", Array("other\0".utf8))
     _ = finder.description(of: identity(10))
+    #expect(finder.readPlaces().map(\.place.unit) == ["other.service"])
     finder.take(.exit(10))
     #expect(finder.readPlaces().isEmpty)
     #expect(finder.description(of: identity(10))?.place.unit == "other.service")
+  }
+
+  /// As its memory goes before its sockets, and its descriptors one by one.
+  @Test
+  func `without news of processes who runs something else has its name, and who is ending keeps its own`()
+    throws
+  {
+    proc.add(10, name: Array("prog".utf8), executable: "/bin/prog", sockets: [3: 501])
+    var finder = try finder()
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10))
+    #expect(finder.description(of: identity(10))?.commandLine == "prog -x")
+    proc.write("10/cmdline", Array("next\0-y\0".utf8))
+    proc.link("10/exe", "/bin/next")
+    let next = finder.description(of: identity(10))
+    #expect(
+      next?.commandLine == "next -y" && next?.executable == "/bin/next" && next?.arguments == ["next", "-y"])
+    proc.write("10/cmdline", [])
+    #expect(finder.description(of: identity(10)) == next)
+    proc.end(10)
+    #expect(finder.description(of: identity(10)) == next)
   }
 
   @Test func `a program is read with its place`() throws {

@@ -12,8 +12,7 @@ extension OwnerFinder {
     guard let process = living[identity.pid], process.identity == identity else {
       return ended.description(of: identity)
     }
-    // Without news of processes nobody says when the program changes.
-    if eventDescriptor != nil, let known = process.description { return known }
+    if let known = process.description, eventDescriptor != nil || stillRuns(known, process) { return known }
     var description = readDescription(of: identity, process.folder)
     if description != nil {
       // Where it runs can wait longer than a flow: as was known, until `readPlaces()`.
@@ -41,6 +40,15 @@ extension OwnerFinder {
       living.update(identity.pid) { $0.description?.place = place }
       return living[identity.pid]?.description
     }
+  }
+
+  /// Without news of processes nobody says when the program changes; its command line does, at a fifth of what all of a
+  /// description costs. One that is just ending has none any more, and what it ran is its name.
+  private mutating func stillRuns(_ known: ProcessDescription, _ process: LivingProcess) -> Bool {
+    guard let folder = try? process.folder ?? files.folder(of: process.pid),
+      let line = files.commandLine(folder)
+    else { return true }
+    return line.text == known.commandLine
   }
 
   private mutating func readDescription(

@@ -92,6 +92,11 @@ struct ProcessFiles: ~Copyable {
     return ProcessStat(bytes)
   }
 
+  /// What a process runs; nil when that cannot be read, or there is nothing: a kernel thread, or one that is ending.
+  mutating func commandLine(_ folder: ProcessFolder) -> CommandLine? {
+    (try? read("cmdline", folder)).flatMap { CommandLine($0) }
+  }
+
   /// Where a process runs; nothing of what may not be read.
   mutating func place(_ folder: ProcessFolder) -> ProcessPlace {
     let namespace = NamespaceLink.inode(in: folder.file)
