@@ -42,8 +42,8 @@ extension OwnerFinder {
     }
   }
 
-  /// Without news of processes nobody says when the program changes; its command line does, at a fifth of what all of a
-  /// description costs. One that is just ending has none any more, and what it ran is its name.
+  /// Without news of processes nobody says when the program changes; its command line does, and costs less than all of
+  /// a description. One that is just ending has none any more, and what it ran is its name.
   private mutating func stillRuns(_ known: ProcessDescription, _ process: LivingProcess) -> Bool {
     guard let folder = try? process.folder ?? files.folder(of: process.pid),
       let line = files.commandLine(folder)
