@@ -43,11 +43,11 @@ run: build
 
 test: test-deps
 	swift build --build-tests
-	swift test --skip-build
+	@Tests/Checks/run-tests.sh
 
 trials: test-deps
 	swift build --build-tests
-	set -e; for trial in $$(seq $(TRIALS)); do echo "trial $$trial"; swift test --skip-build --filter ProgramTests; done
+	set -e; for trial in $$(seq $(TRIALS)); do echo "trial $$trial"; Tests/Checks/run-tests.sh --filter ProgramTests; done
 
 check: test-deps
 	Tests/Checks/check.sh

@@ -1,0 +1,15 @@
+#!/bin/bash
+# All tests, or those that the arguments of `swift test` choose. What failed comes again at the end, with its reasons:
+# in a thousand lines nobody finds it, and of a long output often only the end is kept.
+set -uo pipefail
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+swift test --skip-build "$@" 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+if [ "$status" != 0 ]; then
+  echo
+  echo "tests: what failed, once more:"
+  grep -aE '✘|^↳|: error: |[Ff]atal error|unexpected(ly)? signal' "$log" |
+    grep -avE '^↳ (Testing Library Version|Target Platform)' | cut -c1-600 | tail -n 60
+fi
+exit "$status"
