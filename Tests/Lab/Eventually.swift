@@ -1,6 +1,6 @@
 /// How long a test waits for what must happen, also while a machine does much else. It is only reached by a failing
 /// test.
-public let patience = Duration.seconds(60)
+public let patience = Duration.seconds(180)
 
 /// Asks `condition` again and again until it has an answer and returns that.
 ///

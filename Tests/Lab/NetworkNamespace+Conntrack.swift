@@ -2,9 +2,15 @@
 extension NetworkNamespace {
   /// Makes the kernel track and count the connections of this namespace.
   public func trackConnections(counting: Bool = true) async throws {
-    try await setSysctl("net.netfilter.nf_conntrack_acct", to: counting ? "1" : "0")
-    // Segments that a busy machine delivers out of the window pass as INVALID, which nobody counts.
-    try await setSysctl("net.netfilter.nf_conntrack_tcp_be_liberal", to: "1")
+    // Segments that a busy machine delivers out of the window pass as INVALID, which nobody counts. What was seen is
+    // still there when a busy machine comes to ask for it.
+    let settings =
+      ["acct=\(counting ? 1 : 0)", "tcp_be_liberal=1"]
+      + [
+        "udp_timeout", "udp_timeout_stream", "icmp_timeout", "icmpv6_timeout", "tcp_timeout_close",
+        "tcp_timeout_time_wait",
+      ].map { "\($0)=600" }
+    try await run(["sysctl", "-qw"] + settings.map { "net.netfilter.nf_conntrack_\($0)" })
     try await nft(
       """
       table inet lab_tracking
@@ -40,8 +46,9 @@ extension NetworkNamespace {
 
   /// The connection table once nothing in it moves any more: the same in two looks, `pause` apart.
   ///
-  /// An acknowledgement may come 40 ms after the last byte, on a busy machine later.
-  public func quietConnections(pause: Duration = .milliseconds(120)) async throws -> [ConntrackEntry] {
+  /// An acknowledgement may come 200 ms after the last byte, and what a busy machine did not acknowledge is sent again
+  /// after as long (TCP_DELACK_MAX and TCP_RTO_MIN in include/net/tcp.h).
+  public func quietConnections(pause: Duration = .milliseconds(250)) async throws -> [ConntrackEntry] {
     var last = try await connections()
     return try await eventually("a quiet connection table", state: { "\(last)" }) {
       try await Task.sleep(for: pause)

@@ -8,7 +8,7 @@ import Testing
 @testable import Pipes
 
 /// Pipes and clients that come and go, with real sockets and several threads.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct EngineReloadTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct EngineReloadTests {
   /// Reloads as soon as the ports are free: a program that another test starts has all our sockets for a moment.
   private static func reload(_ meter: PipeMeter, _ pipes: [Configuration]) async throws {
     try await eventually("free ports") {

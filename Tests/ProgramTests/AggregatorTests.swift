@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// A36, A38: applications by rule, reload, inheritance.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct AggregatorTests {
   /// A server in B, and processes of A that send to it, told apart by a note.
   private struct Stage {

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A5, A13, A28, A50: the balance against the interfaces, and payload instead of packets.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct BalanceTests {
   /// 4 MiB of packets in frames that go to everyone and that no IP stack sends.
   private static let frames = "packet --interface eth0 --count 4096 --size 1038 --gate --hold"

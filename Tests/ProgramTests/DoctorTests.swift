@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// `--doctor`: a line for each thing looked at, in namespaces with one fault each.
-@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
 struct DoctorTests {
   private static let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// What the programs keep of root's privileges, on every thread, and that they still do their work.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct LeastPrivilegeTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var testDescription: String

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// The original's filters: shown if any include matches, or none is given, and no exclude does.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorFilterTests {
   /// Flags, and which of the processes named red, green and blue they show.
   struct Row: Sendable, CustomTestStringConvertible {

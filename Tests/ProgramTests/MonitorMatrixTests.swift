@@ -3,7 +3,7 @@ import Testing
 
 /// A1-A9, A12, A13, A15, A25: every kind of traffic; the truth is the generator's own count, conntrack(8) and nft(8)
 /// beside it.
-@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(4)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(10)))
 struct MonitorMatrixTests {
   @Test(arguments: MatrixRow.matrix + MatrixRow.variants)
   func `each kind of traffic is counted and named`(row: MatrixRow) async throws {

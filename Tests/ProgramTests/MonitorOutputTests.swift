@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// A44 and the formats: what runmonitor writes, and how it ends.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorOutputTests {
   private static let program = Program.path("runmonitor")
 

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A42: with some privileges missing the bytes are still all there, those without a name with a reason.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorPrivilegeTests {
   private static let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A41: a busy table is counted right; how fast is for the benchmarks to say.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(6)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorScaleTests {
   @Test func `a hundred thousand flows are one process's, to the byte`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()

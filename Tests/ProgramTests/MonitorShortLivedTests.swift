@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A14, A16: processes and sockets that are gone before a report looks for them.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorShortLivedTests {
   @Test func `a process that ends at once has its bytes and its name, and is marked`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A42: what keeps runmonitor from right numbers is said in one line that ends with what to do.
-@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
 struct MonitorStartTests {
   private static let program = Program.path("runmonitor")
 

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A30, A31, A32, A46: tunnels, zones, interfaces that come and go, offload.
-@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
 struct MonitorWiringTests {
   @Test(.needs(.vxlan)) func `a tunnel's inner flow is its process's, the carrier nobody's`() async throws {
     let lab = try await Topology()

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// Rows tell where a process runs, and rules may ask for it.
-@Suite(.needs(.namespaces, .cgroups), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces, .cgroups), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct NamespacePlaceTests {
   private static let identifier = String(repeating: "0123456789abcdef", count: 4)
 

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A25, A26, A28: B is the host, C a container behind it, A another network that B talks to.
-@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(10)))
 struct NamespaceTests {
   struct Kind: Sendable, CustomTestStringConvertible {
     let header: PacketHeader

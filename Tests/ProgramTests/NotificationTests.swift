@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A47: an application that crosses a threshold, and the command that this runs.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct NotificationTests {
   /// A command that writes its environment, arguments and input to numbered files, and the rules that run it.
   private struct Stage {

@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// A39: what runaggregator itself moves is not shown unless that is asked for.
-@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
 struct OwnTrafficTests {
   private static let monitors = "[m]\ntype=monitor\n[p]\ntype=pipe\nport=8080\n"
 

@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// Pipes in runaggregator: `type=pipe` of the monitor configuration.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeAggregatorTests {
   private func section(_ port: Int, _ more: String = "") -> String {
     "[pipe \(port)]\ntype=pipe\nport=\(port)\nnewhost=127\\.0\\.0\\.1\nnewport=9000\n\(more)\n"

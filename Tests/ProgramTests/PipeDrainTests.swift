@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// P25: the end and the restart.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeDrainTests {
   @Test func `SIGTERM lets a transfer end whole and takes nobody new`() async throws {
     let lab = try Laboratory.topology

@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// P19, P21 and what else goes wrong: one clear line, others unaffected, nothing left behind.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeFaultTests {
   @Test(
     arguments: [

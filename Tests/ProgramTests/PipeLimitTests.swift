@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// P22: limits.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeLimitTests {
   // Bytes and times are the kernel's, so that other tests on this machine change neither.
   @Test(arguments: [

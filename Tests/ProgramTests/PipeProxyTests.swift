@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// P24: who the client is, told and heard.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(3)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeProxyTests {
   private static let signature = #"\r\n\r\n\0\r\nQUIT\n"#
 

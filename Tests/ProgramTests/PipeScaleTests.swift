@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// P21 and clients: many connections, and whose they are.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeScaleTests {
   /// Ten thousand, or what the limit of descriptors leaves to a program that needs two for each.
   private static var idleCount: Int {

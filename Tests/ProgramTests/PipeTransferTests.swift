@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// P16, P17, P18, P20, P23: every byte arrives, in order, with its end, and is counted.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(4)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeTransferTests {
   private static let modes = ["auto", "on", "off"]
 

@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// What a terminal is painted with: in its width and height, and without colours where they are not wanted.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct TerminalTests {
   /// runmonitor or runaggregator in a terminal of its own.
   private struct Terminal {

@@ -3,7 +3,7 @@ import Lab
 import Testing
 
 /// --enable-tracking: what it changes, and that exactly this is undone.
-@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
 struct TrackingTests {
   private func settings(_ namespace: NetworkNamespace) async throws -> (accounting: String, rules: String) {
     (

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// The laboratory itself; that the generator's count is the kernel's is said for each kind by MonitorMatrixTests.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(2)))
+@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct TrafficTests {
   @Test func `the peer's packet counters agree with the connection table`() async throws {
     let lab = try Laboratory.topology

@@ -1,6 +1,6 @@
 import Model
 
-/// Which other network namespace has an address, as far as was last read.
+/// Which other network namespaces have an address, as far as was last read.
 struct NamespaceHomes {
   private var known: [UInt64: (addresses: LocalAddresses?, turn: UInt64)] = [:]
   private var homes: [IPAddress: Set<UInt64>] = [:]
@@ -8,10 +8,9 @@ struct NamespaceHomes {
   /// This network namespace's own addresses, which are never looked for elsewhere.
   var own = LocalAddresses([])
 
-  /// The only namespace with this address; nil when none has it, or several, or this one.
-  func home(of address: IPAddress) -> UInt64? {
-    guard !own.contains(address), let namespaces = homes[address], namespaces.count == 1 else { return nil }
-    return namespaces.first
+  /// The namespaces with this address; none where this one has it.
+  func namespaces(with address: IPAddress) -> Set<UInt64> {
+    own.contains(address) ? [] : homes[address, default: []]
   }
 
   /// True when all of these were read before.

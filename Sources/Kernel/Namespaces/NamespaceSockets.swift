@@ -1,7 +1,7 @@
 import Model
 import SystemPackage
 
-/// Looks up one socket in that other network namespace which has its address, for the thread that looks at new flows.
+/// Looks up one socket in the other network namespaces that have its address, for the thread that looks at new flows.
 ///
 /// Which namespaces there are is looked at now and then (`refresh(at:)`). What is opened in one keeps it alive: it is
 /// closed `hold` after its last use. Needs CAP_SYS_ADMIN; without it nothing is found.
@@ -13,6 +13,8 @@ final class NamespaceSockets {
   static let pauses = (first: Duration.milliseconds(200), longest: Duration.milliseconds(1_600))
   /// Namespaces that are known, and that are open at a time.
   static let limits = (known: 256, open: 64)
+  // The most namespaces with one address that are asked, some 5 us each.
+  private static let asked = 8
   // Namespaces whose addresses are read again in one look, beside those that are new: some 100 us each.
   private static let reads = 8
 
@@ -65,17 +67,19 @@ final class NamespaceSockets {
 
   /// The socket with the end `tuple.source` of a flow; nil when no other namespace has it, or several may.
   func socket(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> SocketEntry? {
-    let answer = ask(tuple.source.address, at: now) { lookup throws(KernelError) in
+    let (answers, isOnly) = ask(tuple.source.address, at: now) { lookup throws(KernelError) in
       try lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)
     }
-    // One without a peer fits by its address alone, which another namespace may have had since.
-    if let socket = answer?.socket, socket.remote.port != 0 || now < nextRefresh { return socket }
-    return nil
+    let connected = answers.filter { $0.socket.remote.port != 0 }
+    if connected.count == 1 { return connected[0].socket }
+    // One without a peer fits by its address alone, which another namespace may have, or have had since.
+    return isOnly && now < nextRefresh ? answers.first?.socket : nil
   }
 
   /// True when a TCP socket listens at `local` in another namespace.
   func isListening(at local: Endpoint, at now: ContinuousClock.Instant) -> Bool {
-    ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) } != nil
+    !ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) }.answers
+      .isEmpty
   }
 
   /// When something is to be closed; nil when nothing is open.
@@ -113,19 +117,24 @@ final class NamespaceSockets {
     try? LocalAddressReader(socket: NetlinkSocket(.route, in: namespace(inode))).read()
   }
 
-  /// What the sockets of the namespace with this address answer; nil when there is none or it does not answer.
+  /// What the sockets of the namespaces with this address answer, and whether it is only one's; nothing where too many
+  /// have it.
   private func ask(
     _ address: IPAddress, at now: ContinuousClock.Instant,
     _ question: (inout SocketLookup) throws(KernelError) -> SocketLookup.Answer?
-  ) -> SocketLookup.Answer? {
-    guard let place = place(of: address, at: now) else { return nil }
-    let before = place.lookup.malformed
-    defer { malformed += place.lookup.malformed - before }
-    return try? question(&place.lookup)
+  ) -> (answers: [SocketLookup.Answer], isOnly: Bool) {
+    let namespaces = homes.namespaces(with: address)
+    guard namespaces.count <= Self.asked else { return ([], false) }
+    let answers = namespaces.compactMap { inode -> SocketLookup.Answer? in
+      guard let place = place(inode, at: now) else { return nil }
+      let before = place.lookup.malformed
+      defer { malformed += place.lookup.malformed - before }
+      return try? question(&place.lookup)
+    }
+    return (answers, namespaces.count == 1)
   }
 
-  private func place(of address: IPAddress, at now: ContinuousClock.Instant) -> Place? {
-    guard let inode = homes.home(of: address) else { return nil }
+  private func place(_ inode: UInt64, at now: ContinuousClock.Instant) -> Place? {
     if let place = places[inode] {
       place.lastUse = now
       return place
