@@ -44,6 +44,11 @@ int clinux_may_come_first(void) {
   return setrlimit(RLIMIT_RTPRIO, &limit);
 }
 
+int clinux_allowed_processors(void) {
+  cpu_set_t allowed;
+  return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : -1;
+}
+
 int clinux_move_to(int processor) {
   if (processor == sched_getcpu()) return 0;
   cpu_set_t allowed, one;

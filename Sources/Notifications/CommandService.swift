@@ -14,12 +14,10 @@ public struct CommandService: Sendable {
   let drops: DropCounter
   let warn: @Sendable (Warning) -> Void
 
-  /// How long after the end commands that wait may still be started.
-  static let drainTime = Duration.seconds(10)
-
-  /// Runs commands until the notifier is finished and then until the last one has ended, within its timeout. When the
-  /// task is cancelled, running commands are ended and what waits is dropped.
-  public func run() async {
+  /// Runs commands until the notifier is finished and then until the last one has ended, within its timeout: those that
+  /// wait may still be started for `drainTime`. When the task is cancelled, running commands are ended and what waits is
+  /// dropped.
+  public func run(drainTime: Duration = .seconds(10)) async {
     var queue = CommandQueue()
     var failures = FailureLog()
     var isOpen = true
@@ -32,8 +30,8 @@ public struct CommandService: Sendable {
           group.addTask { await nextCommand() }
         case .closed:
           isOpen = false
-          if let warning = awaited(queue) { warn(warning) }
-          group.addTask { await endOfDraining() }
+          if let warning = awaited(queue, drainTime) { warn(warning) }
+          group.addTask { await endOfDraining(after: drainTime) }
         case .ended(let command, let outcome):
           queue.finish(rule: command.rule.rule)
           if let warning = failures.record(outcome, of: command.rule) { warn(warning) }
@@ -55,16 +53,16 @@ public struct CommandService: Sendable {
   }
 
   /// The sleep ends early when the service is cancelled: then there is nothing to wait for either.
-  private func endOfDraining() async -> Happening {
-    try? await Task.sleep(for: Self.drainTime)
+  private func endOfDraining(after drainTime: Duration) async -> Happening {
+    try? await Task.sleep(for: drainTime)
     return .tooLate
   }
 
   /// What to say before the end waits for commands: how many, and for how long at most.
-  private func awaited(_ queue: CommandQueue) -> Warning? {
+  private func awaited(_ queue: CommandQueue, _ drainTime: Duration) -> Warning? {
     guard !queue.isIdle else { return nil }
     let count = queue.runningCount + queue.waitingCount
-    let start = queue.waitingCount > 0 ? Self.drainTime : .zero
+    let start = queue.waitingCount > 0 ? drainTime : .zero
     let limit = start + queue.longestTimeout + runner.grace
     return Warning(
       code: "notifications_awaited",

@@ -117,7 +117,7 @@ struct ConntrackEventsTests {
       #expect(isRepeated)
       stalled.setReliable(false)
       let isOver = Self.eventually { ConntrackSettings.count() == 0 }
-      let hasHeardAll = listener.settle()
+      let hasHeardAll = Self.eventually { listener.settle() }
       #expect(isOver && hasHeardAll)
       let ended = listener.log.take().ended.filter { $0.original.transport == .udp }
       #expect(ended.map(\.original.destination.port).sorted() == Array(1...500))
@@ -133,7 +133,7 @@ struct ConntrackEventsTests {
       for round in 1...20 {
         try Self.makeFlows(200)
         try Self.run(["conntrack", "-F"])
-        let isAnswered = asks ? listener.settle() : Self.eventually { listener.hasHeardAll }
+        let isAnswered = Self.eventually { asks ? listener.settle() : listener.hasHeardAll }
         let batch = listener.log.take()
         #expect(isAnswered, "\(round)")
         #expect(batch.created.count { $0.original.transport == .udp } == 200, "\(round)")

@@ -5,39 +5,28 @@ import Model
 
 /// A process in a network namespace of its own with one address; both gone with their owner.
 final class NamespacesChild {
-  let pid: pid_t
   let inode: UInt64
+  var pid: pid_t { child.pid }
+  private let child: OwnersChild
 
   /// Starts it and waits until it is there and has its address. Throws where that is not allowed.
   init(address: UInt32 = 0x0a63_0001) throws {
-    var pid = pid_t()
     let script = "ip link set lo up && ip addr add \(IPAddress(v4: address))/32 dev lo && exec sleep 1000"
-    // strdup's copies live until the end of this process; there are few.
-    let arguments = ["unshare", "--net", "sh", "-c", script]
-    var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
-    guard unsafe posix_spawnp(&pid, "unshare", nil, nil, &words, environ) == 0 else {
-      throw SocketsOpened.Problem.call("posix_spawnp", errno)
-    }
-    self.pid = pid
+    child = try OwnersChild(["unshare", "--net", "sh", "-c", script])
     var inode: UInt64?
-    // Thirty seconds, which only a failing test waits for.
-    for _ in 0..<30_000 where inode == nil {
+    // Two minutes, which only a failing test waits for.
+    for _ in 0..<120_000 where inode == nil {
       let root = try OpenFile("/proc", isFolder: true)
-      let isReady = try? AddressFiles.read("/proc/\(pid)/net").addresses.contains(IPAddress(v4: address))
-      if isReady == true { inode = NamespaceLink.inode(of: "\(pid)", in: root) }
+      let isReady = try? AddressFiles.read("/proc/\(child.pid)/net").addresses.contains(IPAddress(v4: address))
+      if isReady == true { inode = NamespaceLink.inode(of: "\(child.pid)", in: root) }
       usleep(1000)
     }
     self.inode = inode ?? 0
     guard inode != nil else { throw SocketsOpened.Problem.call("unshare", ETIMEDOUT) }
   }
 
-  deinit { end() }
-
   /// Ends it; its namespace goes with it.
-  func end() {
-    kill(pid, SIGKILL)
-    _ = waitpid(pid, nil, 0)
-  }
+  func end() { child.end() }
 
   /// Runs `body` inside the namespace, on this thread.
   func inside<Value>(_ body: () throws -> Value) throws -> Value {

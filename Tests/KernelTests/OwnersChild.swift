@@ -10,6 +10,10 @@ final class OwnersChild {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    // It may outlive a test run that crashes, whose output somebody waits for.
+    for output in 1...2 as ClosedRange<CInt> {
+      unsafe posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0)
+    }
     // To itself: that keeps it open in the program.
     if let descriptor { unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor) }
     var pid = pid_t()

@@ -138,15 +138,37 @@ struct OwnersElsewhereTests {
     #expect(watch.seen.map(\.hasAddress) == [true])
   }
 
-  @Test func `an address that two namespaces have is nobody's`() throws {
-    let child = try NamespacesChild(address: Self.address)
-    let twin = try NamespacesChild(address: Self.address)
-    let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch(World([child, twin]))
-    watch.see(.tcp, from: client.port, to: listener.port)
+  @Test func `of several namespaces with an address that one counts which has the connection`() throws {
+    let both = try (0..<2).map { _ in try NamespacesChild(address: Self.address) }
+    for child in both {
+      let (client, listener, server) = try Self.pair(in: child)
+      let watch = try Watch(World(both))
+      watch.see(.tcp, from: client.port, to: listener.port)
+      watch.untilBoth()
+      #expect(Set(watch.seen.map(\.isClient)) == [true, false] && server.inode != 0)
+      #expect(watch.seen.allSatisfy { $0.certainty.match == .exact && $0.process.pid == getpid() })
+    }
+  }
+
+  @Test func `what fits in several namespaces is nobody's`() throws {
+    let both = try (0..<2).map { _ in try NamespacesChild(address: Self.address) }
+    // Without a peer: each fits by its address alone.
+    let sockets = try both.map { try $0.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp, bindTo: nil) } }
+    #expect(sockets[0].bindV4(0, 0))
+    #expect(sockets[1].bindV4(sockets[0].port, 0))
+    let watch = try Watch(World(both))
+    watch.see(.udp, from: sockets[0].port, to: 9)
     _ = watch.wait()
     #expect(watch.seen.isEmpty)
-    #expect(twin.inode != child.inode && server.inode != 0)
+  }
+
+  @Test func `of more namespaces with an address than can be asked at once it is nobody's`() throws {
+    let all = try (0..<9).map { _ in try NamespacesChild(address: Self.address) }
+    let (client, listener, server) = try Self.pair(in: all[0])
+    let watch = try Watch(World(all))
+    watch.see(.tcp, from: client.port, to: listener.port)
+    _ = watch.wait()
+    #expect(watch.seen.isEmpty && server.inode != 0)
   }
 
   @Test func `who is found while not all namespaces could be compared is relaxed`() throws {

@@ -54,6 +54,7 @@ import Testing
       try client.connect(to: listener.port)
       port = client.port
     }
+    try SocketsOpened.waitForEnd(at(port), at(listener.port))
     var lookup = try SocketLookup()
     let closed = try #require(try lookup.socket(.tcp, local: at(port), remote: at(listener.port)))
     #expect(closed.socket.inode == 0)

@@ -15,8 +15,11 @@ import Testing
     var seen: [Bool: ProcessIdentity] = [:]
 
     init(_ transport: TransportProtocol, from client: UInt16, to server: UInt16) throws {
+      // Programs of other tests hold tens of thousands of descriptors.
+      var limits = OwnerFinder.Limits()
+      (limits.looks, limits.looksPerSecond) = (10_000_000, 10_000_000)
       witness = FlowWitness(
-        try OwnerFinder(usesNews: false, at: OwnersWitnessTests.start), try SocketLookup(),
+        try OwnerFinder(usesNews: false, limits: limits, at: OwnersWitnessTests.start), try SocketLookup(),
         at: OwnersWitnessTests.start)
       let ends = [client, server].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
       flow = Flow(
@@ -69,6 +72,9 @@ import Testing
     watch.see()
     client = nil
     do { _ = try listener.accept() }
+    let ends = (watch.flow.original.source, watch.flow.original.destination)
+    try SocketsOpened.waitForEnd(ends.0, ends.1)
+    try SocketsOpened.waitForEnd(ends.1, ends.0)
     #expect(watch.settle() == 1)
     #expect(watch.pids == [true: getpid()])
   }

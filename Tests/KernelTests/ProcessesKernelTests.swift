@@ -7,28 +7,6 @@ import Testing
 /// The running kernel's /proc: this process, and children of it.
 @Suite struct ProcessesKernelTests {
   /// A child that runs `sleep` with this process's sockets open; ended with its owner.
-  private final class Child {
-    let pid: pid_t
-
-    init() throws {
-      var pid = pid_t()
-      let arguments = ["sleep", "1000"]
-      // strdup's copies live until the end of this process; there are few.
-      var pointers = unsafe arguments.map { unsafe strdup($0) } + [nil]
-      guard unsafe posix_spawn(&pid, "/bin/sleep", nil, nil, &pointers, environ) == 0 else {
-        throw SocketsOpened.Problem.call("posix_spawn", errno)
-      }
-      self.pid = pid
-    }
-
-    deinit { end() }
-
-    func end() {
-      kill(pid, SIGKILL)
-      _ = waitpid(pid, nil, 0)
-    }
-  }
-
   private func startTime(_ pid: pid_t) throws -> UInt64 { try stat(pid).startTime }
 
   private func stat(_ pid: pid_t) throws -> ProcessStat {
@@ -62,7 +40,7 @@ import Testing
     var table = try table()
     for _ in 0..<8 {
       for _ in 0..<4 { try table.refresh() }
-      let child = try Child()
+      let child = try OwnersChild(["sleep", "1000"])
       try table.refresh()
       #expect(table.processes.contains { $0.pid == child.pid })
       for _ in 0..<4 { try table.refresh() }
@@ -88,7 +66,7 @@ import Testing
     let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     var table = try table()
     _ = table.holders(of: [socket.inode])
-    let child = try Child()
+    let child = try OwnersChild(["sleep", "1000"], inherits: socket.descriptor)
     let identity = ProcessIdentity(pid: child.pid, startTime: try startTime(child.pid))
     try table.refresh()
     #expect(table.holders(of: [socket.inode])[socket.inode]?.contains(identity) == true)
@@ -99,7 +77,7 @@ import Testing
   }
 
   @Test func `what a child runs`() throws {
-    let child = try Child()
+    let child = try OwnersChild(["sleep", "1000"])
     let identity = ProcessIdentity(pid: child.pid, startTime: try startTime(child.pid))
     var table = try table()
     // The child may still be on its way from this program to sleep.
@@ -119,7 +97,7 @@ import Testing
   }
 
   @Test func `a process that ended and is not reaped keeps its name`() throws {
-    let child = try Child()
+    let child = try OwnersChild(["sleep", "1000"])
     let identity = ProcessIdentity(pid: child.pid, startTime: try startTime(child.pid))
     var table = try table()
     while table.description(of: identity, ancestors: false)?.commandLine != "sleep 1000" {
@@ -147,7 +125,7 @@ import Testing
   }
 
   @Test func `an unchanged process is not read twice`() throws {
-    let child = try Child()
+    let child = try OwnersChild(["sleep", "1000"])
     let identity = ProcessIdentity(pid: child.pid, startTime: try startTime(child.pid))
     var table = try table()
     while table.description(of: identity, ancestors: false)?.commandLine != "sleep 1000" {

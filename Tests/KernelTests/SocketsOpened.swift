@@ -1,6 +1,8 @@
 import Glibc
 import Model
 
+@testable import Kernel
+
 /// A socket of this process, closed with its owner: what the kernel must tell of it is known.
 final class SocketsOpened {
   enum Problem: Error { case call(String, CInt) }
@@ -10,7 +12,8 @@ final class SocketsOpened {
   /// Makes a socket and binds it to an address of the given family; port 0 lets the kernel choose.
   init(_ family: CInt, _ type: __socket_type, _ transport: TransportProtocol, bindTo port: UInt16? = 0) throws
   {
-    descriptor = socket(family, CInt(type.rawValue), CInt(transport.rawValue))
+    // Not for the programs that other tests start just now.
+    descriptor = socket(family, CInt(type.rawValue | SOCK_CLOEXEC.rawValue), CInt(transport.rawValue))
     guard descriptor >= 0 else { throw Problem.call("socket", errno) }
     guard let port else { return }
     guard family == AF_INET6 ? bindV6(port) : bindV4(port) else { throw Problem.call("bind", errno) }
@@ -27,11 +30,19 @@ final class SocketsOpened {
     return UInt64(status.st_ino)
   }
 
+  /// Waits until a closed connection has no socket at this end: a program that another test starts just then has a copy
+  /// until it runs.
+  static func waitForEnd(_ local: Endpoint, _ remote: Endpoint) throws {
+    var lookup = try SocketLookup()
+    while try lookup.socket(.tcp, local: local, remote: remote)?.socket.inode ?? 0 != 0 { usleep(1_000) }
+  }
+
   func listen() { _ = Glibc.listen(descriptor, 4) }
 
   func accept() throws -> SocketsOpened {
     let accepted = Glibc.accept(descriptor, nil, nil)
     guard accepted >= 0 else { throw Problem.call("accept", errno) }
+    _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
     return SocketsOpened(accepted: accepted)
   }
 

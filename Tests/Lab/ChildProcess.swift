@@ -79,8 +79,8 @@ public final class ChildProcess: Sendable {
       var word: CInt = 0
       while unsafe waitpid(pid, &word, 0) < 0, errno == EINTR {}
     }
-    // What it started and left behind.
-    kill(-pid, SIGKILL)
+    // What it started and left behind keeps the number from being given again: a process that has it now is another's.
+    if kill(pid, 0) != 0 { kill(-pid, SIGKILL) }
   }
 
   /// How it ended, nil while it runs.

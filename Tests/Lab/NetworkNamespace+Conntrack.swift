@@ -58,6 +58,19 @@ extension NetworkNamespace {
     }
   }
 
+  /// Waits until programs have read all that has come over TCP.
+  public func waitUntilRead() async throws {
+    try await eventually("empty queues") {
+      let sockets = try await run("ss -Htne state established").split(separator: "\n")
+      // What nobody has accepted has no inode, and is read by nobody.
+      let isBusy = sockets.contains {
+        let words = $0.split(separator: " ")
+        return !words.contains("ino:0") && words.prefix(2).contains { $0 != "0" }
+      }
+      return isBusy ? nil : ()
+    }
+  }
+
   /// The quiet connection table once both ends of every TCP connection in it have closed; a busy server may do so long
   /// after its client.
   public func closedConnections() async throws -> [ConntrackEntry] {

@@ -39,7 +39,14 @@ public struct Topology: Sendable {
 
   /// What A's flows have moved, once nothing moves any more.
   public func viewOfA() async throws -> HostView {
-    HostView(try await a.quietConnections(), addresses: Self.addressesOfA)
+    HostView(try await quietConnectionsOfA(), addresses: Self.addressesOfA)
+  }
+
+  /// A's connection table, once nothing moves any more and all that has come is read: a reader that is late opens its
+  /// window by one more packet.
+  public func quietConnectionsOfA() async throws -> [ConntrackEntry] {
+    for host in [a, b, c].compactMap(\.self) { try await host.waitUntilRead() }
+    return try await a.quietConnections()
   }
 
   /// Puts a wire between two namespaces.

@@ -111,7 +111,7 @@ import Testing
     notifier.reload(rules: [])
     notifier.submit(sampleAlert(since: 3))
     notifier.finish()
-    await notifier.service.run()
+    await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["old", "new"])
   }
 
@@ -125,7 +125,7 @@ import Testing
     notifier.reload(rules: [shop.rule(#"echo new >> "$0/log""#, onResolve: true)])
     notifier.submit(sampleAlert(.resolved(.removed)))
     notifier.finish()
-    await notifier.service.run()
+    await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["web firing ", "web resolved removed"])
   }
 
@@ -137,7 +137,7 @@ import Testing
     notifier.submit(sampleAlert())
     notifier.submit(sampleAlert(.resolved(.below)))
     notifier.finish()
-    await notifier.service.run()
+    await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log").isEmpty && notifier.dropped == 0)
   }
 
@@ -185,7 +185,7 @@ import Testing
     var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)], host: "h") { _ in }
     for alert in alerts { notifier.submit(alert) }
     notifier.finish()
-    await notifier.service.run()
+    await notifier.service.run(drainTime: .seconds(600))
     #expect(UInt64(shop.lines("log").count) + notifier.dropped == 400)
     #expect(notifier.dropped > 0)
   }

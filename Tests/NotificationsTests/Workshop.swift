@@ -41,7 +41,8 @@ func deliver(
   let (warnings, continuation) = AsyncStream.makeStream(of: Warning.self)
   var notifier = Notifier(rules: rules, host: "gate.example.org", output: output) { continuation.yield($0) }
   let service = notifier.service
-  async let end: Void = service.run()
+  // However slow this machine is.
+  async let end: Void = service.run(drainTime: .seconds(600))
   for alert in alerts { notifier.submit(alert) }
   try await wait(for: isDone)
   notifier.finish()

@@ -103,11 +103,13 @@ import Testing
       defer { ended.value.store(1, ordering: .relaxed) }
       guard let poller = try? Poller(), (try? poller.add(target, token: 1)) != nil else { return }
       var events = PollEvents(capacity: 1)
-      poller.wait(into: &events, timeout: .seconds(5))
-      guard let accepted = try? target.accept(), let stream = try? Stream(accepted.intoSocket()) else {
+      while true {
+        poller.wait(into: &events, timeout: .seconds(1))
+        guard let accepted = try? target.accept() else { continue }
+        guard let stream = try? Stream(accepted.intoSocket()) else { return }
+        while stream.send(EnginePeer.message) {}
         return
       }
-      while stream.send(EnginePeer.message) {}
     }
     var pipe = Configuration(
       port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,

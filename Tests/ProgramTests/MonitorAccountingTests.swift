@@ -17,7 +17,7 @@ struct MonitorAccountingTests {
     try await monitor.report("a first report")
     try await without.report("a first report")
     let traffic = try await kind.run(in: lab)
-    let entries = try await lab.a.quietConnections()
+    let entries = try await lab.quietConnectionsOfA()
     let client = HostView(
       received: entries.reduce(0) { $0 + ($1.reply.bytes ?? 0) },
       sent: entries.reduce(0) { $0 + ($1.original.bytes ?? 0) })
@@ -95,8 +95,8 @@ struct MonitorAccountingTests {
       client.go()
     }
     try await client.finish()
-    let truth = try await lab.viewOfA()
-    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+    let truth = HostView(try await lab.a.closedConnections(), addresses: Topology.addressesOfA)
+    let report = try await monitor.report("\(truth)") { $0.usage(ofEndedAnd: [client.pid]) == truth }
     #expect(report.balance.total.view == truth)
     #expect(try await client.counted().connections == 30)
     try await monitor.stop()

@@ -95,6 +95,10 @@ struct MonitorHandoverTests {
     flows.expect([count])
     let heard = try await early.report("\(truth) in all") { $0.balance.total.view == truth }
     // One that comes when all is accepted.
+    try await eventually("no connection that waits") {
+      let listeners = try await lab.a.run("ss -Htln sport = :\(port)").split(separator: "\n")
+      return listeners.allSatisfy { $0.split(separator: " ")[1] == "0" } ? () : nil
+    }
     let late = try Reporter(in: lab.a)
     let seen = try await late.report("\(truth) for workers") { $0.balance.attributed.view == truth }
     try await early.stop()

@@ -87,12 +87,3 @@ struct MonitorMatrixTests {
     }
   }
 }
-
-extension Report {
-  /// What these processes moved, and those that have ended: no others end here.
-  fileprivate func usage(ofEndedAnd pids: [Int32]) -> HostView {
-    rows.filter { $0.processes != nil }.map(\.usage).reduce(usage(pids: pids)) {
-      HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
-    }
-  }
-}

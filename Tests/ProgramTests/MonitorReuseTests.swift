@@ -46,7 +46,7 @@ struct MonitorReuseTests {
     let old = try #require(both.ended("--send 1000000"))
     #expect(old.processes == 1)
     let new = try #require(both.row(pid: 900))
-    #expect(new.exited == false && (400_000..<420_000).contains(new.sent))
+    #expect(new.exited == false && new.sent < 1_000_000)
     #expect(both.balance.attributed.view == both.balance.total.view)
     monitor.process.write("\n\n")
     #expect(try await monitor.process.ended() == .exited(0))
@@ -72,7 +72,7 @@ struct MonitorReuseTests {
         let table = try await lab.a.run("conntrack -L")
         return table.contains(" TIME_WAIT ") || table.contains(" CLOSE ") ? () : nil
       }
-      let entries = try await lab.a.quietConnections()
+      let entries = try await lab.quietConnectionsOfA()
       #expect(entries.count == 1)
       FlowSum(entries).expect([count])
       clients.append((bytes, HostView(entries, addresses: Topology.addressesOfA)))

@@ -21,7 +21,7 @@ struct MonitorScaleTests {
       _ = try await client.counts(round + 1)
       // With its headers: 20 of IPv4 and 8 of UDP.
       let truth = HostView(sent: UInt64(datagrams) * 36)
-      let report = try await monitor.report("\(truth)", within: .seconds(150)) {
+      let report = try await monitor.report("\(truth)", within: .seconds(300)) {
         $0.usage(pid: client.pid) == truth
       }
       #expect(report.health["flows"] == Double(count))

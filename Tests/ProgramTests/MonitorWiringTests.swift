@@ -59,7 +59,8 @@ struct MonitorWiringTests {
     let both = try await everywhere.report("both processes") {
       $0.usage(pid: client.pid) == inner && $0.usage(pid: server.pid) == inner.reversed
     }
-    #expect(both.rows.allSatisfy { $0.pid != nil })
+    // Beside another run of this test another B has the same end: then whose it is cannot be said.
+    #expect(both.rows.allSatisfy { $0.pid != nil || $0.name == "(unattributed: ambiguous)" })
     for reporter in [monitor, everywhere] + without { try await reporter.stop() }
     try await client.finish()
     try await server.finish()

@@ -174,28 +174,37 @@ struct NamespaceTests {
   }
 
   @Test func `a container's process that ends between two reports is named`() async throws {
-    let lab = try Laboratory.topology
+    let lab = try await Topology(withC: true)
     let c = try #require(lab.c)
+    // An address that no other test's container has, but for one that is on no wire.
+    try await c.ip("addr flush dev eth0")
+    try await c.ip("addr add 10.77.9.2/24 dev eth0")
+    try await lab.b.ip("addr add 10.77.9.1/24 dev eth1")
+    try await c.ip("route add default via 10.77.9.1")
+    let twin = try await NetworkNamespace()
+    try await twin.ip("addr add 10.77.9.2/32 dev lo")
     try await lab.b.trackConnections()
     try await lab.b.masquerade(out: "eth0")
-    try await lab.b.forgetConnections()
     let server = try Traffic("tcp-serve", in: lab.a)
     let port = try await server.ready()
-    // The container is there as long as one process of it is.
-    let other = try c.start(["sleep", "1000"])
-    let monitor = try Reporter(interval: "3", in: lab.b, namespaces: true)
+    // A container is there as long as one process of it is.
+    let others = try [c, twin].map { try $0.start(["sh", "-c", "echo in; exec sleep 1000"]) }
+    for other in others { _ = try await other.output.first("its start") { $0 == "in" ? () : nil } }
+    // No report but the first and the last.
+    let monitor = try Reporter(interval: "3600", in: lab.b, namespaces: true)
     try await monitor.report("a first report")
-    // Long enough for a busy machine to look, and shorter than the interval.
-    let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --linger 600", in: c)
+    // Long enough for a busy machine to look.
+    let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --linger 3000", in: c)
     _ = try await client.counted()
     try await client.finish()
     let truth = try await truth(lab)
-    let report = try await monitor.report("\(truth)") { $0.balance.total.view.sent >= truth.sent }
-    #expect(report.usage(pid: client.pid) == truth)
+    try await monitor.stop()
+    let reports = try monitor.reports()
+    let report = try #require(reports.last)
+    #expect(reports.count == 2 && report.usage(pid: client.pid) == truth)
     #expect(report.row(pid: client.pid)?.netns == c.inode)
     #expect(report.balance.forwarded.view == HostView())
-    try await monitor.stop()
-    _ = try await other.stop()
+    for other in others { _ = try await other.stop() }
     try await server.finish()
   }
 

@@ -87,7 +87,10 @@ struct NotificationTests {
     }
     #expect(resolved.contains("BWMON_STATE=resolved"))
     #expect(try await stage.runs().count == 2)
-    let events = aggregator.process.output.lines.filter { $0.contains("\"event\":\"alert\"") }
+    let events = try await eventually("both events", state: { aggregator.state }) {
+      let events = aggregator.process.output.lines.filter { $0.contains("\"event\":\"alert\"") }
+      return events.count > 1 ? events : nil
+    }
     #expect(events.count == 2)
     #expect(events.first?.contains("\"state\":\"firing\"") == true)
     #expect(events.last?.contains("\"state\":\"resolved\"") == true)

@@ -30,10 +30,11 @@ struct PipePeer {
 
   /// Waits until nobody listens on port 8080 any more.
   static func refused(in namespace: NetworkNamespace) async throws {
-    _ = try await eventually("a refused connect") {
-      let probe = try PipePeer("ask", target: "-", ["1"], in: namespace)
-      return try await probe.process.ended() == .exited(0) ? nil : true
+    try await eventually("no listener") {
+      try await namespace.run("ss -ltnH").contains(":8080") ? nil : ()
     }
+    let probe = try PipePeer("ask", target: "-", ["1"], in: namespace)
+    #expect(try await probe.process.ended() != .exited(0))
   }
 
   /// Waits for a line that begins with `word` and returns it.
@@ -46,7 +47,7 @@ struct PipePeer {
 
   /// Ends its input, waits for its good end and returns what it printed.
   @discardableResult
-  func finished(within limit: Duration = .seconds(90)) async throws -> String {
+  func finished(within limit: Duration = patience) async throws -> String {
     process.closeInput()
     let status = try await process.ended(within: limit)
     guard status == .exited(0) else {

@@ -66,7 +66,7 @@ struct PipeProxyTests {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(
       ["--accept-proxy", "--connect-timeout", "1", "--threads", "1"], in: lab.a)
-    let slow = try PipePeer("refused", target: "-", ["8"], in: lab.a)
+    let slow = try PipePeer("refused", target: "-", ["20"], in: lab.a)
     try await pipe.report("the slow one") { $0.pipe?.connections == 1 }
     try await PipePeer.run("speak", [#"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nhi"#, "1000", "hi"], in: lab.a)
     try await slow.finished()

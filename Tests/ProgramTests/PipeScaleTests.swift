@@ -20,14 +20,15 @@ struct PipeScaleTests {
     let server = try PipePeer("serve_many", pipe: "-", in: lab.a)
     try await server.said("ready")
     let idle = try PipePeer("hold", target: "-", ["\(Self.idleCount)"], in: lab.a)
-    try await idle.said("open", within: .seconds(120))
+    try await idle.said("open", within: .seconds(300))
     try await pipe.report("all of them") { $0.pipe?.connections == Self.idleCount }
     #expect(try pipe.resources().memory - memory < 10_000 * Self.idleCount)
-    let quiet = try pipe.resources().ticks
+    let quiet = try (ticks: pipe.resources().ticks, reports: pipe.reports().count)
     try await pipe.nextReport()
     try await Task.sleep(for: .seconds(1))
-    // The reports are the only work: ten in this second.
-    #expect(try pipe.resources().ticks - quiet <= 10)
+    // The reports are the only work: ten in this second, more on a machine that stands still meanwhile.
+    let ticks = try pipe.resources().ticks - quiet.ticks
+    #expect(ticks <= max(10, try pipe.reports().count - quiet.reports))
 
     let active = try PipePeer("hold", target: "-", ["100", "100"], in: lab.a)
     try await active.said("open")

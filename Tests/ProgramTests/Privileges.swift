@@ -40,7 +40,9 @@ struct Privileges: Hashable, CustomStringConvertible {
   /// Those of each thread of a process.
   static func ofThreads(_ pid: Int32) throws -> [Privileges] {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
-      .map { Privileges(status: text("/proc/\(pid)/task/\($0)/status")) }
+      .map { text("/proc/\(pid)/task/\($0)/status") }
+      // One may have ended meanwhile.
+      .filter { !$0.isEmpty }.map { Privileges(status: $0) }
   }
 
   private static func text(_ path: String) -> String {

@@ -48,8 +48,12 @@ struct Report: Sendable, Decodable {
 
       var view: HostView { HostView(received: received, sent: sent) }
 
-      /// Of sockets that were closed before anybody looked, or between the look at them and the one at who holds them.
-      var closedUnseen: UInt64 { reasons["exited", default: 0] + reasons["no_holder", default: 0] }
+      /// Of sockets that were closed before anybody looked, or between the look at them and the one at who holds them:
+      /// where a process may not be read, it may be that one.
+      var closedUnseen: UInt64 {
+        reasons["exited", default: 0] + reasons["no_holder", default: 0]
+          + (Machine.isSandboxed ? reasons["denied", default: 0] : 0)
+      }
     }
 
     var total: Usage
@@ -107,6 +111,13 @@ struct Report: Sendable, Decodable {
   /// What several processes moved.
   func usage(pids: [Int32]) -> HostView {
     pids.map { usage(pid: $0) }.reduce(HostView()) {
+      HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
+    }
+  }
+
+  /// What these processes moved, and all that have ended.
+  func usage(ofEndedAnd pids: [Int32]) -> HostView {
+    rows.filter { $0.processes != nil }.map(\.usage).reduce(usage(pids: pids)) {
       HostView(received: $0.received + $1.received, sent: $0.sent + $1.sent)
     }
   }

@@ -68,11 +68,17 @@ struct Reporter: Sendable {
   }
 }
 
+/// What is true of the machine that the tests run on.
+enum Machine {
+  /// Inside some sandboxes not even root may read all processes.
+  static var isSandboxed: Bool {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/1/fd/0")) == nil
+  }
+}
+
 extension ChildProcess {
-  /// What it said on standard error, but for what is true of this machine: inside some sandboxes not even root
-  /// may read all processes, and the programs rightly say so.
+  /// What it said on standard error, but for what is true of this machine, as the programs rightly say.
   var complaints: [String] {
-    let isSandboxed = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/1/fd/0")) == nil
-    return errors.lines.filter { !isSandboxed || !$0.contains("processes that may not be read") }
+    errors.lines.filter { !Machine.isSandboxed || !$0.contains("processes that may not be read") }
   }
 }

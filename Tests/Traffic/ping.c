@@ -47,7 +47,7 @@ int ping(const struct options *options) {
   int fd = socket(peer.storage.ss_family, (options->raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC,
                   v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
   if (fd < 0) fail("ping socket (see net.ipv4.ping_group_range)");
-  struct timeval limit = {.tv_sec = 10};
+  struct timeval limit = {.tv_sec = 60};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   say("{\"connected\":%d}", getpid() & 0xffff);
   gate(options);

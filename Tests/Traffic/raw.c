@@ -47,9 +47,12 @@ int raw_receiver(const struct options *options) {
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
   if (bind(fd, (struct sockaddr *)&local.storage, local.length)) fail("bind to %s", options->bind);
   say("{\"ready\":%d,\"pid\":%d}", options->protocol, getpid());
-  while (!stopped) {
-    ssize_t length = recv(fd, payload, sizeof payload, 0);
+  while (true) {
+    // When it is stopped it still takes what has come.
+    int flags = stopped ? MSG_DONTWAIT : 0;
+    ssize_t length = recv(fd, payload, sizeof payload, flags);
     if (length < 0 && errno == EINTR) continue;
+    if (length < 0 && errno == EAGAIN && flags) break;
     if (length < 0) fail("recv");
     // The IPv4 header comes with it, that of IPv6 does not (raw(7)).
     totals.received += (uint64_t)(length - (v4 ? (payload[0] & 15) * 4 : 0));

@@ -15,6 +15,8 @@ volatile bool stopped;
 static void stop(int signal) {
   (void)signal;
   stopped = true;
+  // Once more, in case the loop was just about to wait.
+  alarm(1);
 }
 
 // No SA_RESTART: a blocking call returns EINTR and its loop sees `stopped`.
@@ -22,6 +24,7 @@ void stop_on_signals(void) {
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGTERM, &action, 0);
   sigaction(SIGINT, &action, 0);
+  sigaction(SIGALRM, &action, 0);
 }
 
 void say(const char *format, ...) {

@@ -50,10 +50,10 @@ void run_streams(struct stream *streams, size_t count, const struct options *opt
     }
     if (open == 0) break;
     if (options->rate) pause_until(start + (double)(totals.sent - before) / (double)options->rate);
-    int ready = poll(polled, count, 20000);
+    int ready = poll(polled, count, 60000);
     if (ready < 0 && errno != EINTR) fail("poll");
     errno = 0;
-    if (ready == 0) fail("nothing moved for 20 s");
+    if (ready == 0) fail("nothing moved for 60 s");
     for (size_t i = 0; i < count; i++) {
       stream_step(&streams[i], polled[i].revents, options);
       errno = 0;

@@ -21,18 +21,23 @@ static int bound_to(const struct options *options, const char *port) {
   return fd;
 }
 
-// Sends --send bytes on each connection and takes what comes until the client ends it.
+// Sends --send bytes on each connection and takes what comes until the client ends it. When it is stopped it still takes
+// what has come: unread bytes would end a connection by a reset.
 static void serve(int listener, const struct options *options) {
   struct stream streams[MOST];
   size_t count = 0;
-  while (!stopped) {
-    struct pollfd polled[MOST + 1] = {{.fd = count < MOST ? listener : -1, .events = POLLIN}};
-    for (size_t i = 0; i < count; i++)
-      polled[i + 1] = (struct pollfd){.fd = streams[i].fd, .events = stream_events(&streams[i])};
-    if (poll(polled, count + 1, -1) < 0) {
-      if (errno == EINTR) continue;
-      fail("poll");
+  while (true) {
+    bool stops = stopped;
+    struct pollfd polled[MOST + 1] = {{.fd = count < MOST && !stops ? listener : -1, .events = POLLIN}};
+    for (size_t i = 0; i < count; i++) {
+      short events = stream_events(&streams[i]);
+      int fd = stops && streams[i].ended ? -1 : streams[i].fd;
+      polled[i + 1] = (struct pollfd){.fd = fd, .events = stops ? events & POLLIN : events};
     }
+    int ready = poll(polled, count + 1, stops ? 0 : -1);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) fail("poll");
+    if (ready == 0) return;
     for (size_t i = count; i-- > 0;) {
       stream_step(&streams[i], polled[i + 1].revents, options);
       if (!stream_finished(&streams[i])) continue;

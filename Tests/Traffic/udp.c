@@ -57,7 +57,7 @@ static void receive_one(int fd, const struct options *o) {
 int udp_client(const struct options *options) {
   struct address peer = resolve(options->host, options->port);
   int fd = udp_socket(&peer);
-  struct timeval limit = {.tv_sec = 20};
+  struct timeval limit = {.tv_sec = 60};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   struct address local = {.storage.ss_family = peer.storage.ss_family, .length = peer.length};
   set_port(&local, options->source_port);
@@ -119,7 +119,7 @@ int udp_server(const struct options *options) {
   if (bind(fd, (struct sockaddr *)&local.storage, local.length)) fail("bind to %s", options->bind);
   say("{\"ready\":%d,\"pid\":%d}", local_port(fd), getpid());
   unsigned char(*bytes)[sizeof payload] = malloc(BATCH * sizeof *bytes);
-  while (!stopped) {
+  while (true) {
     struct mmsghdr messages[BATCH];
     struct iovec parts[BATCH];
     struct sockaddr_in6 peers[BATCH];
@@ -128,9 +128,11 @@ int udp_server(const struct options *options) {
       messages[i] = (struct mmsghdr){.msg_hdr = {
           .msg_iov = &parts[i], .msg_iovlen = 1, .msg_name = &peers[i], .msg_namelen = sizeof peers[i]}};
     }
-    // MSG_WAITFORONE: at least one, then what is there.
-    int count = recvmmsg(fd, messages, options->method == METHOD_MMSG ? BATCH : 1, MSG_WAITFORONE, 0);
+    // MSG_WAITFORONE: at least one, then what is there. When it is stopped it still takes what has come.
+    int flags = stopped ? MSG_DONTWAIT : MSG_WAITFORONE;
+    int count = recvmmsg(fd, messages, options->method == METHOD_MMSG ? BATCH : 1, flags, 0);
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN && flags == MSG_DONTWAIT) break;
     if (count < 0) fail("recvmmsg");
     for (int i = 0; i < count; i++) {
       totals.received += messages[i].msg_len;

@@ -27,6 +27,11 @@ public final class TCPListener: Sendable {
   }
 
   private let file: Descriptor
+  // False for one that whoever started us listens at as well.
+  private let isOurs: Bool
+
+  // A program that another thread is just starting may still have a copy, with which the port would stay in use.
+  deinit { if isOurs { _ = shutdown(file.number, CInt(SHUT_RDWR)) } }
 
   /// Listens on `endpoint`; on `::` for IPv4 as well, and on 0.0.0.0 where the kernel has no IPv6.
   public init(on endpoint: Endpoint) throws(Errno) {
@@ -47,6 +52,7 @@ public final class TCPListener: Sendable {
     Self.prepare(number)
     local = try Self.name(of: number)
     self.file = file
+    isOurs = true
   }
 
   /// Takes over a listening socket that another process made; fails with `notSocket` where it is none for TCP.
@@ -62,6 +68,7 @@ public final class TCPListener: Sendable {
     Self.prepare(number)
     local = try Self.name(of: number)
     self.file = file
+    isOurs = false
   }
 
   /// The descriptor, for waiting; it stays this listener's.

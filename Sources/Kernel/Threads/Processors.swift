@@ -1,7 +1,12 @@
+import CLinux
 import Glibc
 
 /// The processors of this host.
 public enum Processors {
-  /// How many this process may run on (sysconf(3), _SC_NPROCESSORS_ONLN); at least one.
-  public static var count: Int { max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN))) }
+  /// How many the calling thread may run on (sched_getaffinity(2)), which in a container may be fewer than the host has;
+  /// where the kernel does not tell, how many there are (sysconf(3), _SC_NPROCESSORS_ONLN). At least one.
+  public static var count: Int {
+    let allowed = Int(clinux_allowed_processors())
+    return max(1, allowed > 0 ? allowed : sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+  }
 }
