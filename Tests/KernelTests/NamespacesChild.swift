@@ -17,7 +17,8 @@ final class NamespacesChild {
     // Two minutes, which only a failing test waits for.
     for _ in 0..<120_000 where inode == nil {
       let root = try OpenFile("/proc", isFolder: true)
-      let isReady = try? AddressFiles.read("/proc/\(child.pid)/net").addresses.contains(IPAddress(v4: address))
+      let isReady = try? AddressFiles.read("/proc/\(child.pid)/net").addresses.contains(
+        IPAddress(v4: address))
       if isReady == true { inode = NamespaceLink.inode(of: "\(child.pid)", in: root) }
       usleep(1000)
     }

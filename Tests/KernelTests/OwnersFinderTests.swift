@@ -172,6 +172,23 @@ import Testing
     #expect(finder.looks - rested >= 20)
   }
 
+  @Test func `a process with very many descriptors does not hide another's`() throws {
+    proc.add(10, sockets: [3: 500])
+    proc.add(20, start: 200, sockets: [3: 600])
+    var finder = try finder(
+      limits {
+        $0.looks = 1_000; $0.looksPerSecond = 1
+      })
+    // What was not read to its end may have more: a folder that is no procfs tells of no change.
+    proc.hold(10, 5, 502)
+    #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner == identity(10))
+    // This one is newer, and reading it takes more than may be asked.
+    for number in Int32(4)...6_000 { proc.hold(20, number, UInt64(600 + number)) }
+    proc.hold(10, 90, 501)
+    #expect(finder.owner(ofInode: 501, uid: 1000, at: start) { true }?.owner == identity(10))
+    #expect(finder.counters.cutShort == 0)
+  }
+
   @Test func `where nobody tells of processes, listing them is within the bound too`() throws {
     for pid in Int32(10)..<60 { proc.add(pid, sockets: [3: UInt64(pid)]) }
     var finder = try finder(

@@ -4,7 +4,9 @@ import Testing
 /// A14, A16: processes and sockets that are gone before a report looks for them.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorShortLivedTests {
-  @Test func `a process that lives between two reports has its bytes and its name, and is marked`() async throws {
+  @Test func `a process that lives between two reports has its bytes and its name, and is marked`()
+    async throws
+  {
     let lab = try await MonitorAccountingTests.readyTopology()
     let server = try Traffic("tcp-serve", in: lab.b)
     // How brief it may be is MonitorBriefProcessTests': a busy machine may need a second to look.
@@ -16,7 +18,9 @@ struct MonitorShortLivedTests {
     try await client.finish()
     let flow = FlowSum(try await lab.a.closedConnections())
     flow.expect([count])
-    let report = try await monitor.report("\(flow.moved)") { $0.usage(ofEndedAnd: [client.pid]) == flow.moved }
+    let report = try await monitor.report("\(flow.moved)") {
+      $0.usage(ofEndedAnd: [client.pid]) == flow.moved
+    }
     #expect(report.balance.attributed.view == flow.moved && report.rows.count == 1)
     try await monitor.report("a row without a pid") { $0.ended(line)?.usage == flow.moved }
     try await monitor.stop()

@@ -6,6 +6,8 @@ extension OwnerFinder {
   private static let small = 16
   private static let guessed = 64
   private static let listed = 24
+  // More descriptors than this may take most of a search.
+  private static let many = 4_096
   private static let looksBetweenQuestions: UInt64 = 100
 
   /// Looks for a descriptor of the socket where it most likely is.
@@ -50,7 +52,8 @@ extension OwnerFinder {
   }
 
   /// Looks for a descriptor of the socket in all processes, those that started last first: in those that have more
-  /// or fewer descriptors than before; then in all, for a number that was closed and given anew.
+  /// or fewer descriptors than before; then in all, for a number that was closed and given anew. Those with many
+  /// descriptors come last: they must not use up what may be asked before all others had their turn.
   mutating func searchAll(
     _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
   ) -> SocketHolders.Holder? {
@@ -68,14 +71,22 @@ extension OwnerFinder {
       nextQuestion = files.looks + Self.looksBetweenQuestions
       return isWorthwhile()
     }
-    var users: [Int32] = []
-    var others: [Int32] = []
+    var (users, others, large): ([Int32], [Int32], [Int32]) = ([], [], [])
     for pid in Array(living.newestFirst) {
       guard goesOn() else { return nil }
-      if let holder = readIfChanged(pid, inode) { return holder }
+      let count = newCount(pid)
+      if max(Int(count ?? 0), living[pid]?.descriptors.count ?? 0) > Self.many {
+        large.append(pid)
+        continue
+      }
+      if count != nil, let holder = read(pid, rereads: false, seeking: inode) { return holder }
       if living[pid]?.user == uid { users.append(pid) } else { others.append(pid) }
     }
-    for pid in users + others {
+    for pid in large {
+      guard goesOn() else { return nil }
+      if newCount(pid) != nil, let holder = read(pid, rereads: false, seeking: inode) { return holder }
+    }
+    for pid in users + others + large {
       guard goesOn() else { return nil }
       if let holder = read(pid, rereads: true, seeking: inode) { return holder }
     }
@@ -98,13 +109,12 @@ extension OwnerFinder {
     return nil
   }
 
-  /// Reads a process's new descriptors if the kernel tells that it has more or fewer than before, or does not tell.
-  private mutating func readIfChanged(_ pid: Int32, _ inode: UInt64) -> SocketHolders.Holder? {
+  /// How many descriptors a process has, if they are more or fewer than before; 0 where the kernel does not tell.
+  private mutating func newCount(_ pid: Int32) -> Int64? {
     do throws(Errno) {
       let status = try files.status(of: pid)
       living.update(pid) { $0.user = status.owner }
-      if status.size > 0, status.size == living[pid]?.descriptorCount { return nil }
-      return read(pid, rereads: false, seeking: inode)
+      return status.size > 0 && status.size == living[pid]?.descriptorCount ? nil : status.size
     } catch {
       if isGone(error, pid), eventDescriptor == nil { end(pid) }
       return nil
