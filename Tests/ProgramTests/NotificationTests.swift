@@ -1,3 +1,4 @@
+import Glibc
 import Lab
 import Testing
 
@@ -35,8 +36,8 @@ struct NotificationTests {
       return ["--app-config", apps, "--notification-config", file]
     }
 
-    /// Something that sends so many kB (1024 bytes) a second for so long.
-    func drip(_ rate: Int, seconds: Int) throws -> Traffic {
+    /// Something that sends so many kB (1024 bytes) a second, until it is killed unless said otherwise.
+    func drip(_ rate: Int, seconds: Int = 3600) throws -> Traffic {
       try Traffic(
         "tcp 10.77.1.2 \(port) --rate \(rate * 1024) --send \(rate * 1024 * seconds) --note drip --hold",
         in: lab.a)
@@ -64,7 +65,7 @@ struct NotificationTests {
 
         """), program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")
-    let drip = try stage.drip(400, seconds: 4)
+    let drip = try stage.drip(400)
     let run = try await eventually("a command", state: { aggregator.state }) {
       try await stage.runs("firing").first
     }
@@ -75,13 +76,12 @@ struct NotificationTests {
       "BWMON_PIDS=\(drip.pid)",
     ] { #expect(lines.contains(fact), "\(run)") }
     let value = lines.first { $0.hasPrefix("BWMON_VALUE=") }.flatMap { Double($0.dropFirst(12)) }
-    // All that it sends may come in one second after a pause of a busy machine.
-    #expect(value.map { (100...1700).contains($0) } == true, "\(run)")
+    #expect(value ?? 0 >= 100, "\(run)")
     let said =
       #/stdin: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: Drip exceeding '\w+' bandwidth limit +100\.00: +\d+\.\d\d kB\/s \(\d+\.\d\d %\)/#
     #expect(lines.contains { $0.wholeMatch(of: said) != nil }, "\(run)")
     #expect(aggregator.process.errors.lines.contains { "stdin: \($0)".wholeMatch(of: said) != nil })
-    _ = try await drip.counted()
+    drip.process.signal(SIGKILL)
     let resolved = try await eventually("the end of it", state: { aggregator.state }) {
       try await stage.runs("resolved").first
     }
@@ -95,7 +95,6 @@ struct NotificationTests {
     #expect(events.first?.contains("\"state\":\"firing\"") == true)
     #expect(events.last?.contains("\"state\":\"resolved\"") == true)
     try await aggregator.stop()
-    try await drip.finish()
     try await stage.server.finish()
   }
 
@@ -106,7 +105,7 @@ struct NotificationTests {
         "[x]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\nnotification_command=COMMAND\n"),
       program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")
-    let drip = try stage.drip(300, seconds: 3)
+    let drip = try stage.drip(300)
     _ = try await eventually("a command", state: { aggregator.state }) { try await stage.runs().first }
     let had = Privileges(status: stage.folder.read("status"))
     let ours = Privileges.ownAsRoot
@@ -116,8 +115,7 @@ struct NotificationTests {
       #expect(thread.effective == ours.effective & (Privileges.measuring | Privileges.kill))
     }
     try await aggregator.stop()
-    _ = try await drip.counted()
-    try await drip.finish()
+    drip.process.signal(SIGKILL)
     try await stage.server.finish()
   }
 
@@ -149,7 +147,7 @@ struct NotificationTests {
       ),
       program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")
-    let drip = try stage.drip(300, seconds: 6)
+    let drip = try stage.drip(300)
     let sleeper = try await eventually("the command's child", state: { aggregator.state }) {
       Int(stage.folder.read("sleeper").filter(\.isNumber))
     }
@@ -160,8 +158,7 @@ struct NotificationTests {
     try await aggregator.process.errors.first("a warning") { $0.contains("notify.sh") ? () : nil }
     try await aggregator.nextReport()
     try await aggregator.stop()
-    _ = try await drip.counted()
-    try await drip.finish()
+    drip.process.signal(SIGKILL)
     try await stage.server.finish()
   }
 
@@ -173,13 +170,12 @@ struct NotificationTests {
         "[broken]\nprocess_filter=Drip\nout_threshold=50\ninterval=1\nnotification_command=\(command)\n"),
       program: "runaggregator", in: stage.lab.a)
     try await aggregator.report("a first report")
-    let drip = try stage.drip(300, seconds: 3)
+    let drip = try stage.drip(300)
     try await aggregator.process.errors.first("a warning") { $0.contains(command) ? () : nil }
-    _ = try await drip.counted()
-    try await aggregator.nextReport()
+    for _ in 0..<10 { try await aggregator.nextReport() }
     #expect(aggregator.process.errors.lines.count { $0.contains(command) } == 1)
     try await aggregator.stop()
-    try await drip.finish()
+    drip.process.signal(SIGKILL)
     try await stage.server.finish()
   }
 }
