@@ -14,10 +14,12 @@ public struct CommandService: Sendable {
   let drops: DropCounter
   let warn: @Sendable (Warning) -> Void
 
-  /// Runs commands until the notifier is finished and then until the last one has ended, within its timeout: those that
-  /// wait may still be started for `drainTime`. When the task is cancelled, running commands are ended and what waits is
+  /// Runs commands until the notifier is finished and then until the last one has ended, within its timeout; those that
+  /// wait may still be started for ten seconds. When the task is cancelled, running commands are ended and what waits is
   /// dropped.
-  public func run(drainTime: Duration = .seconds(10)) async {
+  public func run() async { await run(drainTime: .seconds(10)) }
+
+  func run(drainTime: Duration) async {
     var queue = CommandQueue()
     var failures = FailureLog()
     var isOpen = true

@@ -31,7 +31,8 @@ import Program
 
   @Option(
     help: ArgumentHelp(
-      "Work on this many threads. (default: as many as there are processors, at most 4)", valueName: "n"))
+      "Work on this many threads. (default: one for each processor it may run on, at most 4)", valueName: "n")
+  )
   var threads: Int?
 
   @OptionGroup var report: ReportOptions

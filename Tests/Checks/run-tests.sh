@@ -9,7 +9,8 @@ status=${PIPESTATUS[0]}
 if [ "$status" != 0 ]; then
   echo
   echo "tests: what failed, once more:"
-  grep -aE '✘|^↳|: error: |[Ff]atal error|unexpected(ly)? signal' "$log" |
-    grep -avE '^↳ (Testing Library Version|Target Platform)' | cut -c1-600 | tail -n 60
+  # The first is mostly the cause.
+  grep -aE 'recorded an issue|^↳|: error: |[Ff]atal error|unexpected(ly)? signal|✘ Test run' "$log" |
+    grep -avE '^↳ (Testing Library Version|Target Platform)' | cut -c1-600 | head -n 60
 fi
 exit "$status"

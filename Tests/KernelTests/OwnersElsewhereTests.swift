@@ -150,6 +150,19 @@ struct OwnersElsewhereTests {
     }
   }
 
+  @Test func `while one of several namespaces with an address cannot be asked it is nobody's`() throws {
+    let child = try NamespacesChild(address: Self.address)
+    let twin = try NamespacesChild(address: Self.address)
+    let (client, listener, server) = try Self.pair(in: child)
+    let watch = try Watch(World([child, twin]))
+    // Its namespace may live on with another process.
+    twin.end()
+    watch.see(.tcp, from: client.port, to: listener.port)
+    #expect(watch.seen.isEmpty)
+    watch.untilBoth()
+    #expect(Set(watch.seen.map(\.isClient)) == [true, false] && server.inode != 0)
+  }
+
   @Test func `what fits in several namespaces is nobody's`() throws {
     let both = try (0..<2).map { _ in try NamespacesChild(address: Self.address) }
     // Without a peer: each fits by its address alone.

@@ -183,10 +183,31 @@ import Testing
     proc.hold(10, 5, 502)
     #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner == identity(10))
     // This one is newer, and reading it takes more than may be asked.
-    for number in Int32(4)...6_000 { proc.hold(20, number, UInt64(600 + number)) }
+    for number in Int32(4)...4_200 { proc.hold(20, number, UInt64(600 + number)) }
     proc.hold(10, 90, 501)
     #expect(finder.owner(ofInode: 501, uid: 1000, at: start) { true }?.owner == identity(10))
     #expect(finder.counters.cutShort == 0)
+  }
+
+  @Test(
+    .enabled(if: ProcessesPrivileges.isRoot),
+    arguments: [(60, 900), (4_201, 900), (4_200, 7_000)] as [(Int32, UInt64)])
+  func `a socket of a process with very many descriptors is found`(number: Int32, inode: UInt64) throws {
+    proc.add(20, start: 200)
+    for number in Int32(3)...4_200 { proc.hold(20, number, UInt64(600 + number)) }
+    // Of another user, and more to read than may be asked.
+    for pid in Int32(30)..<34 {
+      proc.add(pid)
+      for number in Int32(3)...2_000 { proc.hold(pid, number, 1) }
+      #expect(unsafe chown("\(proc.path)/\(pid)/fd", 1001, 1001) == 0)
+    }
+    var finder = try finder(
+      limits {
+        $0.looks = 8_000; $0.looksPerSecond = 1
+      })
+    // A number that was closed and given again, or another one.
+    proc.hold(20, number, inode)
+    #expect(finder.owner(ofInode: inode, uid: geteuid(), at: start) { true }?.owner == identity(20, 200))
   }
 
   @Test func `where nobody tells of processes, listing them is within the bound too`() throws {

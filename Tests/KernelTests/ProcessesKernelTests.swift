@@ -6,7 +6,6 @@ import Testing
 
 /// The running kernel's /proc: this process, and children of it.
 @Suite struct ProcessesKernelTests {
-  /// A child that runs `sleep` with this process's sockets open; ended with its owner.
   private func startTime(_ pid: pid_t) throws -> UInt64 { try stat(pid).startTime }
 
   private func stat(_ pid: pid_t) throws -> ProcessStat {

@@ -31,10 +31,14 @@ final class SocketsOpened {
   }
 
   /// Waits until a closed connection has no socket at this end: a program that another test starts just then has a copy
-  /// until it runs.
+  /// until it runs. A failing test waits two minutes.
   static func waitForEnd(_ local: Endpoint, _ remote: Endpoint) throws {
     var lookup = try SocketLookup()
-    while try lookup.socket(.tcp, local: local, remote: remote)?.socket.inode ?? 0 != 0 { usleep(1_000) }
+    for _ in 0..<120_000 {
+      if try lookup.socket(.tcp, local: local, remote: remote)?.socket.inode ?? 0 == 0 { return }
+      usleep(1_000)
+    }
+    throw Problem.call("close", ETIMEDOUT)
   }
 
   func listen() { _ = Glibc.listen(descriptor, 4) }

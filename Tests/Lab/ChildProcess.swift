@@ -80,7 +80,7 @@ public final class ChildProcess: Sendable {
       while unsafe waitpid(pid, &word, 0) < 0, errno == EINTR {}
     }
     // What it started and left behind keeps the number from being given again: a process that has it now is another's.
-    if kill(pid, 0) != 0 { kill(-pid, SIGKILL) }
+    if kill(pid, 0) != 0, errno == ESRCH { kill(-pid, SIGKILL) }
   }
 
   /// How it ended, nil while it runs.

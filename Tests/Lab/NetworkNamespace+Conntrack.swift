@@ -58,14 +58,14 @@ extension NetworkNamespace {
     }
   }
 
-  /// Waits until programs have read all that has come over TCP.
+  /// Waits until programs have read all that has come over TCP, and the other hosts have acknowledged what was sent.
   public func waitUntilRead() async throws {
-    try await eventually("empty queues") {
-      let sockets = try await run("ss -Htne state established").split(separator: "\n")
-      // What nobody has accepted has no inode, and is read by nobody.
-      let isBusy = sockets.contains {
-        let words = $0.split(separator: " ")
-        return !words.contains("ino:0") && words.prefix(2).contains { $0 != "0" }
+    var sockets = ""
+    try await eventually("empty queues", state: { sockets }) {
+      sockets = try await run("ss -Htn state established state fin-wait-1 state last-ack state closing")
+      // The state, then what waits to be read and to be acknowledged.
+      let isBusy = sockets.split(separator: "\n").contains {
+        $0.split(separator: " ")[1...2].contains { $0 != "0" }
       }
       return isBusy ? nil : ()
     }

@@ -66,6 +66,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   }
 
   /// Tries it out.
+  ///
+  /// - Throws: `LabError.deadline` where the machine is too busy to answer.
   public func isAvailable() async throws -> Bool {
     do {
       switch self {

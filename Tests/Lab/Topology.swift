@@ -39,14 +39,14 @@ public struct Topology: Sendable {
 
   /// What A's flows have moved, once nothing moves any more.
   public func viewOfA() async throws -> HostView {
-    HostView(try await quietConnectionsOfA(), addresses: Self.addressesOfA)
+    HostView(try await quietConnections(), addresses: Self.addressesOfA)
   }
 
-  /// A's connection table, once nothing moves any more and all that has come is read: a reader that is late opens its
-  /// window by one more packet.
-  public func quietConnectionsOfA() async throws -> [ConntrackEntry] {
+  /// The connection table of A or of another host, once nothing moves any more and all that has come is read: a reader
+  /// that is late opens its window by one more packet.
+  public func quietConnections(of host: NetworkNamespace? = nil) async throws -> [ConntrackEntry] {
     for host in [a, b, c].compactMap(\.self) { try await host.waitUntilRead() }
-    return try await a.quietConnections()
+    return try await (host ?? a).quietConnections()
   }
 
   /// Puts a wire between two namespaces.

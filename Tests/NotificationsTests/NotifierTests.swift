@@ -198,6 +198,23 @@ import Testing
     #expect(shop.lines("output") == ["one", "two"])
   }
 
+  @Test func `what waits for too long after the end is dropped, and what runs ends`() async throws {
+    let script = #"until [ -e "$0/gate" ]; do sleep 0.02; done; echo >> "$0/log""#
+    let (warnings, continuation) = AsyncStream.makeStream(of: Warning.self)
+    var notifier = Notifier(rules: [shop.rule(script)], host: "h") { continuation.yield($0) }
+    for since in 1...3 { notifier.submit(sampleAlert(since: Int64(since))) }
+    notifier.finish()
+    let service = notifier.service
+    async let end: Void = service.run(drainTime: .milliseconds(50))
+    try await wait { notifier.dropped == 2 }
+    #expect(FileManager.default.createFile(atPath: shop.path + "/gate", contents: nil))
+    await end
+    continuation.finish()
+    let codes = await warnings.reduce(into: []) { $0.append($1.code) }
+    #expect(codes == ["notifications_awaited", "notifications_dropped"])
+    #expect(shop.lines("log").count == 1)
+  }
+
   @Test func `a cancelled service ends its commands and drops the rest`() async throws {
     var notifier = Notifier(rules: [shop.rule(#"echo $$ >> "$0/log"; exec sleep 600"#)], host: "h") { _ in }
     notifier.submit(sampleAlert(since: 1))

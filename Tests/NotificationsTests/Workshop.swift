@@ -53,9 +53,9 @@ func deliver(
   return (told, notifier.dropped)
 }
 
-/// Waits until `condition` holds; gives up with an issue when it does not after a minute.
+/// Waits until `condition` holds; gives up with an issue when it does not after three minutes.
 func wait(for condition: () -> Bool, _ location: SourceLocation = #_sourceLocation) async throws {
-  for _ in 0..<6000 {
+  for _ in 0..<18_000 {
     if condition() { return }
     try await Task.sleep(for: .milliseconds(10))
   }

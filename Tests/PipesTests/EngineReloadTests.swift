@@ -9,19 +9,6 @@ import Testing
 
 /// Pipes and clients that come and go, with real sockets and several threads.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct EngineReloadTests {
-  /// Reloads as soon as the ports are free: a program that another test starts has all our sockets for a moment.
-  private static func reload(_ meter: PipeMeter, _ pipes: [Configuration]) async throws {
-    try await eventually("free ports") {
-      do throws(PipeError) {
-        try meter.reload(pipes)
-        return ()
-      } catch {
-        guard case .inUse = error else { throw error }
-        return nil
-      }
-    }
-  }
-
   /// The inode of the socket that listens at `end` (proc(5)).
   private static func listener(at end: Endpoint) -> String? {
     EnginePeer.tcpSockets().first { $0[1] == EnginePeer.hexadecimal(end) && $0[3] == "0A" }.map {
@@ -43,7 +30,7 @@ import Testing
           == "socket:[\(inode)]"
       }
       #expect(held.isEmpty, "\(round)")
-      try await Self.reload(meter, pipes)
+      try meter.reload(pipes)
     }
     meter.stop()
   }
@@ -76,9 +63,9 @@ import Testing
     var round = 0
     while running.value.load(ordering: .acquiring) > 0 {
       round += 1
-      try await Self.reload(meter, Array(pipes.prefix(1 + round % 2)))
+      try meter.reload(Array(pipes.prefix(1 + round % 2)))
     }
-    try await Self.reload(meter, pipes)
+    try meter.reload(pipes)
     var accepted: UInt64 = 0
     _ = try await eventually("nothing open") {
       var open = 0

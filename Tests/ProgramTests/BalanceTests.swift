@@ -27,7 +27,7 @@ struct BalanceTests {
     try await generator.connected()
     generator.go()
     _ = try await generator.counted()
-    let truth = HostView(try await lab.quietConnectionsOfA(), addresses: Topology.addressesOfA)
+    let truth = HostView(try await lab.quietConnections(), addresses: Topology.addressesOfA)
     let report = try await monitor.report("\(truth) and the frames") {
       $0.balance.total.view == truth && $0.balance.untracked.sent >= Self.frameBytes
     }
@@ -142,7 +142,7 @@ struct BalanceTests {
       $0.balance.total.sent == 4_194_304 && $0.balance.total.received == datagrams.count.received
     }
     let bulk = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 32000000").run(in: lab)
-    _ = try await lab.quietConnectionsOfA()
+    _ = try await lab.quietConnections()
     let report = try await monitor.report("32,000,000 bytes in bulk") {
       $0.balance.total.sent >= 4_194_304 + bulk.count.sent
     }

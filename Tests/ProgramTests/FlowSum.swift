@@ -73,7 +73,7 @@ struct FlowSum: Sendable {
 extension Topology {
   /// What A's flows have moved, once nothing moves any more, in A's view and in that of those who opened them.
   func flowsOfA() async throws -> (view: HostView, sum: FlowSum) {
-    let entries = try await quietConnectionsOfA()
+    let entries = try await quietConnections()
     return (HostView(entries, addresses: Self.addressesOfA), FlowSum(entries))
   }
 }

@@ -76,7 +76,7 @@ struct LeastPrivilegeTests {
       #expect(thread.noNewPrivileges && thread.isFenced)
     }
     let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 3000000").run(in: lab)
-    let truth = HostView(try await lab.quietConnectionsOfA(), addresses: Topology.addressesOfA)
+    let truth = HostView(try await lab.quietConnections(), addresses: Topology.addressesOfA)
     try await monitor.output.first("\(truth) of root's process") {
       try Report(line: $0)?.usage(pid: traffic.client.pid) == truth ? () : nil
     }

@@ -17,7 +17,7 @@ struct MonitorAccountingTests {
     try await monitor.report("a first report")
     try await without.report("a first report")
     let traffic = try await kind.run(in: lab)
-    let entries = try await lab.quietConnectionsOfA()
+    let entries = try await lab.quietConnections()
     let client = HostView(
       received: entries.reduce(0) { $0 + ($1.reply.bytes ?? 0) },
       sent: entries.reduce(0) { $0 + ($1.original.bytes ?? 0) })

@@ -15,7 +15,8 @@ struct MonitorBriefProcessTests {
 
   /// Clients with a connection each to a server in B: what they say of themselves, and whose flow is which.
   private struct Clients {
-    let counts: [Traffic.Count]
+    /// How long the median client lived, in seconds.
+    let lifetime: Double
     /// What the connection of each process moved.
     let moved: [Int32: HostView]
 
@@ -25,7 +26,8 @@ struct MonitorBriefProcessTests {
       let clients = try Traffic(
         ["tcp", "10.77.1.2", "\(port)"] + words.split(separator: " ").map(String.init), in: lab.a,
         wrapper: MonitorBriefProcessTests.loop(number))
-      counts = try await clients.counts(number)
+      let counts = try await clients.counts(number)
+      lifetime = counts.map(\.seconds).sorted()[counts.count / 2]
       let connections = try await clients.connections(number)
       try await clients.finish()
       let entries = try await lab.a.closedConnections().filter { $0.original.destinationPort == port }
@@ -36,16 +38,16 @@ struct MonitorBriefProcessTests {
       FlowSum(entries).expect(counts)
       try await server.finish()
     }
-
   }
 
   @Test func `twenty processes that live a few milliseconds are twenty rows`() async throws {
-    // A busy machine may let the monitor wait until one of them is gone: then once more.
+    // A busy machine may let them live longer, or let the monitor wait until one of them is gone: then once more.
     for _ in 0..<20 { if try await namesTwenty() { return } }
-    Issue.record("in twenty runs never all")
+    Issue.record("in twenty runs never all, and each of them brief")
   }
 
-  /// Whether all bytes of twenty clients have their names; some other's they never have.
+  /// Whether twenty clients lived shorter than 50 ms and all their bytes have their names; some other's they never
+  /// have.
   private func namesTwenty() async throws -> Bool {
     let lab = try await MonitorAccountingTests.readyTopology()
     let monitor = try Reporter(in: lab.a, wrapper: Self.first)
@@ -59,7 +61,7 @@ struct MonitorBriefProcessTests {
     #expect(pids.isSubset(of: clients.moved.keys) && report.balance.sum == truth)
     #expect(clients.moved.values.reduce(HostView(), +) == truth)
     #expect(unnamed.closedUnseen == unnamed.received + unnamed.sent, "\(unnamed.reasons)")
-    return pids.count == 20 && unnamed.view == HostView()
+    return clients.lifetime < 0.05 && pids.count == 20 && unnamed.view == HostView()
   }
 
   @Test func `two hundred sockets that close at once are named rightly or not at all`() async throws {

@@ -33,7 +33,7 @@ struct MonitorForwardingTests {
     try await monitor.report("a first report")
     let client = try Traffic("tcp \(target) \(port) --send 4000000 --receive 2000000 --hold", in: lab.a)
     _ = try await client.counted()
-    let entries = try await lab.b.quietConnections()
+    let entries = try await lab.quietConnections(of: lab.b)
     let truth = HostView(entries, addresses: Topology.addressesOfB)
     #expect(truth.received == truth.sent)
     #expect(truth.sent > 6_000_000, "\(entries)")

@@ -76,7 +76,7 @@ struct MonitorGuestTests {
     try await monitor.report("a first report")
     let guest = try await host.send()
     // A bridge speaks IGMP itself.
-    let entries = try await host.lab.b.quietConnections().filter { $0.transport == "udp" }
+    let entries = try await host.lab.quietConnections(of: host.lab.b).filter { $0.transport == "udp" }
     let truth = HostView(entries, addresses: Topology.addressesOfB)
     #expect(truth == HostView(received: Self.bytes, sent: Self.bytes))
     let report = try await monitor.report("\(truth) forwarded") { $0.balance.forwarded.view == truth }

@@ -21,7 +21,7 @@ struct MonitorMatrixTests {
     } seen: { client in
       try await monitor.report("process \(client.pid)") { $0.row(pid: client.pid) != nil }
     }
-    let table = FlowSum(try await host.quietConnections())
+    let table = FlowSum(try await lab.quietConnections(of: host))
     let report =
       row.owner == .untracked
       ? try await expectFrames(row, traffic, monitor)

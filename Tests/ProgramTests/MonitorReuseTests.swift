@@ -72,7 +72,7 @@ struct MonitorReuseTests {
         let table = try await lab.a.run("conntrack -L")
         return table.contains(" TIME_WAIT ") || table.contains(" CLOSE ") ? () : nil
       }
-      let entries = try await lab.quietConnectionsOfA()
+      let entries = try await lab.quietConnections()
       #expect(entries.count == 1)
       FlowSum(entries).expect([count])
       clients.append((bytes, HostView(entries, addresses: Topology.addressesOfA)))

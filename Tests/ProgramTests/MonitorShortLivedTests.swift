@@ -9,9 +9,9 @@ struct MonitorShortLivedTests {
   {
     let lab = try await MonitorAccountingTests.readyTopology()
     let server = try Traffic("tcp-serve", in: lab.b)
-    // How brief it may be is MonitorBriefProcessTests': a busy machine may need a second to look.
-    let line = "tcp 10.77.1.2 \(try await server.ready()) --send 10000000 --linger 1000"
-    let monitor = try Reporter(interval: "3", in: lab.a)
+    // How brief it may be is MonitorBriefProcessTests': a busy machine may need a second or two to look.
+    let line = "tcp 10.77.1.2 \(try await server.ready()) --send 10000000 --linger 3000"
+    let monitor = try Reporter(interval: "5", in: lab.a)
     try await monitor.report("a first report")
     let client = try Traffic(line, in: lab.a)
     let count = try await client.counted()
@@ -77,7 +77,7 @@ struct MonitorShortLivedTests {
     // All at once, so that each may be taken for another.
     for (client, _, _) in traffic { client.go() }
     for (client, _, _) in traffic { _ = try await client.counted() }
-    let entries = try await lab.quietConnectionsOfA()
+    let entries = try await lab.quietConnections()
     let truth = HostView(entries, addresses: Topology.addressesOfA)
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     for (client, _, port) in traffic {

@@ -27,7 +27,7 @@ struct MonitorWiringTests {
     for reporter in [monitor, everywhere] + without { try await reporter.report("a first report") }
     let client = try Traffic("tcp 10.80.0.2 \(port) --send 2000000 --hold", in: lab.a)
     _ = try await client.counted()
-    let entries = try await lab.a.quietConnections()
+    let entries = try await lab.quietConnections()
     let inner = HostView(entries.filter { $0.transport == "tcp" }, addresses: ["10.80.0.1"])
     let carrier = HostView(entries.filter { $0.concerns(port: 4789) }, addresses: ["10.77.1.1"])
     // The interface speaks on its own too, so that the carrier has more than the packets of the client.
@@ -59,8 +59,9 @@ struct MonitorWiringTests {
     let both = try await everywhere.report("both processes") {
       $0.usage(pid: client.pid) == inner && $0.usage(pid: server.pid) == inner.reversed
     }
-    // Beside another run of this test another B has the same end: then whose it is cannot be said.
+    // Beside another run of this test another B has the carrier's end too: then whose that is cannot be said.
     #expect(both.rows.allSatisfy { $0.pid != nil || $0.name == "(unattributed: ambiguous)" })
+    #expect(both.balance.attributed.view == inner + inner.reversed)
     for reporter in [monitor, everywhere] + without { try await reporter.stop() }
     try await client.finish()
     try await server.finish()
@@ -96,7 +97,7 @@ struct MonitorWiringTests {
         _ = try await sender.counted()
         try await sender.finish()
       }
-      let entries = try await lab.b.quietConnections()
+      let entries = try await lab.quietConnections(of: lab.b)
       #expect(entries.count == 2 && Set(entries.map(\.original.source)) == ["10.77.2.2"])
       let bytes = round * 350 * 1020
       let truth = HostView(received: bytes, sent: bytes)

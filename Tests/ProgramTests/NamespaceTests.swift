@@ -22,7 +22,7 @@ struct NamespaceTests {
 
   /// B's only flow.
   private func flow(_ lab: Topology) async throws -> FlowSum {
-    let entries = try await lab.b.quietConnections()
+    let entries = try await lab.quietConnections(of: lab.b)
     try #require(entries.count == 1)
     return FlowSum(entries)
   }
@@ -119,7 +119,7 @@ struct NamespaceTests {
     try await monitor.report("a first report")
     let client = try Traffic("tcp 10.77.1.2 8080 --send 3000000 --receive 1000000 --hold", in: lab.a)
     let count = try await client.counted()
-    let entries = try await lab.b.quietConnections()
+    let entries = try await lab.quietConnections(of: lab.b)
     let flows = try [8080, 9000].map { try flow(entries, port: $0) }
     for flow in flows {
       // More by what the proxy's TCP sent again, which only that knows.
@@ -219,7 +219,7 @@ struct NamespaceTests {
     let port = try await server.ready()
     let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --hold", in: c)
     _ = try await client.counted()
-    let truth = HostView(try await lab.b.quietConnections(), addresses: Topology.addressesOfB)
+    let truth = HostView(try await lab.quietConnections(of: lab.b), addresses: Topology.addressesOfB)
     // In a pid namespace of its own it sees no process but itself.
     let output = try await lab.b.run(
       ["unshare", "--pid", "--fork", "--mount-proc", Program.path("runmonitor"), "--namespaces"]

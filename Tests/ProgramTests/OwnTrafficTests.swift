@@ -23,7 +23,7 @@ struct OwnTrafficTests {
     try await aggregator.report("a first report")
     let client = try Traffic("tcp 127.0.0.1 8080 --send 1000000 --receive 500000 --hold", in: lab.a)
     _ = try await client.counted()
-    let entries = try await lab.quietConnectionsOfA()
+    let entries = try await lab.quietConnections()
     // Server of the one connection, client of the other.
     let own = entries.reduce(into: HostView()) { view, entry in
       let isClients = entry.original.destinationPort == 8080

@@ -166,7 +166,7 @@ struct PipeAggregatorTests {
     let aggregator = try Reporter(
       [
         "--monitor-config", "\(folder.path)/monitors", "--app-config", "\(folder.path)/apps",
-        "--notification-config", "\(folder.path)/limits", "--drain-timeout", "60",
+        "--notification-config", "\(folder.path)/limits", "--drain-timeout", "600",
       ], program: "runaggregator", in: lab.a)
     try await aggregator.report("a first report")
     func alerts(_ state: String) -> Int {

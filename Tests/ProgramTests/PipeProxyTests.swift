@@ -70,7 +70,7 @@ struct PipeProxyTests {
     try await pipe.report("the slow one") { $0.pipe?.connections == 1 }
     try await PipePeer.run("speak", [#"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nhi"#, "1000", "hi"], in: lab.a)
     try await slow.finished()
-    _ = try await pipe.process.errors.first("a line") { $0.contains("did not come within") ? $0 : nil }
+    _ = try await pipe.process.errors.first("a line") { $0.contains("did not come within 1.0 s") ? $0 : nil }
     try await pipe.stop()
   }
 }

@@ -87,10 +87,10 @@ struct PipeTransferTests {
   }
 
   @Test(arguments: modes, ["1", "1448", "65536"])
-  func `the tail of a stream arrives at once`(splice: String, size: String) async throws {
+  func `the tail of a stream arrives although nothing follows`(splice: String, size: String) async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--splice", splice], in: lab.a)
-    // A hundred times the tenth of a second: what is looked for is a tail that never comes.
+    // Ten seconds: what is looked for is a tail that never comes.
     try await PipePeer.run("tail", [size, "100"], in: lab.a)
     try await pipe.stop()
   }

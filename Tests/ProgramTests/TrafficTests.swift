@@ -13,8 +13,9 @@ struct TrafficTests {
     try await lab.b.countPackets()
     let client = try Traffic("tcp 10.77.1.2 \(port) --send 5000000 --receive 3000000 --hold", in: lab.a)
     _ = try await client.counted()
-    try await eventually("the table's bytes at the peer") {
-      let (view, counted) = try await (lab.viewOfA(), lab.b.countedBytes())
+    var (view, counted) = try await (lab.viewOfA(), lab.b.countedBytes())
+    try await eventually("the table's bytes at the peer", state: { "\(counted) of \(view)" }) {
+      (view, counted) = try await (lab.viewOfA(), lab.b.countedBytes())
       return counted.received == view.sent && counted.sent == view.received ? () : nil
     }
     try await client.finish()

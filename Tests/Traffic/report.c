@@ -10,12 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-volatile bool stopped;
+volatile sig_atomic_t stopped;
 
 static void stop(int signal) {
   (void)signal;
-  stopped = true;
-  // Once more, in case the loop was just about to wait.
+  stopped++;
+  // Once a second from now on: the loop may have been just about to wait.
   alarm(1);
 }
 

@@ -37,7 +37,7 @@ static void serve(int listener, const struct options *options) {
     int ready = poll(polled, count + 1, stops ? 0 : -1);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) fail("poll");
-    if (ready == 0) return;
+    if (ready == 0 || stopped > LAST_STOP) return;
     for (size_t i = count; i-- > 0;) {
       stream_step(&streams[i], polled[i + 1].revents, options);
       if (!stream_finished(&streams[i])) continue;

@@ -6,6 +6,7 @@
 #ifndef TRAFFIC_H
 #define TRAFFIC_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,8 +98,10 @@ int guest(const struct options *options);
 
 // workers.c: the same work in several processes; returns only in the workers.
 void become_workers(const struct options *options);
-// True once SIGTERM or SIGINT arrived.
-extern volatile bool stopped;
+// How long ago SIGTERM or SIGINT arrived, in seconds and one more; 0 before.
+extern volatile sig_atomic_t stopped;
+// What still comes after so long is not waited for.
+enum { LAST_STOP = 60 };
 void stop_on_signals(void);
 
 #endif

@@ -13,7 +13,7 @@ final class NamespaceSockets {
   static let pauses = (first: Duration.milliseconds(200), longest: Duration.milliseconds(1_600))
   /// Namespaces that are known, and that are open at a time.
   static let limits = (known: 256, open: 64)
-  // The most namespaces with one address that are asked, some 5 us each.
+  // The most namespaces with one address that are asked: 5 to 10 us each, more where one is opened first.
   private static let asked = 8
   // Namespaces whose addresses are read again in one look, beside those that are new: some 100 us each.
   private static let reads = 8
@@ -67,19 +67,21 @@ final class NamespaceSockets {
 
   /// The socket with the end `tuple.source` of a flow; nil when no other namespace has it, or several may.
   func socket(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> SocketEntry? {
-    let (answers, isOnly) = ask(tuple.source.address, at: now) { lookup throws(KernelError) in
+    let asked = ask(tuple.source.address, at: now) { lookup throws(KernelError) in
       try lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)
     }
+    guard let (answers, isOnly) = asked else { return nil }
     let connected = answers.filter { $0.socket.remote.port != 0 }
     if connected.count == 1 { return connected[0].socket }
     // One without a peer fits by its address alone, which another namespace may have, or have had since.
     return isOnly && now < nextRefresh ? answers.first?.socket : nil
   }
 
-  /// True when a TCP socket listens at `local` in another namespace.
+  /// True when a TCP socket listens at `local` in the only other namespace with its address.
   func isListening(at local: Endpoint, at now: ContinuousClock.Instant) -> Bool {
-    !ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) }.answers
-      .isEmpty
+    let asked = ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) }
+    guard let (answers, isOnly) = asked else { return false }
+    return isOnly && !answers.isEmpty
   }
 
   /// When something is to be closed; nil when nothing is open.
@@ -117,19 +119,22 @@ final class NamespaceSockets {
     try? LocalAddressReader(socket: NetlinkSocket(.route, in: namespace(inode))).read()
   }
 
-  /// What the sockets of the namespaces with this address answer, and whether it is only one's; nothing where too many
-  /// have it.
+  /// What the sockets of the namespaces with this address answer, and whether it is only one's; nil where too many have
+  /// it, or one could not be asked, which may have the socket.
   private func ask(
     _ address: IPAddress, at now: ContinuousClock.Instant,
     _ question: (inout SocketLookup) throws(KernelError) -> SocketLookup.Answer?
-  ) -> (answers: [SocketLookup.Answer], isOnly: Bool) {
+  ) -> (answers: [SocketLookup.Answer], isOnly: Bool)? {
     let namespaces = homes.namespaces(with: address)
-    guard namespaces.count <= Self.asked else { return ([], false) }
-    let answers = namespaces.compactMap { inode -> SocketLookup.Answer? in
+    guard namespaces.count <= Self.asked else { return nil }
+    var answers: [SocketLookup.Answer] = []
+    for inode in namespaces {
       guard let place = place(inode, at: now) else { return nil }
       let before = place.lookup.malformed
       defer { malformed += place.lookup.malformed - before }
-      return try? question(&place.lookup)
+      do throws(KernelError) {
+        if let answer = try question(&place.lookup) { answers.append(answer) }
+      } catch { return nil }
     }
     return (answers, namespaces.count == 1)
   }

@@ -6,7 +6,7 @@ extension OwnerFinder {
   private static let small = 16
   private static let guessed = 64
   private static let listed = 24
-  // More descriptors than this may take most of a search.
+  // Who has more is first searched after all others.
   private static let many = 4_096
   private static let looksBetweenQuestions: UInt64 = 100
 
@@ -52,8 +52,8 @@ extension OwnerFinder {
   }
 
   /// Looks for a descriptor of the socket in all processes, those that started last first: in those that have more
-  /// or fewer descriptors than before; then in all, for a number that was closed and given anew. Those with many
-  /// descriptors come last: they must not use up what may be asked before all others had their turn.
+  /// or fewer descriptors than before, with many descriptors after all others, whose turn they would use up; then in
+  /// all, the socket's user's first, for a number that was closed and given anew.
   mutating func searchAll(
     _ inode: UInt64, _ uid: UInt32, at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
   ) -> SocketHolders.Holder? {
@@ -85,8 +85,9 @@ extension OwnerFinder {
     for pid in large {
       guard goesOn() else { return nil }
       if newCount(pid) != nil, let holder = read(pid, rereads: false, seeking: inode) { return holder }
+      if living[pid]?.user == uid { users.append(pid) } else { others.append(pid) }
     }
-    for pid in users + others + large {
+    for pid in users + others {
       guard goesOn() else { return nil }
       if let holder = read(pid, rereads: true, seeking: inode) { return holder }
     }
@@ -109,7 +110,8 @@ extension OwnerFinder {
     return nil
   }
 
-  /// How many descriptors a process has, if they are more or fewer than before; 0 where the kernel does not tell.
+  /// How many descriptors a process has, if they are more or fewer than before; 0 where the kernel does not tell, nil
+  /// also where it cannot be read.
   private mutating func newCount(_ pid: Int32) -> Int64? {
     do throws(Errno) {
       let status = try files.status(of: pid)

@@ -30,9 +30,6 @@ public final class TCPListener: Sendable {
   // False for one that whoever started us listens at as well.
   private let isOurs: Bool
 
-  // A program that another thread is just starting may still have a copy, with which the port would stay in use.
-  deinit { if isOurs { _ = shutdown(file.number, CInt(SHUT_RDWR)) } }
-
   /// Listens on `endpoint`; on `::` for IPv4 as well, and on 0.0.0.0 where the kernel has no IPv6.
   public init(on endpoint: Endpoint) throws(Errno) {
     var endpoint = endpoint
@@ -70,6 +67,9 @@ public final class TCPListener: Sendable {
     self.file = file
     isOurs = false
   }
+
+  // A program that another thread is just starting may still have a copy, which would go on listening.
+  deinit { if isOurs { _ = shutdown(file.number, CInt(SHUT_RDWR)) } }
 
   /// The descriptor, for waiting; it stays this listener's.
   var descriptor: CInt { file.number }

@@ -17,7 +17,7 @@ def place(text):
 
 PIPE, TARGET = place(sys.argv[2]), place(sys.argv[3])
 ARGUMENTS = sys.argv[4:]
-PATIENCE = 25
+PATIENCE = 150
 
 
 def check(condition, text):
