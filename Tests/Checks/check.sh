@@ -82,7 +82,10 @@ done
 
 # Races: several threads share connections, counters and limits in Pipes alone.
 TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/Tests/Checks/thread.supp" swift test --sanitize=thread --scratch-path .build-thread --filter 'PipesTests\.' >"$symbols" 2>&1 ||
-  fail "threads: $(grep -E 'ThreadSanitizer|error:|✘' "$symbols" | head -5)"
+  fail "threads: $(
+    grep -E 'ThreadSanitizer|error:|recorded an issue' "$symbols" | head -5
+    tail -n 5 "$symbols"
+  )"
 
 [ $failed = 0 ] && echo "check: all well"
 exit $failed

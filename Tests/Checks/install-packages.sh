@@ -19,5 +19,5 @@ if [ "$(id -u)" != 0 ]; then
   }
 fi
 export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
-$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"
+$sudo apt-get -o Acquire::Retries=3 update -qq
+$sudo apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "${missing[@]}"
