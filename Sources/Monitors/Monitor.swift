@@ -82,7 +82,7 @@ public final class Monitor: Meter {
     let interval = last.map { now - $0 }
     last = now
     processes.recheck(snapshot.renamed)
-    namespaces?.refresh(processes)
+    namespaces?.refresh(processes, renamed: snapshot.renamed)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     var carried = Usage.zero
     if !deltas.isEmpty && (interval != nil || countsLookback) {

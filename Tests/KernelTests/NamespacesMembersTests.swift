@@ -22,9 +22,11 @@ import Testing
 
   private func move(_ pid: Int32, to namespace: UInt64) { proc.link("\(pid)/ns/net", "net:[\(namespace)]") }
 
-  private func refresh(_ members: inout NamespaceMembers, _ table: inout ProcessTable) throws {
+  private func refresh(
+    _ members: inout NamespaceMembers, _ table: inout ProcessTable, renamed: Set<Int32> = []
+  ) throws {
     try table.refresh()
-    members.refresh(table.processes, in: table.root)
+    members.refresh(table.processes, renamed: renamed, in: table.root)
   }
 
   @Test func `the first process of each other namespace stands for it`() throws {
@@ -67,6 +69,22 @@ import Testing
     add(50, in: 9)
     try refresh(&members, &table)
     #expect(members.representatives == [9: 50] && members.looks - looks <= 3)
+  }
+
+  @Test func `who runs another program is looked at as if it were new`() throws {
+    add(10, in: 1)
+    var table = try ProcessTable(root: proc.path)
+    var members = NamespaceMembers(own: 1)
+    // At the longest pause.
+    for _ in 0..<200 { try refresh(&members, &table) }
+    let looks = members.looks
+    try refresh(&members, &table, renamed: [10, 11])
+    #expect(members.looks == looks + 1)
+    // It enters after a while, with another program or without.
+    for _ in 0..<20 { try refresh(&members, &table) }
+    move(10, to: 7)
+    try refresh(&members, &table)
+    #expect(members.representatives == [7: 10] && members.looks == looks + 22)
   }
 
   @Test func `a process that enters or leaves a namespace is noticed`() throws {

@@ -13,6 +13,7 @@ struct MonitorMatrixTests {
     if row.kind.place == .container { try await host.masquerade(out: "eth0") }
     try await host.forgetConnections()
     try await lab.b.countPackets()
+    let resident = row.kind.place == .container ? try await lab.c?.resident() : nil
     let monitor = try Reporter(in: host, namespaces: row.kind.place == .container)
     try await monitor.report("a first report")
     let traffic = try await row.kind.run(in: lab) { _ in
@@ -30,6 +31,7 @@ struct MonitorMatrixTests {
     try await monitor.stop()
     if row.kind.place == .client { try await expectPeer(lab.b, table.moved) }
     try await traffic.finish()
+    try await resident?.stop()
     #expect(traffic.counts.allSatisfy { $0.sent + $0.received > 0 })
     if row.owner == .untracked { return }
     table.expect(traffic.counts, row.header, resent: try await traffic.server.counted().retransmitted)

@@ -66,6 +66,7 @@ struct NamespaceTests {
     try await lab.b.forgetConnections()
     let server = try Traffic(kind.server, in: lab.a)
     let port = try await server.ready()
+    let resident = try await c.resident()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
     let line = kind.client.replacing("HOST", with: "10.77.1.1").replacing("PORT", with: "\(port)")
@@ -75,6 +76,7 @@ struct NamespaceTests {
     try await monitor.stop()
     try await client.finish()
     try await server.finish()
+    try await resident.stop()
     flow.expect([count], kind.header, resent: try await server.counted().retransmitted)
   }
 
@@ -93,6 +95,7 @@ struct NamespaceTests {
       }
       """)
     try await lab.b.forgetConnections()
+    let resident = try await lab.a.resident()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
     let line = kind.client.replacing("HOST", with: "10.77.1.2").replacing("PORT", with: "8080")
@@ -102,6 +105,7 @@ struct NamespaceTests {
     try await monitor.stop()
     try await client.finish()
     try await server.finish()
+    try await resident.stop()
     flow.expect([count], kind.header, resent: try await server.counted().retransmitted)
   }
 
@@ -115,6 +119,7 @@ struct NamespaceTests {
     // What docker-proxy is to a container: a process of the host that connects to it.
     let proxy = try await Reporter.pipe(host: "10.77.2.2", in: lab.b)
     try await lab.b.forgetConnections()
+    let resident = try await lab.a.resident()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
     let client = try Traffic("tcp 10.77.1.2 8080 --send 3000000 --receive 1000000 --hold", in: lab.a)
@@ -141,6 +146,7 @@ struct NamespaceTests {
     try await client.finish()
     try await proxy.stop()
     try await server.finish()
+    try await resident.stop()
   }
 
   /// The only flow to a port.
@@ -158,11 +164,13 @@ struct NamespaceTests {
     try await lab.b.forgetConnections()
     let server = try Traffic("tcp-serve", in: lab.a)
     let port = try await server.ready()
+    let resident = try await c.resident()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
     let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --hold", in: c)
     _ = try await client.counted()
     try await monitor.report("the client") { $0.row(pid: client.pid) != nil }
+    try await resident.stop()
     // Closing moves a few packets more; then no process is left in C.
     try await client.finish()
     let truth = try await truth(lab)
@@ -188,8 +196,7 @@ struct NamespaceTests {
     let server = try Traffic("tcp-serve", in: lab.a)
     let port = try await server.ready()
     // A container is there as long as one process of it is.
-    let others = try [c, twin].map { try $0.start(["sh", "-c", "echo in; exec sleep 1000"]) }
-    for other in others { _ = try await other.output.first("its start") { $0 == "in" ? () : nil } }
+    let residents = try await [c.resident(), twin.resident()]
     // No report but the first and the last.
     let monitor = try Reporter(interval: "3600", in: lab.b, namespaces: true)
     try await monitor.report("a first report")
@@ -204,7 +211,7 @@ struct NamespaceTests {
     #expect(reports.count == 2 && report.usage(pid: client.pid) == truth)
     #expect(report.row(pid: client.pid)?.netns == c.inode)
     #expect(report.balance.forwarded.view == HostView())
-    for other in others { _ = try await other.stop() }
+    for resident in residents { try await resident.stop() }
     try await server.finish()
   }
 

@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// Kept between ticks. One that was just started may still be on its way into a namespace (setns(2), unshare(2)):
 /// a new process is looked at 32 ticks long, then, as those that were there before us, after pauses that grow up
-/// to 64 ticks.
+/// to 64 ticks. Who enters one runs another program there, mostly: with that it counts as new.
 struct NamespaceMembers {
   private struct Member {
     let pid: Int32
@@ -34,8 +34,8 @@ struct NamespaceMembers {
   /// Makes a list without processes; `own` is the namespace that is not another.
   init(own: UInt64) { self.own = own }
 
-  /// Takes the processes as they were listed last, by pid.
-  mutating func refresh(_ processes: [KnownProcess], in root: borrowing OpenFile) {
+  /// Takes the processes as they were listed last, by pid, and which are known to run another program since then.
+  mutating func refresh(_ processes: [KnownProcess], renamed: Set<Int32> = [], in root: borrowing OpenFile) {
     tick += 1
     var present: [Member] = []
     present.reserveCapacity(processes.count)
@@ -49,6 +49,9 @@ struct NamespaceMembers {
         members[old].folderInode == process.folderInode
       {
         member = members[old]
+        if renamed.contains(process.pid) {
+          (member.nextLook, member.youth, member.pause) = (tick, Self.youth, 1)
+        }
       }
       if member.nextLook <= tick { look(&member, root) }
       if let namespace = member.namespace, representatives[namespace] == nil {

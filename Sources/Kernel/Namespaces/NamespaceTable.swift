@@ -51,11 +51,12 @@ public struct NamespaceTable: ~Copyable {
     members = NamespaceMembers(own: own)
   }
 
-  /// Takes the processes as `processes` listed them last; what has no process any more is closed.
+  /// Takes the processes as `processes` listed them last, and which are known to run another program since then; what
+  /// has no process any more is closed.
   ///
   /// Costs a link read for each new process, and now and then one for an old one.
-  public mutating func refresh(_ processes: borrowing ProcessTable) {
-    members.refresh(processes.processes, in: processes.root)
+  public mutating func refresh(_ processes: borrowing ProcessTable, renamed: [ProcessIdentity] = []) {
+    members.refresh(processes.processes, renamed: Set(renamed.map(\.pid)), in: processes.root)
     let present = members.representatives
     for inode in places.keys where present[inode] == nil { close(inode) }
     for (inode, process) in present where places[inode] != nil { places[inode]?.process = process }
