@@ -29,6 +29,24 @@ import Testing
     members.refresh(table.processes, renamed: renamed, in: table.root)
   }
 
+  @Test func `who has been in a namespace longest stands for it, whatever its pid`() throws {
+    add(20, in: 7)
+    add(21, in: 7)
+    var table = try ProcessTable(root: proc.path)
+    var members = NamespaceMembers(own: 1)
+    try refresh(&members, &table)
+    add(5, in: 7)
+    add(6, in: 1)
+    try refresh(&members, &table)
+    move(6, to: 7)
+    try refresh(&members, &table)
+    #expect(members.representatives == [7: 20] && members.others(in: 7) == [21, 5, 6])
+    proc.end(20)
+    try refresh(&members, &table)
+    #expect(members.representatives == [7: 21] && members.others(in: 7) == [5, 6])
+    #expect(members.others(in: 8) == [])
+  }
+
   @Test func `the first process of each other namespace stands for it`() throws {
     add(10, in: 1)
     add(11, in: 7)

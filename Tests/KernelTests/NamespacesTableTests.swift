@@ -102,6 +102,19 @@ struct NamespacesTableTests {
     #expect(kept.descriptor != otherKept.descriptor)
   }
 
+  @Test func `a namespace answers as long as one of its processes is there`() throws {
+    let child = try NamespacesChild()
+    let (second, socket) = try child.inside {
+      (try OwnersChild(["sleep", "1000"]), try SocketsOpened(AF_INET, SOCK_DGRAM, .udp))
+    }
+    let tables = try Tables()
+    let before = tables.namespaces.vanished
+    child.end()
+    #expect(tables.namespaces.sockets(of: child.inode, [.udp]).contains { $0.inode == socket.inode })
+    #expect(tables.namespaces.vanished == before && tables.namespaces.unread == 0)
+    second.end()
+  }
+
   @Test func `through its processes a namespace tells the same`() throws {
     let child = try NamespacesChild()
     let socket = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp) }

@@ -11,6 +11,8 @@ struct NamespaceMembers {
     let folderInode: UInt64
     /// Nil for our own, and where it may not be read.
     var namespace: UInt64?
+    /// When it was first seen there.
+    var joined: UInt64 = 0
     var nextLook: UInt64
     /// How many more ticks it counts as new.
     var youth: UInt64
@@ -24,7 +26,8 @@ struct NamespaceMembers {
   private(set) var vanished: UInt64 = 0
   /// How many links were read, since start.
   private(set) var looks: UInt64 = 0
-  /// The other namespaces, each with its first process by pid.
+  /// The other namespaces, each with the process that has been there longest, of several the first by pid: who came last
+  /// may be gone next.
   private(set) var representatives: [UInt64: Int32] = [:]
   private let own: UInt64
   // By pid.
@@ -39,7 +42,7 @@ struct NamespaceMembers {
     tick += 1
     var present: [Member] = []
     present.reserveCapacity(processes.count)
-    representatives.removeAll(keepingCapacity: true)
+    var longest: [UInt64: Member] = [:]
     var old = members.startIndex
     for process in processes {
       while old < members.endIndex, members[old].pid < process.pid { old += 1 }
@@ -54,20 +57,29 @@ struct NamespaceMembers {
         }
       }
       if member.nextLook <= tick { look(&member, root) }
-      if let namespace = member.namespace, representatives[namespace] == nil {
-        representatives[namespace] = member.pid
+      if let namespace = member.namespace, longest[namespace].map({ member.joined < $0.joined }) ?? true {
+        longest[namespace] = member
       }
       present.append(member)
     }
     members = present
+    representatives = longest.mapValues(\.pid)
+  }
+
+  /// Other processes of a namespace than the one that stands for it, the longest there first: when that one is gone.
+  func others(in namespace: UInt64) -> [Int32] {
+    members.filter { $0.namespace == namespace && $0.pid != representatives[namespace] }
+      .sorted { $0.joined < $1.joined }.map(\.pid)
   }
 
   private mutating func look(_ member: inout Member, _ root: borrowing OpenFile) {
     looks += 1
+    let before = member.namespace
     member.namespace = nil
     do throws(Errno) {
       let namespace = try NamespaceLink.read("\(member.pid)/ns/net", in: root)
       if namespace != own { member.namespace = namespace }
+      if member.namespace != before { member.joined = tick }
     } catch {
       if error == .noSuchFileOrDirectory || error == .noSuchProcess { vanished += 1 }
     }

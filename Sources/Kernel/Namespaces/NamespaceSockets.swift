@@ -157,6 +157,14 @@ final class NamespaceSockets {
   }
 
   private func namespace(_ inode: UInt64) throws(KernelError) -> OpenFile {
-    try NamespaceReader.open(inode, "\(path)/\(members.representatives[inode] ?? 0)")
+    do throws(KernelError) {
+      return try NamespaceReader.open(inode, "\(path)/\(members.representatives[inode] ?? 0)")
+    } catch {
+      // It may have ended since the last look, and others be there still.
+      for pid in members.others(in: inode).prefix(NamespaceTable.attempts) {
+        if let namespace = try? NamespaceReader.open(inode, "\(path)/\(pid)") { return namespace }
+      }
+      throw error
+    }
   }
 }

@@ -34,6 +34,8 @@ public struct NamespaceTable: ~Copyable {
     var reader: NamespaceReader?
   }
 
+  // How many other processes of a namespace are asked when the first has ended.
+  static let attempts = 4
   private let limits: Limits
   private let path: String
   private var members: NamespaceMembers
@@ -102,10 +104,25 @@ public struct NamespaceTable: ~Copyable {
   private mutating func ask(
     _ inode: UInt64, _ question: (NamespaceReader) throws(NamespaceReader.Failure) -> Void
   ) {
-    guard let place = places[inode] else { return }
-    let root = "\(path)/\(place.process)"
+    guard let first = places[inode]?.process else { return }
     do throws(NamespaceReader.Failure) {
-      if let reader = place.reader {
+      if try ask(inode, through: first, question) { return }
+      // It has just ended, or left; others may be there still.
+      for process in members.others(in: inode).prefix(Self.attempts) {
+        if try ask(inode, through: process, question) { return }
+      }
+      vanishedNamespaces += 1
+    } catch { refused.insert(inode) }
+  }
+
+  /// False when the process is not there any more. Errors: `refused`.
+  private mutating func ask(
+    _ inode: UInt64, through process: Int32,
+    _ question: (NamespaceReader) throws(NamespaceReader.Failure) -> Void
+  ) throws(NamespaceReader.Failure) -> Bool {
+    let root = "\(path)/\(process)"
+    do throws(NamespaceReader.Failure) {
+      if let reader = places[inode]?.reader {
         reader.use(root: root)
         try question(reader)
       } else {
@@ -113,11 +130,10 @@ public struct NamespaceTable: ~Copyable {
         places[inode]?.reader = reader
         try question(reader)
       }
+      return true
     } catch {
-      switch error {
-      case .vanished: vanishedNamespaces += 1
-      case .refused: refused.insert(inode)
-      }
+      guard case .vanished = error else { throw error }
+      return false
     }
   }
 
