@@ -74,13 +74,19 @@ struct OwnersElsewhereTests {
 
   private static func pair(in child: NamespacesChild) throws -> (SocketsOpened, SocketsOpened, SocketsOpened)
   {
+    let (client, listener) = try waiting(in: child)
+    return (client, listener, try listener.accept())
+  }
+
+  /// A client, and a listener that has not accepted it.
+  private static func waiting(in child: NamespacesChild) throws -> (SocketsOpened, SocketsOpened) {
     try child.inside {
       let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp, bindTo: nil)
       #expect(listener.bindV4(0, Self.address))
       listener.listen()
       let client = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp, bindTo: nil)
       try client.connect(to: listener.port, at: Self.address)
-      return (client, listener, try listener.accept())
+      return (client, listener)
     }
   }
 
@@ -148,6 +154,19 @@ struct OwnersElsewhereTests {
       #expect(Set(watch.seen.map(\.isClient)) == [true, false] && server.inode != 0)
       #expect(watch.seen.allSatisfy { $0.certainty.match == .exact && $0.process.pid == getpid() })
     }
+  }
+
+  @Test func `a server in one of several namespaces with an address is named once it has accepted`() throws {
+    let child = try NamespacesChild(address: Self.address)
+    let twin = try NamespacesChild(address: Self.address)
+    let (client, listener) = try Self.waiting(in: child)
+    let watch = try Watch(World([child, twin]))
+    watch.see(.tcp, from: client.port, to: listener.port)
+    #expect(!watch.seen.contains { !$0.isClient })
+    let server = try listener.accept()
+    watch.untilBoth()
+    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
+    #expect(server.inode != 0 && twin.inode != child.inode)
   }
 
   @Test func `while one of several namespaces with an address cannot be asked it is nobody's`() throws {

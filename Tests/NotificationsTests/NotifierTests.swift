@@ -155,8 +155,8 @@ import Testing
     let script = #"until [ -e "$0/gate" ]; do sleep 0.02; done; echo >> "$0/log""#
     var notifier = Notifier(
       rules: [
-        shop.rule(script, for: "a", timeout: .seconds(20)),
-        shop.rule(script, for: "b", timeout: .seconds(60)),
+        shop.rule(script, for: "a", timeout: .seconds(600)),
+        shop.rule(script, for: "b", timeout: .seconds(1200)),
       ], host: "h"
     ) { continuation.yield($0) }
     notifier.submit(sampleAlert(rule: "a", since: 1))
@@ -164,10 +164,10 @@ import Testing
     notifier.submit(sampleAlert(rule: "a", since: 2))
     notifier.finish()
     let service = notifier.service
-    async let end: Void = service.run()
+    async let end: Void = service.run(drainTime: .seconds(600))
     let warning = await warnings.first { _ in true }
     #expect(
-      warning?.text.hasPrefix("the end waits for 3 notification commands, at most 72.0 s: ") == true,
+      warning?.text.hasPrefix("the end waits for 3 notification commands, at most 1802.0 s: ") == true,
       "\(String(describing: warning))")
     #expect(FileManager.default.createFile(atPath: shop.path + "/gate", contents: nil))
     await end

@@ -42,13 +42,18 @@ struct MonitorBriefProcessTests {
 
   @Test func `twenty processes that live a few milliseconds are twenty rows`() async throws {
     // A busy machine may let them live longer, or let the monitor wait until one of them is gone: then once more.
-    for _ in 0..<20 { if try await namesTwenty() { return } }
-    Issue.record("in twenty runs never all, and each of them brief")
+    var wereBrief = false
+    for _ in 0..<20 {
+      let (isBrief, isWhole) = try await runTwenty()
+      if isBrief && isWhole { return }
+      wereBrief = wereBrief || isBrief
+    }
+    #expect(!wereBrief, "in twenty runs never all of those that were brief")
   }
 
-  /// Whether twenty clients lived shorter than 50 ms and all their bytes have their names; some other's they never
-  /// have.
-  private func namesTwenty() async throws -> Bool {
+  /// Whether twenty clients lived shorter than 50 ms, and whether all their bytes have their names; some other's they
+  /// never have.
+  private func runTwenty() async throws -> (isBrief: Bool, isWhole: Bool) {
     let lab = try await MonitorAccountingTests.readyTopology()
     let monitor = try Reporter(in: lab.a, wrapper: Self.first)
     try await monitor.report("a first report")
@@ -61,7 +66,7 @@ struct MonitorBriefProcessTests {
     #expect(pids.isSubset(of: clients.moved.keys) && report.balance.sum == truth)
     #expect(clients.moved.values.reduce(HostView(), +) == truth)
     #expect(unnamed.closedUnseen == unnamed.received + unnamed.sent, "\(unnamed.reasons)")
-    return clients.lifetime < 0.05 && pids.count == 20 && unnamed.view == HostView()
+    return (clients.lifetime < 0.05, pids.count == 20 && unnamed.view == HostView())
   }
 
   @Test func `two hundred sockets that close at once are named rightly or not at all`() async throws {

@@ -48,8 +48,8 @@ int raw_receiver(const struct options *options) {
   if (bind(fd, (struct sockaddr *)&local.storage, local.length)) fail("bind to %s", options->bind);
   say("{\"ready\":%d,\"pid\":%d}", options->protocol, getpid());
   while (true) {
-    // When it is stopped it still takes what has come.
     if (stopped > LAST_STOP) break;
+    // When it is stopped it still takes what has come.
     int flags = stopped ? MSG_DONTWAIT : 0;
     ssize_t length = recv(fd, payload, sizeof payload, flags);
     if (length < 0 && errno == EINTR) continue;

@@ -128,8 +128,8 @@ int udp_server(const struct options *options) {
       messages[i] = (struct mmsghdr){.msg_hdr = {
           .msg_iov = &parts[i], .msg_iovlen = 1, .msg_name = &peers[i], .msg_namelen = sizeof peers[i]}};
     }
-    // MSG_WAITFORONE: at least one, then what is there. When it is stopped it still takes what has come.
     if (stopped > LAST_STOP) break;
+    // MSG_WAITFORONE: at least one, then what is there. When it is stopped it still takes what has come.
     int flags = stopped ? MSG_DONTWAIT : MSG_WAITFORONE;
     int count = recvmmsg(fd, messages, options->method == METHOD_MMSG ? BATCH : 1, flags, 0);
     if (count < 0 && errno == EINTR) continue;

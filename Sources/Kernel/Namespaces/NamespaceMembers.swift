@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// Kept between ticks. One that was just started may still be on its way into a namespace (setns(2), unshare(2)):
 /// a new process is looked at 32 ticks long, then, as those that were there before us, after pauses that grow up
-/// to 64 ticks. Who enters one runs another program there, mostly: with that it counts as new.
+/// to 64 ticks. Who enters one runs another program there, mostly: with that, where it is told, it counts as new.
 struct NamespaceMembers {
   private struct Member {
     let pid: Int32
@@ -21,6 +21,8 @@ struct NamespaceMembers {
 
   private static let longestPause: UInt64 = 64
   private static let youth: UInt64 = 32
+  /// How many processes of a namespace are kept to be asked.
+  private static let most = 5
 
   /// Processes that ended while they were looked at, since start.
   private(set) var vanished: UInt64 = 0
@@ -29,6 +31,10 @@ struct NamespaceMembers {
   /// The other namespaces, each with the process that has been there longest, of several the first by pid: who came last
   /// may be gone next.
   private(set) var representatives: [UInt64: Int32] = [:]
+  /// Namespaces with more processes than are kept.
+  private(set) var large: Set<UInt64> = []
+  // Those that have been there longest come first.
+  private var inside: [UInt64: [Member]] = [:]
   private let own: UInt64
   // By pid.
   private var members: [Member] = []
@@ -42,7 +48,8 @@ struct NamespaceMembers {
     tick += 1
     var present: [Member] = []
     present.reserveCapacity(processes.count)
-    var longest: [UInt64: Member] = [:]
+    inside.removeAll(keepingCapacity: true)
+    large.removeAll(keepingCapacity: true)
     var old = members.startIndex
     for process in processes {
       while old < members.endIndex, members[old].pid < process.pid { old += 1 }
@@ -57,19 +64,26 @@ struct NamespaceMembers {
         }
       }
       if member.nextLook <= tick { look(&member, root) }
-      if let namespace = member.namespace, longest[namespace].map({ member.joined < $0.joined }) ?? true {
-        longest[namespace] = member
-      }
+      if let namespace = member.namespace { keep(member, in: namespace) }
       present.append(member)
     }
     members = present
-    representatives = longest.mapValues(\.pid)
+    representatives = inside.compactMapValues(\.first?.pid)
   }
 
-  /// Other processes of a namespace than the one that stands for it, the longest there first: when that one is gone.
-  func others(in namespace: UInt64) -> [Int32] {
-    members.filter { $0.namespace == namespace && $0.pid != representatives[namespace] }
-      .sorted { $0.joined < $1.joined }.map(\.pid)
+  /// Other processes of a namespace than the one that stands for it, the longest there first, four at most: when that one
+  /// is gone.
+  func others(in namespace: UInt64) -> [Int32] { inside[namespace, default: []].dropFirst().map(\.pid) }
+
+  /// They come by pid, so that of several that came together the first is kept first.
+  private mutating func keep(_ member: Member, in namespace: UInt64) {
+    var kept = inside[namespace, default: []]
+    kept.insert(member, at: kept.firstIndex { member.joined < $0.joined } ?? kept.endIndex)
+    if kept.count > Self.most {
+      kept.removeLast()
+      large.insert(namespace)
+    }
+    inside[namespace] = kept
   }
 
   private mutating func look(_ member: inout Member, _ root: borrowing OpenFile) {

@@ -38,8 +38,7 @@ final class NamespaceReader {
       case .notPermitted:
         addressSource = .procfs
         table = SocketTable(root: root, usesNetlink: false, limit: socketLimit)
-      case .failed(_, .noSuchFileOrDirectory), .failed(_, .noSuchProcess): throw .vanished
-      default: throw .refused
+      default: throw error.isNoProcess ? .vanished : .refused
       }
     }
   }
@@ -73,7 +72,11 @@ final class NamespaceReader {
       try confirm()
       throw .refused
     }
-    if transports.contains(where: { table.source(of: $0) == .procfs }) { try confirm() }
+    guard transports.contains(where: { table.source(of: $0) == .procfs }) else { return }
+    do throws(Failure) { try confirm() } catch {
+      sockets.removeAll()
+      throw error
+    }
   }
 
   /// Messages and lines that could not be understood, since it was opened.
@@ -101,5 +104,13 @@ final class NamespaceReader {
       default: throw .failed(operation, error)
       }
     }
+  }
+}
+
+extension KernelError {
+  /// True when what was looked for below /proc/PID is gone.
+  var isNoProcess: Bool {
+    guard case .failed(_, let errno) = self else { return false }
+    return errno == .noSuchFileOrDirectory || errno == .noSuchProcess
   }
 }

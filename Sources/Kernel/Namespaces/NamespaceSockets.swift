@@ -77,11 +77,10 @@ final class NamespaceSockets {
     return isOnly && now < nextRefresh ? answers.first?.socket : nil
   }
 
-  /// True when a TCP socket listens at `local` in the only other namespace with its address.
+  /// True when a TCP socket listens at `local` in another namespace: who accepts there is seen when it has.
   func isListening(at local: Endpoint, at now: ContinuousClock.Instant) -> Bool {
     let asked = ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) }
-    guard let (answers, isOnly) = asked else { return false }
-    return isOnly && !answers.isEmpty
+    return asked.map { !$0.answers.isEmpty } ?? false
   }
 
   /// When something is to be closed; nil when nothing is open.
@@ -160,8 +159,9 @@ final class NamespaceSockets {
     do throws(KernelError) {
       return try NamespaceReader.open(inode, "\(path)/\(members.representatives[inode] ?? 0)")
     } catch {
-      // It may have ended since the last look, and others be there still.
-      for pid in members.others(in: inode).prefix(NamespaceTable.attempts) {
+      guard error.isNoProcess else { throw error }
+      // It has ended since the last look; others may be there still.
+      for pid in members.others(in: inode) {
         if let namespace = try? NamespaceReader.open(inode, "\(path)/\(pid)") { return namespace }
       }
       throw error

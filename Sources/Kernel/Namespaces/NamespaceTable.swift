@@ -21,8 +21,8 @@ public struct NamespaceTable: ~Copyable {
   public private(set) var answering = 0
   /// Namespaces beyond the limit, and those that did not answer when last asked: denied, or too many open files.
   public var unread: Int { surplus + refused.count }
-  /// Namespaces that lost the process they were asked through, and processes that ended while they were looked
-  /// at, since start.
+  /// Namespaces none of whose processes was there any more when it was asked, and processes that ended while they were
+  /// looked at, since start.
   public var vanished: UInt64 { members.vanished + vanishedNamespaces }
   /// Messages and lines that could not be understood, since start.
   public private(set) var malformed: UInt64 = 0
@@ -34,8 +34,6 @@ public struct NamespaceTable: ~Copyable {
     var reader: NamespaceReader?
   }
 
-  // How many other processes of a namespace are asked when the first has ended.
-  static let attempts = 4
   private let limits: Limits
   private let path: String
   private var members: NamespaceMembers
@@ -87,7 +85,10 @@ public struct NamespaceTable: ~Copyable {
     var more: (malformed: UInt64, dropped: UInt64) = (0, 0)
     ask(inode) { reader throws(NamespaceReader.Failure) in
       let before = (reader.malformed, reader.dropped)
-      defer { more = (reader.malformed - before.0, reader.dropped - before.1) }
+      defer {
+        more.malformed += reader.malformed - before.0
+        more.dropped += reader.dropped - before.1
+      }
       try reader.read(transports, into: &sockets)
     }
     malformed += more.malformed
@@ -108,10 +109,10 @@ public struct NamespaceTable: ~Copyable {
     do throws(NamespaceReader.Failure) {
       if try ask(inode, through: first, question) { return }
       // It has just ended, or left; others may be there still.
-      for process in members.others(in: inode).prefix(Self.attempts) {
+      for process in members.others(in: inode) {
         if try ask(inode, through: process, question) { return }
       }
-      vanishedNamespaces += 1
+      if members.large.contains(inode) { refused.insert(inode) } else { vanishedNamespaces += 1 }
     } catch { refused.insert(inode) }
   }
 
