@@ -31,8 +31,6 @@ struct NamespaceMembers {
   /// The other namespaces, each with the process that has been there longest, of several the first by pid: who came last
   /// may be gone next.
   private(set) var representatives: [UInt64: Int32] = [:]
-  /// Namespaces with more processes than are kept.
-  private(set) var large: Set<UInt64> = []
   // Those that have been there longest come first.
   private var inside: [UInt64: [Member]] = [:]
   private let own: UInt64
@@ -49,7 +47,6 @@ struct NamespaceMembers {
     var present: [Member] = []
     present.reserveCapacity(processes.count)
     inside.removeAll(keepingCapacity: true)
-    large.removeAll(keepingCapacity: true)
     var old = members.startIndex
     for process in processes {
       while old < members.endIndex, members[old].pid < process.pid { old += 1 }
@@ -79,10 +76,7 @@ struct NamespaceMembers {
   private mutating func keep(_ member: Member, in namespace: UInt64) {
     var kept = inside[namespace, default: []]
     kept.insert(member, at: kept.firstIndex { member.joined < $0.joined } ?? kept.endIndex)
-    if kept.count > Self.most {
-      kept.removeLast()
-      large.insert(namespace)
-    }
+    if kept.count > Self.most { kept.removeLast() }
     inside[namespace] = kept
   }
 

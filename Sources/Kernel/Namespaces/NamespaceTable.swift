@@ -21,7 +21,7 @@ public struct NamespaceTable: ~Copyable {
   public private(set) var answering = 0
   /// Namespaces beyond the limit, and those that did not answer when last asked: denied, or too many open files.
   public var unread: Int { surplus + refused.count }
-  /// Namespaces none of whose processes was there any more when it was asked, and processes that ended while they were
+  /// Namespaces of whose processes none that was tried was there any more, and processes that ended while they were
   /// looked at, since start.
   public var vanished: UInt64 { members.vanished + vanishedNamespaces }
   /// Messages and lines that could not be understood, since start.
@@ -112,7 +112,8 @@ public struct NamespaceTable: ~Copyable {
       for process in members.others(in: inode) {
         if try ask(inode, through: process, question) { return }
       }
-      if members.large.contains(inode) { refused.insert(inode) } else { vanishedNamespaces += 1 }
+      // Where all that were there longest have ended at once the namespace ends.
+      vanishedNamespaces += 1
     } catch { refused.insert(inode) }
   }
 
