@@ -49,6 +49,18 @@ public struct Topology: Sendable {
     return try await (host ?? a).quietConnections()
   }
 
+  /// Empties a host's connection table, once what a test before has left behind is closed at both ends: its last packet
+  /// would be a flow of its own. What somebody keeps open is not waited for longer than ten seconds.
+  public func forgetConnections(of host: NetworkNamespace) async throws {
+    let states = ["established", "fin-wait-1", "fin-wait-2", "close-wait", "last-ack", "closing"]
+    for host in [a, b, c].compactMap(\.self) {
+      try? await eventually("no connection", within: .seconds(10)) {
+        try await host.run(["ss", "-Htn"] + states.flatMap { ["state", $0] }).isEmpty ? () : nil
+      }
+    }
+    try await host.forgetConnections()
+  }
+
   /// Puts a wire between two namespaces.
   public static func connect(
     _ left: NetworkNamespace, _ leftName: String, _ right: NetworkNamespace, _ rightName: String

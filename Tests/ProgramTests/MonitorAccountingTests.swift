@@ -160,7 +160,7 @@ struct MonitorAccountingTests {
   static func readyTopology() async throws -> Topology {
     let lab = try Laboratory.topology
     try await lab.a.trackConnections()
-    try await lab.a.forgetConnections()
+    try await lab.forgetConnections(of: lab.a)
     return lab
   }
 }

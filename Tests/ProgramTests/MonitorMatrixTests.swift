@@ -11,7 +11,7 @@ struct MonitorMatrixTests {
     let host = row.kind.place == .container ? lab.b : lab.a
     try await host.trackConnections()
     if row.kind.place == .container { try await host.masquerade(out: "eth0") }
-    try await host.forgetConnections()
+    try await lab.forgetConnections(of: host)
     try await lab.b.countPackets()
     let resident = row.kind.place == .container ? try await lab.c?.resident() : nil
     let monitor = try Reporter(in: host, namespaces: row.kind.place == .container)

@@ -63,7 +63,7 @@ struct NamespaceTests {
     let c = try #require(lab.c)
     try await lab.b.trackConnections()
     try await lab.b.masquerade(out: "eth0")
-    try await lab.b.forgetConnections()
+    try await lab.forgetConnections(of: lab.b)
     let server = try Traffic(kind.server, in: lab.a)
     let port = try await server.ready()
     let resident = try await c.resident()
@@ -94,7 +94,7 @@ struct NamespaceTests {
         chain in { type nat hook prerouting priority dstnat; meta l4proto { tcp, udp } th dport 8080 dnat to 10.77.2.2:\(port); }
       }
       """)
-    try await lab.b.forgetConnections()
+    try await lab.forgetConnections(of: lab.b)
     let resident = try await lab.a.resident()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
@@ -118,7 +118,7 @@ struct NamespaceTests {
     _ = try await server.ready()
     // What docker-proxy is to a container: a process of the host that connects to it.
     let proxy = try await Reporter.pipe(host: "10.77.2.2", in: lab.b)
-    try await lab.b.forgetConnections()
+    try await lab.forgetConnections(of: lab.b)
     let resident = try await lab.a.resident()
     let monitor = try Reporter(in: lab.b, namespaces: true)
     try await monitor.report("a first report")
@@ -161,7 +161,7 @@ struct NamespaceTests {
     let c = try #require(lab.c)
     try await lab.b.trackConnections()
     try await lab.b.masquerade(out: "eth0")
-    try await lab.b.forgetConnections()
+    try await lab.forgetConnections(of: lab.b)
     let server = try Traffic("tcp-serve", in: lab.a)
     let port = try await server.ready()
     let resident = try await c.resident()
@@ -221,7 +221,7 @@ struct NamespaceTests {
     let lab = try Laboratory.topology
     let c = try #require(lab.c)
     try await lab.b.trackConnections()
-    try await lab.b.forgetConnections()
+    try await lab.forgetConnections(of: lab.b)
     let server = try Traffic("tcp-serve", in: lab.a)
     let port = try await server.ready()
     let client = try Traffic("tcp 10.77.1.1 \(port) --send 1000000 --hold", in: c)
@@ -244,7 +244,7 @@ struct NamespaceTests {
     let c = try #require(lab.c)
     try await lab.b.trackConnections()
     try await lab.b.masquerade(out: "eth0")
-    try await lab.b.forgetConnections()
+    try await lab.forgetConnections(of: lab.b)
     let server = try Traffic("udp-serve", in: lab.a)
     let port = try await server.ready()
     let copy = try await CopyForEveryone(of: "runmonitor")
