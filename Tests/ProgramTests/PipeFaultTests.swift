@@ -158,8 +158,12 @@ struct PipeFaultTests {
     let pipe = try await Reporter.pipe(["--fin-timeout", "5"], in: lab.a)
     let peer = try PipePeer("late_end", in: lab.a)
     try await peer.said("silent")
-    // Longer than the timeout, which is longer than a busy machine needs for an answer.
-    try await Task.sleep(for: .seconds(6))
+    // The timeout is longer than a busy machine needs for an answer, and by the pipe's own clock it passes.
+    let seen = try pipe.reports().count
+    try await eventually("a silence longer than the timeout", state: { pipe.state }) {
+      let silence = try pipe.reports().dropFirst(seen + 1).compactMap(\.interval).reduce(0, +)
+      return silence > 5 ? () : nil
+    }
     try await peer.finished()
     #expect(!pipe.process.errors.text.contains("was silent"))
     try await pipe.stop()
