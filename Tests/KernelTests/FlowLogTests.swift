@@ -42,6 +42,32 @@ import Testing
     #expect(batch.surplus == surplus && batch.descriptions.count == megabytes - Int(surplus))
   }
 
+  /// One process is described again for each of its flows: an hour of them must leave room for the others.
+  @Test func `a description that is replaced gives its room back`() {
+    var batch = FlowLog.Batch()
+    let busy = ProcessIdentity(pid: 1, startTime: 7)
+    func describe(_ identity: ProcessIdentity, _ kilobytes: Int) {
+      // The arguments hold the same text again.
+      let line = String(repeating: "x", count: kilobytes << 9)
+      batch.append(
+        FlowLog.Batch(descriptions: [
+          identity: ProcessDescription(
+            identity: identity, uid: 0, executable: nil, arguments: [line], commandLine: line)
+        ]))
+    }
+    for _ in 0..<300 { describe(busy, 128) }
+    #expect(batch.surplus == 0 && batch.descriptions.count == 1 && batch.text == 128 << 10)
+    // Longer and shorter ones are counted as they are, to the last byte.
+    describe(busy, 16 << 10)
+    #expect(batch.surplus == 0 && batch.text == FlowLog.text)
+    let other = ProcessIdentity(pid: 2, startTime: 7)
+    describe(other, 1)
+    #expect(batch.surplus == 1 && batch.descriptions[other] == nil)
+    describe(busy, (16 << 10) - 1)
+    describe(other, 1)
+    #expect(batch.surplus == 1 && batch.descriptions[other] != nil && batch.text == FlowLog.text)
+  }
+
   /// Where the kernel tells of processes: on a host, not in a container.
   @Test(.enabled(if: ProcessesPrivileges.isRoot))
   func `the kernel's news of another program comes with the table`()

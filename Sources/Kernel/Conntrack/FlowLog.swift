@@ -23,8 +23,8 @@ final class FlowLog: Sendable {
     var witness = FlowWitness.Condition()
     /// Sightings, descriptions and renamed processes that there was no room for here.
     var surplus: UInt64 = 0
-    /// How long the command lines of the descriptions are together.
-    fileprivate(set) var text = 0
+    /// How many bytes of text the descriptions that were appended hold.
+    private(set) var text = 0
     /// Why the thread ended, if it did.
     var failure: KernelError?
 
@@ -60,9 +60,12 @@ final class FlowLog: Sendable {
       Self.fill(&sightings, with: later.sightings, &surplus)
       Self.fill(&renamed, with: later.renamed, &surplus)
       for (process, description) in later.descriptions {
-        let size = description.commandLine.utf8.count
-        if descriptions.count < FlowLog.capacity, text + size <= FlowLog.text {
-          text += size
+        let size = description.byteCount
+        // A process that is described again and again holds its latest description only.
+        let before = descriptions[process]?.byteCount
+        let rest = text - (before ?? 0)
+        if before != nil || descriptions.count < FlowLog.capacity, rest + size <= FlowLog.text {
+          text = rest + size
           descriptions[process] = description
         } else {
           surplus += 1
@@ -81,7 +84,7 @@ final class FlowLog: Sendable {
   /// The most pieces of news that wait to be taken: a minute of 5,000 new flows a second. They are far smaller
   /// than the entries of a table that holds as many.
   static let capacity = 300_000
-  /// The most bytes of command lines that wait: any user may start programs with a long one.
+  /// The most bytes of text of descriptions that wait: any user may start programs with long command lines.
   static let text = 16 << 20
 
   private let batch = Mutex(Batch())

@@ -45,9 +45,13 @@ struct RememberedDescription {
   }
 
   /// Bytes of text.
+  var byteCount: Int { description.byteCount + (ancestors ?? []).reduce(0) { $0 + $1.utf8.count } }
+}
+
+extension ProcessDescription {
+  /// Bytes of text: what any user can make long.
   var byteCount: Int {
-    (description.executable?.utf8.count ?? 0) + description.commandLine.utf8.count
-      + (description.place.cgroup?.utf8.count ?? 0) + description.arguments.reduce(0) { $0 + $1.utf8.count }
-      + (ancestors ?? []).reduce(0) { $0 + $1.utf8.count }
+    (executable?.utf8.count ?? 0) + commandLine.utf8.count + (place.cgroup?.utf8.count ?? 0)
+      + arguments.reduce(0) { $0 + $1.utf8.count } + ancestors.reduce(0) { $0 + $1.utf8.count }
   }
 }
