@@ -87,6 +87,8 @@ public struct Health: Sendable, Hashable {
   public var unheardEnds: UInt64 = 0
   /// Connections that got no place in the connection table, or lost it or collided there, as the kernel counts them.
   public var lostEntries: UInt64 = 0
+  /// Times that the counters of a connection were found to have been zeroed by another program.
+  public var counterResets: UInt64 = 0
   /// Dumps that the kernel reported as inconsistent and that were repeated.
   public var interruptedDumps: UInt64 = 0
   /// Messages, attributes or lines that could not be understood.
@@ -123,6 +125,7 @@ public struct Health: Sendable, Hashable {
     left.missedEvents += right.missedEvents
     left.unheardEnds += right.unheardEnds
     left.lostEntries += right.lostEntries
+    left.counterResets += right.counterResets
     left.interruptedDumps += right.interruptedDumps
     left.malformed += right.malformed
     left.vanished += right.vanished

@@ -20,6 +20,8 @@ public struct Accounting: Sendable {
   private var abandoned: UInt64 = 0
   /// Flows that left the table without a word, since start.
   public private(set) var unheardEnds: UInt64 = 0
+  /// Times that the counters of a flow were zeroed, since start.
+  public private(set) var counterResets: UInt64 = 0
   /// The most verdicts that are remembered; they are only made once more.
   private static let verdictLimit = 16_384
 
@@ -44,6 +46,7 @@ public struct Accounting: Sendable {
     var changes = ledger.advance(to: snapshot, at: now)
     gone = changes.gone
     unheardEnds += UInt64(changes.unheard)
+    counterResets += UInt64(changes.resets)
     if attribution.remembersMore(than: ledger.count + gone.count) {
       let sighted = snapshot.sightings.map { ledger.key(of: $0.flow) }
       attribution.keep(Set(ledger.keys).union(gone).union(sighted))

@@ -203,6 +203,7 @@ public final class Monitor: Meter {
     let condition = table.condition
     health.missedEvents = condition.missedEvents
     health.unheardEnds = condition.hearsEnds ? accounting.unheardEnds : 0
+    health.counterResets = accounting.counterResets
     health.interruptedDumps = condition.interrupted
     health.malformed = condition.malformed + sockets.malformed
     health.vanished = processes.vanished
@@ -225,6 +226,6 @@ public final class Monitor: Meter {
     Conditions(
       state: state.state, flows: health.flows, uncounted: health.uncounted,
       isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.denied,
-      unreadNamespaces: health.unreadNamespaces, naming: naming)
+      unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets, naming: naming)
   }
 }

@@ -15,6 +15,8 @@ struct Conditions {
   var denied = 0
   /// Network namespaces that could not be looked into.
   var unreadNamespaces = 0
+  /// Times that the counters of a connection were zeroed, since start.
+  var counterResets: UInt64 = 0
   /// How reading what names the owners went.
   var naming = Naming.notRead
 
@@ -49,6 +51,7 @@ struct WarningBoard {
     }
     if let warning = conditions.withoutCounters { found.append(warning) }
     if conditions.isOffloaded { found.append(.offloaded) }
+    if conditions.counterResets > 0 { found.append(.countersReset) }
     return added + found.filter { said.insert($0.code).inserted }
   }
 }
@@ -112,6 +115,12 @@ extension Warning {
         + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
     )
   }
+
+  fileprivate static let countersReset = Warning(
+    code: "counters_reset",
+    text: "another program sets the counters of connections to zero: what they counted between our last look "
+      + "and that moment is lost here, and `untracked`. Find it (a job with `conntrack -L -z`), and let it read "
+      + "without -z.")
 
   fileprivate static let offloaded = Warning(
     code: "offloaded",

@@ -144,5 +144,6 @@ extension Health {
     writer.field("namespaces", namespaces)
     writer.field("unread_namespaces", unreadNamespaces)
     writer.field("lost_entries", lostEntries)
+    writer.field("counter_resets", counterResets)
   }
 }

@@ -64,11 +64,11 @@ import Testing
       testDescription: "what cannot end is said once",
       ticks: [
         (
-          Conditions(state: well, isOffloaded: true, denied: 1, unreadNamespaces: 1),
-          ["unread_namespaces", "denied", "offloaded"]
+          Conditions(state: well, isOffloaded: true, denied: 1, unreadNamespaces: 1, counterResets: 1),
+          ["unread_namespaces", "denied", "offloaded", "counters_reset"]
         ),
         (Conditions(state: well), []),
-        (Conditions(state: well, isOffloaded: true, denied: 2, unreadNamespaces: 2), []),
+        (Conditions(state: well, isOffloaded: true, denied: 2, unreadNamespaces: 2, counterResets: 2), []),
       ]),
     Row(
       testDescription: "why processes may not be read was said at the start",

@@ -19,7 +19,7 @@ import Output
   private var health: Health {
     var health = Health()
     (health.flows, health.uncounted, health.offloaded, health.denied) = (12, 1, 2, 3)
-    (health.unheardEnds, health.lostEntries) = (16, 17)
+    (health.unheardEnds, health.lostEntries, health.counterResets) = (16, 17, 18)
     (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (4, 5, 6, 7)
     (health.failedReads, health.dropped) = (11, 12)
     (health.evicted, health.abandonedSearches, health.droppedNotifications) = (8, 9, 10)
@@ -51,7 +51,8 @@ import Output
       #""untracked":{"received":1,"sent":2},"interfaces":{"received":800,"sent":200},"coverage":99.70},"#,
       #""health":{"flows":12,"missed_events":4,"unheard_ends":16,"vanished":7,"denied":3,"uncounted":1,"offloaded":2,"#,
       #""interrupted_dumps":5,"malformed":6,"failed_reads":11,"dropped":12,"evicted":8,"abandoned_searches":9,"#,
-      #""dropped_notifications":10,"skipped_reports":15,"namespaces":13,"unread_namespaces":14,"lost_entries":17}}"#,
+      #""dropped_notifications":10,"skipped_reports":15,"namespaces":13,"unread_namespaces":14,"lost_entries":17,"#,
+      #""counter_resets":18}}"#,
     ]
     #expect(text == expected.joined() + "\n")
   }

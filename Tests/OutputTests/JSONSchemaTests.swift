@@ -44,7 +44,7 @@ import Output
       "failed_reads": "integer", "dropped": "integer", "namespaces": "integer",
       "unread_namespaces": "integer",
       "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
-      "skipped_reports": "integer", "lost_entries": "integer",
+      "skipped_reports": "integer", "lost_entries": "integer", "counter_resets": "integer",
     ],
     "exited": [
       "name": "string", "processes": "integer", "received": "integer", "sent": "integer",

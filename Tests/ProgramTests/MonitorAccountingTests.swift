@@ -144,6 +144,34 @@ struct MonitorAccountingTests {
     #expect(monitor.process.errors.lines.count { $0.contains("accounting was turned off while") } == 2)
   }
 
+  @Test func `counters that another program zeroes lose nothing, and it is said once`() async throws {
+    let lab = try await Self.readyTopology()
+    let monitor = try Reporter(in: lab.a)
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let client = try Traffic(
+      "tcp-exec 10.77.1.2 \(try await server.ready()) --send 400000 --after 300000 --gate --hold --exec "
+        + Program.traffic, in: lab.a)
+    var total = HostView()
+    for round in 1...2 {
+      _ = try await client.counts(round)
+      let counted = try await lab.viewOfA()
+      total = HostView(received: total.received + counted.received, sent: total.sent + counted.sent)
+      // What moves between the last look and the reset is nobody's: here nothing does.
+      try await monitor.report("round \(round)") { $0.usage(pid: client.pid) == total }
+      try await lab.a.run("conntrack -L -z")
+      let report = try await monitor.report("reset \(round)") {
+        $0.health["counter_resets"] == Double(round)
+      }
+      #expect(report.usage(pid: client.pid) == total)
+      if round == 1 { client.go() }
+    }
+    #expect(total.sent >= 700_000)
+    try await client.finish()
+    try await monitor.stop()
+    #expect(monitor.process.output.lines.count { $0.contains(#""code":"counters_reset""#) } == 1)
+    try await server.finish()
+  }
+
   @Test(arguments: ["runmonitor", "runaggregator"])
   func `the last report asks also for what is else believed for a while`(program: String) async throws {
     let lab = try await NetworkNamespace()
