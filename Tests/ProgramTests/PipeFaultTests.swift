@@ -92,7 +92,7 @@ struct PipeFaultTests {
     let line = try await pipe.process.errors.first("a line") { $0.contains("127.0.0.1:9000") ? $0 : nil }
     #expect(line.contains("cannot connect to 127.0.0.1:9000: Connection refused"))
     try await pipe.report("a failed connection") { $0.pipe?.failed == 1 && $0.pipe?.connections == 0 }
-    try await dropDials(in: lab.a)
+    try await Self.dropDials(in: lab.a)
     try await PipePeer.run("refused", target: "-", ["20"], in: lab.a)
     _ = try await pipe.process.errors.first("a line about the time") {
       $0.contains("no answer within 0.5 s") ? $0 : nil
@@ -110,7 +110,7 @@ struct PipeFaultTests {
     let pipe = try await Reporter.pipe(["--connect-timeout", "20", "--threads", "1"], in: lab.a)
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
-    try await dropDials(in: lab.a)
+    try await Self.dropDials(in: lab.a)
     let stuck = try PipePeer("refused", target: "-", ["60"], in: lab.a)
     try await pipe.report("a connection that waits") { $0.pipe?.connections == 1 }
     try await lab.a.run("nft delete table inet hole")
@@ -237,7 +237,7 @@ struct PipeFaultTests {
   }
 
   /// Makes a black hole of the target: nothing answers.
-  private func dropDials(in namespace: NetworkNamespace) async throws {
+  static func dropDials(in namespace: NetworkNamespace) async throws {
     try await namespace.nft(
       """
       table inet hole {

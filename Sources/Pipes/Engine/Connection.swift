@@ -78,7 +78,8 @@ final class Connection {
   }
 
   let pipe: Pipe
-  let configuration: Configuration
+  /// How its pipe was set up when it began.
+  private let settings: Pipe.Settings
   let client: StreamEnd
   /// Where it comes from; a PROXY header may say better.
   var source: Endpoint
@@ -91,7 +92,8 @@ final class Connection {
   var early: Readiness = []
   /// Which of the attempts to connect is the target.
   var targetIndex = 0
-  var lastActive: ContinuousClock.Instant
+  /// How long nothing has moved, once it is open.
+  var silence: Silence
   /// The moment that stands in the worker's queue of deadlines.
   var scheduled: ContinuousClock.Instant?
   /// Whether it stands in the worker's queue of those that have more to do.
@@ -107,25 +109,25 @@ final class Connection {
   /// A reset that waits.
   struct Breaking {
     let end: StreamEnd
-    let since: ContinuousClock.Instant
     var nextLook: ContinuousClock.Instant
     var pause = Duration.milliseconds(1)
   }
 
   init(
-    _ pipe: Pipe, _ configuration: Configuration, _ client: StreamEnd, from source: Endpoint,
-    token: Token,
-    at now: ContinuousClock.Instant
+    _ pipe: Pipe, _ client: StreamEnd, from source: Endpoint, token: Token, at now: ContinuousClock.Instant
   ) {
     self.pipe = pipe
-    self.configuration = configuration
+    settings = pipe.settings
     self.client = client
     self.source = source
     self.token = token
     started = now
-    lastActive = now
-    phase = configuration.acceptsProxy ? .header : .resolving
+    silence = Silence(at: now)
+    phase = settings.configuration.acceptsProxy ? .header : .resolving
   }
+
+  /// How its pipe was set up when it began.
+  var configuration: Configuration { settings.configuration }
 
   /// When it must be looked at again, if nothing happens before.
   var deadline: ContinuousClock.Instant? {
@@ -136,11 +138,13 @@ final class Connection {
       return dialing.dial.nextAttempt.map { min($0, end) } ?? end
     case .open(let received, let sent):
       if let breaking { return breaking.nextLook }
-      let limit =
-        received.relay.isFinished || sent.relay.isFinished
-        ? min(configuration.finTimeout, configuration.idleTimeout ?? configuration.finTimeout)
-        : configuration.idleTimeout
-      return limit.map { lastActive + $0 }
+      return silenceLimit(received, sent).map(silence.nextLook)
     }
+  }
+
+  /// How long it may be silent while it is open; nil for ever.
+  func silenceLimit(_ received: HalfConnection, _ sent: HalfConnection) -> Duration? {
+    guard received.relay.isFinished || sent.relay.isFinished else { return configuration.idleTimeout }
+    return min(configuration.finTimeout, configuration.idleTimeout ?? configuration.finTimeout)
   }
 }

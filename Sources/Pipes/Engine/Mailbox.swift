@@ -24,7 +24,12 @@ final class Mailbox: Sendable {
   let waker: Waker
 
   private let connectionCount = Atomic<Int>(0)
-  private let messages = Mutex<[Message]>([])
+  private let state = Mutex(State())
+
+  private struct State {
+    var messages: [Message] = []
+    var isClosed = false
+  }
 
   init() throws(KernelError) { waker = try Waker() }
 
@@ -34,18 +39,32 @@ final class Mailbox: Sendable {
   /// Counts a connection that the worker gets or, with -1, has no more.
   func addLoad(_ change: Int) { connectionCount.wrappingAdd(change, ordering: .relaxed) }
 
-  /// Leaves a message.
-  func post(_ message: Message) {
-    messages.withLock { $0.append(message) }
-    waker.wake()
+  /// Leaves a message; false when the worker has ended and nobody will read it.
+  @discardableResult
+  func post(_ message: Message) -> Bool {
+    let isTaken = state.withLock { state in
+      if !state.isClosed { state.messages.append(message) }
+      return !state.isClosed
+    }
+    if isTaken { waker.wake() }
+    return isTaken
   }
 
   /// Takes all messages, the oldest first.
   func take() -> [Message] {
     waker.reset()
-    return messages.withLock { messages in
-      defer { messages = [] }
-      return messages
+    return state.withLock { state in
+      defer { state.messages = [] }
+      return state.messages
+    }
+  }
+
+  /// Takes no messages any more; returns those that nobody has read.
+  func close() -> [Message] {
+    state.withLock { state in
+      state.isClosed = true
+      defer { state.messages = [] }
+      return state.messages
     }
   }
 }

@@ -19,7 +19,14 @@ final class Pipe: Sendable {
   /// What was delivered per client; nil when nobody asked.
   let clients: ClientLedger?
 
-  private let settings: Mutex<Configuration>
+  /// A configuration that connections share.
+  final class Settings: Sendable {
+    let configuration: Configuration
+
+    init(_ configuration: Configuration) { self.configuration = configuration }
+  }
+
+  private let current: Mutex<Settings>
   private let ownListeners: Mutex<[TCPListener]>
   private let closed = Atomic<Bool>(false)
   private let openCount = Atomic<Int>(0)
@@ -40,14 +47,17 @@ final class Pipe: Sendable {
     received = Lane(.received, limit: configuration.receivedLimit)
     sent = Lane(.sent, limit: configuration.sentLimit)
     clients = configuration.listsClients ? ClientLedger() : nil
-    settings = Mutex(configuration)
+    current = Mutex(Settings(configuration))
   }
 
   /// How it is set up now.
-  var configuration: Configuration { settings.withLock { $0 } }
+  var configuration: Configuration { settings.configuration }
+
+  /// The same, for a connection to keep.
+  var settings: Settings { current.withLock { $0 } }
 
   /// The most connections it may have; nil for as many as descriptors allow.
-  var connectionLimit: Int? { settings.withLock { $0.maxConnections } }
+  var connectionLimit: Int? { settings.configuration.maxConnections }
 
   /// Where it listens; empty once it does not.
   var listeners: [TCPListener] { ownListeners.withLock { $0 } }
@@ -63,7 +73,7 @@ final class Pipe: Sendable {
 
   /// Takes another configuration of the same name and place: limits hold at once, the rest for new connections.
   func use(_ configuration: Configuration, at now: ContinuousClock.Instant) {
-    settings.withLock { $0 = configuration }
+    current.withLock { $0 = Settings(configuration) }
     received.setLimit(configuration.receivedLimit, at: now)
     sent.setLimit(configuration.sentLimit, at: now)
   }

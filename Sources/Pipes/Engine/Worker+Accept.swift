@@ -120,19 +120,22 @@ extension Worker {
       return begin(pipe, client, from: source)
     }
     least.addLoad(1)
-    least.post(.adopt(pipe, client, source: source))
+    if least.post(.adopt(pipe, client, source: source)) { return }
+    // That worker has ended, and this one will: until then the connection is its own to cut.
+    least.addLoad(-1)
+    mailbox.addLoad(1)
+    begin(pipe, client, from: source)
   }
 
   /// Starts with a connection of this worker's.
   func begin(_ pipe: Pipe, _ client: StreamEnd, from source: Endpoint) {
-    let configuration = pipe.configuration
     let slot = freeSlots.popLast() ?? connections.count
     if slot == connections.count {
       connections.append(nil)
       generations.append(0)
     }
     let token = Token(slot: slot, generation: generations[slot], .client)
-    let connection = Connection(pipe, configuration, client, from: source, token: token, at: now)
+    let connection = Connection(pipe, client, from: source, token: token, at: now)
     connections[slot] = connection
     youth.began(at: now)
     if pipe.isClosed { return cut(connection) }
@@ -149,8 +152,20 @@ extension Worker {
   /// Ends a connection so that both peers see it as broken.
   func cut(_ connection: Connection) {
     connection.client.socket.resetOnClose()
-    if case .open(let received, _) = connection.phase { received.sink.socket.resetOnClose() }
+    switch connection.phase {
+    case .open(let received, _): received.sink.socket.resetOnClose()
+    // One of them may be connected already: an empty connection with a good end would look like a wish of the client.
+    case .dialing(let dialing): for attempt in dialing.attempts { attempt?.socket.resetOnClose() }
+    case .header, .resolving: break
+    }
     close(connection)
+  }
+
+  /// Cuts a connection that was handed over and never began.
+  func cut(_ client: StreamEnd, of pipe: Pipe) {
+    client.socket.resetOnClose()
+    pipe.leave()
+    mailbox.addLoad(-1)
   }
 
   /// Forgets a connection; its sockets close with it.

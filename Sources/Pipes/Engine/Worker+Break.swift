@@ -34,15 +34,18 @@ extension Worker {
         "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
     }
     let survivor = failed === connection.client ? received.sink : connection.client
-    connection.breaking = Connection.Breaking(end: survivor, since: now, nextLook: now)
+    connection.breaking = Connection.Breaking(end: survivor, nextLook: now)
+    connection.silence.moved(at: now)
     lookAtBreak(connection)
   }
 
-  /// Resets the connection if its peer has everything, or has had time enough; else looks again later.
+  /// Resets the connection if its peer has everything, or has confirmed nothing for the time limit; else looks again
+  /// later.
   func lookAtBreak(_ connection: Connection) {
     guard var breaking = connection.breaking else { return }
-    if breaking.end.socket.unacknowledged == 0 || now - breaking.since >= connection.configuration.finTimeout
-    {
+    let left = breaking.end.socket.unacknowledged
+    connection.silence.look(Silence.Unconfirmed(client: Int32(clamping: left)), at: now)
+    if left == 0 || connection.silence.isOver(connection.configuration.finTimeout, at: now) {
       return cut(connection)
     }
     breaking.nextLook = now + breaking.pause

@@ -13,6 +13,7 @@ extension Worker {
     case .moved(let count):
       switch ProxyHeader.decode(bytes[..<count]) {
       case .incomplete:
+        if connection.failure != nil { return cut(connection) }
         if connection.early.contains(.peerFinished) { malformed(connection, "it ends too early") }
       case .malformed(let why): malformed(connection, why)
       case .complete(let header, let length):
@@ -23,9 +24,27 @@ extension Worker {
           connection.destination = ends.destination
         }
         connection.phase = .resolving
-        identified(connection)
+        if isGone(connection) { cut(connection) } else { identified(connection) }
       }
     }
+  }
+
+  /// Notes what happened to a client whose target is not connected yet.
+  func clientChangedEarly(_ connection: Connection, _ readiness: Readiness) {
+    connection.early.formUnion(readiness.intersection([.readable, .peerFinished, .urgent]))
+    if !readiness.isDisjoint(with: [.failed, .hungUp]), connection.failure == nil {
+      connection.failure = (connection.client, connection.client.socket.takeError())
+    }
+    if case .header = connection.phase { return readHeader(connection) }
+    if isGone(connection) { cut(connection) }
+  }
+
+  /// Whether the client has failed and left nothing. What it had sent before goes to the target, with a reset behind
+  /// it: so it would arrive without us between them.
+  private func isGone(_ connection: Connection) -> Bool {
+    guard connection.failure != nil else { return false }
+    if case .moved = connection.client.socket.receive(into: &scratch, atMost: 1, peeks: true) { return false }
+    return true
   }
 
   private func malformed(_ connection: Connection, _ why: String) {
@@ -154,12 +173,18 @@ extension Worker {
     case .open where connection.breaking != nil: lookAtBreak(connection)
     case .open(let received, let sent) where received.waitsForGrant || sent.waitsForGrant:
       // Our own limit holds it up.
-      connection.lastActive = now
+      connection.silence.moved(at: now)
       schedule(connection)
     case .open(let received, let sent):
+      let unconfirmed = Silence.Unconfirmed(
+        client: Int32(clamping: connection.client.socket.unacknowledged),
+        target: Int32(clamping: received.sink.socket.unacknowledged))
+      connection.silence.look(unconfirmed, at: now)
+      guard let limit = connection.silenceLimit(received, sent), connection.silence.isOver(limit, at: now)
+      else { return schedule(connection) }
       let isHalfClosed = received.relay.isFinished || sent.relay.isFinished
       let setting = connection.configuration.setting(isHalfClosed ? "--fin-timeout" : "--idle-timeout")
-      let seconds = (now - connection.lastActive).inSeconds.fixed(0)
+      let seconds = (now - connection.silence.since).inSeconds.fixed(0)
       connection.pipe.warn(
         isHalfClosed ? "half_closed" : "idle",
         "the connection of \(connection.source) was silent for \(seconds) s\(isHalfClosed ? " after one side had finished" : "") "

@@ -21,7 +21,11 @@ extension Worker {
     let (pipe, configuration) = (connection.pipe, connection.configuration)
     guard let target = dialing.attempts[index] else { return }
     connection.targetIndex = index
-    connection.lastActive = now
+    for (other, attempt) in dialing.attempts.enumerated() where other != index {
+      // It may be connected by now: nobody will speak there.
+      attempt?.socket.resetOnClose()
+    }
+    connection.silence = Silence(at: now)
     if index > 0 { pipe.target.prefer(dialing.endpoints[index]) }
     let early = connection.early
     let received = HalfConnection(
@@ -50,7 +54,10 @@ extension Worker {
       if target.socket.send(header, 0..<header.count) != .moved(header.count) {
         fail(connection, target, target.socket.takeError())
       }
+      connection.silence.moved(at: now)
     }
+    // The client had failed before.
+    if let failure = connection.failure { fail(connection, failure.end, failure.error) }
     move(connection)
     schedule(connection)
   }
@@ -61,10 +68,7 @@ extension Worker {
     case .open(let received, let sent):
       changed(connection, connection.client, readiness, source: received, sink: sent)
     case .header, .resolving, .dialing:
-      // Gone before anything was connected.
-      if !readiness.isDisjoint(with: [.failed, .hungUp]) { return close(connection) }
-      connection.early.formUnion(readiness.intersection([.readable, .peerFinished, .urgent]))
-      if case .header = connection.phase { readHeader(connection) }
+      clientChangedEarly(connection, readiness)
     }
   }
 
@@ -151,7 +155,7 @@ extension Worker {
         // The close that follows the last end says it as well.
         if !isLast { half.sink.socket.finishSending() }
         half.relay.finished()
-        connection.lastActive = now
+        connection.silence.moved(at: now)
       case .drain: if let error = drain(half, connection) { fail(connection, half.sink, error) }
       case .fill:
         guard left > 0 else { return .more }
@@ -243,7 +247,7 @@ extension Worker {
 
   private func deliver(_ count: Int, _ half: HalfConnection, _ connection: Connection, isCopied: Bool) {
     half.relay.delivered(count, isCopied: isCopied)
-    connection.lastActive = now
+    connection.silence.moved(at: now)
     connection.pipe.tally.add(count, half.lane.direction)
     connection.account?.tally.add(count, half.lane.direction)
   }

@@ -105,7 +105,13 @@ final class Worker {
       lookAtDeadlines()
       keepOldAlive()
     }
+    end()
+  }
+
+  /// Cuts everything, also what colleagues have handed over since the last look at the messages.
+  func end() {
     for connection in connections { if let connection { cut(connection) } }
+    for case .adopt(let pipe, let client, _) in mailbox.close() { cut(client, of: pipe) }
     common.running.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     common.changed.wake()
   }

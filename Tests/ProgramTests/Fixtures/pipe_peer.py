@@ -185,6 +185,99 @@ def early_answer():
         check(total == count, f"{total} of {count} bytes")
 
 
+def early_reset():
+    """A client says COUNT bytes and resets while the target is dialed; at the signal the target is there."""
+    count = int(ARGUMENTS[0])
+    server = listen()
+    client = connect()
+    client.sendall(CHUNK[:count])
+    print("said", flush=True)
+    sys.stdin.readline()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    print("reset", flush=True)
+    connection = accept(server)
+    total = 0
+    try:
+        while data := connection.recv(1 << 16):
+            total += len(data)
+        check(False, f"an end instead of a reset after {total} bytes")
+    except ConnectionResetError:
+        pass
+    check(total == count, f"{total} of {count} bytes")
+
+
+def crowd():
+    """COUNT clients send SIZE bytes each and reset at once: the target sees no end among what comes."""
+    count, size = int(ARGUMENTS[0]), int(ARGUMENTS[1])
+    server, ends = listen(), []
+
+    def serve():
+        while True:
+            connection, _ = server.accept()
+            try:
+                while connection.recv(65536):
+                    pass
+                ends.append(connection)
+            except ConnectionResetError:
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    for _ in range(count):
+        client = connect()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(CHUNK[:size])
+        client.close()
+    print("reset", flush=True)
+    sys.stdin.read()
+    check(not ends, f"{len(ends)} of {count} arrived with an end")
+
+
+def slow_taker():
+    """SIZE bytes go WAY (sent or received) into the pipe, whose sender then ends as MODE says (open, end, reset); they
+    are taken slowly, from the signal on fast, and all arrive. With `never` as MODE none is taken."""
+    mode, way, size = ARGUMENTS[0], ARGUMENTS[1], int(ARGUMENTS[2])
+    server = socket.socket()
+    client = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    (client if way == "sent" else server).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    server.bind(TARGET)
+    server.listen(1)
+    client.connect(PIPE)
+    server, _ = server.accept()
+    taker, giver = (client, server) if way == "sent" else (server, client)
+    giver.sendall(bytes(size))
+    if mode == "reset":
+        # What is not in the pipe by then would be lost.
+        while struct.unpack("i", __import__("fcntl").ioctl(giver, 0x5411, b"\0\0\0\0"))[0]:
+            size -= len(taker.recv(1000))
+        giver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        giver.close()
+    elif mode != "open":
+        giver.shutdown(socket.SHUT_WR)
+    print("given", flush=True)
+    hurry = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), hurry.set()), daemon=True).start()
+    if mode == "never":
+        hurry.wait()
+        return
+    total = 0
+    try:
+        while total < size:
+            data = taker.recv(4000)
+            check(data, f"an end after {total} of {size} bytes")
+            total += len(data)
+            if not hurry.is_set():
+                time.sleep(0.1)
+        if mode != "open":
+            check(taker.recv(1) == b"" and mode == "end", "more than all")
+    except ConnectionResetError:
+        check(mode == "reset" and total == size, f"a reset after {total} of {size} bytes")
+    if mode == "open":
+        taker.sendall(b"x")
+        check(giver.recv(1) == b"x", "no way back")
+
+
 def late_end():
     """A connection that was silent ends one way, and is answered after that."""
     client, server = pair()

@@ -1,0 +1,55 @@
+/// How long nothing of a connection has moved. Does no I/O.
+///
+/// Bytes move when a socket takes them, and again when its peer confirms them: an answer that lies whole in the
+/// kernel's send buffer is still being read. Of that the kernel says only how much is not confirmed, so it is asked
+/// several times within the limit: a silent connection is found at the limit or up to an eighth of it later, and never
+/// before.
+struct Silence: Sendable, Equatable {
+  /// Bytes that were handed over and that each peer has not confirmed.
+  struct Unconfirmed: Sendable, Hashable {
+    var client: Int32 = 0
+    var target: Int32 = 0
+  }
+
+  /// How often the kernel is asked within the limit, at most.
+  private static let looks = 8
+
+  /// The last moment at which something moved, as far as is known.
+  private(set) var since: ContinuousClock.Instant
+
+  private var unconfirmed = Unconfirmed()
+  // Nil when bytes were handed over since.
+  private var looked: ContinuousClock.Instant?
+
+  /// A connection of which nothing is on its way.
+  init(at now: ContinuousClock.Instant) {
+    since = now
+    looked = now
+  }
+
+  /// Bytes were handed over, or an end.
+  mutating func moved(at now: ContinuousClock.Instant) {
+    since = now
+    looked = nil
+  }
+
+  /// Notes what the kernel says at `now`.
+  mutating func look(_ found: Unconfirmed, at now: ContinuousClock.Instant) {
+    // What was handed over since the last look may have been confirmed until now.
+    if looked == nil || found.client < unconfirmed.client || found.target < unconfirmed.target { since = now }
+    unconfirmed = found
+    looked = now
+  }
+
+  /// Whether nothing has moved for `limit`.
+  func isOver(_ limit: Duration, at now: ContinuousClock.Instant) -> Bool {
+    looked != nil && now - since >= limit
+  }
+
+  /// When the kernel is to be asked next, under this limit.
+  func nextLook(_ limit: Duration) -> ContinuousClock.Instant {
+    guard let looked else { return since + limit / Self.looks }
+    let end = since + limit
+    return unconfirmed == Unconfirmed() ? end : min(end, looked + limit / Self.looks)
+  }
+}

@@ -1,0 +1,170 @@
+import Kernel
+import Lab
+import Model
+import SystemPackage
+import Testing
+
+@testable import Pipes
+
+/// A connection that is broken before its target is connected, step by step on one thread.
+@Suite(.timeLimit(.minutes(10))) struct WorkerBreakTests {
+  /// A worker that does only what the test says, with a client at a pipe.
+  private final class Bench {
+    let worker: Worker
+    let pipe: Pipe
+    let target: TCPListener
+    let listener: TCPListener
+    /// The client's end; nil once it has gone.
+    var client: StreamEnd?
+
+    init(host: String = "127.0.0.1", acceptsProxy: Bool = false, mailboxes: [Mailbox]? = nil) async throws {
+      target = try TCPListener(on: EnginePeer.loopback(0))
+      listener = try TCPListener(on: EnginePeer.loopback(0))
+      var configuration = Configuration(port: listener.local.port, host: host, remotePort: target.local.port)
+      configuration.acceptsProxy = acceptsProxy
+      let mailboxes = try mailboxes ?? [Mailbox()]
+      let common = try Worker.Common(
+        workers: mailboxes.count, budget: DescriptorBudget(descriptors: 1024), youth: .seconds(3600))
+      worker = try Worker(index: 0, common: common, mailboxes: mailboxes)
+      pipe = Pipe(
+        id: 1, configuration, listeners: [listener],
+        target: try Target(host: host, port: target.local.port) { _ in nil }, log: { _ in })
+      client = StreamEnd(try TCPSocket(connectingTo: listener.local))
+    }
+
+    func accept(_ listener: TCPListener) async throws -> StreamEnd {
+      try await eventually("a connection") {
+        guard let accepted = try listener.accept() else { return nil }
+        return StreamEnd(accepted.intoSocket())
+      }
+    }
+
+    /// Has the worker begin with the client.
+    func begin() async throws {
+      #expect(pipe.enter(limit: 1))
+      worker.mailbox.addLoad(1)
+      worker.begin(pipe, try await accept(listener), from: listener.local)
+    }
+
+    /// Does something with the connection, if the worker still has it; nobody else keeps it.
+    func with(_ body: (Worker, Connection) -> Void) {
+      worker.now = .now
+      if let connection = worker.connections.first.flatMap(\.self) { body(worker, connection) }
+    }
+
+    /// Sends and resets, and has the worker see both at once.
+    func reset(after bytes: [UInt8]) async throws {
+      if !bytes.isEmpty { #expect(client?.socket.send(bytes, 0..<bytes.count) == .moved(bytes.count)) }
+      client?.socket.resetOnClose()
+      client = nil
+      var events = PollEvents(capacity: 16)
+      try await eventually("the reset") { [self] in
+        worker.poller.wait(into: &events, timeout: .zero)
+        for index in 0..<events.count where Token(events[index].token).kind == .client {
+          with { $0.clientChanged($1, events[index].readiness) }
+          if events[index].readiness.contains(.failed) { return () }
+        }
+        return nil
+      }
+    }
+  }
+
+  /// What comes to an end until its peer ends or fails.
+  private static func drain(_ end: StreamEnd) async throws -> (bytes: Int, last: Transfer) {
+    var (bytes, buffer) = (0, [UInt8](repeating: 0, count: 100))
+    return try await eventually("an end") {
+      switch end.socket.receive(into: &buffer, atMost: 100) {
+      case .moved(let count):
+        bytes += count
+        return nil
+      case .wouldBlock: return nil
+      case let last: return (bytes, last)
+      }
+    }
+  }
+
+  @Test(arguments: [0, 5])
+  func `a client that resets while its target is dialed arrives there as a reset, behind what it said`(
+    count: Int
+  ) async throws {
+    let bench = try await Bench()
+    try await bench.begin()
+    bench.with { $0.identified($1) }
+    // On the loopback the target has the connection already, and the worker does not know.
+    let accepted = try await bench.accept(bench.target)
+    try await bench.reset(after: [UInt8](repeating: 1, count: count))
+    if count > 0 {
+      bench.with { $0.targetChanged($1, 0, [.writable]) }
+      try await eventually("the end of the connection") {
+        bench.with { $0.lookAtBreak($1) }
+        return bench.pipe.open == 0 ? () : nil
+      }
+    }
+    #expect(bench.pipe.open == 0)
+    let (bytes, last) = try await Self.drain(accepted)
+    #expect(bytes == count && last == .failed(.connectionReset))
+  }
+
+  @Test(
+    arguments: [
+      ("no-answer.invalid", false, "", true), ("no-answer.invalid", false, "x", false),
+      ("127.0.0.1", true, "", true), ("127.0.0.1", true, "PROXY UNK", true),
+      ("127.0.0.1", true, "PROXY UNKNOWN\r\n", true), ("127.0.0.1", true, "PROXY UNKNOWN\r\nx", false),
+    ] as [(String, Bool, String, Bool)])
+  func `a client that resets before the dialing is dropped only if it has said nothing for the target`(
+    host: String, acceptsProxy: Bool, text: String, isDropped: Bool
+  ) async throws {
+    let bench = try await Bench(host: host, acceptsProxy: acceptsProxy)
+    try await bench.begin()
+    // The name is not looked up: nobody has started that.
+    if !acceptsProxy { bench.with { $0.identified($1) } }
+    try await bench.reset(after: Array(text.utf8))
+    #expect((bench.pipe.open == 0) == isDropped)
+    bench.worker.end()
+    #expect(bench.pipe.open == 0)
+  }
+
+  @Test func `the end of a worker breaks what it dials, on both sides`() async throws {
+    let bench = try await Bench()
+    try await bench.begin()
+    bench.with { $0.identified($1) }
+    let accepted = try await bench.accept(bench.target)
+    bench.worker.end()
+    let client = try #require(bench.client)
+    for end in [accepted, client] {
+      let (bytes, last) = try await Self.drain(end)
+      #expect(bytes == 0 && last == .failed(.connectionReset))
+    }
+  }
+
+  @Test
+  func `a connection for a worker that has ended stays with the one that accepted it, and is cut there`()
+    async throws
+  {
+    let mailboxes = [try Mailbox(), try Mailbox()]
+    let bench = try await Bench(mailboxes: mailboxes)
+    #expect(mailboxes[1].close().isEmpty)
+    // The other one seems to have less to do.
+    bench.worker.mailbox.addLoad(5)
+    bench.worker.open(bench.pipe)
+    try await eventually("a connection") {
+      bench.worker.accept(for: 1, listener: 0)
+      return bench.pipe.open == 1 ? () : nil
+    }
+    #expect(mailboxes[1].load == 0)
+    bench.worker.end()
+    #expect(try await Self.drain(try #require(bench.client)).last == .failed(.connectionReset))
+    #expect(bench.pipe.open == 0)
+  }
+
+  @Test func `a connection that a worker finds in its mailbox at its end is cut`() async throws {
+    let bench = try await Bench()
+    let accepted = try await bench.accept(bench.listener)
+    #expect(bench.pipe.enter(limit: 1))
+    bench.worker.mailbox.addLoad(1)
+    #expect(bench.worker.mailbox.post(.adopt(bench.pipe, accepted, source: bench.listener.local)))
+    bench.worker.end()
+    #expect(!bench.worker.mailbox.post(.stop))
+    #expect(bench.pipe.open == 0 && bench.worker.mailbox.load == 0)
+  }
+}
