@@ -132,9 +132,9 @@ import Testing
     var looks = 0
     revisits.add(Self.flow(1), isClient: false, attempts: 0, at: now)
     while let due = revisits.next {
-      #expect(revisits.take(at: due - .microseconds(1)).isEmpty)
+      #expect(revisits.takeNext(at: due - .microseconds(1)) == nil)
       now = due
-      for visit in revisits.take(at: now) {
+      while let visit = revisits.takeNext(at: now) {
         looks += 1
         revisits.add(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now)
       }
@@ -148,7 +148,8 @@ import Testing
       revisits.add(Self.flow(id), isClient: true, attempts: 0, at: Self.start)
     }
     #expect(revisits.dropped == 5)
-    #expect(revisits.take(at: Self.start + .seconds(1)).count == Revisits.capacity)
+    let taken = Array(sequence(state: ()) { _ in revisits.takeNext(at: Self.start + .seconds(1))?.flow.id })
+    #expect(taken == Array(0..<UInt32(Revisits.capacity)))
     #expect(revisits.next == nil)
   }
 

@@ -116,6 +116,34 @@ import Testing
     #expect(breaths == 3)
   }
 
+  /// As with a server that does not accept: what comes meanwhile is read after one look more, whatever waits.
+  @Test(arguments: [1, 2, 100])
+  func `looks that are due never delay what is urgent, and are not lost by it`(questions: Int) throws {
+    let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    listener.listen()
+    let watch = try Watch(.tcp, from: 1, to: listener.port)
+    for _ in 0..<4_000 { watch.see() }
+    let due = Self.start + Revisits.delays[0]
+    var (asked, looks) = (0, 0)
+    watch.witness.idle(at: due) { _, _ in
+    } isUrgent: {
+      asked += 1
+      return asked >= questions
+    } breathe: {
+      looks += 1
+    }
+    #expect((1...questions).contains(looks) && asked >= questions)
+    #expect(watch.witness.due(at: due).map { $0 <= due } == true)
+    watch.witness.idle(at: due) { _, _ in
+    } isUrgent: {
+      false
+    } breathe: {
+      looks += 1
+    }
+    #expect(looks == 4_000)
+    #expect(watch.witness.due(at: due).map { $0 > due } ?? true)
+  }
+
   @Test func `without diagnostics of sockets nothing is seen, and nothing fails`() throws {
     let server = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     let client = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)

@@ -96,7 +96,7 @@ final class FlowEar {
 
   /// How long nothing is due, in milliseconds; -1 when only news can bring something.
   private var pause: CInt {
-    if !unseen.isEmpty { return 0 }
+    if !unseen.isEmpty || witness.hasUnplaced { return 0 }
     let now = ContinuousClock.now
     guard let due = witness.due(at: now) else { return -1 }
     return CInt(max(0, ((due - now).inSeconds * 1000).rounded(.up)))
@@ -165,7 +165,7 @@ final class FlowEar {
   private func lookAgain(_ thread: inout PromptThread) {
     lookedAgain = .now
     var heard = FlowLog.Batch()
-    let urgent = [events.descriptor, asker.descriptor]
+    let urgent = [events.descriptor, asker.descriptor, stopper.descriptor]
     witness.idle(at: .now) {
       heard.add($0, $1)
     } isOver: {

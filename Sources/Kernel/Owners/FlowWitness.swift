@@ -6,6 +6,8 @@ package struct FlowWitness: ~Copyable {
   private var sockets: WitnessedSockets
   var portless: PortlessSockets
   var revisits = Revisits()
+  // Flows that a namespace which was not known may have, to be looked at once more.
+  private var strangers: [Flow] = []
   private var hasNews = false
   private var passedOver: UInt64 = 0
 
@@ -62,7 +64,7 @@ package struct FlowWitness: ~Copyable {
 
   /// When `idle` has something to do; nil when only news can bring it something.
   package func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-    hasNews ? now : [revisits.next, sockets.due].compactMap(\.self).min()
+    hasNews || !strangers.isEmpty ? now : [revisits.next, sockets.due].compactMap(\.self).min()
   }
 
   /// Looks at both ends of a flow that was just made, and reports whose they are with what those processes run. An end
@@ -88,22 +90,24 @@ package struct FlowWitness: ~Copyable {
 
   /// Does what can wait: looks again, and reads the names of processes that started. `isOver` says that a flow has
   /// ended, so that its ends may be another's by now; `isUrgent` is asked often and says that something cannot wait any
-  /// longer; `breathe` is called as `see` does.
+  /// longer: what is not done then is due at once. `breathe` is called as `see` does.
   package mutating func idle(
     at now: ContinuousClock.Instant, _ report: (Sighting, ProcessDescription?) -> Void,
     isOver: (FlowIdentity) -> Bool = { _ in false }, isUrgent: () -> Bool, breathe: () -> Void = {}
   ) {
-    for visit in revisits.take(at: now) where !isOver(visit.flow.identity) {
-      breathe()
-      if visit.flow.original.transport.hasPorts {
-        look(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now, report, isUrgent)
+    if strangers.isEmpty { strangers = sockets.strangers(at: now) }
+    // One in any case, so that a flood of what is urgent does not end all of this.
+    repeat {
+      if let visit = revisits.takeNext(at: now) {
+        if isOver(visit.flow.identity) { continue }
+        breathe()
+        lookAgain(visit, at: now, report, isUrgent)
+      } else if let flow = strangers.popLast() {
+        if !isOver(flow.identity) { _ = lookAtBoth(flow, at: now, report, isUrgent, breathe) }
       } else {
-        lookPortless(visit.flow, attempts: visit.attempts + 1, at: now, report, isUrgent)
+        break
       }
-    }
-    for flow in sockets.strangers(at: now) where !isOver(flow.identity) {
-      _ = lookAtBoth(flow, at: now, report, isUrgent, breathe)
-    }
+    } while !isUrgent()
     hasNews = finder.handleProcessEvents(limit: 8)
     finder.meetNewest()
   }
@@ -118,9 +122,24 @@ package struct FlowWitness: ~Copyable {
   /// Takes the processes that were found to run another program since the last call.
   mutating func takeRenamed() -> [ProcessIdentity] { finder.takeRenamed() }
 
-  /// Reads where those processes run that were reported since the last call, and returns what is known of them now. Can
-  /// wait, as what `idle` does.
-  mutating func readPlaces() -> [ProcessDescription] { finder.readPlaces() }
+  /// True when there are processes for `readPlaces`.
+  var hasUnplaced: Bool { finder.hasUnplaced }
+
+  /// Reads where some of those processes run that were reported, and returns what is known of them now. Can wait, as what
+  /// `idle` does.
+  mutating func readPlaces() -> [ProcessDescription] { finder.readPlaces(limit: 16) }
+
+  private mutating func lookAgain(
+    _ visit: Revisits.Visit, at now: ContinuousClock.Instant,
+    _ report: (Sighting, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
+  ) {
+    let attempts = visit.attempts + 1
+    if visit.flow.original.transport.hasPorts {
+      look(visit.flow, isClient: visit.isClient, attempts: attempts, at: now, report, isUrgent)
+    } else {
+      lookPortless(visit.flow, attempts: attempts, at: now, report, isUrgent)
+    }
+  }
 
   /// Looks at both ends; false when neither has a socket.
   private mutating func lookAtBoth(

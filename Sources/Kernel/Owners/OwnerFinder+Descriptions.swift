@@ -27,10 +27,14 @@ extension OwnerFinder {
     return description
   }
 
-  /// Reads where those processes run that were described since the last call, and returns what is known of them now.
-  mutating func readPlaces() -> [ProcessDescription] {
-    let identities = Set(unplaced)
-    unplaced.removeAll(keepingCapacity: true)
+  /// True when there are processes for `readPlaces`.
+  var hasUnplaced: Bool { !unplaced.isEmpty }
+
+  /// Reads where `limit` of those processes run that were described, and returns what is known of them now. One takes some
+  /// 20 us.
+  mutating func readPlaces(limit: Int = .max) -> [ProcessDescription] {
+    let identities = Set(unplaced.suffix(limit))
+    unplaced.removeLast(min(limit, unplaced.count))
     return identities.compactMap { identity in
       guard let process = living[identity.pid], process.identity == identity,
         let folder = try? process.folder ?? files.folder(of: identity.pid),

@@ -19,8 +19,25 @@ struct Revisits {
   /// The most ends that wait; a flood must not be remembered here.
   static let capacity = 4_096
 
-  // Ordered by due time within each number of attempts, because all of one wait equally long.
-  private var queues: [[Visit]] = Array(repeating: [], count: delays.count)
+  /// Ends of one number of attempts, which all wait equally long: the first to come is the first due.
+  private struct Queue {
+    private var visits: [Visit] = []
+    // Where those begin that still wait.
+    private var start = 0
+
+    var first: Visit? { start < visits.count ? visits[start] : nil }
+
+    mutating func append(_ visit: Visit) { visits.append(visit) }
+
+    mutating func removeFirst() {
+      start += 1
+      guard start == visits.count || start >= 256 else { return }
+      visits.removeFirst(start)
+      start = 0
+    }
+  }
+
+  private var queues = Array(repeating: Queue(), count: delays.count)
   private var count = 0
   /// Ends that there was no room for, since start.
   private(set) var dropped: UInt64 = 0
@@ -40,15 +57,15 @@ struct Revisits {
       Visit(flow: flow, isClient: isClient, attempts: attempts, due: now + Self.delays[attempts]))
   }
 
-  /// Takes what is due.
-  mutating func take(at now: ContinuousClock.Instant) -> [Visit] {
-    var due: [Visit] = []
+  /// Takes one that is due, of several one that was looked at least often: its socket is the youngest. One at a time, so
+  /// that what is more urgent can come between two.
+  mutating func takeNext(at now: ContinuousClock.Instant) -> Visit? {
     for index in queues.indices {
-      let ready = queues[index].prefix { $0.due <= now }
-      due += ready
-      queues[index].removeFirst(ready.count)
+      guard let visit = queues[index].first, visit.due <= now else { continue }
+      queues[index].removeFirst()
+      count -= 1
+      return visit
     }
-    count -= due.count
-    return due
+    return nil
   }
 }
