@@ -69,7 +69,7 @@ let package = Package(
     module("Notifications", ["Model", "INI", subprocess, systemPackage]),
 
     // Programs.
-    module("Program", ["Model", "Kernel", "Output", arguments]),
+    module("Program", ["Model", "INI", "Kernel", "Output", arguments]),
     program("runmonitor", ["Program", "Model", "Patterns", "Kernel", "Monitors", "Output", arguments]),
     program("runpipe", ["Program", "Model", "Kernel", "Pipes", "Output", arguments]),
     program(

@@ -16,6 +16,8 @@ struct ApplicationTable: Sendable {
     var certainty = Certainty()
     /// The living processes, by pid; one pid twice while a process that ended is not yet known to have.
     var pids: [Int32] = []
+    /// What only pipes move has no process, and has not ended for that.
+    var hadProcesses = false
     var lastTick: Int
 
     /// Where `pid` stands or would stand.
@@ -84,6 +86,7 @@ struct ApplicationTable: Sendable {
   mutating func join(_ pid: Int32, to handle: Handle?) {
     guard let handle, slots[handle.slot].tenant == handle.tenant else { return }
     slots[handle.slot].pids.insert(pid, at: slots[handle.slot].position(of: pid))
+    slots[handle.slot].hadProcesses = true
   }
 
   /// Notes that a process ended, or belongs to another application now.
@@ -100,7 +103,7 @@ struct ApplicationTable: Sendable {
       rows.append(
         UsageRow(
           name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved,
-          certainty: slot.certainty))
+          certainty: slot.certainty, hasEnded: slot.hadProcesses && slot.pids.isEmpty))
     }
   }
 

@@ -42,15 +42,14 @@ extension INISection {
     }
   }
 
-  /// The time of `key`, nil where it is not set; written in seconds, decimals allowed, to the nanosecond.
+  /// The time of `key`, nil where it is not set; written as `DurationText` reads it.
   ///
   /// Throws an error for another text or outside `range`, which must lie within a hundred years.
   public func seconds(_ key: String, in range: ClosedRange<Duration>) throws(INIError) -> Duration? {
     guard let entry = entry(key) else { return nil }
-    guard let seconds = Self.decimal(entry.value[...]), abs(seconds) < 4e9 else {
-      throw wrong(entry, "a number of seconds, for example 10 or 0.5")
+    guard let duration = DurationText.duration(entry.value) else {
+      throw wrong(entry, "a number of seconds, or one with a unit, for example 10, 0.5, 500ms or 5m")
     }
-    let duration = Duration.nanoseconds(Int64(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5)))
     guard range.contains(duration) else {
       throw wrong(entry, "from \(Self.short(range.lowerBound)) to \(Self.short(range.upperBound)) seconds")
     }
@@ -65,7 +64,7 @@ extension INISection {
     guard let entry = entry(key) else { return nil }
     let value = entry.value.unicodeScalars
     let end = value.firstIndex { !("0"..."9").contains($0) && $0 != "." } ?? value.endIndex
-    guard let number = Self.decimal(Substring(value[..<end])), number < 1e12,
+    guard let number = DurationText.decimal(Substring(value[..<end])), number < 1e12,
       let factor = Self.rateUnits[String(Substring(value[end...]).trimmed)]
     else {
       throw wrong(
@@ -84,19 +83,6 @@ extension INISection {
     }
     return units
   }()
-
-  /// Digits, optionally with a sign before and a fraction after them.
-  private static func decimal(_ text: Substring) -> Double? {
-    var digits = text.utf8[...]
-    if let sign = digits.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
-      digits.removeFirst()
-    }
-    let point = UInt8(ascii: ".")
-    guard digits.count <= 40, digits.contains(where: { $0 != point }),
-      digits.allSatisfy({ $0 == point || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
-    else { return nil }
-    return Double(text)
-  }
 
   private func wrong(_ entry: INIEntry, _ wanted: String) -> INIError {
     error(at: entry, "\(entry.key)=\(INIError.quoted(entry.value)) must be \(wanted)")

@@ -29,11 +29,14 @@ public struct UsageRow: Sendable, Hashable {
   public var certainty: Certainty
   /// Where the process runs; of other rows nothing is known.
   public var place: ProcessPlace
+  /// True when nobody is left who could move more: all processes of a command line or an application have ended, or a
+  /// client has no open connection.
+  public var hasEnded: Bool
 
   /// Makes a row.
   public init(
     name: String, subject: Subject, total: Usage, moved: Usage, certainty: Certainty = Certainty(),
-    place: ProcessPlace = ProcessPlace()
+    place: ProcessPlace = ProcessPlace(), hasEnded: Bool = false
   ) {
     self.name = name
     self.subject = subject
@@ -41,6 +44,7 @@ public struct UsageRow: Sendable, Hashable {
     self.moved = moved
     self.certainty = certainty
     self.place = place
+    self.hasEnded = hasEnded
   }
 }
 

@@ -57,7 +57,7 @@ struct ExitedTotals: Sendable {
       rows.append(
         UsageRow(
           name: name, subject: .exited(processes: line.processes), total: line.total, moved: line.moved,
-          certainty: line.certainty))
+          certainty: line.certainty, hasEnded: true))
     }
   }
 

@@ -1,20 +1,44 @@
 import Model
 
 extension UsageReport {
-  func write(to writer: inout JSONWriter, idle: inout IdleRows) {
+  /// With `all` every row is written; else those that have ended and move nothing any more are one sum.
+  func write(to writer: inout JSONWriter, idle: inout IdleRows, all: Bool) {
+    var shown = rows
+    var ended = EndedRows()
+    if !all { shown.removeAll { ended.take($0) } }
     writer.field("event", "usage")
     writer.field("time", time.rfc3339)
     writer.field("interval", interval)
     writer.field("layer", layer.rawValue)
     writer.key("rows")
     writer.array { writer in
-      idle.shorten(to: rows.count)
-      for (index, row) in rows.enumerated() { idle.write(row, at: index, to: &writer, interval) }
+      idle.shorten(to: shown.count)
+      for (index, row) in shown.enumerated() { idle.write(row, at: index, to: &writer, interval) }
+    }
+    writer.key("ended")
+    writer.object { writer in
+      writer.field("rows", ended.count)
+      writer.fields(ended.total)
     }
     writer.key("balance")
     writer.object { balance.write(to: &$0) }
     writer.key("health")
     writer.object { health.write(to: &$0) }
+  }
+}
+
+/// What the rows that have ended had moved. Each was written with its last bytes; on a host with many short commands
+/// they would be most of each later line.
+private struct EndedRows {
+  var count = 0
+  var total = Usage.zero
+
+  /// Takes a row in; false for one that is to be written.
+  mutating func take(_ row: UsageRow) -> Bool {
+    guard row.hasEnded, row.moved.isZero else { return false }
+    count += 1
+    total += row.total
+    return true
   }
 }
 

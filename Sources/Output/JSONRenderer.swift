@@ -9,9 +9,29 @@ public struct JSONRenderer: Renderer, Sendable {
   /// How long the last line was: the next will need about as much room.
   private var length = 0
   private var idle = IdleRows()
+  private let origin: Origin
+  private let showsAllRows: Bool
 
-  /// Makes a renderer.
-  public init() {}
+  /// Where lines come from: lines of several hosts are often kept in one place.
+  public struct Origin: Sendable, Hashable {
+    /// The name of the host.
+    public var host: String
+    /// The version of the program, such as `2.0.0`.
+    public var version: String
+
+    /// Makes an origin.
+    public init(host: String, version: String) {
+      self.host = host
+      self.version = version
+    }
+  }
+
+  /// Makes a renderer. With `showsAllRows` rows that have ended stay in all later reports; without, they are in the
+  /// report of their last bytes, and then only in the sum `ended`.
+  public init(origin: Origin, showsAllRows: Bool = false) {
+    self.origin = origin
+    self.showsAllRows = showsAllRows
+  }
 
   /// Appends `event` as one line.
   public mutating func render(_ event: Event, to output: inout [UInt8]) {
@@ -20,7 +40,7 @@ public struct JSONRenderer: Renderer, Sendable {
     writer.object { writer in
       writer.field("schema", 1)
       switch event {
-      case .usage(let report): report.write(to: &writer, idle: &idle)
+      case .usage(let report): report.write(to: &writer, idle: &idle, all: showsAllRows)
       case .alert(let alert): alert.write(to: &writer)
       case .warning(let warning, let time):
         writer.field("event", "warning")
@@ -28,6 +48,8 @@ public struct JSONRenderer: Renderer, Sendable {
         writer.field("code", warning.code)
         writer.field("text", warning.text)
       }
+      writer.field("host", origin.host)
+      writer.field("version", origin.version)
     }
     writer.endLine(into: &output)
     length = output.count - start

@@ -96,7 +96,9 @@ public final class PipeMeter: Meter {
       let moved = interval == nil ? .zero : row.usage.growth(since: lastClients[client, default: .zero])
       rest = rest.without(moved)
       report.rows.append(
-        UsageRow(name: row.name, subject: row.subject(pipe.name), total: row.usage, moved: moved))
+        UsageRow(
+          name: row.name, subject: row.subject(pipe.name), total: row.usage, moved: moved,
+          hasEnded: row.connections == 0))
     }
     lastClients = lastClients.filter { $0.key.pipe != pipe.id }.merging(latest) { $1 }
     report.health.evicted += evictions

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Kernel
-public import Model
 import Output
 
 /// The flags that every program of ours has.
@@ -15,47 +14,14 @@ public struct ReportOptions: ParsableArguments {
     case json
   }
 
-  /// Seconds between two reports.
-  @Option(help: ArgumentHelp("Seconds between two reports.", valueName: "seconds"))
-  public var interval: Double = 1
-
-  /// What is to be counted: how many reports, or which bytes.
-  public enum Count: ExpressibleByArgument, Sendable {
-    /// So many reports.
-    case reports(Int)
-    /// The bytes of a layer.
-    case layer(Layer)
-
-    /// For ArgumentParser.
-    public init?(argument: String) {
-      if let layer = Layer(rawValue: argument) {
-        self = .layer(layer)
-      } else if let number = Int(argument) {
-        self = .reports(number)
-      } else {
-        return nil
-      }
-    }
-  }
-
-  /// What to count; each kind at most once.
+  /// The time between two reports.
   @Option(
-    help: ArgumentHelp(
-      "A number: write this many reports, then exit. l3 or payload: count the bytes of IP packets with their headers, or without (exact for UDP, within 1 % for TCP in bulk).",
-      valueName: "n|l3|payload"))
-  var count: [Count] = []
+    help: ArgumentHelp("The time between two reports, such as 5, 0.5, 500ms or 1m.", valueName: "seconds"))
+  public var interval = DurationArgument.seconds(1)
 
   /// How many reports to write; nil for no end.
-  public var reports: Int? {
-    for case .reports(let number) in count { return number }
-    return nil
-  }
-
-  /// Which bytes to count; nil where that is not said.
-  public var layer: Layer? {
-    for case .layer(let layer) in count { return layer }
-    return nil
-  }
+  @Option(help: ArgumentHelp("Write this many reports, then exit.", valueName: "n"))
+  public var count: Int?
 
   /// How to write them.
   @Option(
@@ -63,20 +29,22 @@ public struct ReportOptions: ParsableArguments {
       "How to write reports: plain, table or json. (default: table on a terminal, plain elsewhere)"))
   public var format: Format?
 
+  /// Whether rows that have ended stay in the reports.
+  @Flag(
+    help:
+      "With --format json: keep the rows of processes, applications and clients that have ended in all later reports, not only in the sum \"ended\"."
+  )
+  public var allRows = false
+
   /// For ArgumentParser.
   public init() {}
 
   /// Refuses values that make no sense.
   public mutating func validate() throws {
-    guard interval >= 0.01, interval <= 86_400 else {
-      throw ValidationError("--interval must be between 0.01 and 86400 seconds.")
-    }
-    if let reports, reports < 1 { throw ValidationError("--count must be at least 1.") }
-    if count.count > (reports == nil ? 0 : 1) + (layer == nil ? 0 : 1) {
-      throw ValidationError("--count takes one number of reports, and one of l3 and payload.")
-    }
+    try interval.validate("--interval", in: 0.01...86_400)
+    if let count, count < 1 { throw ValidationError("--count must be at least 1.") }
   }
 
   /// The time between two reports.
-  public var period: Duration { .seconds(interval) }
+  public var period: Duration { interval.duration }
 }

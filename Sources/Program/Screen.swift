@@ -8,16 +8,18 @@ public struct Screen {
   private let repaints: Bool
   private var output = OutputQueue()
 
-  /// Makes the renderer for `format`; `style` says what the plain lines show. On a terminal the table is
+  /// Makes the renderer for the format that is wanted; `style` says what the plain lines show. On a terminal the table is
   /// painted over the last one; without NO_COLOR it is emphasised.
-  public init(_ format: ReportOptions.Format?, style: PlainRenderer.Style) {
+  public init(_ options: ReportOptions, style: PlainRenderer.Style) {
     let isTerminal = StandardOutput.isTerminal
-    switch format ?? (isTerminal ? .table : .plain) {
+    switch options.format ?? (isTerminal ? .table : .plain) {
     case .plain:
       renderer = PlainRenderer(style: style)
       repaints = false
     case .json:
-      renderer = JSONRenderer()
+      renderer = JSONRenderer(
+        origin: JSONRenderer.Origin(host: HostName.current, version: bwmonRelease),
+        showsAllRows: options.allRows)
       repaints = false
     case .table:
       renderer = Self.table(isTerminal: isTerminal)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kernel
+public import Model
 
 /// The flags of programs that read the connection table.
 public struct SourceOptions: ParsableArguments {
@@ -8,6 +9,13 @@ public struct SourceOptions: ParsableArguments {
     help: ArgumentHelp(
       "Where to read the connection table: auto, netlink or procfs. auto takes netlink where it is allowed."))
   public var source: FlowSource = .auto
+
+  /// Which bytes to count.
+  @Option(
+    help:
+      "Which bytes to count: l3, those of IP packets with their headers, or payload, without (exact for UDP, within 1 % for TCP in bulk)."
+  )
+  public var layer: Layer = .l3
 
   /// Whether to turn tracking and accounting on.
   @Flag(
@@ -61,3 +69,4 @@ public struct SourceOptions: ParsableArguments {
 }
 
 extension FlowSource: ExpressibleByArgument {}
+extension Layer: ExpressibleByArgument {}

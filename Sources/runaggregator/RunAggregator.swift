@@ -60,15 +60,13 @@ import Program
   @Option(
     help: ArgumentHelp(
       "At SIGTERM, let open connections of pipes go on for this time.", valueName: "seconds"))
-  var drainTimeout: Double = 0
+  var drainTimeout = DurationArgument.seconds(0)
 
   @OptionGroup var report: ReportOptions
   @OptionGroup var source: SourceOptions
 
   mutating func validate() throws {
-    guard (0...86_400).contains(drainTimeout) else {
-      throw ValidationError("--drain-timeout must be between 0 and 86400 seconds.")
-    }
+    try drainTimeout.validate("--drain-timeout", in: 0...86_400)
     if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil {
       throw ValidationError(
         "--check-config needs --app-config, --monitor-config or --notification-config.")
@@ -92,6 +90,12 @@ import Program
   }
 
   private static let valid = "all configuration files are valid"
+
+  @MainActor static func main() async {
+    do {
+      try await parse().run()
+    } catch { end(after: error) }
+  }
 
   /// The loop blocks the main thread; commands run on the others.
   @MainActor func run() async throws {
@@ -144,22 +148,22 @@ import Program
     _ configuration: Configuration, _ pipes: PipeSet, _ notifier: Notifier, _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
-      let loop = try ReportLoop(period: report.period, count: report.reports, startsAtOnce: true)
+      let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
       let run = { (monitor: Monitor?) throws(KernelError) in
-        var watch = Watch(configuration, monitor, report.layer ?? .l3, pipes, notifier, diagnostics) {
+        var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics) {
           (filters) throws(KernelError) in
           try makeMonitor(
             of: try source.source.open(namespaces: source.readsNamespaces), filters,
             try Preflight.check(isTrackingOurs: false))
         }
-        var screen = Screen(report.format, style: .applications)
+        var screen = Screen(report, style: .applications)
         defer { screen.end() }
         let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
           try watch.tick(until: now, at: WallClock.now())
         }
         try loop.run(
           on: &screen, diagnostics, measure: measure, reload: { watch.reload(files) },
-          drain: pipes.drain(for: .seconds(drainTimeout)), beforeLast: pipes.stop,
+          drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stop,
           refresh: { watch.refresh() })
       }
       guard !configuration.filters.isEmpty else {
@@ -184,6 +188,6 @@ import Program
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
       wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
-      layer: report.layer ?? .l3, hidesItself: !showSelf, warnings: warnings)
+      layer: source.layer, hidesItself: !showSelf, warnings: warnings)
   }
 }

@@ -12,7 +12,7 @@ import Program
     commandName: "runmonitor",
     abstract: "Say which process moved how many bytes.",
     discussion: """
-      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them, or with --count payload \
+      Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them, or with --layer payload \
       what of them applications sent. Without --bandwidth \
       totals are shown, with what the connections that are open at the start had moved before.
 
@@ -47,6 +47,12 @@ import Program
   @OptionGroup var report: ReportOptions
   @OptionGroup var source: SourceOptions
 
+  static func main() {
+    do {
+      try parse().run()
+    } catch { end(after: error) }
+  }
+
   func run() throws {
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
@@ -56,7 +62,7 @@ import Program
     if source.doctor { return try Doctor.run(source, diagnostics) }
     do throws(KernelError) {
       let loop = try ReportLoop(
-        period: report.period, count: report.reports, startsAtOnce: !noLookback && !bandwidth)
+        period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
       try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
         try measure(table, warnings, loop, diagnostics)
       }
@@ -69,7 +75,7 @@ import Program
   private func measure(
     _ table: any FlowTable, _ warnings: [Warning], _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
   ) throws(KernelError) {
-    let layer = report.layer ?? .l3
+    let layer = source.layer
     let filter = MonitorFilter(
       include: include, exclude: exclude, ignoresLocal: ignoreLocal, excludesTunnels: source.excludeTunnels)
     let monitor = Monitor(
@@ -78,7 +84,7 @@ import Program
       readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: layer,
       warnings: warnings)
     var totals = ProcessTotals()
-    var screen = Screen(report.format, style: bandwidth ? .rates : .totals)
+    var screen = Screen(report, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
     let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
       let time = WallClock.now()

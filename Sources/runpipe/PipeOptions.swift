@@ -2,6 +2,7 @@ import ArgumentParser
 import Kernel
 import Model
 import Pipes
+import Program
 
 /// The flags that say what the pipe does.
 struct PipeOptions: ParsableArguments {
@@ -42,15 +43,15 @@ struct PipeOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("Refuse a client when the target has not answered in this time.", valueName: "seconds")
   )
-  var connectTimeout: Double = 10
+  var connectTimeout = DurationArgument.seconds(10)
 
   @Option(
     help: ArgumentHelp(
       "Close a connection that was silent for this time. (default: never)", valueName: "seconds"))
-  var idleTimeout: Double?
+  var idleTimeout: DurationArgument?
 
   @Option(help: ArgumentHelp("The same once one side has finished sending.", valueName: "seconds"))
-  var finTimeout: Double = 300
+  var finTimeout = DurationArgument.seconds(300)
 
   @Option(help: "Tell the target who the client is, by a PROXY header: v1 or v2.")
   var sendProxy: ProxyHeader.Version?
@@ -78,12 +79,10 @@ struct PipeOptions: ParsableArguments {
     if limit != nil, limitIn != nil || limitOut != nil {
       throw ValidationError("--limit stands for --limit-in and --limit-out: give either it or them.")
     }
-    let times = [
+    let times: [(String, DurationArgument?)] = [
       ("--connect-timeout", connectTimeout), ("--idle-timeout", idleTimeout), ("--fin-timeout", finTimeout),
     ]
-    for case (let name, let seconds?) in times where !(0.01...31_536_000).contains(seconds) {
-      throw ValidationError("\(name) must be between 0.01 and 31536000 seconds.")
-    }
+    for case (let name, let time?) in times { try time.validate(name, in: 0.01...31_536_000) }
   }
 
   /// What the flags say.
@@ -93,9 +92,9 @@ struct PipeOptions: ParsableArguments {
     configuration.receivedLimit = limitIn ?? limit
     configuration.sentLimit = limitOut ?? limit
     configuration.maxConnections = maxConn
-    configuration.connectTimeout = .seconds(connectTimeout)
-    configuration.idleTimeout = idleTimeout.map { .seconds($0) }
-    configuration.finTimeout = .seconds(finTimeout)
+    configuration.connectTimeout = connectTimeout.duration
+    configuration.idleTimeout = idleTimeout?.duration
+    configuration.finTimeout = finTimeout.duration
     configuration.sendsProxy = sendProxy
     configuration.acceptsProxy = acceptProxy
     configuration.splice = splice

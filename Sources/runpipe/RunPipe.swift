@@ -27,7 +27,7 @@ import Program
   @OptionGroup var pipe: PipeOptions
 
   @Option(help: ArgumentHelp("At SIGTERM, let open connections go on for this time.", valueName: "seconds"))
-  var drainTimeout: Double = 30
+  var drainTimeout = DurationArgument.seconds(30)
 
   @Option(
     help: ArgumentHelp(
@@ -38,15 +38,16 @@ import Program
   @OptionGroup var report: ReportOptions
 
   mutating func validate() throws {
-    guard (0...86_400).contains(drainTimeout) else {
-      throw ValidationError("--drain-timeout must be between 0 and 86400 seconds.")
-    }
-    if report.layer == .l3 {
-      throw ValidationError("--count l3: a pipe sees no packets, it counts payload.")
-    }
+    try drainTimeout.validate("--drain-timeout", in: 0...86_400)
     if let threads, !(1...64).contains(threads) {
       throw ValidationError("--threads must be between 1 and 64.")
     }
+  }
+
+  static func main() {
+    do {
+      try parse().run()
+    } catch { end(after: error) }
   }
 
   func run() throws {
@@ -55,7 +56,7 @@ import Program
       toKeep: pipe.clients ? [.forwarding, .naming] : .forwarding, anySocket: true)
     privilege.drop(diagnostics)
     do {
-      let loop = try ReportLoop(period: report.period, count: report.reports, startsAtOnce: false)
+      let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: false)
       let meter = try open(try ActivatedListeners.take(), diagnostics)
       privilege.fence(diagnostics)
       try forward(meter, loop, diagnostics)
@@ -82,10 +83,10 @@ extension RunPipe {
   private func forward(
     _ meter: PipeMeter, _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
   ) throws {
-    var screen = Screen(report.format, style: .totals)
+    var screen = Screen(report, style: .totals)
     defer { screen.end() }
     var cut = 0
-    let drain = Drain(atMost: .seconds(drainTimeout), begin: meter.drain, isOver: { meter.isDrained })
+    let drain = Drain(atMost: drainTimeout.duration, begin: meter.drain, isOver: { meter.isDrained })
     let measure = { (now: ContinuousClock.Instant) throws(KernelError) -> [Event] in
       _ = meter.readings(until: now)
       return [.usage(meter.report(at: WallClock.now()))]

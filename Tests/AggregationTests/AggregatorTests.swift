@@ -86,6 +86,18 @@ import Testing
     #expect(late.pids("Web") == [2])
   }
 
+  @Test func `an application has ended with its last process, and one that only pipes move has not`() throws {
+    var aggregator = Aggregator(rules: try rules("Web=nginx"))
+    let nginx = process(1, "nginx")
+    let pipe = Reading(owner: .pipe("pipe-1"), usage: Usage(received: 1, sent: 1))
+    var report = aggregator.absorb([measured([reading(nginx, 10), pipe])], at: noon)
+    #expect(report.rows.allSatisfy { !$0.hasEnded })
+    report = aggregator.absorb([measured([], exited: [nginx])], at: noon)
+    #expect(report.rows.filter(\.hasEnded).map(\.name) == ["Web"])
+    report = aggregator.absorb([measured([reading(process(2, "nginx"), 10)])], at: noon)
+    #expect(report.rows.allSatisfy { !$0.hasEnded } && report.row("Web")?.total.received == 20)
+  }
+
   @Test func `a process that starts and ends within a tick is never alive`() {
     var aggregator = Aggregator(rules: ApplicationRules())
     let curl = process(1, "curl")

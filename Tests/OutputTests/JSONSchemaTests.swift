@@ -9,14 +9,16 @@ import Output
   private static let alertKeys = [
     "schema": "integer", "event": "string", "time": "string", "state": "string", "rule": "string",
     "subject": "string", "direction": "string", "value": "number", "threshold": "number", "unit": "string",
-    "interval": "number", "since": "string", "pids": "array",
+    "interval": "number", "since": "string", "pids": "array", "host": "string", "version": "string",
   ]
 
   private static let schema: [String: [String: String]] = [
     "usage": [
       "schema": "integer", "event": "string", "time": "string", "interval": "number", "layer": "string",
-      "rows": "array", "balance": "object", "health": "object",
+      "rows": "array", "ended": "object", "balance": "object", "health": "object", "host": "string",
+      "version": "string",
     ],
+    "ended": ["rows": "integer", "received": "integer", "sent": "integer"],
     "process": [
       "name": "string", "pid": "integer", "uid": "integer", "received": "integer", "sent": "integer",
       "received_rate": "number", "sent_rate": "number", "exited": "boolean", "match": "string",
@@ -58,6 +60,7 @@ import Output
     "resolved": alertKeys.merging(["reason": "string"]) { first, _ in first },
     "warning": [
       "schema": "integer", "event": "string", "time": "string", "code": "string", "text": "string",
+      "host": "string", "version": "string",
     ],
   ]
 
@@ -81,6 +84,7 @@ import Output
     _ = try check(written[1], "application")
     _ = try check(written[2], "exited")
     _ = try check(written[3], "remainder")
+    _ = try check(usage["ended"], "ended")
     _ = try check(usage["health"], "health")
     let balance = try check(usage["balance"], "balance")
     for part in [
@@ -93,7 +97,7 @@ import Output
   }
 
   @Test func `where no interface moved anything there is no coverage`() throws {
-    var renderer = JSONRenderer()
+    var renderer = JSONRenderer(origin: sampleOrigin)
     let quiet = renderer.render(.usage(report([])))
     #expect(quiet.contains(#""coverage":null"#))
     let balance = Balance(untracked: Usage(received: 0, sent: 1), interfaces: Usage(received: 2, sent: 1))
@@ -134,7 +138,7 @@ import Output
   }
 
   private func parse(_ event: Event) throws -> Value {
-    var renderer = JSONRenderer()
+    var renderer = JSONRenderer(origin: sampleOrigin)
     return try JSONDecoder().decode(Value.self, from: Data(renderer.render(event).utf8))
   }
 

@@ -7,7 +7,7 @@ import Output
 /// What another parser reads in our lines.
 @Suite struct JSONValidityTests {
   private func object(_ event: Event) throws -> [String: Any] {
-    var renderer = JSONRenderer()
+    var renderer = JSONRenderer(origin: sampleOrigin)
     let text = renderer.render(event)
     #expect(text.hasSuffix("}\n") && !text.dropLast().contains("\n"))
     return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
@@ -39,7 +39,7 @@ import Output
   }
 
   @Test func `no control character of any kind reaches the line`() {
-    var renderer = JSONRenderer()
+    var renderer = JSONRenderer(origin: sampleOrigin)
     let text = renderer.render(.usage(report([process(hostileName, total: (1, 2))])))
     for scalar in text.unicodeScalars.dropLast() {
       let category = scalar.properties.generalCategory

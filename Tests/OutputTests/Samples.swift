@@ -4,6 +4,9 @@ import Output
 /// A moment whose local time is an hour ahead of UTC.
 let sampleTime = Timestamp(seconds: 1_795_255_201, nanoseconds: 7_000_000, utcOffset: 3600)
 
+/// Where sample lines come from.
+let sampleOrigin = JSONRenderer.Origin(host: "server-1", version: "2.0.0")
+
 extension Renderer {
   /// What one event alone becomes.
   mutating func render(_ event: Event) -> String {

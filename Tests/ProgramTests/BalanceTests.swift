@@ -133,7 +133,7 @@ struct BalanceTests {
   @Test(arguments: ["runmonitor", "runaggregator"])
   func `payload of UDP is exact, of TCP within one per cent`(program: String) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
-    let monitor = try Reporter(["--count=payload"], program: program, in: lab.a)
+    let monitor = try Reporter(["--layer=payload"], program: program, in: lab.a)
     try await monitor.report("a first report") { $0.layer == "payload" }
     let datagrams = try await TrafficKind(.client, "udp-serve", "udp HOST PORT --size 64 --count 65536")
       .run(in: lab)

@@ -6,7 +6,7 @@ import Testing
 struct MonitorReuseTests {
   /// Starts a monitor, and then for each line of its input a client with pid 900 that ends with the next one.
   private static let script = """
-    "$1" --format json --interval 0.1 --no-namespaces &
+    "$1" --format json --all-rows --interval 0.1 --no-namespaces &
     monitor=$!
     exec 3<>"$2"
     for bytes in 1000000 400000; do

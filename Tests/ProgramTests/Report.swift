@@ -76,7 +76,16 @@ struct Report: Sendable, Decodable {
     }
   }
 
+  /// The sum of rows that have ended and are no longer written.
+  struct Ended: Sendable, Decodable, Equatable {
+    var rows: Int
+    var received: UInt64
+    var sent: UInt64
+  }
+
   var schema: Int
+  var host: String
+  var version: String
   var event: String
   var time: String
   /// Seconds; null in a first report, which has no rates.
@@ -84,6 +93,7 @@ struct Report: Sendable, Decodable {
   var layer: String
   /// All but `untracked`.
   var rows: [Row]
+  var ended: Ended
   /// What no flow explains: apart, as a wire's own (ARP) may come at any time.
   var untracked: Row?
   var balance: Balance

@@ -8,15 +8,18 @@ struct Reporter: Sendable {
   let process: ChildProcess
 
   /// Starts the program with its flags, ten reports a second unless said otherwise. Only with `namespaces` does
-  /// it look into the other ones of the laboratory, which stand for other hosts elsewhere.
+  /// it look into the other ones of the laboratory, which stand for other hosts elsewhere. Rows of what has ended stay,
+  /// so that a test can read them whenever it looks.
   init(
     _ flags: [String] = [], program: String = "runmonitor", interval: String = "0.1",
-    in namespace: NetworkNamespace, wrapper: [String] = [], namespaces: Bool = false
+    in namespace: NetworkNamespace, wrapper: [String] = [], namespaces: Bool = false,
+    allRows: Bool = true
   ) throws {
     process = try namespace.start(
       wrapper + [
         Program.path(program), "--format", "json", "--interval", interval,
-      ] + (program == "runpipe" ? [] : [namespaces ? "--namespaces" : "--no-namespaces"]) + flags)
+      ] + (program == "runpipe" ? [] : [namespaces ? "--namespaces" : "--no-namespaces"])
+        + (allRows ? ["--all-rows"] : []) + flags)
   }
 
   /// Reads the reports of a program that was started otherwise.

@@ -1,0 +1,37 @@
+public import ArgumentParser
+import Glibc
+import INI
+import Kernel
+
+extension ParsableCommand {
+  /// Ends the program after `error`, as every program of ours does: what is wrong begins as our other errors do, and
+  /// two lines say how it is used. A request for help or the version is answered and ends with 0.
+  public static func end(after error: any Error) -> Never {
+    let code = exitCode(for: error)
+    if code == .success {
+      print(fullMessage(for: error))
+    } else {
+      let message = CommandLineError.sentence(message(for: error))
+      // An exit status alone: what it stands for was said before.
+      if !message.isEmpty {
+        let name = configuration.commandName ?? "bwmon"
+        Diagnostics(program: name).error(message)
+        StandardError.write(
+          "Usage: \(usageString(for: Self.self))\n  See '\(name) --help' for more information.\n")
+      }
+    }
+    Glibc.exit(code.rawValue)
+  }
+}
+
+/// What the command line's parser says, made ours.
+enum CommandLineError {
+  /// The message, without a suggestion that is not near what was written: `--once` is not `--source`.
+  static func sentence(_ message: String) -> String {
+    let parts = message.split(separator: "'", omittingEmptySubsequences: false)
+    // Unknown option 'WRITTEN'. Did you mean 'SUGGESTED'?
+    guard parts.count == 5, parts[2] == ". Did you mean " else { return message }
+    let isNear = Spelling.nearest(to: String(parts[1]), in: [String(parts[3])]) != nil
+    return isNear ? message : parts[0...1].joined(separator: "'") + "'"
+  }
+}

@@ -1,0 +1,87 @@
+import Lab
+import Testing
+
+/// Command lines: what is wrong is said in few words, and begins as every other error does.
+@Suite struct CommandLineTests {
+  /// A command line that is wrong, and what is said of it.
+  struct Mistake: Sendable, CustomTestStringConvertible {
+    let program: String
+    let arguments: [String]
+    let error: String
+
+    var testDescription: String { ([program] + arguments).joined(separator: " ") }
+  }
+
+  static let mistakes = [
+    Mistake(program: "runpipe", arguments: [], error: "Missing expected argument '<port>'"),
+    Mistake(program: "runpipe", arguments: ["80"], error: "Missing expected argument '<host>'"),
+    Mistake(
+      program: "runpipe", arguments: ["80", "h", "--layer=l3"], error: "Unknown option '--layer'"),
+    Mistake(program: "runmonitor", arguments: ["--once"], error: "Unknown option '--once'"),
+    Mistake(
+      program: "runmonitor", arguments: ["--bandwith"],
+      error: "Unknown option '--bandwith'. Did you mean '--bandwidth'?"),
+    Mistake(
+      program: "runaggregator", arguments: ["--count", "payload"],
+      error: "The value 'payload' is invalid for '--count <n>'"),
+    Mistake(
+      program: "runmonitor", arguments: ["--count", "0"], error: "--count must be at least 1."),
+    Mistake(
+      program: "runmonitor", arguments: ["--interval", "1ms"],
+      error: "--interval must be between 0.01 and 86400 seconds."),
+    Mistake(
+      program: "runaggregator", arguments: ["--interval", "1d"],
+      error: "The value '1d' is invalid for '--interval <seconds>'"),
+    Mistake(
+      program: "runpipe", arguments: ["80", "h", "--fin-timeout", "0"],
+      error: "--fin-timeout must be between 0.01 and 31536000 seconds."),
+    Mistake(
+      program: "runaggregator", arguments: ["--drain-timeout", "25h"],
+      error: "--drain-timeout must be between 0 and 86400 seconds."),
+  ]
+
+  @Test(arguments: mistakes)
+  func `a wrong command line is an error and two lines of usage`(mistake: Mistake) async throws {
+    let child = try ChildProcess([Program.path(mistake.program)] + mistake.arguments)
+    #expect(try await child.ended() == .exited(64))
+    let lines = child.errors.lines
+    #expect(lines.first == "\(mistake.program): error: \(mistake.error)")
+    #expect(lines.count == 3)
+    #expect(lines.dropFirst().first?.hasPrefix("Usage: \(mistake.program) ") == true, "\(lines)")
+    #expect(lines.last == "  See '\(mistake.program) --help' for more information.")
+    #expect(child.output.text.isEmpty)
+  }
+
+  @Test(arguments: ["runmonitor", "runpipe", "runaggregator"])
+  func `the version is an answer and no error`(program: String) async throws {
+    let child = try ChildProcess([Program.path(program), "--version"])
+    #expect(try await child.ended() == .exited(0))
+    #expect(child.output.text == "bwmon 2.0.0\n" && child.errors.text.isEmpty)
+  }
+
+  /// What lives shortly is in the report of its last bytes; the lines do not grow with each of them.
+  @Test(arguments: ["runmonitor", "runaggregator"])
+  func `what has ended becomes a sum`(program: String) async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let reporter = try Reporter(
+      program == "runaggregator" ? ["--auto-group"] : [], program: program, interval: "50ms", in: namespace,
+      allRows: false)
+    let first = try await reporter.report("a first report")
+    #expect(first.version == "2.0.0" && !first.host.isEmpty)
+    #expect(first.ended == Report.Ended(rows: 0, received: 0, sent: 0))
+    for port in [7301, 7302, 7303] {
+      let sender = try namespace.start([
+        "python3", "-c",
+        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x' * 1000, ('127.0.0.1', \(port)))",
+      ])
+      #expect(try await sender.ended() == .exited(0))
+    }
+    try await reporter.report("all three in the sum") { report in
+      // One that ended before it was seen is in the remainder: it has no row that could end.
+      let rows = report.rows.reduce(report.ended.sent) { $0 + $1.sent }
+      return rows >= 3 * 1028 && report.rows.allSatisfy { $0.kind == "remainder" }
+    }
+    try await reporter.stop()
+  }
+}
