@@ -118,6 +118,24 @@ import Testing
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10, 700))
   }
 
+  @Test func `a thread that has got the pid of a process that ended is no process`() throws {
+    proc.add(10, start: 100, sockets: [3: 501])
+    proc.add(20, start: 200)
+    var finder = try finder(limits { $0.folders = 0 })
+    #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10, 100))
+    proc.end(10)
+    // It shares its process's descriptors.
+    proc.hold(20, 3, 502)
+    proc.add(10, start: 700, sockets: [3: 502])
+    proc.write("10/status", Array("Name:\tprog\nTgid:\t20\nUid:\t0\t0\t0\t0\n".utf8))
+    var owner: ProcessIdentity?
+    for _ in 0..<3 where owner == nil {
+      owner = finder.owner(ofInode: 502, uid: 1000)?.owner
+      owner = owner ?? finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner
+    }
+    #expect(owner == identity(20, 200))
+  }
+
   private func limits(_ change: (inout OwnerFinder.Limits) -> Void) -> OwnerFinder.Limits {
     var limits = OwnerFinder.Limits()
     change(&limits)

@@ -101,6 +101,56 @@ import Testing
     #expect(table.holders(of: [501]) == [:])
   }
 
+  // Above the highest that the kernel gives.
+  private static let pid: Int32 = 5_000_000
+
+  @Test func `a process goes on in its threads when its main one has ended, under the name of what they run`()
+    throws
+  {
+    proc.add(Self.pid, sockets: [3: 501])
+    proc.addThreads(Self.pid, [Self.pid + 1: [3: 501]])
+    var table = try table()
+    #expect(table.holders(of: [501]) == [501: [identity(Self.pid)]])
+    proc.close(Self.pid, 3)
+    proc.stat(Self.pid, start: 100, name: Array("prog".utf8), state: "Z")
+    proc.write("\(Self.pid)/cmdline", [])
+    for _ in 0..<3 {
+      try table.refresh()
+      #expect(table.holders(of: [501]) == [501: [identity(Self.pid)]])
+    }
+    #expect(table.description(of: identity(Self.pid), ancestors: false)?.commandLine == "thread -x")
+    #expect(table.description(of: identity(Self.pid), ancestors: false)?.executable == "/usr/bin/thread")
+    // Its last thread ends, and with it the process.
+    proc.close(Self.pid, 3, thread: Self.pid + 1)
+    try table.refresh()
+    #expect(table.holders(of: [501]) == [:])
+  }
+
+  @Test func `a thread with descriptors of its own is looked at when nobody else has a socket, and remembered`()
+    throws
+  {
+    for pid in Int32(10)..<20 { proc.add(pid, sockets: [3: UInt64(pid)]) }
+    proc.add(Self.pid, sockets: [3: 501])
+    proc.addThreads(Self.pid, [Self.pid + 1: [3: 501, 4: 502], Self.pid + 2: [3: 501]])
+    var table = try table()
+    #expect(table.holders(of: [501]) == [501: [identity(Self.pid)]])
+    #expect(table.processes.map(\.threads).joined().isEmpty)
+    try table.refresh()
+    #expect(table.holders(of: [501, 502]) == [501: [identity(Self.pid)], 502: [identity(Self.pid)]])
+    let scans = table.scans
+    for _ in 0..<3 {
+      try table.refresh()
+      #expect(table.holders(of: [502]) == [502: [identity(Self.pid)]])
+    }
+    #expect(table.scans == scans)
+    proc.hold(Self.pid, 5, 503)
+    try table.refresh()
+    #expect(table.holders(of: [502, 503]).count == 2)
+    proc.close(Self.pid, 4, thread: Self.pid + 1)
+    try table.refresh()
+    #expect(table.holders(of: [502, 503]) == [503: [identity(Self.pid)]])
+  }
+
   @Test func `a process that ends is reported once`() throws {
     proc.add(10, sockets: [3: 501])
     proc.add(11, sockets: [3: 502])
@@ -140,6 +190,18 @@ import Testing
     #expect(table.holders(of: [501]) == [501: [identity(10, 200)]])
     try table.refresh()
     #expect(table.exited == [identity(10, 100)])
+  }
+
+  @Test func `a thread that has got the pid of a process that ended is no process`() throws {
+    proc.add(10, start: 100, sockets: [3: 501])
+    proc.add(20, start: 200, sockets: [3: 502])
+    var table = try table()
+    #expect(table.holders(of: [501, 502]) == [501: [identity(10)], 502: [identity(20, 200)]])
+    proc.end(10)
+    proc.add(10, start: 700, sockets: [3: 502])
+    proc.write("10/status", Array("Name:\tprog\nTgid:\t20\nUid:\t0\t0\t0\t0\n".utf8))
+    #expect(table.holders(of: [501, 502]) == [502: [identity(20, 200)]])
+    #expect(table.vanished == 1)
   }
 
   @Test func `a process that vanishes between listing and look is counted, not thrown`() throws {

@@ -33,6 +33,22 @@ public final class ProcessesFakeProc {
     for (descriptor, inode) in sockets { hold(pid, descriptor, inode) }
   }
 
+  /// Gives a process threads beside its main one, with sockets and files of their own. The kernel is asked whether they
+  /// share their descriptors: numbers that it gives to nobody do not.
+  public func addThreads(_ pid: Int32, _ threads: [Int32: [Int32: UInt64]]) {
+    folder("\(pid)/task")
+    folder("\(pid)/task/\(pid)")
+    for (thread, sockets) in threads {
+      folder("\(pid)/task/\(thread)")
+      folder("\(pid)/task/\(thread)/fd")
+      write("\(pid)/task/\(thread)/cmdline", Array("thread\0-x\0".utf8))
+      link("\(pid)/task/\(thread)/exe", "/usr/bin/thread")
+      for (descriptor, inode) in sockets {
+        link("\(pid)/task/\(thread)/fd/\(descriptor)", "socket:[\(inode)]")
+      }
+    }
+  }
+
   /// Writes a process's `stat`.
   public func stat(
     _ pid: Int32, start: UInt64, name: [UInt8], parent: Int32 = 1, state: String = "S", processor: Int32 = 0,
@@ -49,8 +65,11 @@ public final class ProcessesFakeProc {
     link("\(pid)/fd/\(descriptor)", "socket:[\(inode)]")
   }
 
-  /// Closes a descriptor of a process.
-  public func close(_ pid: Int32, _ descriptor: Int32) { remove("\(path)/\(pid)/fd/\(descriptor)") }
+  /// Closes a descriptor of a process, or of a thread of it.
+  public func close(_ pid: Int32, _ descriptor: Int32, thread: Int32? = nil) {
+    let folder = thread.map { "\(pid)/task/\($0)" } ?? "\(pid)"
+    remove("\(path)/\(folder)/fd/\(descriptor)")
+  }
 
   /// Ends a process. Its folder is moved away, so that the file system cannot give its inode to another.
   public func end(_ pid: Int32) {

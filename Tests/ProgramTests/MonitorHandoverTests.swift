@@ -81,6 +81,27 @@ struct MonitorHandoverTests {
     try await server.finish()
   }
 
+  @Test(arguments: ["", "--keep"])
+  func `a thread's connection is its process's, also when the main thread has ended or shares no descriptors`(
+    main: String
+  ) async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let port = try await server.ready()
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    let client = try Traffic("tcp-thread 10.77.1.2 \(port) --send 1000000 --hold \(main)", in: lab.a)
+    let count = try await client.counted()
+    let (truth, flows) = try await lab.flowsOfA()
+    flows.expect([count])
+    let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
+    #expect(report.rows.count == 1)
+    #expect(report.row(pid: client.pid)?.name.contains("tcp-thread 10.77.1.2") == true)
+    try await monitor.stop()
+    try await client.finish()
+    try await server.finish()
+  }
+
   @Test(arguments: ["--workers 4", "--workers 4 --prefork"])
   func `each worker has the bytes of the connections that it accepted`(workers: String) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()

@@ -19,6 +19,7 @@ static const struct {
     {"tcp-fork", tcp_fork, "HOST PORT --send N --after N: the parent exits after --send, its child goes on"},
     {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},
     {"tcp-pass", tcp_pass, "HOST PORT --send N --after N [--keep]: hands the socket to a child by SCM_RIGHTS"},
+    {"tcp-thread", tcp_thread, "HOST PORT --send N [--keep]: a thread's; the main one ends, or stays without its descriptors"},
     {"tcp-resume", tcp_resume, "--fd N --send N: goes on with an inherited socket"},
     {"udp-serve", udp_server, "[--bind A] [--port P]"},
     {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N]"},

@@ -87,6 +87,7 @@ int tcp_resume(const struct options *options);
 int tcp_fork(const struct options *options);
 int tcp_exec(const struct options *options);
 int tcp_pass(const struct options *options);
+int tcp_thread(const struct options *options);
 int udp_client(const struct options *options);
 int udp_server(const struct options *options);
 int udp_scatter(const struct options *options);

@@ -10,6 +10,7 @@
 #include "messages.h"
 #include "namespaces.h"
 #include "privileges.h"
+#include "processes.h"
 #include "scheduling.h"
 #include "signals.h"
 #include "streams.h"

@@ -12,11 +12,14 @@ import SystemPackage
     var size: Int64
     /// The user it belongs to: of a process, the effective user.
     var owner: UInt32
+    /// The names it has: of a folder two, and one for each folder in it.
+    var links: UInt64
 
     fileprivate init(_ status: stat) {
       inode = UInt64(status.st_ino)
       size = Int64(status.st_size)
       owner = status.st_uid
+      links = UInt64(status.st_nlink)
     }
   }
 

@@ -89,6 +89,8 @@ extension OwnerFinder {
       if let former = process.identity, former != identity {
         // Another process has the pid, and the news of it was lost.
         end(pid)
+        // Or only a thread has the number.
+        guard files.leader(folder) ?? pid == pid else { return false }
         living.add(LivingProcess(pid: pid, parent: stat.parent))
       }
       living.update(pid) { $0.identity = identity }

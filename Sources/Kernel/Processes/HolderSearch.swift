@@ -7,6 +7,7 @@ struct HolderSearch {
     let inode: UInt64
     let process: Int
     let descriptor: Int32
+    let thread: Int32
     /// The next candidate for the same inode; nil for the last.
     let next: Int?
     /// True when the descriptor was looked at in this search.
@@ -40,8 +41,8 @@ struct HolderSearch {
       let next = first.updateValue(candidates.count, forKey: socket.inode)
       candidates.append(
         Candidate(
-          inode: socket.inode, process: index, descriptor: socket.descriptor, next: next,
-          isFresh: process.isFresh))
+          inode: socket.inode, process: index, descriptor: socket.descriptor, thread: socket.thread,
+          next: next, isFresh: process.isFresh))
     }
     ranges[index] = start..<candidates.count
   }

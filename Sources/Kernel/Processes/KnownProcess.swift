@@ -6,6 +6,8 @@ struct KnownProcess {
   struct HeldSocket {
     var inode: UInt64
     var descriptor: Int32
+    /// The thread whose descriptor it is; 0 where it is the process's own.
+    var thread: Int32 = 0
   }
 
   let pid: Int32
@@ -19,6 +21,8 @@ struct KnownProcess {
   /// and (where the kernel says) as many open descriptors.
   var descriptors: OpenFile.Status?
   var sockets: [HeldSocket] = []
+  /// Threads that have descriptors of their own.
+  var threads: [Int32] = []
   /// True when its descriptors may not be read.
   var isDenied = false
   /// True when this call has read all its descriptors.
@@ -31,6 +35,9 @@ struct KnownProcess {
     descriptorFolder = "\(pid)/fd"
     self.folderInode = folderInode
   }
+
+  /// The folder of the descriptors of a thread, or its own for 0.
+  func folder(of thread: Int32) -> String { thread == 0 ? descriptorFolder : "\(pid)/task/\(thread)/fd" }
 }
 
 /// When to look for the holder of a socket that nobody seems to hold.

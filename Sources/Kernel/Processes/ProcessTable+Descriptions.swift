@@ -88,8 +88,8 @@ extension ProcessTable {
   private mutating func readDescription(of identity: ProcessIdentity) -> RememberedDescription? {
     do throws(Errno) {
       // An open folder stays with its process, whoever has the pid later.
-      let folder = try OpenFile("\(identity.pid)", in: root, isFolder: true)
-      guard let stat = try readStat(folder) else {
+      let folder = ProcessFolder(try OpenFile("\(identity.pid)", in: root, isFolder: true))
+      guard let stat = try readStat(folder.file) else {
         failed += 1
         return nil
       }
@@ -98,15 +98,18 @@ extension ProcessTable {
         return nil
       }
       note(identity)
-      let owner = try folder.status().owner
-      let uid = try ProcessStatus.realUser(read("status", folder)) ?? owner
-      let executable = try? text[..<folder.readLink("exe", into: &text)]
+      let owner = try folder.file.status().owner
+      let uid = try ProcessStatus.realUser(read("status", folder.file)) ?? owner
+      // Where its main thread has ended, others go on with its memory.
+      let other = stat.isDead ? separateThreads.substitute(for: folder.file, pid: identity.pid) : nil
+      let source = other ?? folder
+      let executable = try? text[..<source.file.readLink("exe", into: &text)]
       let path = executable.map { String(decoding: $0, as: UTF8.self) }
-      let namespace = NamespaceLink.inode(in: folder)
+      let namespace = NamespaceLink.inode(in: source.file)
       let place = ProcessPlace(
-        cgroup: try? read("cgroup", folder), networkNamespace: namespace, own: ownNamespace)
-      let file = try OpenFile("cmdline", in: folder)
-      let inode = try file.status().inode
+        cgroup: try? read("cgroup", source.file), networkNamespace: namespace, own: ownNamespace)
+      let inode = try folder.file.status(of: "cmdline").inode
+      let file = try OpenFile("cmdline", in: source.file)
       let bytes = try text[..<file.readAll(into: &text)]
       if bytes.count == text.count { truncated += 1 }
       let line = CommandLine(bytes)

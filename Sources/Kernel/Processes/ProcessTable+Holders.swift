@@ -46,7 +46,7 @@ extension ProcessTable {
       var differing = Set<Int>()
       for index in due {
         let candidate = search.candidates[index]
-        let path = "\(processes[candidate.process].descriptorFolder)/\(candidate.descriptor)"
+        let path = "\(processes[candidate.process].folder(of: candidate.thread))/\(candidate.descriptor)"
         let target = try? text[..<root.readLink(path, into: &text)]
         let isHeld = target.flatMap(SocketLink.inode) == candidate.inode
         search.confirm(index, isHeld)
@@ -75,10 +75,23 @@ extension ProcessTable {
       search.set(processes[index], at: index)
       if countsDescriptors {
         for socket in processes[index].sockets { missing.remove(socket.inode) }
-        if missing.isEmpty { break }
+        if missing.isEmpty { return true }
       }
     }
+    searchThreads(&search)
     return true
+  }
+
+  /// Looks which threads have descriptors of their own, while a wanted socket has no holder.
+  private mutating func searchThreads(_ search: inout HolderSearch) {
+    if search.missing.isEmpty { return }
+    for index in processes.indices {
+      let threads = separateThreads.withDescriptors(of: processes[index].pid, in: root)
+      if threads.isEmpty { continue }
+      processes[index].threads = threads
+      scan(index)
+      search.set(processes[index], at: index)
+    }
   }
 }
 
@@ -92,12 +105,32 @@ extension ProcessTable {
     sockets.removeAll(keepingCapacity: true)
     processes[index].isFresh = true
     processes[index].isDenied = false
-    do throws(Errno) { try readSockets(openDescriptors(index), into: &sockets) } catch {
+    do throws(Errno) {
+      try readSockets(openDescriptors(index), into: &sockets)
+      // Without any, its main thread may have ended and others go on.
+      if listing.isEmpty {
+        processes[index].threads = separateThreads.withDescriptors(of: processes[index].pid, in: root)
+      }
+      if !processes[index].threads.isEmpty { readThreads(index, into: &sockets) }
+    } catch {
       let hasEnded = hasEnded(processes[index].pid)
       processes[index].isDenied = noteFailure(hasEnded ? .noSuchProcess : error)
     }
     heldSockets += sockets.count
     processes[index].sockets = sockets
+  }
+
+  /// Adds the sockets of those threads that have descriptors of their own, and forgets those that have ended.
+  private mutating func readThreads(_ index: Int, into sockets: inout [KnownProcess.HeldSocket]) {
+    var living: [Int32] = []
+    for thread in processes[index].threads {
+      do throws(Errno) {
+        let folder = try OpenFile(processes[index].folder(of: thread), in: root, isFolder: true)
+        try readSockets(folder, of: thread, into: &sockets)
+        living.append(thread)
+      } catch { continue }
+    }
+    processes[index].threads = living
   }
 
   /// Opens /proc/PID/fd, and makes sure who has the pid.
@@ -115,7 +148,14 @@ extension ProcessTable {
     let folder = try OpenFile("\(pid)", in: root, isFolder: true)
     // Without a name nobody can be said to hold anything.
     guard let stat = try readStat(folder) else { throw .badMessage }
-    note(ProcessIdentity(pid: pid, startTime: stat.startTime))
+    let identity = ProcessIdentity(pid: pid, startTime: stat.startTime)
+    // Who was listed has ended, and its number may be a thread's by now, which is no process.
+    if let former = processes[index].identity, former != identity,
+      let leader = try ProcessStatus.leader(read("status", folder)), leader != pid
+    {
+      throw .noSuchProcess
+    }
+    note(identity)
     return try OpenFile("fd", in: folder, isFolder: true)
   }
 
@@ -129,7 +169,7 @@ extension ProcessTable {
   }
 
   private mutating func readSockets(
-    _ folder: borrowing OpenFile, into sockets: inout [KnownProcess.HeldSocket]
+    _ folder: borrowing OpenFile, of thread: Int32 = 0, into sockets: inout [KnownProcess.HeldSocket]
   ) throws(Errno) {
     try entries.list(folder, into: &listing)
     for entry in listing {
@@ -141,7 +181,7 @@ extension ProcessTable {
       }
       guard let inode = SocketLink.inode(text[..<count]) else { continue }
       if heldSockets + sockets.count < limits.sockets {
-        sockets.append(KnownProcess.HeldSocket(inode: inode, descriptor: entry.number))
+        sockets.append(KnownProcess.HeldSocket(inode: inode, descriptor: entry.number, thread: thread))
       } else {
         droppedSockets += 1
       }

@@ -53,6 +53,7 @@ public struct ProcessTable: ~Copyable {
   private let threads: ThreadCountFile?
   private var pace = ListingPace()
   var entries: NumberedEntries
+  var separateThreads = SeparateThreads()
   // By pid.
   var processes: [KnownProcess] = []
   var heldSockets = 0
@@ -163,6 +164,7 @@ extension ProcessTable {
       exitedSinceRefresh.append(former)
       heldSockets -= processes[index].sockets.count
       processes[index].sockets = []
+      processes[index].threads = []
       processes[index].descriptors = nil
     }
     processes[index].identity = identity
