@@ -79,6 +79,9 @@ static int refuse_calls(unsigned flags) {
     REFUSE(SYS_move_pages), REFUSE(SYS_migrate_pages),
     // Signals and limits are for this process alone.
     ONLY(SYS_kill, 0, own, own), ONLY(SYS_tgkill, 0, own, own), ONLY(SYS_prlimit64, 0, 0, own), REFUSE(SYS_tkill),
+    // Priority and processors too: one of its threads may have CAP_SYS_NICE.
+    ONLY(SYS_sched_setattr, 0, 0, 0), ONLY(SYS_sched_setaffinity, 0, 0, 0), ONLY(SYS_sched_setscheduler, 0, 0, 0),
+    ONLY(SYS_sched_setparam, 0, 0, 0), REFUSE(SYS_setpriority), REFUSE(SYS_ioprio_set),
     REFUSE(SYS_rt_sigqueueinfo), REFUSE(SYS_rt_tgsigqueueinfo), REFUSE(424 /* pidfd_send_signal */),
     // The kernel, and mounts: CAP_SYS_ADMIN would allow them.
     REFUSE(SYS_bpf), REFUSE(SYS_perf_event_open), REFUSE(SYS_init_module), REFUSE(SYS_finit_module),

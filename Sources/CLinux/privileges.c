@@ -23,10 +23,20 @@ int clinux_get_capabilities(struct clinux_capabilities *capabilities) {
   return 0;
 }
 
+// Whether this thread keeps CAP_SYS_NICE.
+static _Thread_local int keeps_priority;
+
+void clinux_keep_priority(void) { keeps_priority = 1; }
+
 /// Only system calls: a signal may have interrupted anything.
 static int confine_thread(struct clinux_capabilities capabilities, int for_good) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+  struct clinux_capabilities held;
+  if (keeps_priority && clinux_get_capabilities(&held) == 0) {
+    capabilities.effective |= held.effective & 1ULL << CAP_SYS_NICE;
+    capabilities.permitted |= held.permitted & 1ULL << CAP_SYS_NICE;
+  }
   for (int half = 0; half < 2; half++) {
     data[half].effective = (__u32)(capabilities.effective >> 32 * half);
     data[half].permitted = (__u32)(capabilities.permitted >> 32 * half);
@@ -34,9 +44,11 @@ static int confine_thread(struct clinux_capabilities capabilities, int for_good)
   }
   if (for_good) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0) return -1;
-    // Ends at the first number that the kernel does not know, or at once where it is not allowed.
+    // Ends at the first number that the kernel does not know, or at once where it is not allowed. What is kept for a
+    // thread alone is never a program's.
+    unsigned long long kept = capabilities.permitted & ~(1ULL << CAP_SYS_NICE);
     for (long number = 0, result = 0; number < 64 && result == 0; number++) {
-      if (!(capabilities.permitted >> number & 1)) result = prctl(PR_CAPBSET_DROP, number, 0L, 0L, 0L);
+      if (!(kept >> number & 1)) result = prctl(PR_CAPBSET_DROP, number, 0L, 0L, 0L);
     }
   }
   return (int)syscall(SYS_capset, &header, data);
@@ -56,6 +68,23 @@ static void obey(int signal) {
   errno = saved;
 }
 
+/// Waits until a thread has obeyed, or ended; -1 with errno.
+static int wait_for(pid_t thread) {
+  for (int step = 0; step < 50; step++) {
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += 100000000;
+    if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
+    int result;
+    do result = sem_clockwait(&answers, CLOCK_MONOTONIC, &end);
+    while (result != 0 && errno == EINTR);
+    if (result == 0) return 0;
+    if (errno != ETIMEDOUT) return -1;
+    if (syscall(SYS_tgkill, getpid(), thread, 0) != 0) return 0;
+  }
+  return -1;
+}
+
 enum { most_threads = 256 };
 
 struct threads {
@@ -63,11 +92,11 @@ struct threads {
   int count;
 };
 
-/// Signals the threads that are not `known` yet and waits for each; returns how many there were, -1 with errno.
+/// Signals the threads that are not `known` yet, one after the other; returns how many there were, -1 with errno.
 static int signal_new_threads(struct threads *threads) {
   DIR *folder = opendir("/proc/self/task");
   if (folder == NULL) return -1;
-  int before = threads->count, sent = 0, error = 0;
+  int before = threads->count, error = 0;
   for (struct dirent *entry; error == 0 && (entry = readdir(folder)) != NULL;) {
     pid_t thread = (pid_t)atoi(entry->d_name);
     int is_known = thread <= 0;
@@ -78,17 +107,10 @@ static int signal_new_threads(struct threads *threads) {
     } else {
       threads->known[threads->count++] = thread;
       // One that has ended meanwhile needs nothing.
-      if (syscall(SYS_tgkill, getpid(), thread, SIGSYS) == 0) sent++;
+      if (syscall(SYS_tgkill, getpid(), thread, SIGSYS) == 0 && wait_for(thread) != 0) error = errno;
     }
   }
   closedir(folder);
-  struct timespec deadline;
-  clock_gettime(CLOCK_MONOTONIC, &deadline);
-  deadline.tv_sec += 5;
-  while (sent > 0 && error == 0) {
-    if (sem_clockwait(&answers, CLOCK_MONOTONIC, &deadline) == 0) sent--;
-    else if (errno != EINTR) error = errno;
-  }
   if (error == 0) return threads->count - before;
   errno = error;
   return -1;

@@ -16,14 +16,22 @@ public struct LeastPrivilege: Sendable {
   }
 
   /// Drops capabilities. Call it first: what is opened later is opened without them.
-  public func drop(_ diagnostics: Diagnostics) {
+  ///
+  /// With `listens` a thread will listen to the connection table, which should come first. Where no limit can permit
+  /// that, CAP_SYS_NICE stays until `fence(_:)`, and after that with the thread that listens alone.
+  public func drop(_ diagnostics: Diagnostics, listens: Bool = false) {
+    drop(toKeep: listens && !PromptThread.allow() ? kept.union(.priority) : kept, diagnostics)
+  }
+
+  private func drop(toKeep kept: Capabilities, _ diagnostics: Diagnostics) {
     do throws(KernelError) { try Confinement.drop(toKeep: kept, children: children) } catch {
       diagnostics.warning("\(error)")
     }
   }
 
-  /// Raises the fence for all threads.
+  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, if that has started.
   public func fence(_ diagnostics: Diagnostics) {
+    if PromptThread.hasCapability { drop(toKeep: kept, diagnostics) }
     guard children == .none else { return }
     do throws(KernelError) { try Confinement.fence(anySocket: anySocket) } catch {
       diagnostics.warning("\(error)")

@@ -101,8 +101,7 @@ import Program
   @MainActor func run() async throws {
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
-    PromptThread.allow()
-    privilege.drop(diagnostics)
+    privilege.drop(diagnostics, listens: true)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {

@@ -57,8 +57,7 @@ import Program
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
-    PromptThread.allow()
-    privilege.drop(diagnostics)
+    privilege.drop(diagnostics, listens: true)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     do throws(KernelError) {
       let loop = try ReportLoop(

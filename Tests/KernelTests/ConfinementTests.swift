@@ -46,13 +46,24 @@ import Testing
     #expect(Capabilities(rawValue: 1).names.isEmpty)
   }
 
+  @Test func `the thread that comes first keeps CAP_SYS_NICE, and no other`() async throws {
+    let before = Capabilities.effective.intersection(.priority)
+    for keeps in [true, false] {
+      let left = try await confined(anySocket: false, before: { if keeps { _ = PromptThread() } }) {
+        Capabilities.effective.subtracting(.naming)
+      }
+      #expect(left == (keeps ? before : []))
+    }
+  }
+
   /// What a thread may do that was confined and fenced, by itself.
   private func confined<Answer: Sendable>(
-    anySocket: Bool, _ body: @escaping @Sendable () -> Answer
+    anySocket: Bool, before: @escaping @Sendable () -> Void = {}, _ body: @escaping @Sendable () -> Answer
   ) async throws -> Answer {
     let result: Result<Answer, KernelError> = await withCheckedContinuation { continuation in
       do throws(KernelError) {
         try WorkerThread.start("confined") {
+          before()
           do throws(KernelError) {
             try Confinement.drop(toKeep: .naming, children: .none, allThreads: false)
             try Confinement.fence(anySocket: anySocket, allThreads: false)
@@ -112,6 +123,12 @@ import Testing
     Meddling(testDescription: "its own limits", isAllowed: true) { limit(0) },
     Meddling(testDescription: "its own limits by its number", isAllowed: true) { limit(getpid()) },
     Meddling(testDescription: "another's limits", isAllowed: false) { limit(getppid()) },
+    Meddling(testDescription: "its own policy", isAllowed: true) { policy(0) },
+    Meddling(testDescription: "another's policy", isAllowed: false) { policy(getppid()) },
+    Meddling(testDescription: "another's niceness", isAllowed: false) {
+      let kind = __priority_which_t(PRIO_PROCESS.rawValue)
+      return setpriority(kind, id_t(getppid()), getpriority(kind, id_t(getppid())))
+    },
   ]
 
   /// A function of the C library that Swift's module does not show.
@@ -119,6 +136,13 @@ import Testing
     let address = try unsafe #require(unsafe dlsym(nil, name))
     // The caller says its type, as its manual page does.
     return unsafe unsafeBitCast(address, to: Function.self)
+  }
+
+  /// Sets a process's policy to the one it has, the usual one.
+  private static func policy(_ pid: pid_t) -> CInt {
+    var parameters = sched_param()
+    // In bounds: the kernel reads one structure.
+    return unsafe sched_setscheduler(pid, SCHED_OTHER, &parameters)
   }
 
   private static func limit(_ pid: pid_t) -> CInt {

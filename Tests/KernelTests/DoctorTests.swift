@@ -169,7 +169,7 @@ import Testing
     (
       { $0.mayComeFirst = false },
       "note     priority: nobody lets this program run before others, so that connections that live for less than a "
-        + "millisecond are named less often: start it as root with CAP_SYS_RESOURCE, or as a service with "
+        + "millisecond are named less often: start it as root with CAP_SYS_NICE or CAP_SYS_RESOURCE, or as a service with "
         + "`LimitRTPRIO=1`."
     ),
     (

@@ -126,9 +126,7 @@ import Testing
     #expect(table.holders(of: [501]) == [:])
   }
 
-  @Test func `a thread with descriptors of its own is looked at when nobody else has a socket, and remembered`()
-    throws
-  {
+  @Test func `a thread with descriptors of its own is looked at where nobody else has a socket`() throws {
     for pid in Int32(10)..<20 { proc.add(pid, sockets: [3: UInt64(pid)]) }
     proc.add(Self.pid, sockets: [3: 501])
     proc.addThreads(Self.pid, [Self.pid + 1: [3: 501, 4: 502], Self.pid + 2: [3: 501]])

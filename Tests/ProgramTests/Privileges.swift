@@ -8,6 +8,8 @@ struct Privileges: Hashable, CustomStringConvertible {
   static let system: UInt64 = 1 << 21
   /// CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE.
   static let forwarding: UInt64 = 1 << 10 | 1 << 24
+  static let resources: UInt64 = 1 << 24
+  static let scheduling: UInt64 = 1 << 23
   /// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE.
   static let naming: UInt64 = 1 << 2 | 1 << 19
 
@@ -38,8 +40,11 @@ struct Privileges: Hashable, CustomStringConvertible {
   static var ownAsRoot: Privileges { Privileges(status: text("/proc/self/status")) }
 
   /// Those of each thread of a process.
-  static func ofThreads(_ pid: Int32) throws -> [Privileges] {
+  static func ofThreads(
+    _ pid: Int32, named isWanted: (String) -> Bool = { _ in true }
+  ) throws -> [Privileges] {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+      .filter { isWanted(text("/proc/\(pid)/task/\($0)/comm").trimmingCharacters(in: .newlines)) }
       .map { text("/proc/\(pid)/task/\($0)/status") }
       // One may have ended meanwhile.
       .filter { !$0.isEmpty }.map { Privileges(status: $0) }

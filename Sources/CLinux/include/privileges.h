@@ -18,6 +18,9 @@ int clinux_get_capabilities(struct clinux_capabilities *capabilities);
 /// Linux keeps capabilities for each thread. Like glibc's setuid(2), this signals the others (SIGSYS).
 int clinux_confine(struct clinux_capabilities capabilities, int for_good, int all_threads);
 
+/// From now on clinux_confine leaves the calling thread CAP_SYS_NICE, where it has that.
+void clinux_keep_priority(void);
+
 /// Refuses from now on, with EPERM, the system calls that only an intruder would make: running programs, changing
 /// files, meddling with other processes, changing the kernel. Without `any_socket`, also sockets other than netlink's.
 /// For the calling thread, with `all_threads` for all. Needs no_new_privileges; -1 with errno.

@@ -40,9 +40,10 @@ final class FlowEar {
     self.answerer = answerer
   }
 
-  /// Listens until the stopper wakes it, or it cannot.
+  /// Says by `answerer` that it has its priority, and listens until the stopper wakes it, or it cannot.
   func listen() {
     var thread = PromptThread()
+    answerer.wake()
     while true {
       if let processor = witness.takeProcessor() { thread.follow(processor) }
       var waits = [

@@ -25,6 +25,8 @@ final class FlowListener: Sendable {
     eventDescriptor = events.descriptor
     let ear = FlowEar(events, witness, log, stopper: stopper, asker: asker, answerer: answerer)
     try WorkerThread.start("flow-events") { ear.listen() }
+    // It may keep a capability that others give up after this.
+    answerer.wait(timeout: Self.patience)
   }
 
   /// True when all that the kernel has told until now is in the log already; false where the thread must be asked.

@@ -117,7 +117,8 @@ extension HostFacts {
         ? .ok("new connections are looked at before other programs go on")
         : .note(
           "nobody lets this program run before others, so that connections that live for less than a millisecond are named "
-            + "less often: start it as root with CAP_SYS_RESOURCE, or as a service with `LimitRTPRIO=1`."))
+            + "less often: start it as root with CAP_SYS_NICE or CAP_SYS_RESOURCE, or as a service with "
+            + "`LimitRTPRIO=1`."))
   }
 
   private var uncounted: Finding? {

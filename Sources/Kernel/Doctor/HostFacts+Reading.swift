@@ -29,7 +29,7 @@ extension HostFacts {
     }
     var facts = HostFacts(table: table, probes: found)
     facts.hearsEnds = hearsEnds
-    facts.mayComeFirst = PromptThread.allow()
+    facts.mayComeFirst = PromptThread.allow() || PromptThread.hasCapability
     facts.count = ConntrackSettings.count()
     facts.kept = try? NetlinkFlowTable().countOfKept()
     facts.limit = ConntrackSettings.limit()

@@ -3,7 +3,7 @@ import Glibc
 
 /// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
 ///
-/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, until it has used its share of a
+/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, which this thread keeps alone, until it has used its share of a
 /// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait
 /// less (Linux 6.12 and later) and need no privilege.
 public struct PromptThread {
@@ -17,8 +17,14 @@ public struct PromptThread {
   /// getrlimit(2)); false where that is not permitted: then nothing changes.
   @discardableResult public static func allow() -> Bool { clinux_may_come_first() == 0 }
 
-  /// Prepares the calling thread, which alone may use this value.
-  public init() { comeFirst(true) }
+  /// True where CAP_SYS_NICE permits that as well, as long as this thread has it.
+  public static var hasCapability: Bool { Capabilities.priority.isSubset(of: .effective) }
+
+  /// Prepares the calling thread, which alone may use this value. It keeps CAP_SYS_NICE when others give it up.
+  public init() {
+    clinux_keep_priority()
+    comeFirst(true)
+  }
 
   /// To be called now and then, in particular before more work: gives way when the share is used.
   public mutating func yield(at now: ContinuousClock.Instant) {

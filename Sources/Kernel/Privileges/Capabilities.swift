@@ -22,6 +22,8 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
   static let processes = Capabilities(number: 19)
   /// CAP_SYS_ADMIN.
   static let system = Capabilities(number: 21)
+  /// Real-time priority, for itself and others (CAP_SYS_NICE).
+  static let scheduling = Capabilities(number: 23)
   /// More than the usual share of memory for pipes (CAP_SYS_RESOURCE).
   static let resources = Capabilities(number: 24)
 
@@ -34,13 +36,17 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
   /// What listening on any port, with room for many connections, needs.
   public static let forwarding: Capabilities = [lowPorts, resources]
 
+  /// What a thread needs to come before others where no limit allows it.
+  public static let priority: Capabilities = scheduling
+
   /// What ending a command that has become another user's needs.
   public static let commands: Capabilities = signals
 
   private static let names: [(Capabilities, String)] = [
     (fileReading, "CAP_DAC_READ_SEARCH"), (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
     (network, "CAP_NET_ADMIN"),
-    (processes, "CAP_SYS_PTRACE"), (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),
+    (processes, "CAP_SYS_PTRACE"), (scheduling, "CAP_SYS_NICE"),
+    (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),
   ]
 
   /// The names of those that are known here, as capabilities(7) writes them.
