@@ -72,6 +72,23 @@ import Testing
     #expect(finder.looks - before < 32)
   }
 
+  @Test(arguments: [20, 33, 59] as [Int32])
+  func `of many who hold a listener each is looked at, who accepted last first`(pid: Int32) throws {
+    proc.add(10, sockets: [3: 501])
+    for worker in Int32(20)..<60 { proc.add(worker, start: 200, parent: 10, sockets: [3: 501]) }
+    for other in Int32(100)..<150 { proc.add(other, start: 300, sockets: [3: UInt64(other) + 1000]) }
+    var finder = try finder()
+    proc.hold(pid, 4, 600)
+    #expect(finder.owner(ofInode: 600, uid: 1000, acceptedBy: 501)?.owner == identity(pid, 200))
+    #expect(finder.servers(holding: 501).first == pid)
+    #expect(finder.servers(holding: 501).count == 41)
+    proc.hold(pid, 5, 601)
+    let before = finder.looks
+    #expect(finder.owner(ofInode: 601, uid: 1000, acceptedBy: 501)?.owner == identity(pid, 200))
+    // The holders of the listener, and the first of them.
+    #expect(finder.looks - before < 41 + 10)
+  }
+
   @Test func `a child that accepts for its parent is found, and one that nobody knows to listen`() throws {
     proc.add(10, sockets: [3: 501])
     proc.add(11, start: 200, sockets: [3: 501, 4: 600])

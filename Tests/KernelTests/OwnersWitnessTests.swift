@@ -12,7 +12,7 @@ import Testing
   private final class Watch {
     var witness: FlowWitness
     let flow: Flow
-    var seen: [Bool: ProcessIdentity] = [:]
+    var seen: [Bool: Sighting] = [:]
 
     init(_ transport: TransportProtocol, from client: UInt16, to server: UInt16) throws {
       // Programs of other tests hold tens of thousands of descriptors.
@@ -28,14 +28,14 @@ import Testing
         counters: FlowCounters())
     }
 
-    func see() { witness.see(flow, at: start) { sighting, _ in seen[sighting.isClient] = sighting.process } }
+    func see() { witness.see(flow, at: start) { sighting, _ in seen[sighting.isClient] = sighting } }
 
     /// Looks again when that is due; returns how often until nothing is.
     func settle() -> Int {
       for looks in 0... {
         guard let due = witness.due(at: start) else { return looks }
         witness.idle(at: due) { sighting, _ in
-          seen[sighting.isClient] = sighting.process
+          seen[sighting.isClient] = sighting
         } isUrgent: {
           false
         }
@@ -43,7 +43,7 @@ import Testing
       return 0
     }
 
-    var pids: [Bool: pid_t] { seen.mapValues(\.pid) }
+    var pids: [Bool: pid_t] { seen.mapValues(\.process.pid) }
   }
 
   @Test func `a server is named once it has accepted, not before`() throws {
@@ -77,6 +77,48 @@ import Testing
     try SocketsOpened.waitForEnd(ends.1, ends.0)
     #expect(watch.settle() == 1)
     #expect(watch.pids == [true: getpid()])
+  }
+
+  @Test func `a connection that is given to a child is the child's`() throws {
+    let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    listener.listen()
+    let client = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    try client.connect(to: listener.port)
+    var server: SocketsOpened? = try listener.accept()
+    let watch = try Watch(.tcp, from: client.port, to: listener.port)
+    watch.see()
+    #expect(watch.pids == [true: getpid(), false: getpid()])
+    let child = try OwnersChild(["sleep", "1000"], inherits: server?.descriptor)
+    server = nil
+    _ = watch.settle()
+    #expect(watch.pids == [true: getpid(), false: child.pid])
+    #expect(watch.seen[false]?.certainty == Certainty())
+  }
+
+  @Test(arguments: [true, false])
+  func `what is closed soon after it was accepted may have been a child's, if there was one`(isForked: Bool)
+    throws
+  {
+    let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    listener.listen()
+    var client: SocketsOpened? = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    let port = client?.port ?? 0
+    try client?.connect(to: listener.port)
+    let watch = try Watch(.tcp, from: port, to: listener.port)
+    do {
+      let server = try listener.accept()
+      watch.see()
+      #expect(watch.pids[false] == getpid() && server.inode != 0)
+      client = nil
+    }
+    let ends = (watch.flow.original.source, watch.flow.original.destination)
+    try SocketsOpened.waitForEnd(ends.1, ends.0)
+    if isForked { watch.witness.finder.take(.fork(parent: getpid(), child: 5_000_000)) }
+    _ = watch.settle()
+    #expect(watch.pids[false] == getpid())
+    #expect(
+      watch.seen[false]?.certainty
+        == (isForked ? Certainty(match: .relaxed, isShared: true) : Certainty()))
   }
 
   @Test func `datagram sockets are named at once at both ends`() throws {

@@ -3,7 +3,7 @@ import Model
 /// Finds whose flows are while their sockets live, for the thread that hears of new ones.
 package struct FlowWitness: ~Copyable {
   var finder: OwnerFinder
-  private var sockets: WitnessedSockets
+  var sockets: WitnessedSockets
   var portless: PortlessSockets
   var revisits = Revisits()
   // Flows that a namespace which was not known may have, to be looked at once more.
@@ -133,6 +133,7 @@ package struct FlowWitness: ~Copyable {
     _ visit: Revisits.Visit, at now: ContinuousClock.Instant,
     _ report: (Sighting, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
   ) {
+    if let seen = visit.seen { return lookForHandover(seen, visit, at: now, report, isUrgent) }
     let attempts = visit.attempts + 1
     if visit.flow.original.transport.hasPorts {
       look(visit.flow, isClient: visit.isClient, attempts: attempts, at: now, report, isUrgent)
@@ -154,7 +155,7 @@ package struct FlowWitness: ~Copyable {
   }
 
   /// Looks at one end; false when it has no socket.
-  @discardableResult private mutating func look(
+  @discardableResult mutating func look(
     _ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant,
     _ report: (Sighting, ProcessDescription?) -> Void,
     _ isUrgent: () -> Bool
@@ -180,12 +181,17 @@ package struct FlowWitness: ~Copyable {
       revisits.add(flow, isClient: isClient, attempts: attempts, at: now)
       return true
     }
+    let hasAddress = found.isElsewhere || !socket.local.address.isUnspecified
     report(
       Sighting(
         flow: flow.identity, isClient: isClient, process: holding.owner,
-        certainty: Certainty(match: found.match, isShared: holding.isShared),
-        hasAddress: found.isElsewhere || !socket.local.address.isUnspecified),
+        certainty: Certainty(match: found.match, isShared: holding.isShared), hasAddress: hasAddress),
       finder.description(of: holding.owner))
+    if !isClient, tuple.transport == .tcp, attempts < Revisits.delays.count {
+      let seen = Revisits.Seen(
+        holding: holding, inode: socket.inode, hasAddress: hasAddress, turn: finder.living.lastTurn)
+      revisits.add(seen, of: flow, at: now)
+    }
     return true
   }
 

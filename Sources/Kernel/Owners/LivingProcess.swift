@@ -25,6 +25,8 @@ struct LivingProcess {
   var hasOwned = false
   /// Its place in the order of starts: the higher, the later.
   var turn: UInt64 = 0
+  /// The place in that order of the process that it made last; 0 for none.
+  var lastFork: UInt64 = 0
 
   init(pid: Int32, parent: Int32 = 0) {
     self.pid = pid
@@ -74,10 +76,15 @@ struct LivingProcesses {
 
   subscript(pid: Int32) -> LivingProcess? { byPid[pid] }
 
+  /// The place of the newest.
+  var lastTurn: UInt64 { turns }
+
   /// Adds a process as the newest; whoever had its pid is replaced.
   mutating func add(_ process: LivingProcess) {
     byPid[process.pid] = process
     renew(process.pid)
+    let turn = turns
+    update(process.parent) { $0.lastFork = turn }
   }
 
   /// Makes a process the newest.

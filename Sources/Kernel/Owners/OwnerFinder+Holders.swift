@@ -2,20 +2,38 @@ import Model
 import SystemPackage
 
 extension OwnerFinder {
-  private static let looksPerSocket = 64
+  private static let looksPerSocket = 128
   private static let ancestorLimit = 8
   private static let recent = 16
 
   /// The holders known, each looked at again; nil when there is none.
   mutating func holding(of inode: UInt64) -> Holding? {
+    let holders = holders(of: inode)
+    guard let owner = holders.min() else { return nil }
+    noteOwner(owner)
+    return Holding(owner: owner, holders: holders.sorted())
+  }
+
+  /// The processes that hold a listener, as far as is known: those that accepted last first, then the youngest.
+  mutating func servers(holding listener: UInt64) -> [Int32] {
+    let holders = holders(of: listener).sorted(by: >).map(\.pid)
+    let recent = recentOwners.filter(holders.contains)
+    return recent + holders.filter { !recent.contains($0) }
+  }
+
+  /// True when a process has made another since `turn`.
+  func hasForked(_ identity: ProcessIdentity, since turn: UInt64) -> Bool {
+    guard let process = living[identity.pid], process.identity == identity else { return true }
+    return process.lastFork > turn
+  }
+
+  private mutating func holders(of inode: UInt64) -> [ProcessIdentity] {
     var holders: [ProcessIdentity] = []
     for holder in sockets.holders(of: inode).prefix(Self.looksPerSocket) {
       guard stillHolds(holder, inode), let identity = living[holder.pid]?.identity else { continue }
       if !holders.contains(identity) { holders.append(identity) }
     }
-    guard let owner = holders.min() else { return nil }
-    noteOwner(owner)
-    return Holding(owner: owner, holders: holders.sorted())
+    return holders
   }
 
   /// The holders known once one was found.

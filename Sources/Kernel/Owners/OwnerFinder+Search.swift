@@ -38,15 +38,22 @@ extension OwnerFinder {
     return nil
   }
 
-  /// Looks for a descriptor of a socket that was accepted: at who listens, and its newest children.
+  /// Looks for a descriptor of a socket that was accepted: at all who listen, and their newest children.
   ///
   /// No further: mostly it was closed at once, and a search everywhere would find as little.
-  mutating func searchServer(_ server: Int32, _ inode: UInt64) -> SocketHolders.Holder? {
+  mutating func searchServers(
+    _ servers: [Int32], _ inode: UInt64, _ isUrgent: () -> Bool
+  ) -> SocketHolders.Holder? {
     hear()
-    let isSmall = (living[server]?.descriptors.count ?? 0) <= Self.small
-    if let holder = guess(server, inode) ?? read(server, rereads: isSmall, seeking: inode) { return holder }
-    for pid in Array(living.newestFirst.prefix(Self.closest)) {
+    if eventDescriptor == nil { addStarted() }
+    for pid in servers { if let holder = guess(pid, inode) { return holder } }
+    for pid in Array(living.newestFirst.prefix(Self.closest)) where !servers.contains(pid) {
       if let holder = guess(pid, inode) { return holder }
+    }
+    for pid in servers.prefix(Self.listed) {
+      let isSmall = (living[pid]?.descriptors.count ?? 0) <= Self.small
+      if let holder = read(pid, rereads: isSmall, seeking: inode) { return holder }
+      if isUrgent() { return nil }
     }
     return nil
   }

@@ -178,9 +178,9 @@ public struct OwnerFinder: ~Copyable {
       return holding
     }
     hear()
-    let server = listener == 0 ? nil : holding(of: listener)?.owner.pid
-    guard let holder = server.map({ searchServer($0, inode) }) ?? searchNear(inode, uid, isUrgent)
-    else { return nil }
+    let servers = listener == 0 ? [] : servers(holding: listener)
+    let found = servers.isEmpty ? searchNear(inode, uid, isUrgent) : searchServers(servers, inode, isUrgent)
+    guard let holder = found else { return nil }
     return holding(of: inode, at: holder)
   }
 

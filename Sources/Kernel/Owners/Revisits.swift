@@ -1,7 +1,7 @@
 import Model
 
-/// Ends of flows to look at again: a server's socket exists only after the handshake and the accept, and a search
-/// through all processes must wait until nothing more urgent is left. Bounded.
+/// Ends of flows to look at again: a server's socket exists only after the handshake and the accept, it may be handed to
+/// a child then, and a search through all processes must wait until nothing more urgent is left. Bounded.
 struct Revisits {
   /// An end of a flow that has no owner yet.
   struct Visit {
@@ -10,6 +10,17 @@ struct Revisits {
     /// How often it was looked at.
     var attempts: Int
     var due: ContinuousClock.Instant
+    /// Who was seen with its socket already, and may hand that on; nil for an end without an owner yet.
+    var seen: Seen?
+  }
+
+  /// Whose a socket was.
+  struct Seen {
+    var holding: OwnerFinder.Holding
+    var inode: UInt64
+    var hasAddress: Bool
+    /// The place in the order of starts of the process that was the newest then.
+    var turn: UInt64
   }
 
   /// The waits before each look; then the measuring loop's own look must do.
@@ -55,6 +66,14 @@ struct Revisits {
     count += 1
     queues[attempts].append(
       Visit(flow: flow, isClient: isClient, attempts: attempts, due: now + Self.delays[attempts]))
+  }
+
+  /// Notes that a socket may be handed on by who was seen with it. There are two looks at it, not at those of a flood.
+  mutating func add(_ seen: Seen, of flow: Flow, attempts: Int = 0, at now: ContinuousClock.Instant) {
+    guard let next = [1, 3].first(where: { $0 > attempts }), count < Self.capacity / 4 else { return }
+    count += 1
+    queues[next].append(
+      Visit(flow: flow, isClient: false, attempts: next, due: now + Self.delays[next], seen: seen))
   }
 
   /// Takes one that is due, of several one that was looked at least often: its socket is the youngest. One at a time, so

@@ -1,0 +1,35 @@
+import Model
+
+extension FlowWitness {
+  /// Looks whether a socket that was accepted is still with who was seen with it: inetd and its like give it to a child and
+  /// close it. Costs one look at a descriptor while it is.
+  mutating func lookForHandover(
+    _ seen: Revisits.Seen, _ visit: Revisits.Visit, at now: ContinuousClock.Instant,
+    _ report: (Sighting, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
+  ) {
+    let holding = finder.holding(of: seen.inode)
+    if let holding, holding.owner == seen.holding.owner {
+      var seen = seen
+      if holding.isShared, !seen.holding.isShared {
+        seen.holding = holding
+        report(sighting(seen, visit.flow, match: .exact), nil)
+      }
+      return revisits.add(seen, of: visit.flow, attempts: visit.attempts, at: now)
+    }
+    if sockets.held(visit.flow.reply, at: now)?.socket.inode == seen.inode {
+      look(
+        visit.flow, isClient: false, attempts: Revisits.delays.count, at: now, report, isUrgent)
+    } else if finder.hasForked(seen.holding.owner, since: seen.turn) {
+      // It is closed, and a child of who had it may have moved all of it.
+      var seen = seen
+      seen.holding.holders.append(seen.holding.owner)
+      report(sighting(seen, visit.flow, match: .relaxed), nil)
+    }
+  }
+
+  private func sighting(_ seen: Revisits.Seen, _ flow: Flow, match: Certainty.Match) -> Sighting {
+    Sighting(
+      flow: flow.identity, isClient: false, process: seen.holding.owner,
+      certainty: Certainty(match: match, isShared: seen.holding.isShared), hasAddress: seen.hasAddress)
+  }
+}
