@@ -16,7 +16,7 @@ public struct PlainRenderer: Renderer, Sendable {
     case applications
   }
 
-  /// The longest name that is shown uncut in a row of a process, in Unicode scalars.
+  /// The longest name that is shown uncut in a row, in Unicode scalars.
   public static let nameLimit = 60
 
   private let style: Style
@@ -32,10 +32,8 @@ public struct PlainRenderer: Renderer, Sendable {
     let rows = report.rows.filter { $0.subject != .remainder || $0.name != UsageRow.untrackedName }
     let lines =
       switch style {
-      case .totals: rows.filter { !$0.total.isZero }.sorted(by: \.total).map(totalsLine)
-      case .rates:
-        rows.filter { report.interval != nil && !$0.moved.isZero }.sorted(by: \.moved)
-          .map { ratesLine($0, over: report.interval) }
+      case .totals: rows.summedByName().filter { !$0.total.isZero }.sorted(by: \.total).map(totalsLine)
+      case .rates: rows.summedByName().sorted(by: \.moved).compactMap { ratesLine($0, over: report.interval) }
       case .applications:
         rows.filter { isBusy($0.moved.rates(over: report.interval)) }.sorted(by: \.moved)
           .map { applicationLine($0, over: report.interval) }
@@ -49,21 +47,26 @@ public struct PlainRenderer: Renderer, Sendable {
     processLine(String(row.total.received), String(row.total.sent), row)
   }
 
-  private func ratesLine(_ row: UsageRow, over interval: Duration?) -> String {
+  /// Nil for a row that would show no byte.
+  private func ratesLine(_ row: UsageRow, over interval: Duration?) -> String? {
     let rates = row.moved.rates(over: interval)
-    return processLine(rates.received.bytesPerSecond.fixed(0), rates.sent.bytesPerSecond.fixed(0), row)
+    let (received, sent) = (rates.received.wholeBytes, rates.sent.wholeBytes)
+    return received == 0 && sent == 0 ? nil : processLine(String(received), String(sent), row)
   }
 
   private func processLine(_ received: String, _ sent: String, _ row: UsageRow) -> String {
-    let name = row.name.escapingControlCharacters.shortened(to: Self.nameLimit)
-    return "\(received.rightAligned(in: 10)) / \(sent.rightAligned(in: 10)) -- \(name)"
+    "\(received.rightAligned(in: 10)) / \(sent.rightAligned(in: 10)) -- \(shown(row.name))"
+  }
+
+  private func shown(_ name: String) -> String {
+    name.escapingControlCharacters.shortened(to: Self.nameLimit)
   }
 
   private func applicationLine(_ row: UsageRow, over interval: Duration?) -> String {
     let rates = row.moved.rates(over: interval)
     let received = rates.received.kibibytesPerSecond.fixed(2).rightAligned(in: 10)
     let sent = rates.sent.kibibytesPerSecond.fixed(2).rightAligned(in: 10)
-    return "\(received) KiB / \(sent) KiB -- \(row.name.escapingControlCharacters)"
+    return "\(received) KiB / \(sent) KiB -- \(shown(row.name))"
   }
 
   private func isBusy(_ rates: Rates) -> Bool {
@@ -71,7 +74,36 @@ public struct PlainRenderer: Renderer, Sendable {
   }
 }
 
+/// What makes two rows one line.
+private struct PlainKey: Hashable {
+  var name: String
+  var isRemainder: Bool
+}
+
+extension Rate {
+  /// Whole bytes per second, truncated as the original did.
+  fileprivate var wholeBytes: UInt64 { UInt64(exactly: max(0, bytesPerSecond).rounded(.down)) ?? .max }
+}
+
 extension [UsageRow] {
+  /// One row for all processes with the same command line; rows such as `(kernel)` are apart from processes that call
+  /// themselves so.
+  fileprivate func summedByName() -> [UsageRow] {
+    var places: [PlainKey: Int] = [:]
+    var rows: [UsageRow] = []
+    for row in self {
+      let key = PlainKey(name: row.name, isRemainder: row.subject == .remainder)
+      if let place = places[key] {
+        rows[place].total += row.total
+        rows[place].moved += row.moved
+      } else {
+        places[key] = rows.count
+        rows.append(row)
+      }
+    }
+    return rows
+  }
+
   fileprivate func sorted(by usage: KeyPath<UsageRow, Usage>) -> [UsageRow] {
     sorted { left, right in
       let (first, second) = (left[keyPath: usage], right[keyPath: usage])

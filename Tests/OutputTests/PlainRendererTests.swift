@@ -31,17 +31,16 @@ import Output
         """)
   }
 
-  @Test func `rates are whole bytes per second of what moved`() {
+  @Test func `rates are whole bytes per second of what moved, truncated, and none where both are 0`() {
     let text = plain(
       .rates,
       report(
         [
-          process("was busy", total: (5_000_000, 1)), process("curl", total: (9, 9), moved: (3001, 2000)),
+          process("was busy", total: (5_000_000, 1)), process("curl", total: (9, 9), moved: (3001, 2001)),
           process("trickle", total: (9, 9), moved: (0, 1)),
         ], over: .seconds(2)))
     #expect(
       text == """
-                 0 /          0 -- trickle
               1500 /       1000 -- curl
 
 
@@ -106,6 +105,31 @@ import Output
   func `a name of more than 60 characters is cut to 57`(length: Int, shown: String) {
     let row = process(String(repeating: "x", count: length), total: (1, 2))
     #expect(plain(.totals, report([row])) == "         1 /          2 -- \(shown)\n\n")
+    let group = application(String(repeating: "x", count: length), total: (1, 2), moved: (2048, 0))
+    #expect(plain(.applications, report([group])) == "      2.00 KiB /       0.00 KiB -- \(shown)\n\n")
+  }
+
+  @Test func `processes with the same command line are one line`() {
+    let rows = [
+      process("curl", pid: 1, total: (1000, 10), moved: (3, 0)),
+      process("b", pid: 2, total: (1500, 0), moved: (1, 0)),
+      process("curl", pid: 3, exited: true, total: (1000, 1), moved: (3, 2)),
+      UsageRow(
+        name: "curl", subject: .remainder, total: Usage(received: 7, sent: 0),
+        moved: Usage(received: 0, sent: 0)),
+    ]
+    #expect(
+      plain(.totals, report(rows)) == """
+                 7 /          0 -- curl
+              1500 /          0 -- b
+              2000 /         11 -- curl
+
+
+        """)
+    // 1.5 and 1.5 are 3, not 1 and 1.
+    #expect(
+      plain(.rates, report(Array(rows.prefix(3)), over: .seconds(2))) == "         3 /          1 -- curl\n\n"
+    )
   }
 
   @Test(arguments: PlainRenderer.Style.allCases)
