@@ -103,6 +103,8 @@ struct TrackedApplication: Sendable {
       guard let change = activities[index].state.update(seen, rule, at: span.time) else { continue }
       var alert = alert(rule, level, value, of: activities[index])
       alert.state = change.state
+      // The average of a window that began before the end may be above the limit still.
+      if alert.state == .resolved(.gone), isIdle { alert.value = .zero }
       alert.time = span.time
       alerts.append(alert)
     }

@@ -84,6 +84,8 @@ import Testing
     watching.tick(0, pids: [])
     watching.tick(10, pids: [2])
     #expect(watching.told == ["10 firing received app", "11 gone received app"])
+    // Its window would say 900.
+    #expect(watching.alerts.last?.value == .zero)
   }
 
   @Test func `a filter is searched in the name, and remainders are only named`() throws {
