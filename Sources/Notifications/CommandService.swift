@@ -50,7 +50,10 @@ public struct CommandService: Sendable {
   }
 
   private func nextCommand() async -> Happening {
-    for await command in commands { return .submitted(command) }
+    for await command in commands {
+      drops.countTaken()
+      return .submitted(command)
+    }
     return .closed
   }
 

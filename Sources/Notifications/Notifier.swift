@@ -8,14 +8,20 @@ public struct Notifier: Sendable {
   /// What runs the commands; the program gives it a task.
   public let service: CommandService
 
+  private struct Beginning {
+    var rule: CommandRule
+    /// False while all that was to be said of it was dropped: its end is then dropped as well.
+    var isTold: Bool
+  }
+
   private let commands: AsyncStream<Command>.Continuation
   private let drops = DropCounter()
   private var rules: [String: CommandRule] = [:]
-  /// The rules that the alerts which still go on began with: a reload may take them away before the end is told.
-  private var begun: [Command.Episode: CommandRule] = [:]
+  /// How the alerts which still go on began: a reload may take their rule away before the end is told.
+  private var begun: [Command.Episode: Beginning] = [:]
   private var hasForgotten = false
 
-  /// The most alerts that wait for the service to look at them.
+  /// The most alerts that wait for the service to look at them; ends of what was told wait beyond it.
   static let capacity = 1024
   /// The most alerts that go on at a time whose rule is remembered.
   static let mostBegun = 16_384
@@ -28,7 +34,7 @@ public struct Notifier: Sendable {
     warn: @escaping @Sendable (Warning) -> Void
   ) {
     let (stream, continuation) = AsyncStream.makeStream(
-      of: Command.self, bufferingPolicy: .bufferingOldest(Self.capacity))
+      of: Command.self, bufferingPolicy: .unbounded)
     commands = continuation
     service = CommandService(
       commands: stream, runner: CommandRunner(host: host, output: output),
@@ -40,9 +46,14 @@ public struct Notifier: Sendable {
   public var dropped: UInt64 { drops.total }
 
   /// Has the command of the alert's rule run, if it has one; returns at once.
+  ///
+  /// A command sees the beginning and the end of an alert or neither: where too many wait, the end of one that began
+  /// untold is dropped, and the end of one that was told is not.
   public mutating func submit(_ alert: Alert) {
-    guard let rule = rule(of: alert) else { return }
-    if case .dropped = commands.yield(Command(alert: alert, rule: rule)) { drops.countUnread() }
+    switch alert.state {
+    case .firing, .repeated: begin(alert)
+    case .resolved(let why): end(alert, why)
+    }
   }
 
   /// Uses `rules` for all alerts that are submitted from now on; alerts that only end now still find the rule
@@ -51,33 +62,60 @@ public struct Notifier: Sendable {
     self.rules = Dictionary(rules.map { ($0.rule, $0) }) { _, last in last }
   }
 
-  private mutating func rule(of alert: Alert) -> CommandRule? {
+  private mutating func begin(_ alert: Alert) {
+    guard let rule = rules[alert.rule] else { return }
     let episode = Command.Episode(alert)
-    switch alert.state {
-    case .repeated: return rules[alert.rule]
-    case .firing:
-      guard let rule = rules[alert.rule] else { return nil }
-      if begun.count < Self.mostBegun { begun[episode] = rule } else { hasForgotten = true }
-      return rule
-    case .resolved(let why):
-      let old = begun.removeValue(forKey: episode)
-      // A new rule of the same name knows nothing of what the removed one said.
-      let rule = why == .removed ? old ?? rules[alert.rule] : rules[alert.rule] ?? old
-      if rule == nil, hasForgotten { drops.countUnread() }
-      return rule
+    let isTold = drops.waiting < Self.capacity
+    if isTold { send(alert, rule) } else { drops.countUnread() }
+    if begun[episode] != nil {
+      if isTold { begun[episode]?.isTold = true }
+    } else if begun.count < Self.mostBegun {
+      begun[episode] = Beginning(rule: rule, isTold: isTold)
+    } else {
+      hasForgotten = true
     }
+  }
+
+  private mutating func end(_ alert: Alert, _ why: Alert.Resolution) {
+    let beginning = begun.removeValue(forKey: Command.Episode(alert))
+    // Nobody was told that it began.
+    if beginning == nil, !hasForgotten { return }
+    if let beginning, !beginning.isTold {
+      if beginning.rule.runsOnResolve { drops.countUnread() }
+      return
+    }
+    // A new rule of the same name knows nothing of what the removed one said.
+    let old = beginning?.rule
+    let current = why == .removed ? old ?? rules[alert.rule] : rules[alert.rule] ?? old
+    guard let rule = current, beginning != nil || drops.waiting < Self.capacity else {
+      return drops.countUnread()
+    }
+    send(alert, rule)
+  }
+
+  private func send(_ alert: Alert, _ rule: CommandRule) {
+    drops.countSubmitted()
+    commands.yield(Command(alert: alert, rule: rule))
   }
 
   /// Takes no more alerts: the service ends when the commands of those before have ended.
   public func finish() { commands.finish() }
 }
 
-/// Counts what was dropped, where the loop and the service can both see it.
+/// Counts what waits and what was dropped, where the loop and the service can both see it.
 final class DropCounter: Sendable {
+  private let submitted = Atomic<Int>(0)
   private let unread = Atomic<UInt64>(0)
   private let queued = Atomic<UInt64>(0)
 
   var total: UInt64 { unread.load(ordering: .relaxed) + queued.load(ordering: .relaxed) }
+
+  /// How many commands the service has not looked at.
+  var waiting: Int { submitted.load(ordering: .relaxed) }
+
+  func countSubmitted() { submitted.add(1, ordering: .relaxed) }
+
+  func countTaken() { submitted.subtract(1, ordering: .relaxed) }
 
   func countUnread() { unread.add(1, ordering: .relaxed) }
 

@@ -180,6 +180,50 @@ import Testing
     #expect(notifier.dropped == UInt64(5000 - Notifier.capacity))
   }
 
+  @Test func `a command sees the beginning and the end of an alert, or neither, however many wait`()
+    async throws
+  {
+    let script = #"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#
+    var notifier = Notifier(
+      rules: [
+        shop.rule(script, for: "told", onResolve: true), shop.rule(script, for: "late", onResolve: true),
+      ],
+      host: "h"
+    ) { _ in }
+    notifier.submit(sampleAlert(rule: "told", subject: "first", since: 0))
+    // The stream is full, of a rule whose command is gone when it is looked at.
+    notifier.reload(rules: [
+      CommandRule(rule: "fill", words: ["true"]), shop.rule(script, for: "told", onResolve: true),
+      shop.rule(script, for: "late", onResolve: true),
+    ])
+    for since in 1..<Notifier.capacity { notifier.submit(sampleAlert(rule: "fill", since: Int64(since))) }
+    #expect(notifier.dropped == 0)
+    notifier.submit(sampleAlert(rule: "late", subject: "dropped", since: 1))
+    #expect(notifier.dropped == 1)
+    notifier.submit(sampleAlert(.resolved(.below), rule: "late", subject: "dropped", since: 1))
+    #expect(notifier.dropped == 2)
+    notifier.submit(sampleAlert(.resolved(.below), rule: "told", subject: "first", since: 0))
+    #expect(notifier.dropped == 2)
+    // Of a beginning that no rule had a command for there is nothing to end.
+    notifier.submit(sampleAlert(.resolved(.below), rule: "late", subject: "never", since: 2))
+    notifier.finish()
+    await notifier.service.run(drainTime: .seconds(600))
+    #expect(shop.lines("log") == ["first firing", "first resolved"])
+  }
+
+  @Test func `a repetition that is told has its end told`() async throws {
+    let script = #"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#
+    let loud = shop.rule(script, for: "loud", onResolve: true)
+    var notifier = Notifier(rules: [CommandRule(rule: "other", words: ["true"])], host: "h") { _ in }
+    notifier.submit(sampleAlert(rule: "loud"))
+    notifier.reload(rules: [loud])
+    notifier.submit(sampleAlert(.repeated(count: 2), rule: "loud"))
+    notifier.submit(sampleAlert(.resolved(.gone), rule: "loud"))
+    notifier.finish()
+    await notifier.service.run(drainTime: .seconds(600))
+    #expect(shop.lines("log") == ["wget repeat", "wget resolved"])
+  }
+
   @Test func `too many alerts of one rule are counted`() async throws {
     let alerts = (0..<400).map { sampleAlert(since: Int64($0)) }
     var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)], host: "h") { _ in }
