@@ -2,13 +2,10 @@ import INI
 import Model
 import Patterns
 
-/// What makes an application of processes: the first rule whose expression occurs in the command line, or in the
-/// name of the systemd unit or container.
+/// What makes an application of processes: the first that has a rule whose expression occurs in the command line,
+/// or in the name of the systemd unit or container.
 public struct ApplicationRules: Sendable {
-  /// The section of the file that holds the rules.
-  public static let section = "Application"
-
-  /// A `name=expression`, `name=unit:expression` or `name=container:expression` of the file.
+  /// A `shortname=expression`, `shortname=unit:expression` or `shortname=container:expression` of an application.
   public struct Rule: Sendable {
     /// What an expression is searched in; its value stands before the expression, but for the command line.
     public enum Subject: String, Sendable, CaseIterable {
@@ -20,8 +17,10 @@ public struct ApplicationRules: Sendable {
       case container = "container:"
     }
 
-    /// The application, as it is written.
+    /// The application: the section's name, as it is written.
     public let name: String
+    /// The key, a label for people.
+    public let label: String
     /// What the expression is searched in.
     public let subject: Subject
     /// What is searched for.
@@ -34,6 +33,8 @@ public struct ApplicationRules: Sendable {
 
   /// The rules in the order of the file.
   public let rules: [Rule]
+  /// What is understood and most likely not meant so.
+  public let warnings: [INIWarning]
   /// Whether what no rule claims is grouped by program.
   public let autoGroup: Bool
   /// Whether a process that no rule claims belongs to its nearest ancestor that one claims.
@@ -42,29 +43,29 @@ public struct ApplicationRules: Sendable {
   /// Rules without any rule of the user.
   public init(autoGroup: Bool = false, inherit: Bool = false) {
     rules = []
+    warnings = []
     self.autoGroup = autoGroup
     self.inherit = inherit
   }
 
-  /// Reads the rules of the `[Application]` section.
+  /// Reads a file in which every section is an application and every key of it a rule.
   ///
-  /// Throws an error for another section, an expression that is wrong or empty, and one of several lines.
+  /// Throws an error for an expression that is wrong or empty, and one of several lines.
   public init(_ file: INIFile, autoGroup: Bool, inherit: Bool) throws(INIError) {
     var rules: [Rule] = []
+    var warnings: [INIWarning] = []
     for section in file.sections {
-      guard section.name == Self.section else {
-        let hint =
-          Spelling.nearest(to: section.name, in: [Self.section]) == nil
-          ? "" : " (did you mean [Application]?)"
-        throw section.error(
-          "unknown section [\(section.name)]: this file has one section, [\(Self.section)], with lines NAME=REGEX"
-            + hint)
-      }
-      for entry in section.entries {
-        rules.append(try Rule(entry, of: section))
+      for entry in section.entries { rules.append(try Rule(entry, of: section)) }
+      warnings += section.warningsOfExpressions()
+      if section.entries.isEmpty {
+        warnings.append(
+          INIWarning(
+            file: section.file, line: section.line,
+            what: "[\(section.name)] has no rule, so nothing belongs to it: add a line shortname=REGEX"))
       }
     }
     self.rules = rules
+    self.warnings = warnings
     self.autoGroup = autoGroup
     self.inherit = inherit
   }
@@ -77,7 +78,8 @@ extension ApplicationRules.Rule {
       Subject.allCases.first { $0 != .commandLine && entry.value.hasPrefix($0.rawValue) } ?? .commandLine
     _ = try section.singleLine(entry.key)
     pattern = try Pattern(entry, of: section, after: subject.rawValue)
-    name = entry.key
+    name = section.name
+    label = entry.key
     file = section.file
     line = entry.line
   }

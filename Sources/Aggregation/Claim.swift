@@ -9,6 +9,8 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
     public let file: String
     /// Its line.
     public let line: Int
+    /// Its key.
+    public let label: String
     /// Its expression, with what it is searched in: `unit:^nginx`.
     public let pattern: String
   }
@@ -34,7 +36,7 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
   /// How many rules could not be asked because the unit and container are not known.
   public internal(set) var unasked = 0
 
-  /// One line for a terminal: `Web: group.cfg:12: nginx|httpd`.
+  /// One line for a terminal: `Web: group.cfg:12: http=nginx|httpd`.
   public var description: String {
     let name = application.escapingControlCharacters
     var remarks =
@@ -48,7 +50,7 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
       return "\(name): \(source) (by its ancestor \(ancestor.escapingControlCharacters))" + remarks
     case .program: return "\(name): no rule claims it, it is grouped by its program" + remarks
     case .nobody:
-      return "\(name): no rule claims it, it stands for itself; add a line to [\(ApplicationRules.section)]"
+      return "\(name): no rule claims it, it stands for itself; add a section for it to --app-config"
         + remarks
     }
   }
@@ -56,9 +58,13 @@ public struct Claim: Sendable, Hashable, CustomStringConvertible {
 
 extension Claim.Source: CustomStringConvertible {
   init(_ rule: ApplicationRules.Rule) {
-    self.init(file: rule.file, line: rule.line, pattern: rule.subject.rawValue + rule.pattern.source)
+    self.init(
+      file: rule.file, line: rule.line, label: rule.label,
+      pattern: rule.subject.rawValue + rule.pattern.source)
   }
 
-  /// `file:line: expression`.
-  public var description: String { "\(file):\(line): \(pattern.escapingControlCharacters)" }
+  /// `file:line: shortname=expression`.
+  public var description: String {
+    "\(file):\(line): \(label.escapingControlCharacters)=\(pattern.escapingControlCharacters)"
+  }
 }

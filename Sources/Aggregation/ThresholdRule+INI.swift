@@ -9,6 +9,9 @@ extension ThresholdRule {
     "keep_firing_for", "in_clear", "out_clear", "repeat",
   ]
 
+  /// Those of them whose value is a regular expression.
+  public static let expressions = ["process_filter"]
+
   private static let day = Duration.seconds(86_400)
 
   /// Reads a section of a notification file; throws an error for a wrong value, a clear level above its

@@ -1,9 +1,9 @@
-/// A configuration file in the grammar of Python's ConfigParser.
+/// A configuration file in the grammar of Python's ConfigParser, in one of its dialects.
 ///
 /// `[section]`, `key=value` or `key: value` (the first `=` or `:` divides), lines that start with `#` or `;`
 /// are comments, a line that is indented deeper than its key goes on with the value, `[DEFAULT]` holds what
-/// all other sections inherit. A `%` is a `%`. Stricter than Python: a line that starts with `[` is always a
-/// section, only a comment may follow its `]`, and `[DEFAULT]` too stands only once.
+/// all other sections inherit. Stricter than Python: a line that starts with `[` is always a section, and only a
+/// comment may follow its `]`.
 public struct INIFile: Sendable, Hashable {
   /// The greatest file that is read, in bytes.
   public static let maximumSize = 1 << 20
@@ -14,22 +14,24 @@ public struct INIFile: Sendable, Hashable {
   public let name: String
   /// The sections in the order of the file, without `[DEFAULT]`.
   public let sections: [INISection]
+  /// What was read and is most likely not meant so, in the order of the lines.
+  public let warnings: [INIWarning]
 
   /// Reads the text of a file; `name` is only for messages.
   ///
   /// Throws an error for a file or line that is too long, for text that is not UTF-8, and for the first line
-  /// that is neither a section, an entry, a continuation nor a comment, or that repeats a section or key.
-  public init(name: String, bytes: some Collection<UInt8>) throws(INIError) {
+  /// that is neither a section, an entry, a continuation nor a comment, or that repeats a section or key against the dialect.
+  public init(name: String, bytes: some Collection<UInt8>, dialect: INIDialect = .bwmon) throws(INIError) {
     guard bytes.count <= Self.maximumSize else {
       throw INIError(
         file: name, line: 1, what: "the file is longer than \(Self.maximumSize) bytes: shorten or split it")
     }
-    var parser = INIParser(file: name)
+    var parser = INIParser(file: name, dialect: dialect)
     for (index, line) in Self.lines(of: Array(bytes)).enumerated() {
       try parser.read(Self.text(of: line, number: index + 1, file: name), number: index + 1)
     }
     self.name = name
-    sections = parser.finish()
+    (sections, warnings) = parser.finish()
   }
 
   /// The lines between `\n`, `\r\n` and `\r`, which Python all takes for ends of lines; a byte order mark is

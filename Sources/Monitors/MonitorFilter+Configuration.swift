@@ -4,6 +4,8 @@ import Patterns
 extension MonitorFilter {
   /// The keys of a section with `type=monitor`.
   public static let keys = ["type", "include", "exclude", "ignorelocal", "excludetunnels"]
+  /// Those of them whose value is a regular expression.
+  public static let expressions = ["include", "exclude"]
 
   /// Reads `include`, `exclude`, `ignorelocal` and `excludetunnels`. An empty value is as good as none: the
   /// original's empty `exclude` hid everything.

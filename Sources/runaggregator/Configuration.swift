@@ -43,29 +43,42 @@ struct Configuration {
   let thresholds: [ThresholdRule]
   /// What runs when one is crossed.
   let commands: [CommandRule]
+  /// What should be said of values that are understood but not as they should be.
+  let warnings: [String]
 
   init(_ files: Files) throws(Failure) {
+    var remarks: [INIWarning] = []
     if let path = files.applications {
       let file = try Self.read(path)
       rules = try Self.valid { () throws(INIError) in
-        try Self.checkIsNotEmpty(file, "add [Application] with lines NAME=REGEX")
+        try Self.checkIsNotEmpty(file, "add [NAME] with lines shortname=REGEX")
         return try ApplicationRules(file, autoGroup: files.autoGroup, inherit: files.inherit)
       }
+      remarks += file.warnings + rules.warnings
     } else {
       rules = ApplicationRules(autoGroup: files.autoGroup, inherit: files.inherit)
     }
-    var (filters, pipes) = try files.monitors.map(Self.meters) ?? ([MonitorFilter()], [])
+    var (filters, pipes) = ([MonitorFilter()], [Pipes.Configuration]())
+    if let path = files.monitors { (filters, pipes) = try Self.meters(path, &remarks) }
     if files.excludesTunnels { for index in filters.indices { filters[index].excludesTunnels = true } }
     (self.filters, self.pipes) = (filters, pipes)
     do throws(PipeError) { try Pipes.Configuration.check(pipes) } catch { throw .pipes(error) }
-    (thresholds, commands) = try files.notifications.map(Self.notifications) ?? ([], [])
+    var (thresholds, commands) = ([ThresholdRule](), [CommandRule]())
+    if let path = files.notifications { (thresholds, commands) = try Self.notifications(path, &remarks) }
+    (self.thresholds, self.commands) = (thresholds, commands)
+    // What a section inherits is said once.
+    var said: Set<INIWarning> = []
+    warnings =
+      remarks.filter { said.insert($0).inserted }.map(\.sentence)
+      + (thresholds.flatMap(\.warnings) + pipes.flatMap(\.warnings)).map(\.text)
   }
 
-  /// What should be said of values that are understood but not as they should be.
-  var warnings: [Warning] { thresholds.flatMap(\.warnings) + pipes.flatMap(\.warnings) }
-
-  private static func meters(_ path: String) throws(Failure) -> ([MonitorFilter], [Pipes.Configuration]) {
+  private static func meters(
+    _ path: String, _ remarks: inout [INIWarning]
+  ) throws(Failure) -> ([MonitorFilter], [Pipes.Configuration]) {
     let file = try read(path)
+    remarks +=
+      file.warnings + file.sections.flatMap { $0.warningsOfExpressions(in: MonitorFilter.expressions) }
     return try valid { () throws(INIError) in
       try checkIsNotEmpty(file, "add one with type=monitor or type=pipe")
       var filters: [MonitorFilter] = []
@@ -89,18 +102,33 @@ struct Configuration {
     }
   }
 
-  private static func notifications(_ path: String) throws(Failure) -> ([ThresholdRule], [CommandRule]) {
+  private static func notifications(
+    _ path: String, _ remarks: inout [INIWarning]
+  ) throws(Failure) -> ([ThresholdRule], [CommandRule]) {
     let file = try read(path)
-    return try valid { () throws(INIError) in
+    remarks +=
+      file.warnings + file.sections.flatMap { $0.warningsOfExpressions(in: ThresholdRule.expressions) }
+    let (thresholds, commands) = try valid {
+      () throws(INIError) -> ([ThresholdRule], [(CommandRule, INISection)]) in
       try checkIsNotEmpty(file, "add one with in_threshold or out_threshold, or leave the file out")
       var thresholds: [ThresholdRule] = []
-      var commands: [CommandRule] = []
+      var commands: [(CommandRule, INISection)] = []
       for section in file.sections {
         try section.checkKeys(known: ThresholdRule.keys + CommandRule.keys)
         thresholds.append(try ThresholdRule(section))
-        if let command = try CommandRule(section) { commands.append(command) }
+        if let command = try CommandRule(section) { commands.append((command, section)) }
       }
       return (thresholds, commands)
+    }
+    remarks += commands.flatMap { command, section in command.warnings(of: section, find: presence(of:)) }
+    return (thresholds, commands.map(\.0))
+  }
+
+  private static func presence(of program: String) -> CommandRule.Presence {
+    switch ProgramFile.find(program) {
+    case .executable: .executable
+    case .notExecutable: .notExecutable
+    case .missing: .missing
     }
   }
 
@@ -120,4 +148,9 @@ struct Configuration {
   private static func valid<Value>(_ body: () throws(INIError) -> Value) throws(Failure) -> Value {
     do throws(INIError) { return try body() } catch { throw .invalid(error) }
   }
+}
+
+extension INIWarning {
+  /// The warning as the others end.
+  fileprivate var sentence: String { "\(self)." }
 }

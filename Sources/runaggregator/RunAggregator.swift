@@ -24,7 +24,7 @@ import Program
 
   @Option(
     help: ArgumentHelp(
-      "Application rules: an INI file with a section [Application] of name=regex; also name=unit:regex and name=container:regex, for systemd units and containers.",
+      "Application rules: an INI file, a section for each application, in it lines shortname=regex; also shortname=unit:regex and shortname=container:regex, for systemd units and containers.",
       valueName: "file"))
   var appConfig: String?
 
@@ -108,7 +108,7 @@ import Program
       diagnostics.error(error)
       throw ExitStatus.configuration.exitCode
     }
-    for warning in configuration.warnings { diagnostics.warning(warning.text) }
+    for warning in configuration.warnings { diagnostics.warning(warning) }
     let explained = explain.map { "\(configuration.rules.explain(commandLine: $0))" }
     guard let answer = explained ?? (checkConfig ? Self.valid : nil) else {
       return try await measure(configuration, diagnostics)

@@ -82,7 +82,7 @@ struct Watch {
       keepsOld("\(error)")
       return
     }
-    for warning in configuration.warnings { diagnostics.warning(warning.text) }
+    for warning in configuration.warnings { diagnostics.warning(warning) }
     monitor = added ?? monitor
     monitor?.use(configuration.filters)
     aggregator.reload(rules: configuration.rules)

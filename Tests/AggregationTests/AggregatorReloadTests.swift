@@ -46,7 +46,7 @@ import Testing
     let error = #expect(throws: INIError.self) {
       aggregator.reload(rules: try rules("Web=nginx", "SSH=*sshd"))
     }
-    #expect(error?.line == 3)
+    #expect(error?.line == 4)
     let report = aggregator.absorb([measured([reading(process(1, "nginx"), 1)])], at: noon)
     #expect(report.row("Web")?.total.received == 11)
   }

@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test func `names are kept as they are written, and regular expressions may hold = and :`() throws {
-    let rules = try rules("Web Servers = --port=80", "Proxy: x:y", "Größe=%s")
+    let rules = try rules("Web Servers= --port=80", "Proxy: x:y", "Größe=%s")
     #expect(rules.rules.map(\.name) == ["Web Servers", "Proxy", "Größe"])
     #expect(rules.claim(process(1, "a --port=80")).application == "Web Servers")
     #expect(rules.claim(process(1, "x:y")).application == "Proxy")
@@ -28,28 +28,22 @@ import Testing
 
   @Test(arguments: [
     (
-      "[Aplication]\na=b",
-      "f:1: unknown section [Aplication]: this file has one section, [Application], with lines NAME=REGEX (did you mean [Application]?)"
-    ),
-    ("[ssh]", "f:1: unknown section [ssh]: this file has one section, [Application], with lines NAME=REGEX"),
-    (
-      "[Application]\nok=a\nweb=nginx(",
+      "[a]\nok=a\nweb=nginx(",
       "f:3: web: the regular expression is wrong after 6 characters: missing closing parenthesis; correct it"
     ),
     (
-      "[Application]\nweb=unit:  ",
+      "[a]\nweb=unit:  ",
       "f:2: web has no regular expression: write .* if it is meant for everything"
     ),
     (
-      "[Application]\nweb=container:a(",
+      "[a]\nweb=container:a(",
       "f:2: web: the regular expression is wrong after 2 characters: missing closing parenthesis; correct it"
     ),
-    ("[Application]\nweb=", "f:2: web has no regular expression: write .* if it is meant for everything"),
+    ("[a]\nweb=", "f:2: web has no regular expression: write .* if it is meant for everything"),
     (
-      "[Application]\nweb=nginx\n  ssh=sshd",
+      "[a]\nweb=nginx\n  ssh=sshd",
       "f:2: web goes on in the next line, which is indented: write it in one line, or unindent the next"
     ),
-    ("[Application]\nweb=a\nWeb=b", "f:3: key \"Web\" is already in line 2: remove one of the two"),
   ])
   func `a wrong file is refused with its line`(text: String, expected: String) {
     let error = #expect(throws: INIError.self) {
@@ -86,9 +80,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("sshd", "SSH: group.cfg:3: sshd" + unasked(1)), ("vim", "Editor: group.cfg:5: vim" + unasked(2)),
+    ("sshd", "SSH: group.cfg:4: rule=sshd" + unasked(1)),
+    ("vim", "Editor: group.cfg:8: rule=vim" + unasked(2)),
     (
-      "cat", "cat: no rule claims it, it stands for itself; add a line to [Application]" + unasked(3)
+      "cat", "cat: no rule claims it, it stands for itself; add a section for it to --app-config" + unasked(3)
     ),
   ])
   func `explain says which rules a command line does not answer`(commandLine: String, expected: String) throws
@@ -97,11 +92,63 @@ import Testing
     #expect(lines.explain(commandLine: commandLine).description == expected)
     var nginx = process(1, "x")
     nginx.place.unit = "nginx.service"
-    #expect(lines.claim(nginx).description == "Web: group.cfg:2: unit:^nginx")
+    #expect(lines.claim(nginx).description == "Web: group.cfg:2: rule=unit:^nginx")
   }
 
   private static func unasked(_ count: Int) -> String {
     " (rules before it for units and containers, which a command line does not tell: \(count))"
+  }
+
+  /// The sample of bwmon 1.1.
+  private static let original = """
+    [Webserver]
+    apache=apache
+    http=httpd
+    lighty=lighttpd
+    [Desktop]
+    browser=firefox|chrom(e|ium)
+    pidgin=gaim|pidgin
+    [Dev]
+    ssh=ssh
+    [Test]
+    demo=wget|curl
+    """
+
+  @Test(arguments: [
+    ("/usr/sbin/lighttpd -D", "Webserver: f:3: http=httpd"),
+    ("apache2 httpd", "Webserver: f:2: apache=apache"),
+    ("chromium", "Desktop: f:6: browser=firefox|chrom(e|ium)"),
+    ("ssh firefox", "Desktop: f:6: browser=firefox|chrom(e|ium)"),
+    ("sshd: a", "Dev: f:9: ssh=ssh"), ("curl x", "Test: f:11: demo=wget|curl"),
+  ])
+  func `each section of the original's sample is an application`(commandLine: String, claim: String) throws {
+    let file = try INIFile(name: "f", bytes: Self.original.utf8)
+    let rules = try ApplicationRules(file, autoGroup: false, inherit: false)
+    #expect(rules.explain(commandLine: commandLine).description == claim)
+    #expect(file.warnings + rules.warnings == [])
+  }
+
+  @Test(
+    arguments: [
+      (
+        "[a]\nx=^nginx$   # the web server",
+        [
+          "f:2: the # belongs to the regular expression of x: write a comment in a line of its own, or [#] if # is searched for"
+        ]
+      ),
+      ("[a]\nx=a#b [#]c", []), ("[a]\nx=a ; the web server", []),
+      ("[a]\n[b]\nx=y", ["f:1: [a] has no rule, so nothing belongs to it: add a line shortname=REGEX"]),
+    ] as [(String, [String])])
+  func `what is most likely not meant is said`(text: String, warnings: [String]) throws {
+    let file = try INIFile(name: "f", bytes: text.utf8)
+    let rules = try ApplicationRules(file, autoGroup: false, inherit: false)
+    #expect((file.warnings + rules.warnings).map(\.description) == warnings)
+  }
+
+  @Test func `sections of one name are one application, at the place of the first`() throws {
+    let file = try INIFile(name: "f", bytes: "[a]\nx=one\n[b]\ny=two\n[a]\nz=two".utf8)
+    let rules = try ApplicationRules(file, autoGroup: false, inherit: false)
+    #expect(rules.explain(commandLine: "two").description == "a: f:6: z=two")
   }
 
   @Test func `a file without rules claims nothing`() throws {
@@ -130,11 +177,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("/usr/sbin/nginx -g x", "Web: group.cfg:3: nginx|httpd"),
+    ("/usr/sbin/nginx -g x", "Web: group.cfg:4: rule=nginx|httpd"),
     ("python3 /opt/a/job.py", "job.py: no rule claims it, it is grouped by its program"),
     (
       "[kworker/0:1-events]",
-      "[kworker/0:1-events]: no rule claims it, it stands for itself; add a line to [Application]"
+      "[kworker/0:1-events]: no rule claims it, it stands for itself; add a section for it to --app-config"
     ),
   ])
   func `explain names the rule`(commandLine: String, expected: String) throws {
@@ -146,7 +193,7 @@ import Testing
     let lines = try rules("SSH=sshd", inherit: true)
     #expect(lines.explain(commandLine: "a\u{1b}[2J").description.hasPrefix("a\\e[2J: no rule claims it"))
     let claim = lines.claim(process(1, "x", ancestors: ["sshd: \n"]))
-    #expect(claim.description == "SSH: group.cfg:2: sshd (by its ancestor sshd: \\n)")
+    #expect(claim.description == "SSH: group.cfg:2: rule=sshd (by its ancestor sshd: \\n)")
   }
 
   @Test func `a search that takes too long is counted and does not claim`() throws {

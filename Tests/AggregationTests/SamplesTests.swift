@@ -24,16 +24,16 @@ import Testing
   }
 
   @Test(arguments: [
-    ("nginx: worker process", "Web servers"), ("/usr/sbin/apache2 -k start", "Web servers"),
+    ("nginx: worker process", "Webserver"), ("/usr/sbin/apache2 -k start", "Webserver"),
     ("sshd: root@pts/0", "SSH"), ("/usr/bin/ssh host", "SSH"), ("scp a b:", "SSH"), ("ssh-agent", "SSH"),
     ("curl -s http://h/nginx", "Downloads"), ("/usr/bin/curl x", "Downloads"), ("wget x", "Downloads"),
     ("curlew x", "curlew x"), ("vim curl", "vim curl"),
     ("/usr/bin/python3 /usr/bin/borg create", "Backup"), ("rsync -a x y", "Backup"),
-    ("/usr/lib/git-core/git-remote-https origin x", "Git"), ("git pull", "Git"),
+    ("/usr/lib/git-core/git-remote-https origin x", "Dev"), ("git pull", "Dev"),
     ("postgres: 15/main: walwriter", "Databases"), ("/usr/lib/postfix/sbin/master -w", "Mail"),
-    ("/lib/systemd/systemd-resolved", "Names"), ("/usr/sbin/chronyd -F 1", "Time"),
-    ("/usr/lib/apt/methods/http", "Packages"), ("/usr/bin/python3 /usr/bin/pip3 install x", "Packages"),
-    ("/usr/lib/firefox/firefox -contentproc", "Browsers"), ("/usr/bin/dockerd -H fd://", "Containers"),
+    ("/lib/systemd/systemd-resolved", "Network"), ("/usr/sbin/chronyd -F 1", "Network"),
+    ("/usr/lib/apt/methods/http", "Dev"), ("/usr/bin/python3 /usr/bin/pip3 install x", "Dev"),
+    ("/usr/lib/firefox/firefox -contentproc", "Desktop"), ("/usr/bin/dockerd -H fd://", "Containers"),
   ])
   func `the sample rules claim what they are named for`(commandLine: String, application: String) throws {
     let rules = try ApplicationRules(sample("group.sample.cfg"), autoGroup: false, inherit: false)

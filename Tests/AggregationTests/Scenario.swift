@@ -37,9 +37,12 @@ func measured(
     interval: interval, readings: readings, exited: exited.map(\.identity), balance: balance)
 }
 
-/// Rules of lines `NAME=REGEX`.
+/// Applications of one rule each, of lines `NAME=REGEX`: the rule of the first is in line 2, of the next in line 4.
 func rules(_ lines: String..., autoGroup: Bool = false, inherit: Bool = false) throws -> ApplicationRules {
-  let text = (["[Application]"] + lines).joined(separator: "\n")
+  let text = lines.map { line in
+    let divider = line.firstIndex { $0 == "=" || $0 == ":" } ?? line.endIndex
+    return "[\(line[..<divider])]\nrule\(line[divider...])"
+  }.joined(separator: "\n")
   return try ApplicationRules(
     try INIFile(name: "group.cfg", bytes: text.utf8), autoGroup: autoGroup, inherit: inherit)
 }

@@ -16,13 +16,11 @@ import Testing
   }
 
   static let mistakes = [
-    Mistake(flag: "--app-config", text: "[Application]\nWeb=curl|wget\nBad=(\n", line: 3, says: "Bad"),
-    Mistake(flag: "--app-config", text: "[Application]\nWeb=[z-a]\n", line: 2),
-    Mistake(flag: "--app-config", text: "[Aplication]\nWeb=curl\n", line: 1, says: "Application"),
-    Mistake(flag: "--app-config", text: "[Application]\nWeb=curl\n[Application]\nMail=x\n", line: 3),
+    Mistake(flag: "--app-config", text: "[Web]\ncurl=curl|wget\nBad=(\n", line: 3, says: "Bad"),
+    Mistake(flag: "--app-config", text: "[Web]\nx=[z-a]\n", line: 2),
     Mistake(flag: "--app-config", text: "Web=curl\n", line: 1),
-    Mistake(flag: "--app-config", text: "[Application]\nnonsense\n", line: 2),
-    Mistake(flag: "--app-config", text: "[Application]\nWeb=curl\nweb=wget\n", line: 3),
+    Mistake(flag: "--app-config", text: "[Web]\nnonsense\n", line: 2),
+    Mistake(flag: "--app-config", text: "[Web]\nx=\n", line: 2, says: "regular expression"),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitr\n", line: 2, says: "monitor"),
     Mistake(flag: "--monitor-config", text: "[m]\ninclude=x\n", line: 1, says: "type"),
     Mistake(
@@ -45,7 +43,7 @@ import Testing
     Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=(\nin_threshold=5\n", line: 2),
     Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=x\nout_threshold=-1\n", line: 3),
     Mistake(flag: "--notification-config", text: "[n]\nin_threshold=5\ninterval=0\n", line: 3),
-    Mistake(flag: "--app-config", text: "", line: 1, says: "Application"),
+    Mistake(flag: "--app-config", text: "", line: 1, says: "shortname=REGEX"),
     Mistake(flag: "--monitor-config", text: "\n# nothing\n", line: 1, says: "type=monitor"),
     Mistake(flag: "--notification-config", text: "# nothing yet\n", line: 1, says: "threshold"),
     Mistake(flag: "--notification-config", text: "[n\nin_threshold=5\n", line: 1),
@@ -73,7 +71,7 @@ import Testing
   @Test func `hostile bytes in a file are an error, not a crash`() async throws {
     let folder = try ScratchFolder()
     for text in [
-      "\0\0\0", "[Application]\nWeb=\u{1b}[31m(\n", String(repeating: "[", count: 100_000), "[]\n=\n",
+      "\0\0\0", "[Web]\nx=\u{1b}[31m(\n", String(repeating: "[", count: 100_000), "[]\n=\n",
     ] {
       let file = try folder.write(text, to: "hostile.cfg")
       let child = try ChildProcess([Self.program, "--app-config", file, "--check-config"])
@@ -85,7 +83,7 @@ import Testing
 
   @Test func `right files pass the check, which needs no privilege`() async throws {
     let folder = try ScratchFolder()
-    let apps = try folder.write("# who is who\n[Application]\nWeb = curl|wget\nMail: postfix\n", to: "a.cfg")
+    let apps = try folder.write("# who is who\n[Web]\nx = curl|wget\n[Mail]\ny: postfix\n", to: "a.cfg")
     let monitors = try folder.write("[all]\ntype=monitor\nignorelocal=true\nexcludetunnels=on\n", to: "m.cfg")
     let rules = try folder.write(
       """
@@ -110,15 +108,53 @@ import Testing
     #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
   }
 
+  /// A file that can be read and is most likely not meant so, and the line that is warned of.
+  static let slips = [
+    Mistake(flag: "--app-config", text: "[Web]\nx=^nginx$   # the web server\n", line: 2, says: "[#]"),
+    Mistake(flag: "--app-config", text: "[Web]\nx=a\nx=b\n", line: 3, says: "line 2"),
+    Mistake(flag: "--app-config", text: "[Web]\nx=a\n[Web]\ny=b\n", line: 3, says: "line 1"),
+    Mistake(flag: "--app-config", text: "[Web]\n[Mail]\ny=b\n", line: 1, says: "no rule"),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninclude=curl # x\n", line: 3, says: "[#]"),
+    Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\nexclude=%(x)s\n", line: 3, says: "%("),
+    Mistake(
+      flag: "--notification-config", text: "[n]\nin_threshold=5\nprocess_filter=a # b\n", line: 3, says: "[#]"
+    ),
+    Mistake(
+      flag: "--notification-config", text: "[n]\nin_threshold=5 ; x\nin_threshold=6\n", line: 3,
+      says: "line 2"),
+    Mistake(
+      flag: "--notification-config", text: "[n]\nin_threshold=5\nnotification_command=/nonexistent/x\n",
+      line: 3,
+      says: "is not there"),
+    Mistake(
+      flag: "--notification-config",
+      text: "[DEFAULT]\nnotification_command=cat > /tmp/x\n[n]\nin_threshold=5\n[o]\nin_threshold=5\n",
+      line: 2,
+      says: "no shell"),
+  ]
+
+  @Test(arguments: slips)
+  func `a slip is one warning with its line`(slip: Mistake) async throws {
+    let folder = try ScratchFolder()
+    let file = try folder.write(slip.text, to: "slip.cfg")
+    let child = try ChildProcess([Self.program, slip.flag, file, "--check-config"])
+    #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
+    #expect(child.errors.lines.count == 1, "\(child.errors.text)")
+    #expect(
+      child.errors.text.hasPrefix("runaggregator: warning: \(file):\(slip.line): "), "\(child.errors.text)")
+    #expect(child.errors.text.contains(slip.says), "\(child.errors.text)")
+  }
+
   @Test func `explain names the application, the file and the line`() async throws {
     let folder = try ScratchFolder()
     let apps = try folder.write(
-      "[Application]\nMail=postfix\n# the web\nWeb=curl|wget\nOther=.\n", to: "apps.cfg")
+      "[Mail]\npost=postfix\n# the web\n[Web]\ncurl=curl|wget\n[Other]\nany=.\n", to: "apps.cfg")
     for (line, name, place) in [
-      ("curl -s http://h/", "Web", 4), ("/usr/lib/postfix/master", "Mail", 2), ("x", "Other", 5),
+      ("curl -s http://h/", "Web", "5: curl="), ("/usr/lib/postfix/master", "Mail", "2: post="),
+      ("x", "Other", "7: any="),
     ] {
       let text = try await run([Self.program, "--app-config", apps, "--explain", line])
-      #expect(text.contains(name), "\(text)")
+      #expect(text.hasPrefix(name + ": "), "\(text)")
       #expect(text.contains("\(apps):\(place)"), "\(text)")
     }
   }

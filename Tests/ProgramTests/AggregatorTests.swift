@@ -38,7 +38,8 @@ struct AggregatorTests {
     let truth = try await stage.truth()
     let folder = try ScratchFolder()
     let apps = try folder.write(
-      "[Application]\nMail=note mail\nWeb=note web-\nEverything=traffic\nNever=note web-one\n", to: "apps.cfg"
+      "[Mail]\nrule=note mail\n[Web]\nrule=note web-\n[Everything]\nrule=traffic\n[Never]\nrule=note web-one\n",
+      to: "apps.cfg"
     )
     let aggregator = try stage.aggregator(["--app-config", apps])
     let report = try await aggregator.report("all of it") { $0.balance.attributed.view == truth }
@@ -81,7 +82,7 @@ struct AggregatorTests {
     try await parent.output.first("a count") { $0.contains("\"sent\"") ? () : nil }
     let truth = try await stage.truth()
     let folder = try ScratchFolder()
-    let apps = try folder.write("[Application]\nParent=the-parent-application$\n", to: "apps.cfg")
+    let apps = try folder.write("[Parent]\nrule=the-parent-application$\n", to: "apps.cfg")
     let inheriting = try stage.aggregator(["--app-config", apps, "--inherit"])
     let report = try await inheriting.report("all of it") { $0.balance.attributed.view == truth }
     #expect(report.row(named: "Parent")?.sent == truth.sent)
@@ -110,7 +111,7 @@ struct AggregatorTests {
       exclude=note blue
 
       """, to: "monitors.cfg")
-    let apps = try folder.write("[Application]\nRed=red\nGreen=green\nBlue=blue\n", to: "apps.cfg")
+    let apps = try folder.write("[Red]\nrule=red\n[Green]\nrule=green\n[Blue]\nrule=blue\n", to: "apps.cfg")
     let aggregator = try stage.aggregator(["--monitor-config", monitors, "--app-config", apps])
     let report = try await aggregator.report("red and green") {
       $0.row(named: "Red") != nil && $0.row(named: "Green") != nil
@@ -126,24 +127,27 @@ struct AggregatorTests {
     let senders = try await [stage.sender("one"), stage.sender("two")]
     let truth = try await stage.truth()
     let folder = try ScratchFolder()
-    let apps = try folder.write("[Application]\nFirst=note one\n", to: "apps.cfg")
+    let apps = try folder.write("[First]\nrule=note one\n", to: "apps.cfg")
     let rules = try folder.write("[n]\nin_threshold=5000\n", to: "rules.cfg")
     let aggregator = try stage.aggregator(["--app-config", apps, "--notification-config", rules])
     let before = try await aggregator.report("all of it") { $0.balance.attributed.view == truth }
     let first = try #require(before.row(named: "First"))
     #expect(before.row(named: "Second") == nil)
 
-    try folder.write("[Application]\nFirst=note one\nSecond=note two\n", to: "apps.cfg")
+    try folder.write("[First]\nrule=note one\n[Second]\nrule=note one # x\nrule=note two\n", to: "apps.cfg")
     aggregator.process.signal(SIGHUP)
+    try await aggregator.process.errors.first("a warning", from: 0) {
+      $0.contains("warning: \(apps):5: ") ? () : nil
+    }
     let reloaded = try await aggregator.report("the new application") { $0.row(named: "Second") != nil }
     #expect(reloaded.row(named: "First")?.usage == first.usage)
     #expect(reloaded.balance.total.view == truth)
 
     let errors = aggregator.process.errors.lines.count
-    try folder.write("[Application]\nFirst=note one\nSecond=(note two\n", to: "apps.cfg")
+    try folder.write("[First]\nrule=note one\n[Second]\nrule=(note two\n", to: "apps.cfg")
     aggregator.process.signal(SIGHUP)
     let complaint = try await aggregator.process.errors.first("a complaint", from: errors) {
-      $0.contains("apps.cfg:3:") ? $0 : nil
+      $0.contains("apps.cfg:4:") ? $0 : nil
     }
     #expect(!complaint.isEmpty)
     let kept = try await aggregator.nextReport()
@@ -151,7 +155,7 @@ struct AggregatorTests {
     #expect(kept.row(named: "First")?.usage == first.usage)
 
     // A good file beside a wrong one is not taken either, nor where one is missing.
-    try folder.write("[Application]\nThird=note two\n", to: "apps.cfg")
+    try folder.write("[Third]\nrule=note two\n", to: "apps.cfg")
     for text in ["[n]\nin_treshold=5000\n", nil] {
       let errors = aggregator.process.errors.lines.count
       if let text { try folder.write(text, to: "rules.cfg") } else { try await run(["rm", rules]) }
@@ -169,7 +173,7 @@ struct AggregatorTests {
   @Test func `plain lines are the original's, of what moves`() async throws {
     let stage = try await Stage()
     let folder = try ScratchFolder()
-    let apps = try folder.write("[Application]\nDrip=note drip\nIdle=note idle\n", to: "apps.cfg")
+    let apps = try folder.write("[Drip]\nrule=note drip\n[Idle]\nrule=note idle\n", to: "apps.cfg")
     let idle = try await stage.sender("idle")
     let drip = try Traffic(
       "tcp 10.77.1.2 \(stage.port) --send 1000000000 --rate 2048000 --note drip", in: stage.lab.a)

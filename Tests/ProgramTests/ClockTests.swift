@@ -131,7 +131,7 @@ struct ClockTests {
   func `setting the wall clock neither raises nor resolves an alert`(step: Duration) async throws {
     let stage = try await Stage()
     let folder = try ScratchFolder()
-    let apps = try folder.write("[Application]\nDrip=note drip\nLate=note late\n", to: "apps.cfg")
+    let apps = try folder.write("[Drip]\nrule=note drip\n[Late]\nrule=note late\n", to: "apps.cfg")
     let rules = try folder.write(Self.rules, to: "rules.cfg")
     let aggregator = try Reporter(
       ["--app-config", apps, "--notification-config", rules], program: "runaggregator", in: stage.lab.a,
@@ -191,7 +191,7 @@ struct ClockTests {
       notification_command=\(hangs)
 
       """, to: "rules.cfg")
-    let apps = try folder.write("[Application]\nDrip=note drip\n", to: "apps.cfg")
+    let apps = try folder.write("[Drip]\nrule=note drip\n", to: "apps.cfg")
     let aggregator = try Reporter(
       ["--app-config", apps, "--notification-config", rules], program: "runaggregator", in: stage.lab.a,
       wrapper: stage.clock.wrapper)

@@ -38,11 +38,11 @@ struct NamespacePlaceTests {
     }
   }
 
-  @Test(arguments: ["Box=container:^0123456789ab$", "Box=unit:^docker-.*\\.scope$"])
+  @Test(arguments: ["container:^0123456789ab$", "unit:^docker-.*\\.scope$"])
   func `a rule claims by the unit and the container`(rule: String) async throws {
     try await withContainer { lab, _, client, truth in
       let folder = try ScratchFolder()
-      let rules = try folder.write("[Application]\n\(rule)\nOther=traffic\n", to: "apps.cfg")
+      let rules = try folder.write("[Box]\nrule=\(rule)\n[Other]\nrule=traffic\n", to: "apps.cfg")
       let aggregator = try Reporter(["--app-config", rules], program: "runaggregator", in: lab.a)
       let report = try await aggregator.report("\(truth)") { $0.row(named: "Box")?.usage == truth }
       #expect(report.row(named: "Box")?.pids == [client.pid])

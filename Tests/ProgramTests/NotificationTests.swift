@@ -19,7 +19,7 @@ struct NotificationTests {
       server = try Traffic("tcp-serve", in: lab.b)
       port = try await server.ready()
       folder = try ScratchFolder()
-      apps = try folder.write("[Application]\nDrip=note drip\n", to: "apps.cfg")
+      apps = try folder.write("[Drip]\nrule=note drip\n", to: "apps.cfg")
       command = try await folder.write(
         program: """
           #!/bin/sh

@@ -20,7 +20,7 @@ struct PipeAggregatorTests {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
     try folder.write(section(8080), to: "monitors")
-    try folder.write("[Application]\nThe pipe=^pipe-8080:\n", to: "apps")
+    try folder.write("[The pipe]\nrule=^pipe-8080:\n", to: "apps")
     let aggregator = try await start(folder, lab)
     try await aggregator.report("a first report")
     #expect(aggregator.process.errors.text.contains("is a regular expression, taken as 127.0.0.1"))
@@ -36,7 +36,8 @@ struct PipeAggregatorTests {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
     try folder.write(section(8080) + section(8081), to: "monitors")
-    try folder.write("[Application]\nfirst=^pipe-8080\nsecond=^pipe-8081\nthird=^pipe-882\n", to: "apps")
+    try folder.write(
+      "[first]\nrule=^pipe-8080\n[second]\nrule=^pipe-8081\n[third]\nrule=^pipe-882\n", to: "apps")
     let aggregator = try await start(folder, lab)
     try await aggregator.report("a first report")
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
@@ -159,7 +160,7 @@ struct PipeAggregatorTests {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
     try folder.write(section(8080), to: "monitors")
-    try folder.write("[Application]\nThe pipe=^pipe-8080:\n", to: "apps")
+    try folder.write("[The pipe]\nrule=^pipe-8080:\n", to: "apps")
     try folder.write(
       "[much]\nprocess_filter=The pipe\nin_threshold=1\ninterval=0.2\nnotification_command=true\n",
       to: "limits")

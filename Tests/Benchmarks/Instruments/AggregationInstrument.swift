@@ -14,9 +14,9 @@ struct AggregationInstrument: Instrument {
   private static let rules = 100
 
   init() throws {
-    let rules = (0..<Self.rules).map { "app\($0)=^/opt/service\($0)/|--role=service\($0)\\b" }
+    let rules = (0..<Self.rules).map { "[app\($0)]\nservice=^/opt/service\($0)/|--role=service\($0)\\b" }
     let applications = try INIFile(
-      name: "rules", bytes: Array("[Application]\n\(rules.joined(separator: "\n"))\n".utf8))
+      name: "rules", bytes: Array("\(rules.joined(separator: "\n"))\n".utf8))
     aggregator = Aggregator(rules: try ApplicationRules(applications, autoGroup: true, inherit: false))
     let limits = (0..<10).map { "[limit\($0)]\nprocess_filter=app\($0)\nin_threshold=50\ninterval=10\n" }
     let notifications = try INIFile(name: "limits", bytes: Array(limits.joined().utf8))
