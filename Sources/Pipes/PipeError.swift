@@ -12,6 +12,8 @@ public enum PipeError: Error, Sendable, Hashable {
   case privileged(Endpoint)
   /// The address to listen on is none of this host's.
   case notLocal(Endpoint)
+  /// The link-local address to listen on names an interface that this host does not have.
+  case noInterface(Endpoint, String)
   /// It cannot listen for another reason.
   case cannotListen(Endpoint, Errno)
   /// What the pipe forwards to is the pipe itself.
@@ -41,6 +43,9 @@ extension PipeError: CustomStringConvertible {
         + "higher port."
     case .notLocal(let endpoint):
       "cannot listen on \(endpoint): this host does not have that address. `ip address` lists those it has."
+    case .noInterface(let endpoint, let name):
+      "cannot listen on \(endpoint): this host has no interface \(name.escapingControlCharacters). `ip link` lists those "
+        + "it has."
     case .cannotListen(let endpoint, let errno):
       "cannot listen on \(endpoint): \(errno.description). Check the address and the port."
     case .loop(let name, let endpoint):

@@ -22,20 +22,25 @@ public final class PipeMeter: Meter {
 
   /// Opens the pipes of `configurations` and forwards on `threads` threads until `stop()`.
   ///
+  /// With `waitsForNames` targets' names are looked up first, for 3 s at most, to refuse a pipe that leads to itself;
+  /// without, such a pipe refuses its clients once its name is known.
   /// `activated` are sockets that somebody else made for the first pipe to listen on. `log` is told what the
   /// administrator should know, on any thread, of each kind at most once a second.
   public init(
     _ configurations: [Configuration], threads: Int, activated: [TCPListener] = [],
-    log: @escaping @Sendable (Warning) -> Void
+    waitsForNames: Bool = true, log: @escaping @Sendable (Warning) -> Void
   ) throws(PipeError) {
     engine = try PipeEngine(threads: threads, log: log)
-    try engine.apply(configurations, activated: activated)
+    try engine.apply(configurations, activated: activated, waitsForNames: waitsForNames)
   }
 
   /// Makes the pipes those of `configurations`: all or, when one cannot be opened, nothing changes.
   ///
   /// A pipe that stays takes its new limits at once and keeps its connections; one that is gone is closed with its.
-  public func reload(_ configurations: [Configuration]) throws(PipeError) { try engine.apply(configurations) }
+  /// Waits for no name: a pipe that turns out to lead to itself later refuses its clients.
+  public func reload(_ configurations: [Configuration]) throws(PipeError) {
+    try engine.apply(configurations, waitsForNames: false)
+  }
 
   /// Connections that are open, or wait for their target.
   public var openConnections: Int { engine.openConnections }
@@ -53,6 +58,7 @@ public final class PipeMeter: Meter {
   public func readings(until now: ContinuousClock.Instant) -> Measurement {
     interval = lastAsked.map { now - $0 }
     lastAsked = now
+    engine.refuseLateRings()
     moved = [:]
     var measurement = Measurement(interval: interval, readings: [])
     for pipe in engine.pipes + engine.takeRemoved() {

@@ -13,11 +13,13 @@ final class PipeSet {
 
   init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
 
-  /// Makes the pipes those of `configurations`: all, or nothing changes.
-  func use(_ configurations: [Pipes.Configuration]) throws(PipeError) {
+  /// Makes the pipes those of `configurations`: all, or nothing changes. At the start it may wait for names; a reload
+  /// delays no tick.
+  func use(_ configurations: [Pipes.Configuration], isStart: Bool) throws(PipeError) {
     if let meter { return try meter.reload(configurations) }
     if configurations.isEmpty { return }
-    meter = try PipeMeter(configurations, threads: min(4, Processors.count)) { [diagnostics] in
+    let threads = min(4, Processors.count)
+    meter = try PipeMeter(configurations, threads: threads, waitsForNames: isStart) { [diagnostics] in
       diagnostics.warning($0.text)
     }
   }
@@ -59,7 +61,7 @@ extension ExitStatus {
       case .at(_, let error): ExitStatus(error)
       case .loop, .ring, .duplicate: .configuration
       case .privileged: .noPermission
-      case .inUse, .ours, .notLocal, .cannotListen: .unavailable
+      case .inUse, .ours, .notLocal, .noInterface, .cannotListen: .unavailable
       case .kernel(let error): ExitStatus(error)
       }
   }

@@ -124,7 +124,7 @@ import Program
       diagnostics.warning($0.text)
     }
     let pipes = PipeSet(diagnostics)
-    do throws(PipeError) { try pipes.use(configuration.pipes) } catch {
+    do throws(PipeError) { try pipes.use(configuration.pipes, isStart: true) } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
     }

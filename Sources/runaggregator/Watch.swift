@@ -78,7 +78,7 @@ struct Watch {
       keepsOld("\(error)")
       return
     }
-    do throws(PipeError) { try pipes.use(configuration.pipes) } catch {
+    do throws(PipeError) { try pipes.use(configuration.pipes, isStart: false) } catch {
       keepsOld("\(error)")
       return
     }

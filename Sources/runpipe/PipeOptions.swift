@@ -18,8 +18,8 @@ struct PipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp("Listen on this address only. (default: all, IPv4 and IPv6)", valueName: "address"),
-    transform: IPAddress.init(argument:))
-  var bind: IPAddress?
+    transform: BindAddress.init(argument:))
+  var bind: BindAddress?
 
   @Option(
     help: ArgumentHelp(
@@ -68,12 +68,9 @@ struct PipeOptions: ParsableArguments {
   mutating func validate() throws {
     guard port > 0 else { throw ValidationError("The port must be between 1 and 65535.") }
     guard remotePort != 0 else { throw ValidationError("The remote port must be between 1 and 65535.") }
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    host = Configuration.withoutBrackets(host)
     if let reason = Configuration.reasonNotAHost(host) {
       throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
-    }
-    if let bind, let reason = Configuration.reasonNotUsable(bind) {
-      throw ValidationError("--bind \(bind) \(reason).")
     }
     if let maxConn, maxConn < 1 { throw ValidationError("--max-conn must be at least 1.") }
     if limit != nil, limitIn != nil || limitOut != nil {
@@ -88,7 +85,8 @@ struct PipeOptions: ParsableArguments {
   /// What the flags say.
   var configuration: Configuration {
     var configuration = Configuration(
-      port: port, host: host, remotePort: remotePort ?? port, bind: bind)
+      port: port, host: host, remotePort: remotePort ?? port, bind: bind?.address)
+    configuration.bindInterface = bind?.interface
     configuration.receivedLimit = limitIn ?? limit
     configuration.sentLimit = limitOut ?? limit
     configuration.maxConnections = maxConn

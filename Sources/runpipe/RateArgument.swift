@@ -14,13 +14,12 @@ extension Rate {
   }
 }
 
-extension IPAddress {
+extension BindAddress {
   /// An address given as a flag's value.
   init(argument: String) throws {
-    guard let address = IPAddress(argument) else {
-      throw ValidationError("it must be an address of this host, for example 127.0.0.1 or ::1.")
+    do throws(BindAddress.Problem) { self = try BindAddress(argument) } catch {
+      throw ValidationError("it \(error.reason).")
     }
-    self = address
   }
 }
 

@@ -110,7 +110,7 @@ extension ExitStatus {
       case .at(_, let error): ExitStatus(error)
       case .loop, .ring, .duplicate: .usage
       case .privileged: .noPermission
-      case .inUse, .ours, .notLocal, .cannotListen: .unavailable
+      case .inUse, .ours, .notLocal, .noInterface, .cannotListen: .unavailable
       case .kernel(let error): ExitStatus(error)
       }
   }

@@ -1,3 +1,4 @@
+import Kernel
 import Model
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 
 @Suite struct AddressBookTests {
   private let start = ContinuousClock.now
-  private let ends = (1...4).map { Endpoint(address: IPAddress(v4: $0), port: 80) }
+  private let ends = (1...4).map { ZonedEndpoint(Endpoint(address: IPAddress(v4: $0), port: 80)) }
 
   private func book(_ answer: AddressBook.Answer) -> AddressBook {
     var book = AddressBook()

@@ -64,6 +64,40 @@ import Testing
     #expect(pipe.bind?.description == text)
   }
 
+  @Test(
+    arguments: [
+      ("[::1]", "::1", nil), ("fe80::1%eth0", "fe80::1", "eth0"), ("[fe80::1%3]", "fe80::1", "3"),
+    ] as [(String, String, String?)])
+  func `an address may have brackets, a link-local one names its interface`(
+    text: String, address: String, interface: String?
+  ) throws {
+    let pipe = try Configuration(section: section("type=pipe\nport=1\nnewhost=[fe80::2%v0]\nbind=\(text)"))
+    #expect(pipe.bind?.description == address && pipe.bindInterface == interface)
+    #expect(pipe.host == "fe80::2%v0" && pipe.warnings.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("fe80::1", "write fe80::1%eth0"), ("fe80::1%", "write fe80::1%eth0"), ("::1%eth0", "write ::1"),
+    ("[::1", "must be an address"), ("eth0", "must be an address"), ("", "must be an address"),
+    ("%eth0", "must be an address"),
+  ])
+  func `an address to listen on that cannot be used says what to write`(text: String, words: String) {
+    let problem = #expect(throws: BindAddress.Problem.self) { try BindAddress(text) }
+    #expect(problem?.reason.contains(words) == true)
+  }
+
+  @Test(arguments: [("eth0", "eth1", false), ("eth0", "eth0", true)])
+  func `link-local addresses are in one place on one interface only`(
+    first: String, second: String, isTaken: Bool
+  ) throws {
+    let pipes = try [first, second].map {
+      try Configuration(section: section("type=pipe\nport=1\nnewhost=h\nbind=fe80::1%\($0)"))
+    }
+    var isRefused = false
+    do throws(PipeError) { try Configuration.check(pipes) } catch { isRefused = true }
+    #expect(isRefused == isTaken)
+  }
+
   @Test(arguments: [
     ("type=pipe\nnewhost=h", "monitors.cfg:1: [test] needs port"),
     ("type=pipe\nport=80", "monitors.cfg:1: [test] needs newhost"),
@@ -113,10 +147,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("fe80::1", true), ("fe80::1%eth0", true), ("febf::1%3", true), ("fec0::1", false), ("fd00::1", false),
+    ("fe80::1", true), ("fe80::1%eth0", false), ("febf::1%3", false), ("fec0::1", false), ("fd00::1", false),
     ("169.254.0.1", false), ("host", false), ("::1", false),
   ])
-  func `a link-local address is refused`(host: String, isRefused: Bool) {
+  func `a link-local address needs its interface`(host: String, isRefused: Bool) {
     #expect((Configuration.reasonNotAHost(host)?.contains("link-local") ?? false) == isRefused)
   }
 

@@ -100,6 +100,7 @@ import Testing
     (["::1", "10.0.0.1", "10.0.0.2", "::2"], ["::1", "10.0.0.1", "::2", "10.0.0.2"]),
   ])
   func `the families alternate`(given: [String], ordered: [String]) {
-    #expect(Dial.interleaved(given.compactMap { IPAddress($0) }).map(\.description) == ordered)
+    let endpoints = given.compactMap { IPAddress($0) }.map { ZonedEndpoint(Endpoint(address: $0, port: 1)) }
+    #expect(Dial.interleaved(endpoints).map(\.endpoint.address.description) == ordered)
   }
 }

@@ -35,6 +35,71 @@ import Testing
     meter.stop()
   }
 
+  /// An engine that would wait for an hour at its start for the name `slow`, which becomes an address of `place` once
+  /// `gate` is woken.
+  private static func engine(_ gate: Waker, _ log: Log) throws -> PipeEngine {
+    try PipeEngine(
+      threads: 2, patience: .seconds(3600),
+      lookUp: { (_, port) throws(NameResolution.Failure) in
+        gate.wait()
+        return [ZonedEndpoint(Endpoint(address: EnginePeer.place, port: port))]
+      }
+    ) { warning in log.lines.withLock { $0.append("\(warning.code): \(warning.text)") } }
+  }
+
+  final class Log: Sendable {
+    let lines = Mutex<[String]>([])
+  }
+
+  /// Connects to a pipe and waits for the end of it.
+  private static func ask(_ pipe: Configuration) throws -> Transfer {
+    let client = try Stream(try TCPSocket(connectingTo: pipe.listening))
+    #expect(client.receive(1) == 0)
+    var buffer: [UInt8] = [0]
+    return client.socket.receive(into: &buffer, atMost: 1)
+  }
+
+  @Test func `a reload waits for no name; a pipe that then leads to itself refuses its clients`() async throws
+  {
+    let (gate, log) = (try Waker(), Log())
+    let engine = try Self.engine(gate, log)
+    let port = try EnginePeer.freePorts(1)[0]
+    let pipe = Configuration(port: port, host: "slow", remotePort: port, bind: EnginePeer.place)
+    try engine.apply([pipe], waitsForNames: false)
+    #expect(engine.pipes.map(\.name) == [pipe.name] && log.lines.withLock { $0.isEmpty })
+    gate.wake()
+    try await eventually("a line") {
+      log.lines.withLock { $0.first { $0.hasPrefix("loop: ") && $0.contains("forward to itself") } }.map {
+        _ in
+      }
+    }
+    #expect(try Self.ask(pipe) == .ended)
+    #expect(engine.pipes[0].failed == 1)
+    engine.stop()
+  }
+
+  @Test func `pipes that turn out to lead round to each other refuse their clients`() async throws {
+    let (gate, log) = (try Waker(), Log())
+    let engine = try Self.engine(gate, log)
+    let ports = try EnginePeer.freePorts(2)
+    let (place, other) = (EnginePeer.place, "\(EnginePeer.place)")
+    let slow = Configuration(port: ports[0], host: "slow", remotePort: ports[1], bind: place)
+    let quick = Configuration(port: ports[1], host: other, remotePort: ports[0], bind: place)
+    try engine.apply([slow, quick], waitsForNames: false)
+    engine.refuseLateRings()
+    #expect(log.lines.withLock { $0.isEmpty })
+    gate.wake()
+    try await eventually("a line") {
+      engine.refuseLateRings()
+      return log.lines.withLock { $0.first { $0.hasPrefix("loop: ") && $0.contains("each other") } }.map {
+        _ in
+      }
+    }
+    #expect(try Self.ask(slow) == .ended)
+    #expect(engine.pipes[0].failed == 1 && engine.pipes[1].accepted == 0)
+    engine.stop()
+  }
+
   /// Clients reset while they are accepted, given away, waited for and dialed for, and while their pipe goes.
   @Test(arguments: [1, 3])
   func `clients that vanish at once, and pipes that go, leave nothing open`(threads: Int) async throws {

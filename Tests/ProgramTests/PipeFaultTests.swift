@@ -22,8 +22,10 @@ struct PipeFaultTests {
       (["8080", "127.0.0.1"], 64, "forward to itself"), (["8080", "localhost"], 64, "forward to itself"),
       (["8080", "10.77.1.1"], 64, "forward to itself"),
       (["8080", "::1", "--bind", "::1"], 64, "forward to itself"),
-      (["8080", "fe80::1"], 64, "link-local"), (["8080", "fe80::1%lo"], 64, "link-local"),
+      (["8080", "fe80::1"], 64, "link-local"), (["8080", "fe80::1%"], 64, "link-local"),
       (["8080", "::1", "--bind", "fe80::1"], 64, "link-local"),
+      (["8080", "::1", "--bind", "fe80::1%nosuch"], 69, "no interface nosuch"),
+      (["8080", "::1", "--bind", "[::1]"], 64, "forward to itself"), (["8080", "[::1]:80"], 64, "`80`"),
       (["8080", "127.0.0.1", "9000", "--bind", "192.0.2.1"], 69, "does not have that address"),
     ] as [([String], Int32, String)])
   func `a wrong start ends at once with one reason`(flags: [String], status: Int32, word: String) async throws

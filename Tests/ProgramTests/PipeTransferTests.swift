@@ -54,6 +54,34 @@ struct PipeTransferTests {
     try await pipe.stop()
   }
 
+  @Test(arguments: [("fe80::bb%eth0", "[fe80::aa%eth0]"), ("[fe80::bb%eth0]", "fe80::aa%eth0")])
+  func `link-local addresses are reached, and listened on, by their interface`(target: String, place: String)
+    async throws
+  {
+    let lab = try Laboratory.topology
+    try await lab.a.ip("addr replace fe80::aa/64 dev eth0 nodad")
+    try await lab.b.ip("addr replace fe80::bb/64 dev eth0 nodad")
+    let echo = try PipePeer("echo", pipe: "-", target: "[::]:9000", in: lab.b)
+    try await echo.said("ready")
+    let pipe = try await Reporter.pipe(["--bind", place], host: target, in: lab.a)
+    try await PipePeer.run("ask", pipe: "[fe80::aa%eth0]:8080", target: "-", ["3"], in: lab.b)
+    let report = try await pipe.report("all bytes") { $0.pipe?.usage == HostView(received: 24, sent: 24) }
+    #expect(report.pipe?.name == "pipe-8080:fe80::bb%eth0:9000")
+    try await pipe.stop()
+
+    let folder = try ScratchFolder()
+    try folder.write(
+      "[p]\ntype=pipe\nport=8081\nnewhost=\(target)\nnewport=9000\nbind=[::1]\n", to: "monitors")
+    let aggregator = try Reporter(
+      ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a)
+    try await aggregator.report("a first report")
+    try await PipePeer.run("ask", pipe: "[::1]:8081", target: "-", ["3"], in: lab.a)
+    try await aggregator.report("all bytes") {
+      $0.rows.map(\.usage) == [HostView(received: 24, sent: 24)]
+    }
+    try await aggregator.stop()
+  }
+
   @Test(arguments: modes)
   func `a wire with delay and loss loses no byte of a pipe`(splice: String) async throws {
     let lab = try Laboratory.topology

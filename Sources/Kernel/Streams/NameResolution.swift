@@ -1,5 +1,5 @@
 import Glibc
-public import Model
+import Model
 import SystemPackage
 
 /// Host names to addresses, the way this host is set up to do it (getaddrinfo(3)).
@@ -10,8 +10,8 @@ public enum NameResolution {
     public let description: String
   }
 
-  /// Returns the addresses of `host` in the order of RFC 6724; waits for the resolver, which may take long.
-  public static func addresses(of host: String) throws(Failure) -> [IPAddress] {
+  /// Returns `port` of each address of `host` in the order of RFC 6724; waits for the resolver, which may take long.
+  public static func endpoints(of host: String, port: UInt16) throws(Failure) -> [ZonedEndpoint] {
     var hints = unsafe addrinfo()
     unsafe hints.ai_protocol = CInt(IPPROTO_TCP)
     var list: UnsafeMutablePointer<addrinfo>?
@@ -20,19 +20,19 @@ public enum NameResolution {
       throw Failure(description: code == EAI_SYSTEM ? Errno.last.description : message(code))
     }
     defer { unsafe freeaddrinfo(list) }
-    var addresses: [IPAddress] = []
+    var endpoints: [ZonedEndpoint] = []
     var next = unsafe list
     while let entry = unsafe next {
       // The list is the resolver's own until it is freed; each address has the length that its entry says.
-      if let address = unsafe Self.address(entry.pointee), !addresses.contains(address) {
-        addresses.append(address)
+      if let endpoint = unsafe Self.endpoint(entry.pointee, port), !endpoints.contains(endpoint) {
+        endpoints.append(endpoint)
       }
       unsafe next = unsafe entry.pointee.ai_next
     }
-    return addresses
+    return endpoints
   }
 
-  private static func address(_ entry: addrinfo) -> IPAddress? {
+  private static func endpoint(_ entry: addrinfo, _ port: UInt16) -> ZonedEndpoint? {
     guard let source = unsafe entry.ai_addr else { return nil }
     var address = SocketAddress()
     let length = unsafe min(Int(entry.ai_addrlen), MemoryLayout<sockaddr_storage>.size)
@@ -40,7 +40,9 @@ public enum NameResolution {
     unsafe withUnsafeMutableBytes(of: &address.storage) { bytes in
       unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(start: source, count: length))
     }
-    return address.endpoint?.address
+    return address.endpoint.map {
+      ZonedEndpoint(Endpoint(address: $0.address, port: port), zone: address.zone)
+    }
   }
 
   private static func message(_ code: CInt) -> String {

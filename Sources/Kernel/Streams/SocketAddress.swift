@@ -8,8 +8,8 @@ import Model
   /// An empty address, for a call that fills it.
   init() { storage = sockaddr_storage() }
 
-  /// The address of `endpoint`, in its own family.
-  init(_ endpoint: Endpoint) {
+  /// The address of `endpoint`, in its own family; `zone` is the interface of a link-local one.
+  init(_ endpoint: Endpoint, zone: UInt32 = 0) {
     self.init()
     let address = endpoint.address
     unsafe withUnsafeMutableBytes(of: &storage) { bytes in
@@ -21,6 +21,7 @@ import Model
       } else {
         unsafe bytes.storeBytes(of: address.high.bigEndian, toByteOffset: 8, as: UInt64.self)
         unsafe bytes.storeBytes(of: address.low.bigEndian, toByteOffset: 16, as: UInt64.self)
+        unsafe bytes.storeBytes(of: zone, toByteOffset: 24, as: UInt32.self)
       }
     }
   }
@@ -41,6 +42,14 @@ import Model
           address: IPAddress(high: UInt64(bigEndian: high), low: UInt64(bigEndian: low)), port: port)
       default: return nil
       }
+    }
+  }
+
+  /// The interface of a link-local address (sin6_scope_id of ipv6(7)); zero for none.
+  var zone: UInt32 {
+    // In bounds: as above.
+    unsafe withUnsafeBytes(of: storage) { bytes in
+      CInt(storage.ss_family) == AF_INET6 ? unsafe bytes.load(fromByteOffset: 24, as: UInt32.self) : 0
     }
   }
 

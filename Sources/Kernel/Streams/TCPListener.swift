@@ -31,7 +31,9 @@ public final class TCPListener: Sendable {
   private let isOurs: Bool
 
   /// Listens on `endpoint`; on `::` for IPv4 as well, and on 0.0.0.0 where the kernel has no IPv6.
-  public init(on endpoint: Endpoint) throws(Errno) {
+  ///
+  /// `zone` is the index of a link-local address's interface.
+  public init(on endpoint: Endpoint, zone: UInt32 = 0) throws(Errno) {
     var endpoint = endpoint
     var number = Self.makeSocket(endpoint)
     if number < 0, errno == EAFNOSUPPORT, endpoint.address == .anyV6 {
@@ -44,7 +46,9 @@ public final class TCPListener: Sendable {
     if !endpoint.address.isV4 {
       Self.set(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, endpoint.address == .anyV6 ? 0 : 1)
     }
-    guard unsafe SocketAddress(endpoint).with({ unsafe bind(number, $0, $1) }) == 0 else { throw Errno.last }
+    guard unsafe SocketAddress(endpoint, zone: zone).with({ unsafe bind(number, $0, $1) }) == 0 else {
+      throw Errno.last
+    }
     guard listen(number, CInt(SOMAXCONN)) == 0 else { throw Errno.last }
     Self.prepare(number)
     local = try Self.name(of: number)

@@ -14,14 +14,14 @@ public struct TCPSocket: ~Copyable, Sendable {
   ///
   /// Small writes go out at once (TCP_NODELAY). With `speaksAtOnce` the first bytes go with the last packet of the
   /// handshake, which waits for them for 200 ms at most (TCP_QUICKACK): one packet less, and the target need not wake
-  /// twice.
-  public init(connectingTo endpoint: Endpoint, speaksAtOnce: Bool = false) throws(Errno) {
+  /// twice. `zone` is the index of a link-local address's interface.
+  public init(connectingTo endpoint: Endpoint, zone: UInt32 = 0, speaksAtOnce: Bool = false) throws(Errno) {
     let number = clinux_stream_socket(endpoint.address.isV4 ? AF_INET : AF_INET6)
     guard number >= 0 else { throw Errno.last }
     let file = Descriptor(owning: number)
     Self.set(TCP_NODELAY, CInt(IPPROTO_TCP), of: number)
     if speaksAtOnce { Self.set(TCP_QUICKACK, CInt(IPPROTO_TCP), 0, of: number) }
-    let result = unsafe SocketAddress(endpoint).with { unsafe connect(number, $0, $1) }
+    let result = unsafe SocketAddress(endpoint, zone: zone).with { unsafe connect(number, $0, $1) }
     if result < 0, errno != EINPROGRESS { throw Errno.last }
     self.file = file
   }

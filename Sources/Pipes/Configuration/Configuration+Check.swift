@@ -22,7 +22,9 @@ extension Configuration {
   }
 
   private func overlaps(_ other: Configuration) -> Bool {
-    places.contains { place in
+    // Link-local addresses of two interfaces.
+    if let interface = bindInterface, let second = other.bindInterface, interface != second { return false }
+    return places.contains { place in
       other.places.contains {
         place.address == $0.address
           || place.address.isV4 == $0.address.isV4

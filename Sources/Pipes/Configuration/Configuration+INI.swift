@@ -23,24 +23,19 @@ extension Configuration {
     let host = try section.required("newhost")
     let remotePort = try section.integer("newport", in: 1...65535)
     self.init(
-      port: UInt16(port), host: Self.unescaped(host), remotePort: UInt16(remotePort ?? port))
-    if self.host != host {
+      port: UInt16(port), host: Self.withoutBrackets(Self.unescaped(host)),
+      remotePort: UInt16(remotePort ?? port))
+    if Self.unescaped(host) != host {
       warnings.append(.escapedHost(host, in: section, meaning: self.host))
     }
     if let reason = Self.reasonNotAHost(self.host), let entry = section.entry("newhost") {
       throw section.error(at: entry, "newhost=\(self.host.escapingControlCharacters) \(reason)")
     }
     if let text = section.text("bind"), let entry = section.entry("bind") {
-      guard let address = IPAddress(text) else {
-        throw section.error(
-          at: entry,
-          "bind=\(text.escapingControlCharacters) must be an address of this host, for example 127.0.0.1 or ::1"
-        )
-      }
-      if let reason = Self.reasonNotUsable(address) {
-        throw section.error(at: entry, "bind=\(text.escapingControlCharacters) \(reason)")
-      }
-      bind = address
+      do throws(BindAddress.Problem) {
+        let place = try BindAddress(text)
+        (bind, bindInterface) = (place.address, place.interface)
+      } catch { throw section.error(at: entry, "bind=\(text.escapingControlCharacters) \(error.reason)") }
     }
     if let limit = try section.rate("shape_threshold"), limit > 0 {
       receivedLimit = .kibibytesPerSecond(limit)
@@ -63,28 +58,6 @@ extension Configuration {
       if !isEscaped { text.append(character) }
     }
     return isEscaped ? text + "\\" : text
-  }
-
-  /// Why `host` can be neither a name nor an address; nil where it can.
-  public static func reasonNotAHost(_ host: String) -> String? {
-    if host.isEmpty { return "is empty: give a host name or an address" }
-    if host.utf8.count > 253 { return "is too long: a host name has at most 253 bytes" }
-    let forbidden = host.utf8.first {
-      $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "/")
-    }
-    let pieces = host.split(separator: ":", omittingEmptySubsequences: false)
-    if pieces.count == 2, let port = UInt16(pieces[1]) {
-      return "names a port too: give the host and the port apart, `\(pieces[0])` and `\(port)`"
-    }
-    if forbidden != nil { return "is no host name: it may not contain spaces, slashes or backslashes" }
-    // What follows a percent sign is the interface of a link-local address (RFC 4007).
-    return host.split(separator: "%").first.flatMap { IPAddress($0) }.flatMap(reasonNotUsable)
-  }
-
-  /// Why a pipe can neither listen on `address` nor forward to it; nil where it can.
-  public static func reasonNotUsable(_ address: IPAddress) -> String? {
-    address.isLinkLocalV6
-      ? "is a link-local address (fe80::/10), which a pipe cannot use: give another one of that host" : nil
   }
 }
 

@@ -20,6 +20,8 @@ public struct Configuration: Sendable, Hashable {
   public var remotePort: UInt16
   /// The address to listen on; nil for all of this host's, IPv4 and IPv6.
   public var bind: IPAddress?
+  /// The interface of a link-local `bind`, by name or number.
+  public var bindInterface: String?
   /// The most that comes from clients in a second, all connections together; nil for no limit.
   public var receivedLimit: Rate?
   /// The most that goes to clients in a second, all connections together; nil for no limit.
@@ -67,6 +69,11 @@ public struct Configuration: Sendable, Hashable {
 
   /// What the limit of connections is called; nil where there is none of its own.
   var limitName: String? { maxConnections.map { _ in setting("--max-conn") } }
+
+  /// Whether it listens in the same place as `other`.
+  func hasPlace(of other: Configuration) -> Bool {
+    listening == other.listening && bindInterface == other.bindInterface
+  }
 
   /// Where it listens.
   var listening: Endpoint { Endpoint(address: bind ?? .anyV6, port: port) }

@@ -1,11 +1,11 @@
-import Model
+import Kernel
 
 /// The addresses of a target as they were last looked up, and when that is to be done again. Does no I/O.
 struct AddressBook: Sendable {
   /// What is known of the addresses.
   enum Answer: Sendable, Equatable {
     /// Try these, in this order.
-    case ready([Endpoint])
+    case ready([ZonedEndpoint])
     /// They are being looked up.
     case pending
     /// There are none, and why.
@@ -24,7 +24,7 @@ struct AddressBook: Sendable {
   /// Whether they are to be looked up, or are being so.
   private(set) var isWanted = true
 
-  private var preferred: Endpoint?
+  private var preferred: ZonedEndpoint?
 
   /// What is known at `now`, and whether a look-up is wanted from now on.
   mutating func addresses(at now: ContinuousClock.Instant) -> (answer: Answer, asks: Bool) {
@@ -43,7 +43,7 @@ struct AddressBook: Sendable {
 
   /// Puts `endpoint` first, now and as long as it is among the addresses, because it has answered where those before it
   /// did not.
-  mutating func prefer(_ endpoint: Endpoint) {
+  mutating func prefer(_ endpoint: ZonedEndpoint) {
     guard case .ready(let endpoints) = answer, endpoints.contains(endpoint) else { return }
     preferred = endpoint
     answer = .ready(ordered(endpoints))
@@ -66,7 +66,7 @@ struct AddressBook: Sendable {
     return !isWanted
   }
 
-  private func ordered(_ endpoints: [Endpoint]) -> [Endpoint] {
+  private func ordered(_ endpoints: [ZonedEndpoint]) -> [ZonedEndpoint] {
     guard let preferred, endpoints.contains(preferred) else { return endpoints }
     return [preferred] + endpoints.filter { $0 != preferred }
   }

@@ -71,11 +71,11 @@ struct Dial: Sendable, Equatable {
   }
 
   /// Orders addresses so that the families alternate, beginning with that of the first (RFC 8305, section 4).
-  static func interleaved(_ addresses: [IPAddress]) -> [IPAddress] {
-    guard let first = addresses.first else { return [] }
-    let preferred = addresses.filter { $0.isV4 == first.isV4 }
-    let others = addresses.filter { $0.isV4 != first.isV4 }
-    var ordered: [IPAddress] = []
+  static func interleaved(_ endpoints: [ZonedEndpoint]) -> [ZonedEndpoint] {
+    guard let first = endpoints.first?.endpoint.address else { return [] }
+    let preferred = endpoints.filter { $0.endpoint.address.isV4 == first.isV4 }
+    let others = endpoints.filter { $0.endpoint.address.isV4 != first.isV4 }
+    var ordered: [ZonedEndpoint] = []
     for index in 0..<max(preferred.count, others.count) {
       if index < preferred.count { ordered.append(preferred[index]) }
       if index < others.count { ordered.append(others[index]) }

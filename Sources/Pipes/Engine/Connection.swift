@@ -50,13 +50,13 @@ final class HalfConnection {
 /// A target that is being connected to.
 final class Dialing {
   var dial: Dial
-  let endpoints: [Endpoint]
+  let endpoints: [ZonedEndpoint]
   /// Attempts to connect, by the index of their address.
   var attempts: [StreamEnd?]
   /// What the one that is connected was ready for then.
   var early: Readiness = []
 
-  init(_ endpoints: [Endpoint], at now: ContinuousClock.Instant) {
+  init(_ endpoints: [ZonedEndpoint], at now: ContinuousClock.Instant) {
     dial = Dial(count: endpoints.count, at: now)
     self.endpoints = endpoints
     attempts = Array(repeating: nil, count: min(endpoints.count, Dial.addressLimit))

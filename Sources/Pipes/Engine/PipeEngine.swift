@@ -6,8 +6,10 @@ import SystemPackage
 /// Forwards TCP for any number of pipes, on threads of its own.
 public final class PipeEngine {
   /// How long a start waits for the first addresses of a target, to find that it leads back to the pipe.
-  private static let firstAnswer = Duration.seconds(3)
+  static let firstAnswer = Duration.seconds(3)
 
+  private let patience: Duration
+  private let lookUp: Target.LookUp
   private let budget: DescriptorBudget
   private let common: Worker.Common
   private let mailboxes: [Mailbox]
@@ -19,16 +21,23 @@ public final class PipeEngine {
   private(set) var pipes: [Pipe] = []
   /// Pipes that were removed, until the meter has asked for their last bytes.
   private var removed: [Pipe] = []
+  /// Pipes whose names were not looked up yet when they were opened.
+  private var late: [Pipe] = []
 
   /// Starts `threads` threads, which wait for pipes; `log` is told what the administrator should know, on any of them.
   public convenience init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
     try self.init(threads: threads, youth: Youth.usual, log: log)
   }
 
-  /// The same with another `youth` of connections.
-  init(threads: Int, youth: Duration, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
+  /// The same with another `youth` of connections, another resolver, and other `patience` with it at the start.
+  init(
+    threads: Int, youth: Duration = Youth.usual, patience: Duration = firstAnswer,
+    lookUp: @escaping Target.LookUp = NameResolution.endpoints, log: @escaping @Sendable (Warning) -> Void
+  ) throws(PipeError) {
     do throws(KernelError) {
       self.log = log
+      self.patience = patience
+      self.lookUp = lookUp
       budget = DescriptorBudget(descriptors: DescriptorLimit.raise())
       common = try Worker.Common(workers: threads, budget: budget, youth: youth)
       var mailboxes: [Mailbox] = []
@@ -57,8 +66,11 @@ public final class PipeEngine {
   ///
   /// A pipe that stays, by its name and place, takes its new limits at once and keeps its connections; one that is
   /// gone is closed with its connections. `activated` are sockets that the first pipe listens on instead of its own.
-  public func apply(_ configurations: [Configuration], activated: [TCPListener] = []) throws(PipeError) {
-    let next = try prepare(configurations, activated)
+  /// Without `waitsForNames` it is found later whether a name leads back to its pipe, which then refuses clients.
+  public func apply(
+    _ configurations: [Configuration], activated: [TCPListener] = [], waitsForNames: Bool = true
+  ) throws(PipeError) {
+    let next = try prepare(configurations, activated, waitsForNames ? patience : .zero)
     let now = ContinuousClock.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
       pipe.close()
@@ -71,6 +83,7 @@ public final class PipeEngine {
     // Nobody listens any more where a removed pipe did: another may, also this program's next configuration.
     waitForWorkers { common.closing.load(ordering: .acquiring) == 0 }
     pipes = next.map(\.pipe)
+    late = pipes.filter { !$0.target.hasBeenLookedUp }
     common.connectionLimit.store(budget.connections(services: pipes.count), ordering: .relaxed)
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
@@ -78,13 +91,13 @@ public final class PipeEngine {
   }
 
   private func prepare(
-    _ configurations: [Configuration], _ activated: [TCPListener]
+    _ configurations: [Configuration], _ activated: [TCPListener], _ patience: Duration
   ) throws(PipeError) -> [Next] {
     var next: [Next] = []
     do throws(PipeError) {
       for configuration in configurations { next.append(try prepare(configuration, activated, next)) }
-      try refuseLoops(next.lazy.filter(\.isNew).map(\.pipe))
-      try refuseRings(next)
+      try refuseLoops(next.lazy.filter(\.isNew).map(\.pipe), within: patience)
+      if let names = rings(among: next.map { ($0.pipe, $0.configuration) }) { throw PipeError.ring(names) }
       return next
     } catch {
       for candidate in next where candidate.isNew { candidate.pipe.target.stop() }
@@ -95,10 +108,10 @@ public final class PipeEngine {
   private func prepare(
     _ configuration: Configuration, _ activated: [TCPListener], _ others: [Next]
   ) throws(PipeError) -> Next {
-    if let twin = others.first(where: { $0.configuration.listening == configuration.listening }) {
+    if let twin = others.first(where: { $0.configuration.hasPlace(of: configuration) }) {
       throw .duplicate(twin.configuration.placedName, configuration.placedName)
     }
-    let former = pipes.first { $0.configuration.listening == configuration.listening }
+    let former = pipes.first { $0.configuration.hasPlace(of: configuration) }
     if let former, former.name == configuration.name,
       former.configuration.listsClients == configuration.listsClients
     {
@@ -154,13 +167,15 @@ public final class PipeEngine {
   private func make(_ configuration: Configuration, _ given: [TCPListener]?) throws(PipeError) -> Pipe {
     let listeners: [TCPListener]
     do throws(PipeError) {
-      if let given { listeners = given } else { listeners = [try listen(configuration.listening)] }
+      if let given { listeners = given } else { listeners = [try listen(configuration)] }
     } catch { throw configuration.place.map { .at($0, error) } ?? error }
     let local = (try? addresses?.read()) ?? LocalAddresses([])
     let check = LoopCheck(listening: listeners.flatMap(\.places), local: local)
     nextID += 1
     do throws(KernelError) {
-      let target = try Target(host: configuration.host, port: configuration.remotePort) { check.loop(in: $0) }
+      let target = try Target(host: configuration.host, port: configuration.remotePort, lookUp: lookUp) {
+        check.loop(in: Self.comparable($0))
+      }
       let pipe = Pipe(id: nextID, configuration, listeners: listeners, target: target, log: log)
       let mailboxes = mailboxes
       try target.start { for mailbox in mailboxes { mailbox.post(.resolved(pipe)) } }
@@ -168,27 +183,49 @@ public final class PipeEngine {
     } catch { throw .kernel(error) }
   }
 
-  private func listen(_ endpoint: Endpoint) throws(PipeError) -> TCPListener {
-    do throws(Errno) { return try TCPListener(on: endpoint) } catch {
+  /// Endpoints whose addresses alone say whether they are this host's: a link-local one is so on one interface only.
+  private static func comparable(_ targets: [ZonedEndpoint]) -> [Endpoint] {
+    targets.filter { $0.zone == 0 || $0.isOfThisHost }.map(\.endpoint)
+  }
+
+  private func listen(_ configuration: Configuration) throws(PipeError) -> TCPListener {
+    let endpoint = configuration.listening
+    let zone = configuration.bindInterface.map(NetworkZone.index)
+    guard let zone = zone ?? 0 else {
+      throw .noInterface(endpoint, configuration.bindInterface ?? "")
+    }
+    do throws(Errno) { return try TCPListener(on: endpoint, zone: zone) } catch {
       let holder = pipes.first { $0.listeners.contains { $0.local.port == endpoint.port } }
       if let holder, error == .addressInUse { throw .ours(endpoint, name: holder.name) }
       throw PipeError(listeningOn: endpoint, error)
     }
   }
 
-  private func refuseRings(_ all: [Next]) throws(PipeError) {
-    guard all.count > 1 else { return }
-    let ways = all.map { next in
-      Ring.Way(
-        name: next.configuration.placedName, places: next.pipe.listeners.flatMap(\.places),
-        targets: next.pipe.target.known)
+  /// Looks at pipes whose names were slow, once they are known: has those refuse their clients that lead round to each
+  /// other.
+  func refuseLateRings() {
+    let known = late.filter(\.target.hasBeenLookedUp)
+    guard !known.isEmpty else { return }
+    late.removeAll(where: \.target.hasBeenLookedUp)
+    guard let names = rings(among: pipes.map { ($0, $0.configuration) }) else { return }
+    for pipe in known where names.contains(pipe.configuration.placedName) {
+      pipe.target.refuse("it leads back to this pipe")
+      pipe.warn("loop", "\(PipeError.ring(names)) Clients are refused.")
     }
-    let local = (try? addresses?.read()) ?? LocalAddresses([])
-    if let names = Ring.find(in: ways, local: local) { throw .ring(names) }
   }
 
-  private func refuseLoops(_ pipes: some Sequence<Pipe>) throws(PipeError) {
-    let deadline = ContinuousClock.now + Self.firstAnswer
+  private func rings(among all: [(pipe: Pipe, configuration: Configuration)]) -> [String]? {
+    guard all.count > 1 else { return nil }
+    let ways = all.map { pipe, configuration in
+      Ring.Way(
+        name: configuration.placedName, places: pipe.listeners.flatMap(\.places),
+        targets: Self.comparable(pipe.target.known))
+    }
+    return Ring.find(in: ways, local: (try? addresses?.read()) ?? LocalAddresses([]))
+  }
+
+  private func refuseLoops(_ pipes: some Sequence<Pipe>, within patience: Duration) throws(PipeError) {
+    let deadline = ContinuousClock.now + patience
     for pipe in pipes {
       if let endpoint = pipe.target.firstLoop(until: deadline) {
         throw .loop(name: pipe.configuration.placedName, endpoint)

@@ -8,6 +8,7 @@ final class Target: Sendable {
   private struct State {
     var book = AddressBook()
     var loop: Endpoint?
+    var refusal: String?
     var isStopped = false
   }
 
@@ -20,12 +21,18 @@ final class Target: Sendable {
   private let state: Mutex<State>
   private let waker: Waker
   private let hasAnswered: Waker
-  private let loop: @Sendable ([Endpoint]) -> Endpoint?
+  private let lookUp: LookUp
+  private let loop: @Sendable ([ZonedEndpoint]) -> Endpoint?
+
+  /// What finds the addresses of a name; it may take long.
+  typealias LookUp = @Sendable (String, UInt16) throws(NameResolution.Failure) -> [ZonedEndpoint]
 
   /// Prepares to look up `host`, which an address need not be. `loop` finds what leads back to the pipe.
   init(
-    host: String, port: UInt16, loop: @escaping @Sendable ([Endpoint]) -> Endpoint?
+    host: String, port: UInt16, lookUp: @escaping LookUp = NameResolution.endpoints,
+    loop: @escaping @Sendable ([ZonedEndpoint]) -> Endpoint?
   ) throws(KernelError) {
+    self.lookUp = lookUp
     self.host = host
     self.port = port
     self.loop = loop
@@ -35,8 +42,9 @@ final class Target: Sendable {
     let address = IPAddress(host)
     isFixed = address != nil
     if let address {
-      state.book.note(.ready([Endpoint(address: address, port: port)]), at: .now)
-      state.loop = loop([Endpoint(address: address, port: port)])
+      let endpoint = ZonedEndpoint(Endpoint(address: address, port: port))
+      state.book.note(.ready([endpoint]), at: .now)
+      state.loop = loop([endpoint])
     }
     self.state = Mutex(state)
   }
@@ -66,14 +74,26 @@ final class Target: Sendable {
 
   /// What is known at `now`; asks for news where that is needed.
   func addresses(at now: ContinuousClock.Instant) -> AddressBook.Answer {
-    if isFixed { return state.withLock(\.book.answer) }
-    let (answer, asks) = state.withLock { $0.book.addresses(at: now) }
+    if isFixed { return state.withLock { $0.refusal.map(AddressBook.Answer.failed) ?? $0.book.answer } }
+    let (answer, asks, refusal) = state.withLock {
+      let (answer, asks) = $0.book.addresses(at: now)
+      return (answer, asks, $0.refusal)
+    }
     if asks { waker.wake() }
-    return answer
+    return refusal.map(AddressBook.Answer.failed) ?? answer
   }
 
+  /// Has no address from now on, whatever is looked up, because of `reason`.
+  func refuse(_ reason: String) { state.withLock { $0.refusal = reason } }
+
+  /// Whether a look-up has ended, or none is needed.
+  var hasBeenLookedUp: Bool { state.withLock { $0.book.answered != nil } }
+
+  /// What leads back to the pipe, as far as is known.
+  var foundLoop: Endpoint? { state.withLock(\.loop) }
+
   /// The addresses that are known, whatever their age; asks for no news.
-  var known: [Endpoint] {
+  var known: [ZonedEndpoint] {
     if case .ready(let endpoints) = state.withLock(\.book.answer) { endpoints } else { [] }
   }
 
@@ -83,7 +103,7 @@ final class Target: Sendable {
   }
 
   /// Puts `endpoint` first, because it answered where those before it did not.
-  func prefer(_ endpoint: Endpoint) { state.withLock { $0.book.prefer(endpoint) } }
+  func prefer(_ endpoint: ZonedEndpoint) { state.withLock { $0.book.prefer(endpoint) } }
 
   /// What leads back to the pipe, once there are addresses, or nil when there are none until `deadline`.
   func firstLoop(until deadline: ContinuousClock.Instant) -> Endpoint? {
@@ -106,10 +126,9 @@ final class Target: Sendable {
 
   private func resolve() -> (answer: AddressBook.Answer, loop: Endpoint?) {
     do throws(NameResolution.Failure) {
-      let endpoints = Dial.interleaved(try NameResolution.addresses(of: host).filter { !$0.isLinkLocalV6 })
-        .map { Endpoint(address: $0, port: port) }
+      let endpoints = Dial.interleaved(try lookUp(host, port).filter(\.isUsable))
       if endpoints.isEmpty {
-        return (.failed("it has no address, or only link-local ones (fe80::/10)"), nil)
+        return (.failed("it has no address, or only link-local ones (fe80::/10) without an interface"), nil)
       }
       guard let loop = loop(endpoints) else { return (.ready(endpoints), nil) }
       return (.failed("\(loop) is where the pipe itself listens"), loop)

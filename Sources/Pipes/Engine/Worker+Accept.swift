@@ -11,6 +11,13 @@ extension Worker {
   func open(_ pipe: Pipe) {
     services[pipe.id] = Service(pipe: pipe, listeners: pipe.listeners)
     resume(pipe.id)
+    warnOfLoop(pipe)
+  }
+
+  /// Says that a pipe which accepts leads to itself, which was not known before: its name was slow. One worker does.
+  func warnOfLoop(_ pipe: Pipe) {
+    guard index == 0, services[pipe.id] != nil, let endpoint = pipe.target.foundLoop else { return }
+    pipe.warn("loop", "\(PipeError.loop(name: pipe.configuration.placedName, endpoint)) Clients are refused.")
   }
 
   /// Stops accepting for `pipe` and cuts its connections.

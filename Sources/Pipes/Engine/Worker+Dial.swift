@@ -68,6 +68,7 @@ extension Worker {
 
   /// The addresses of a pipe's target are known, or that there are none.
   func resolved(_ pipe: Pipe) {
+    warnOfLoop(pipe)
     let waiting = resolving
     resolving.removeAll(keepingCapacity: true)
     for token in waiting {
@@ -85,7 +86,7 @@ extension Worker {
     cut(connection)
   }
 
-  private func dial(_ connection: Connection, _ endpoints: [Endpoint]) {
+  private func dial(_ connection: Connection, _ endpoints: [ZonedEndpoint]) {
     let dialing = Dialing(endpoints, at: now)
     connection.phase = .dialing(dialing)
     carryOut(dialing.dial.advance(to: now), connection, dialing)
@@ -110,7 +111,9 @@ extension Worker {
 
   private func attempt(_ connection: Connection, _ index: Int, _ dialing: Dialing) throws(Errno) {
     let speaksAtOnce = Dial.speaksAtOnce(connection.early, connection.configuration)
-    let end = StreamEnd(try TCPSocket(connectingTo: dialing.endpoints[index], speaksAtOnce: speaksAtOnce))
+    let place = dialing.endpoints[index]
+    let end = StreamEnd(
+      try TCPSocket(connectingTo: place.endpoint, zone: place.zone, speaksAtOnce: speaksAtOnce))
     try poller.add(end.socket, token: connection.token.with(.attempt(index)).raw)
     dialing.attempts[index] = end
   }
