@@ -2,7 +2,7 @@
 //
 //   load bulk PORT TARGETPORT CONNECTIONS SECONDS          bytes per second through PORT
 //   load rate PORT TARGETPORT CONNECTIONS SECONDS          connections per second: connect, ask, answer, close; beside
-//                                                          so many that send in bulk
+//                                                          so many that send in bulk, and bytes per second of those
 //   load latency PORT TARGETPORT REQUESTS                  microseconds per request on one connection, the median
 //   load idle PORT TARGETPORT CONNECTIONS                  opens them, prints a line, waits for the end of its input
 //   load limit PORT TARGETPORT CONNECTIONS SECONDS         bytes per second, the busiest 100 ms, the spread
@@ -164,9 +164,11 @@ static void *answer_each(void *argument) {
 
 // Thrown away by a thread of its own.
 static void *discard(void *argument) {
-  while (recv((int)(long)argument, NULL, 1 << 20, MSG_TRUNC) > 0) {
+  for (;;) {
+    ssize_t n = recv((int)(long)argument, NULL, 1 << 20, MSG_TRUNC);
+    if (n <= 0) return NULL;
+    atomic_fetch_add(&moved[0], n);
   }
-  return NULL;
 }
 
 // One thread for all: a thread a connection would measure pthread_create. What begins with a zero is bulk.
@@ -225,9 +227,11 @@ static void rate(int port, int connections, double seconds) {
   for (int i = 0; i < 16; i++) start(ask_once_each, (void *)(long)port);
   usleep(300000);
   unsigned long before = atomic_load(&rounds);
+  unsigned long long bytes = total();
   double began = now();
   usleep((useconds_t)(seconds * 1e6));
-  printf("%.0f\n", (atomic_load(&rounds) - before) / (now() - began));
+  double took = now() - began;
+  printf("%.0f %.0f\n", (atomic_load(&rounds) - before) / took, (total() - bytes) / took);
 }
 
 static int by_size(const void *left, const void *right) {
