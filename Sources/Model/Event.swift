@@ -4,11 +4,14 @@ public struct Warning: Sendable, Hashable {
   public var code: String
   /// The sentence.
   public var text: String
+  /// True for what is to be known although nothing is to be done.
+  public var isNote: Bool
 
   /// Makes a warning.
-  public init(code: String, text: String) {
+  public init(code: String, text: String, isNote: Bool = false) {
     self.code = code
     self.text = text
+    self.isNote = isNote
   }
 }
 

@@ -225,7 +225,7 @@ public final class Monitor: Meter {
   private func conditions(_ health: Health) -> Conditions {
     Conditions(
       state: state.state, flows: health.flows, uncounted: health.uncounted,
-      isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.denied,
+      isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.deniedProcesses(),
       unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets, naming: naming)
   }
 }

@@ -12,7 +12,7 @@ struct Conditions {
   /// Whether some connection is offloaded.
   var isOffloaded = false
   /// Processes that may not be read.
-  var denied = 0
+  var denied: DeniedProcesses?
   /// Network namespaces that could not be looked into.
   var unreadNamespaces = 0
   /// Times that the counters of a connection were zeroed, since start.
@@ -46,8 +46,8 @@ struct WarningBoard {
     if case .read = conditions.naming { said.remove(Warning.unreadSocketsCode) }
     var found = [conditions.withoutOwners, conditions.full, conditions.unread].compactMap(\.self)
     // Said already, with the reason.
-    if conditions.denied > 0 && said.isDisjoint(with: Preflight.denialCodes) {
-      found.append(.denied(conditions.denied))
+    if let denied = conditions.denied, said.isDisjoint(with: Preflight.denialCodes) {
+      found.append(denied.warning)
     }
     if let warning = conditions.withoutCounters { found.append(warning) }
     if conditions.isOffloaded { found.append(.offloaded) }
@@ -85,8 +85,9 @@ extension Warning {
       code: "uncounted",
       text:
         "connections whose packets the kernel does not count: \(count). They began before accounting was turned on. "
-        + "TCP of this network namespace is counted by the payload of its sockets, all else not until it is made "
-        + "anew: turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d.")
+        + "The bytes of TCP come from their sockets, within 0.5 %; other protocols are counted from their next "
+        + "connection on: turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
+    )
   }
 
   fileprivate static let accountingOff = Warning(
@@ -98,14 +99,6 @@ extension Warning {
 
   fileprivate static func unreadSockets(_ error: KernelError) -> Warning {
     Warning(code: unreadSocketsCode, text: "\(error) What moved meanwhile may have no owner.")
-  }
-
-  fileprivate static func denied(_ count: Int) -> Warning {
-    Warning(
-      code: "denied",
-      text:
-        "processes that may not be read, so that bytes of their sockets have no owner: \(count). Run as root, "
-        + "or `\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it.")
   }
 
   fileprivate static func unreadNamespaces(_ count: Int) -> Warning {

@@ -2,7 +2,7 @@ import Model
 
 /// The lines under the table: where the bytes went, and what makes the numbers less than they could be.
 struct Footer {
-  /// Where all bytes went since start, in percent of all; empty parts are reasons only.
+  /// Where all bytes went since start, in percent of all; only the parts that are not empty.
   let balance: Pieces
   /// What did not fit or could not be read, each with its counter; empty when all is well.
   let warnings: Pieces
@@ -29,15 +29,14 @@ struct Footer {
       guard let usage = balance.unattributed[reason], !usage.isZero else { return nil }
       return "\(reason.words) \(share(usage))"
     }
-    let unattributed = "unattributed \(share(balance.unattributedTotal))"
-    var parts = [
-      "attributed \(share(balance.attributed))", "forwarded \(share(balance.forwarded))",
-      "kernel \(share(balance.kernel))",
-      reasons.isEmpty ? unattributed : "\(unattributed) (\(reasons.joined(separator: ", ")))",
+    let parts = [
+      ("attributed", balance.attributed, ""), ("forwarded", balance.forwarded, ""),
+      ("kernel", balance.kernel, ""),
+      ("unattributed", balance.unattributedTotal, " (\(reasons.joined(separator: ", ")))"),
+      ("hidden by filters", balance.hidden, ""), ("loopback", balance.loopback, ""),
     ]
-    if !balance.hidden.isZero { parts.append("hidden by filters \(share(balance.hidden))") }
-    if !balance.loopback.isZero { parts.append("loopback \(share(balance.loopback))") }
-    return parts
+    // What is not there needs no place.
+    return parts.filter { !$0.1.isZero }.map { name, usage, detail in "\(name) \(share(usage))\(detail)" }
   }
 
   /// A process that vanished and a dump that was repeated are no loss: JSON has them, people need not read them.
@@ -47,7 +46,6 @@ struct Footer {
       (UInt64(max(0, health.offloaded)), "flow", "offloaded"),
       (health.missedEvents, "kernel event", "lost"),
       (health.malformed, "message", "not understood"),
-      (UInt64(max(0, health.denied)), "process", "not readable"),
       (health.dropped, "item", "without room"),
       (health.unheardEnds, "connection", "ended unheard"),
       (health.lostEntries, "connection", "refused or forgotten by the table"),

@@ -6,7 +6,7 @@ struct Layout {
     case members, rate, receivedRate, sentRate, received, sent
   }
 
-  /// Column sets, the best first; the name gets what they leave.
+  /// Column sets, the best first; the name gets what they leave. Totals are there only beside a name that can be read.
   private static let choices: [[Column]] = [
     [.members, .receivedRate, .sentRate, .received, .sent],
     [.members, .receivedRate, .sentRate],
@@ -14,6 +14,7 @@ struct Layout {
     [.rate],
     [],
   ]
+  private static let readableName = 30
   private static let narrowestName = 12
   private static let gap = "  "
 
@@ -21,9 +22,15 @@ struct Layout {
   private let nameWidth: Int
   private let membersHeading: String
 
-  init(width: Int, rows: [UsageRow]) {
-    let fitting = Self.choices.first { width - Self.width(of: $0) >= Self.narrowestName }
-    columns = fitting ?? []
+  private let isFull: Bool
+
+  /// `isFull` is for whole command lines, however wide.
+  init(width: Int, rows: [UsageRow], isFull: Bool) {
+    func fits(_ choice: [Column], beside name: Int) -> Bool { width - Self.width(of: choice) >= name }
+    let readable = Self.choices.prefix { $0.count > 1 }.first { fits($0, beside: Self.readableName) }
+    columns =
+      readable ?? Self.choices.dropFirst().first { fits($0, beside: Self.narrowestName) } ?? []
+    self.isFull = isFull
     nameWidth = width - Self.width(of: columns)
     membersHeading = rows.lazy.compactMap(\.subject.membersHeading).first ?? "PID"
   }
@@ -43,7 +50,8 @@ struct Layout {
 
   func line(_ row: UsageRow, over interval: Duration?) -> String {
     line(
-      name: row.shownName, members: row.subject.members, total: row.total, moved: row.moved, over: interval)
+      name: row.shownName(isFull: isFull), members: row.subject.members, total: row.total, moved: row.moved,
+      over: interval)
   }
 
   func totals(_ rows: [UsageRow], over interval: Duration?) -> String {
@@ -89,13 +97,22 @@ struct Layout {
 }
 
 extension UsageRow {
-  fileprivate var shownName: String {
-    let name = name.escapingControlCharacters
+  fileprivate func shownName(isFull: Bool) -> String {
+    let name = (isFull ? name : label).escapingControlCharacters
     switch subject {
     case .process(_, _, exited: true), .exited(processes: 1): return "(exited) " + name
     case .exited(let processes): return "(\(processes) exited) " + name
     case .client(_, _, let process?, _): return "\(name) [\(process.pid)]"
     default: return name
+    }
+  }
+
+  /// The path in front of a program would fill the column; an application without a rule has its command line.
+  private var label: String {
+    switch subject {
+    case .process, .exited, .client(_, _, _?, _): ProgramName.label(ofCommandLine: name)
+    case .application where name.hasPrefix("/"): ProgramName.label(ofCommandLine: name)
+    case .application, .client, .pipe, .remainder: name
     }
   }
 }

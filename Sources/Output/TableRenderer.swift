@@ -12,12 +12,15 @@ public struct TableRenderer: Renderer, Sendable {
   public var height: Int?
   /// True to emphasise with colours; false when NO_COLOR is set.
   public var color: Bool
+  /// True for command lines as they are, without it the path in front of the program is left out.
+  public var isFull: Bool
 
   /// Makes a renderer for a terminal of the given size.
-  public init(width: Int, height: Int?, color: Bool) {
+  public init(width: Int, height: Int?, color: Bool, isFull: Bool = false) {
     self.width = width
     self.height = height
     self.color = color
+    self.isFull = isFull
   }
 
   /// Appends the frame of a report and an empty line; nothing for every other event.
@@ -28,16 +31,34 @@ public struct TableRenderer: Renderer, Sendable {
 
   /// Returns the lines of one report, none wider than `width` columns and no more than `height` of them: header,
   /// rows, `… and N more` for what does not fit, totals, balance, and warnings if a counter says so. Below stand the
-  /// latest of `messages`, which would otherwise be painted over, in at most a quarter of the lines.
+  /// latest of `messages`, which would otherwise be painted over: whole ones, in the lines that the table leaves or a
+  /// quarter of all, whichever are more.
   public func frame(_ report: UsageReport, messages: [String] = []) -> [String] {
     guard width > 0, height ?? 1 > 0 else { return [] }
     guard let height, !messages.isEmpty else { return table(report, height: height) }
-    let lines = messages.flatMap { $0.escapingControlCharacters.wrappedWords(to: width) }.suffix(height / 4)
+    let room = max(height / 4, height - table(report, height: nil).count)
+    let lines = latest(messages, in: room)
     return table(report, height: height - lines.count) + lines
   }
 
+  /// The latest messages that fit into `room` lines, whole; of a single one that does not, its beginning.
+  private func latest(_ messages: [String], in room: Int) -> [String] {
+    var shown: [String] = []
+    for message in messages.reversed() {
+      let lines = message.escapingControlCharacters.wrappedWords(to: width)
+      if shown.count + lines.count > room {
+        if shown.isEmpty, room > 0 {
+          shown = lines.prefix(room - 1) + [(lines[room - 1] + " …").fitted(to: width)]
+        }
+        break
+      }
+      shown = lines + shown
+    }
+    return shown
+  }
+
   private func table(_ report: UsageReport, height: Int?) -> [String] {
-    let layout = Layout(width: width, rows: report.rows)
+    let layout = Layout(width: width, rows: report.rows, isFull: isFull)
     let rows = report.rows.sorted { $0.isBusier(than: $1) }
     let footer = Footer(report)
     let budget = LineBudget(

@@ -1,5 +1,5 @@
 import Kernel
-import Model
+public import Model
 
 /// What a program says to its administrator: on standard error, one line each, never in the reports.
 public struct Diagnostics: Sendable {
@@ -13,6 +13,9 @@ public struct Diagnostics: Sendable {
 
   /// Says what makes the numbers less than they could be.
   public func warning(_ text: String) { write("warning: \(text)") }
+
+  /// Says what makes the numbers less than they could be, or what is to be known.
+  public func warning(_ warning: Warning) { write("\(warning.isNote ? "note" : "warning"): \(warning.text)") }
 
   /// Says what was changed or done.
   public func note(_ text: String) { write(text) }

@@ -29,6 +29,13 @@ public struct ReportOptions: ParsableArguments {
       "How to write reports: plain, table or json. (default: table on a terminal, plain elsewhere)"))
   public var format: Format?
 
+  /// Whether the table has whole command lines.
+  @Flag(
+    help:
+      "With --format table: whole command lines, with the path of the program and the interpreter of a script."
+  )
+  public var full = false
+
   /// Whether rows that have ended stay in the reports.
   @Flag(
     help:

@@ -6,12 +6,14 @@ import Output
 public struct Screen {
   private var renderer: any Renderer
   private let repaints: Bool
+  private let isFull: Bool
   private var output = OutputQueue()
 
   /// Makes the renderer for the format that is wanted; `style` says what the plain lines show. On a terminal the table is
   /// painted over the last one; without NO_COLOR it is emphasised.
   public init(_ options: ReportOptions, style: PlainRenderer.Style) {
     let isTerminal = StandardOutput.isTerminal
+    isFull = options.full
     switch options.format ?? (isTerminal ? .table : .plain) {
     case .plain:
       renderer = PlainRenderer(style: style)
@@ -22,7 +24,7 @@ public struct Screen {
         showsAllRows: options.allRows)
       repaints = false
     case .table:
-      renderer = Self.table(isTerminal: isTerminal)
+      renderer = Self.table(isTerminal: isTerminal, isFull: options.full)
       repaints = isTerminal
     }
   }
@@ -55,7 +57,8 @@ public struct Screen {
     guard repaints else { return renderer.render(event, to: &text) }
     guard case .usage(let report) = event else { return }
     let messages = StandardError.isTerminal ? StandardError.recent : []
-    let frame = Self.table(isTerminal: true).frame(report, messages: messages.map { String($0.dropLast()) })
+    let frame = Self.table(isTerminal: true, isFull: isFull).frame(
+      report, messages: messages.map { String($0.dropLast()) })
     // Home, each line with what was behind it cleared, then clear all below (ECMA-48 CUP, EL, ED).
     let lines = frame.map { $0 + "\u{1b}[K" }.joined(separator: "\r\n")
     text += "\u{1b}[H\(lines)\u{1b}[J".utf8
@@ -67,10 +70,10 @@ public struct Screen {
     if repaints { _ = try? output.write(Array("\r\n".utf8)) }
   }
 
-  private static func table(isTerminal: Bool) -> TableRenderer {
+  private static func table(isTerminal: Bool, isFull: Bool) -> TableRenderer {
     let size = isTerminal ? StandardOutput.terminalSize() : nil
     return TableRenderer(
       width: size?.columns ?? 100, height: size?.rows,
-      color: isTerminal && Environment.value("NO_COLOR")?.isEmpty ?? true)
+      color: isTerminal && Environment.value("NO_COLOR")?.isEmpty ?? true, isFull: isFull)
   }
 }

@@ -20,7 +20,7 @@ final class PipeSet {
     if configurations.isEmpty { return }
     let threads = min(4, Processors.count)
     meter = try PipeMeter(configurations, threads: threads, waitsForNames: isStart) { [diagnostics] in
-      diagnostics.warning($0.text)
+      diagnostics.warning($0)
     }
   }
 

@@ -121,7 +121,7 @@ import Program
 
   @MainActor private func measure(_ configuration: Configuration, _ diagnostics: Diagnostics) async throws {
     let notifier = Notifier(rules: configuration.commands, host: HostName.current) {
-      diagnostics.warning($0.text)
+      diagnostics.warning($0)
     }
     let pipes = PipeSet(diagnostics)
     do throws(PipeError) { try pipes.use(configuration.pipes, isStart: true) } catch {

@@ -42,7 +42,7 @@ struct Watch {
       pipes.readings(until: now, areInBalance: monitor != nil),
     ].compactMap(\.self)
     let warnings = measurements.flatMap(\.warnings)
-    for warning in warnings { diagnostics.warning(warning.text) }
+    for warning in warnings { diagnostics.warning(warning) }
     var report = aggregator.absorb(measurements, at: time)
     let alerts = thresholds.update(with: report, at: now)
     for alert in alerts {

@@ -83,17 +83,26 @@ import Program
       readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: layer,
       warnings: warnings)
     var totals = ProcessTotals()
+    var notice = IncludeNotice(isFiltering: !include.isEmpty)
+    var isLast = false
+    let start = ContinuousClock.now
     var screen = Screen(report, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
     let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
       let time = WallClock.now()
       let measurement = try monitor.readings(until: now)
-      for warning in measurement.warnings { diagnostics.warning(warning.text) }
       totals.add(measurement)
       var report = totals.report(at: time)
       report.layer = layer
-      return measurement.warnings.map { Event.warning($0, at: time) } + [.usage(report)]
+      let notice = notice.update(with: report, after: now - start, isLast: isLast)
+      let warnings = measurement.warnings + [notice].compactMap(\.self)
+      for warning in warnings { diagnostics.warning(warning) }
+      return warnings.map { Event.warning($0, at: time) } + [.usage(report)]
     }
-    try loop.run(on: &screen, diagnostics, measure: measure, refresh: monitor.refresh)
+    let refresh = {
+      isLast = true
+      monitor.refresh()
+    }
+    try loop.run(on: &screen, diagnostics, measure: measure, refresh: refresh)
   }
 }

@@ -72,7 +72,7 @@ extension RunPipe {
     let threads = threads ?? min(4, Processors.count)
     do throws(PipeError) {
       return try PipeMeter([pipe.configuration], threads: threads, activated: listeners) {
-        diagnostics.warning($0.text)
+        diagnostics.warning($0)
       }
     } catch {
       diagnostics.error(error)

@@ -19,5 +19,14 @@ if [ "$(id -u)" != 0 ]; then
   }
 fi
 export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get -o Acquire::Retries=3 update -qq
-$sudo apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "${missing[@]}"
+# What the package manager says matters only when it fails.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+echo "Installing Debian packages: ${missing[*]}"
+{
+  $sudo apt-get -o Acquire::Retries=3 update -qq &&
+    $sudo apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "${missing[@]}"
+} >"$log" 2>&1 || {
+  cat "$log" >&2
+  exit 1
+}

@@ -87,7 +87,8 @@ import Testing
       ($0.hearsEnds, $0.events) = (false, 0)
     },
     Row(
-      testDescription: "old connections", subject: "old connections", says: [": 3. ", "/etc/sysctl.d/"]
+      testDescription: "old connections", subject: "old connections",
+      says: [": 3. ", "from their sockets", "/etc/sysctl.d/"]
     ) { $0.table = .success(HostFacts.Table(entries: 12, uncounted: 3)) },
     Row(testDescription: "offload", subject: "offload", says: [": 4. ", "`counter`"]) {
       $0.table = .success(HostFacts.Table(entries: 12, offloaded: 4))
@@ -111,11 +112,13 @@ import Testing
     Row(testDescription: "hidepid", subject: "processes", says: ["the sentence"]) {
       $0.hidden = Warning(code: "processes_hidden", text: "the sentence")
     },
-    Row(testDescription: "a sandbox", subject: "processes", says: ["2 of 80", "sandbox"]) { $0.denied = 2 },
     Row(
-      testDescription: "no news", subject: "news of processes",
-      says: ["does not tell", "host's network and pid namespaces"]
-    ) { $0.newsError = .unsupported("x") },
+      testDescription: "processes of other users", subject: "processes",
+      says: ["1 (init), 7 (sshd), 9 (nginx) and 2 more. ", "setcap "]
+    ) {
+      $0.denied = DeniedProcesses(
+        count: 5, names: ["1 (init)", "7 (sshd)", "9 (nginx)"], isMendable: true)
+    },
     Row(
       testDescription: "namespaces that may not be entered", subject: "network namespaces",
       says: [": 5. ", "CAP_SYS_ADMIN"]
@@ -173,6 +176,19 @@ import Testing
         + "`LimitRTPRIO=1`."
     ),
     (
+      {
+        $0.denied = DeniedProcesses(count: 1, names: ["1 (process_api)"], isMendable: false)
+      },
+      "note     processes: a sandbox or a security module lets nobody here read what processes have open: "
+        + "1 (process_api). Bytes of their sockets have no owner; nothing is to be done."
+    ),
+    (
+      { $0.newsError = .unsupported("x") },
+      "note     news of processes: the kernel reports starts and ends of processes only in the host's network and "
+        + "pid namespaces, so that processes that live a few milliseconds may have no name: in a container nothing is "
+        + "to be done, run on the host to have them."
+    ),
+    (
       { $0.losses = ConntrackLosses(dropped: 1, early: 2, refused: 3) },
       "note     lost entries: since this host or container was started 1 new connections were dropped, 2 were "
         + "forgotten early, both for lack of room, and 3 collided with others: nothing is to be done unless these "
@@ -186,6 +202,12 @@ import Testing
     change(&facts)
     #expect(facts.findings.filter(\.isProblem).isEmpty)
     #expect(facts.findings.map(\.description).contains(line))
+  }
+
+  @Test func `news of processes are a problem where a capability would bring them`() {
+    var facts = Self.well
+    (facts.newsError, facts.missing) = (.notPermitted("x"), .network)
+    #expect(facts.findings.filter(\.isProblem).map(\.subject) == ["capabilities", "news of processes"])
   }
 
   @Test func `losses are a problem while the table is full`() {

@@ -149,6 +149,16 @@ import Testing
     #expect(table.holders(of: [502, 503]) == [503: [identity(Self.pid)]])
   }
 
+  /// Another thread saw whose socket it was, and nobody else ever read the process.
+  @Test func `one that was only asked for is reported once it ends`() throws {
+    proc.add(10)
+    var table = try table()
+    #expect(table.lives(identity(10)) && !table.lives(identity(11)) && !table.lives(identity(10, 99)))
+    proc.end(10)
+    try table.refresh()
+    #expect(table.exited == [identity(10)])
+  }
+
   @Test func `a process that ends is reported once`() throws {
     proc.add(10, sockets: [3: 501])
     proc.add(11, sockets: [3: 502])

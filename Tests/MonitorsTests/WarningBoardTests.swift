@@ -19,6 +19,8 @@ import Testing
     Conditions(state: ConntrackState(count: count, limit: 1000, isAccounting: true), flows: flows)
   }
 
+  private static let denied = DeniedProcesses(count: 1, names: ["1 (init)"], isMendable: true)
+
   private static let failed = Conditions.Naming.failed(.unsupported("x"))
 
   static let rows = [
@@ -64,16 +66,21 @@ import Testing
       testDescription: "what cannot end is said once",
       ticks: [
         (
-          Conditions(state: well, isOffloaded: true, denied: 1, unreadNamespaces: 1, counterResets: 1),
+          Conditions(state: well, isOffloaded: true, denied: denied, unreadNamespaces: 1, counterResets: 1),
           ["unread_namespaces", "denied", "offloaded", "counters_reset"]
         ),
         (Conditions(state: well), []),
-        (Conditions(state: well, isOffloaded: true, denied: 2, unreadNamespaces: 2, counterResets: 2), []),
+        (
+          Conditions(state: well, isOffloaded: true, denied: denied, unreadNamespaces: 2, counterResets: 2),
+          []
+        ),
       ]),
     Row(
       testDescription: "why processes may not be read was said at the start",
       warnings: ["missing_capabilities"],
-      ticks: [(Conditions(state: well, denied: 1), ["missing_capabilities"]), (Conditions(denied: 1), [])]),
+      ticks: [
+        (Conditions(state: well, denied: denied), ["missing_capabilities"]), (Conditions(denied: denied), []),
+      ]),
   ]
 
   @Test(arguments: rows) func `each condition is said when it begins`(row: Row) {

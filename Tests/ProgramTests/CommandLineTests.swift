@@ -70,17 +70,21 @@ import Testing
     let first = try await reporter.report("a first report")
     #expect(first.version == "2.0.0" && !first.host.isEmpty)
     #expect(first.ended == Report.Ended(rows: 0, received: 0, sent: 0))
+    // Each lives until its bytes have a row, whoever looks when.
     for port in [7301, 7302, 7303] {
       let sender = try namespace.start([
         "python3", "-c",
-        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x' * 1000, ('127.0.0.1', \(port)))",
+        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x' * 1000, ('127.0.0.1', \(port))); "
+          + "print('sent', flush=True); input()",
       ])
+      try await reporter.report("its row") { report in
+        report.rows.contains { $0.pid == sender.pid || $0.pids?.contains(sender.pid) == true }
+      }
+      sender.write("\n")
       #expect(try await sender.ended() == .exited(0))
     }
     try await reporter.report("all three in the sum") { report in
-      // One that ended before it was seen is in the remainder: it has no row that could end.
-      let rows = report.rows.reduce(report.ended.sent) { $0 + $1.sent }
-      return rows >= 3 * 1028 && report.rows.allSatisfy { $0.kind == "remainder" }
+      report.ended.sent == 3 * 1028 && report.rows.allSatisfy { $0.kind == "remainder" }
     }
     try await reporter.stop()
   }

@@ -82,6 +82,6 @@ enum Machine {
 extension ChildProcess {
   /// What it said on standard error, but for what is true of this machine, as the programs rightly say.
   var complaints: [String] {
-    errors.lines.filter { !Machine.isSandboxed || !$0.contains("processes that may not be read") }
+    errors.lines.filter { !Machine.isSandboxed || !$0.contains("read what processes have open") }
   }
 }

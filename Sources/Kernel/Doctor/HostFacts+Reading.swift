@@ -59,7 +59,7 @@ extension HostFacts {
     try processes.refresh()
     // No socket has this inode: all are looked at.
     _ = processes.holders(of: [.max])
-    (self.denied, self.processes) = (processes.denied, processes.processes.count)
+    (denied, self.processes) = (processes.deniedProcesses(), processes.processes.count)
     others.wish =
       wanted == false ? .leftOut : wanted == nil && !Capabilities.mayEnterNamespaces ? .denied : .read
     guard others.wish != .leftOut, var namespaces = NamespaceTable(processes) else { return }

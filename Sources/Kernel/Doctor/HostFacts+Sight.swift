@@ -18,23 +18,24 @@ extension HostFacts {
 
   var visibility: Finding {
     if let hidden { return Finding("processes", .problem(hidden.text)) }
-    return Finding(
-      "processes",
-      denied == 0
-        ? .ok("all \(processes) can be read")
-        : .problem(
-          "\(denied) of \(processes) may not be read, so that what they move has no owner: run as root, or "
-            + "`\(KernelError.setcap)`; where root may not either, a sandbox or security module forbids it."))
+    guard let denied else { return Finding("processes", .ok("all \(processes) can be read")) }
+    return Finding("processes", denied.isMendable ? .problem(denied.sentence) : .note(denied.sentence))
   }
 
   var news: Finding {
-    Finding(
+    let loss = "so that processes that live a few milliseconds may have no name"
+    guard newsError != nil else {
+      return Finding("news of processes", .ok("the kernel reports their starts and ends"))
+    }
+    return Finding(
       "news of processes",
-      newsError == nil
-        ? .ok("starts and ends are told")
-        : .problem(
-          "the kernel does not tell of starts and ends here, so that processes that live a few milliseconds may "
-            + "have no name: run with CAP_NET_ADMIN in the host's network and pid namespaces."))
+      missing.contains(.network)
+        ? .problem(
+          "the kernel reports no starts and ends of processes without CAP_NET_ADMIN, \(loss): run as root, or "
+            + "`\(KernelError.setcap)`.")
+        : .note(
+          "the kernel reports starts and ends of processes only in the host's network and pid namespaces, \(loss): "
+            + "in a container nothing is to be done, run on the host to have them."))
   }
 
   var namespaces: Finding? {

@@ -56,7 +56,7 @@ public struct HostFacts: Sendable, Equatable {
   /// What the mount options of /proc hide.
   var hidden: Warning?
   /// Processes that may not be read, of so many.
-  var denied = 0
+  var denied: DeniedProcesses?
   var processes = 0
   /// Why there is no news of processes; nil where there is.
   var newsError: KernelError?

@@ -181,11 +181,13 @@ extension ProcessTable {
     return range.lowerBound
   }
 
-  /// True while the process lives, as far as the last `refresh` and what was read since tell.
-  public func lives(_ identity: ProcessIdentity) -> Bool {
+  /// True while the process lives, as far as the last `refresh` and what was read since tell. Whoever is asked for is
+  /// in `exited` once it is gone, also where another thread has read who it is.
+  public mutating func lives(_ identity: ProcessIdentity) -> Bool {
     let index = index(ofPid: identity.pid)
     guard index < processes.count, processes[index].pid == identity.pid else { return false }
-    return processes[index].identity == nil || processes[index].identity == identity
+    if processes[index].identity == nil { note(identity) }
+    return processes[index].identity == identity
   }
 
   /// Reads `stat` of whoever has the pid; nil when nobody has, or it may not be read.

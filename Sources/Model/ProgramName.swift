@@ -1,9 +1,7 @@
-import Model
-
 /// The name of what a process runs: its program, or its script where the program only interprets one.
-enum ProgramName {
+public enum ProgramName {
   /// The name; nil where nothing but the command line is known.
-  static func of(_ process: ProcessDescription) -> String? {
+  public static func of(_ process: ProcessDescription) -> String? {
     // A kernel thread, or a process that has no memory left: ps(1)'s brackets say so.
     if process.arguments.isEmpty && process.executable == nil { return nil }
     guard let executable = process.executable, let program = base(of: undeleted(executable)) else {
@@ -21,6 +19,33 @@ enum ProgramName {
     if multicall.contains(program) { return of(command: rest) ?? program }
     if program == "env" { return of(command: environmentSkipped(rest)) ?? program }
     return name(of: program, arguments: rest)
+  }
+
+  /// A command line for a narrow column: the program's base name with its arguments, or the script of an interpreter
+  /// with those behind it. A name that the process gave itself (`nginx: worker process`) stays as it is.
+  ///
+  /// Words are what spaces divide: an argument with spaces in it counts as several.
+  public static func label(ofCommandLine line: String) -> String {
+    let words = line.split(separator: " ").map(String.init)
+    return label(of: words[...]) ?? line
+  }
+
+  /// Nil where the words are no program and its arguments.
+  private static func label(of words: ArraySlice<String>) -> String? {
+    guard let first = words.first, !first.hasPrefix("["), title(first).count == first.count,
+      let program = base(of: first)
+    else { return nil }
+    var rest = words.dropFirst()
+    if multicall.contains(program), !rest.isEmpty { return label(of: rest) }
+    if program == "env" {
+      let command = environmentSkipped(rest)
+      if !command.isEmpty { return label(of: command) }
+    }
+    let arguments = rest
+    guard let script = Interpreter.named(program)?.takeScript(from: &rest), let name = base(of: script) else {
+      return ([program] + arguments).joined(separator: " ")
+    }
+    return ([name] + rest).joined(separator: " ")
   }
 
   private static func name(of program: String, arguments: ArraySlice<String>) -> String {

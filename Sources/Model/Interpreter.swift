@@ -20,12 +20,17 @@ struct Interpreter: Sendable {
   /// The first argument that is a script, module or class; nil where there is none (`sh -c`, standard input).
   func script(in arguments: ArraySlice<String>) -> String? {
     var rest = arguments
+    return takeScript(from: &rest)
+  }
+
+  /// The same, and leaves in `rest` what comes behind it.
+  func takeScript(from rest: inout ArraySlice<String>) -> String? {
     while let argument = rest.popFirst() {
-      if argument == "--" { return rest.first }
+      if argument == "--" { return rest.popFirst() }
       if argument == "-" { return nil }
       guard let sign = argument.first, sign == "-" || sign == "+" else { return argument }
       if inlineWords.contains(argument) { return nil }
-      if namingWords.contains(argument) { return rest.first }
+      if namingWords.contains(argument) { return rest.popFirst() }
       if valuedWords.contains(argument) {
         rest = rest.dropFirst()
       } else if groupsLetters, !argument.hasPrefix("--") {
@@ -47,7 +52,7 @@ struct Interpreter: Sendable {
     var letters = letters
     while let letter = letters.popFirst() {
       if inline.contains(letter) { return .script(nil) }
-      if naming.contains(letter) { return .script(letters.isEmpty ? rest.first : String(letters)) }
+      if naming.contains(letter) { return .script(letters.isEmpty ? rest.popFirst() : String(letters)) }
       if attached.contains(letter) { return .next }
       guard valued.contains(letter) else { continue }
       if letters.isEmpty { rest = rest.dropFirst() }
