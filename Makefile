@@ -1,11 +1,14 @@
 # make run    this host's bytes per application, from a fresh machine
-# make test   all tests; make check what CI checks besides; make bench the speed claims; make install
+# make test   all tests; make check what CI checks besides; make bench the speed claims
+# make build  then make install, which needs no Swift; make uninstall
 # make trials the programs' tests TRIALS=5 times over: what hangs on the order of things shows
 # make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 PROGRAMS := runmonitor runpipe runaggregator
+BIN = $(DESTDIR)$(PREFIX)/bin
+DOC = $(DESTDIR)$(PREFIX)/share/doc/bwmon
 RELEASE := .build-release
 FUZZ := .build-fuzz
 FUZZ_TARGETS := conntrack sockets interfaces connector proc lines
@@ -17,10 +20,11 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # libstdc++-12-dev and libgcc-12-dev); git for the dependencies; the libraries that Swift's own tools are linked with.
 BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev g++ libc6-dev binutils git ca-certificates \
   libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
-TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl
+TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl \
+  make systemd
 BENCH_PACKAGES := haproxy socat
 
-.PHONY: deps test-deps swift build run test trials check fuzz bench install clean
+.PHONY: deps test-deps swift build run test trials check fuzz bench install uninstall clean
 
 deps: swift
 	@Tests/Checks/install-packages.sh $(BUILD_PACKAGES)
@@ -65,11 +69,20 @@ bench: test-deps
 	@Tests/Checks/install-packages.sh $(BENCH_PACKAGES)
 	Tests/Benchmarks/run.sh
 
-install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
-	install -s -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 samples/* $(DESTDIR)$(PREFIX)/share/doc/bwmon/samples
-	install -m 644 README.md Docs/*.md $(DESTDIR)$(PREFIX)/share/doc/bwmon
+# Copies what `make build` has built: neither Swift nor a package manager is asked. README's links need the folders.
+install:
+	@for program in $(PROGRAMS); do [ -x $(RELEASE)/release/$$program ] || { \
+	  echo "There is no $(RELEASE)/release/$$program: run make build first." >&2; exit 1; }; done
+	install -d $(BIN) $(DOC)/Docs/decisions $(DOC)/samples
+	install -s -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(BIN)
+	install -m 644 README.md LICENSE $(DOC)
+	install -m 644 Docs/*.md $(DOC)/Docs
+	install -m 644 Docs/decisions/*.md $(DOC)/Docs/decisions
+	install -m 644 samples/* $(DOC)/samples
+
+uninstall:
+	rm -f $(PROGRAMS:%=$(BIN)/%)
+	rm -rf $(DOC)
 
 clean:
 	rm -rf .build $(RELEASE) $(FUZZ)
