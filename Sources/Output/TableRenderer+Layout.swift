@@ -29,7 +29,7 @@ struct Layout {
     func fits(_ choice: [Column], beside name: Int) -> Bool { width - Self.width(of: choice) >= name }
     let readable = Self.choices.prefix { $0.count > 1 }.first { fits($0, beside: Self.readableName) }
     columns =
-      readable ?? Self.choices.dropFirst().first { fits($0, beside: Self.narrowestName) } ?? []
+      readable ?? Self.choices.dropFirst(2).first { fits($0, beside: Self.narrowestName) } ?? []
     self.isFull = isFull
     nameWidth = width - Self.width(of: columns)
     membersHeading = rows.lazy.compactMap(\.subject.membersHeading).first ?? "PID"

@@ -57,18 +57,25 @@ import Testing
     #expect(frame.allSatisfy { $0.displayWidth <= width && !$0.contains("\u{1b}") })
     let plain = renderer.frame(busyReport)
     let room = height / 4
-    #expect(room == 0 ? frame == plain : frame.last?.hasSuffix("w") == true || frame.last?.hasSuffix("…") == true)
+    #expect(
+      room == 0 ? frame == plain : frame.last?.hasSuffix("w") == true || frame.last?.hasSuffix("…") == true)
   }
 
   /// A warning says at its end what to do, and at its beginning what is the matter.
   @Test func `messages are whole in the lines that the table leaves`() {
     let renderer = TableRenderer(width: 60, height: 24, color: false)
-    let messages = (1...4).map { "runmonitor: warning: number \($0) " + String(repeating: "word ", count: 22) + "end" }
+    let messages = (1...4).map {
+      "runmonitor: warning: number \($0) " + String(repeating: "word ", count: 22) + "end"
+    }
     let short = renderer.frame(report([process("a", total: (1, 1))]), messages: messages)
-    #expect(short.count <= 24 && short.count { $0.contains("number") } == 4 && short.count { $0.hasSuffix("end") } == 4)
+    #expect(
+      short.count <= 24 && short.count { $0.contains("number") } == 4
+        && short.count { $0.hasSuffix("end") } == 4)
     // A table that fills the screen leaves a quarter: two of three lines.
     let full = renderer.frame(busyReport, messages: messages)
-    #expect(full.count <= 24 && full.count { $0.contains("number") } == 2 && full.count { $0.hasSuffix("end") } == 2)
+    #expect(
+      full.count <= 24 && full.count { $0.contains("number") } == 2 && full.count { $0.hasSuffix("end") } == 2
+    )
     // Not even the latest fits: its beginning.
     let low = TableRenderer(width: 60, height: 8, color: false).frame(busyReport, messages: messages)
     #expect(low.count == 8 && low[6].hasPrefix("runmonitor: warning: number 4") && low[7].hasSuffix("…"))
@@ -76,8 +83,8 @@ import Testing
 
   /// Width of the terminal, and the columns that it shows; the name has thirty columns before the totals come.
   @Test(arguments: [
-    (95, "    PID    RECEIVED/s        SENT/s    RECEIVED        SENT  NAME"),
-    (94, "    PID    RECEIVED/s        SENT/s  NAME"), (67, "    PID    RECEIVED/s        SENT/s  NAME"),
+    (91, "    PID    RECEIVED/s        SENT/s    RECEIVED        SENT  NAME"),
+    (90, "    PID    RECEIVED/s        SENT/s  NAME"), (67, "    PID    RECEIVED/s        SENT/s  NAME"),
     (66, "  RECEIVED/s        SENT/s  NAME"), (40, "  RECEIVED/s        SENT/s  NAME"),
     (39, "        RATE  NAME"), (20, "NAME"),
   ])
@@ -87,7 +94,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (false, "serve.py --port 80", "(exited) job.pl x"), (true, "/venv/bin/python3 /srv/serve.py --port 80", "(exited) /usr/bin/perl /a/job.pl x"),
+    (false, "serve.py --port 80", "(exited) job.pl x"),
+    (true, "/venv/bin/python3 /srv/serve.py --port 80", "(exited) /usr/bin/perl /a/job.pl x"),
   ])
   func `a row begins with the program or the script`(isFull: Bool, name: String, ended: String) {
     let rows = [
@@ -98,7 +106,9 @@ import Testing
       application("Web/Mail", total: (2, 0), moved: (0, 0)),
     ]
     let frame = TableRenderer(width: 140, height: nil, color: false, isFull: isFull).frame(report(rows))
-    for (line, name) in zip(frame.dropFirst(), [name, ended, "Web/Mail"]) { #expect(line.hasSuffix("  " + name)) }
+    for (line, name) in zip(frame.dropFirst(), [name, ended, "Web/Mail"]) {
+      #expect(line.hasSuffix("  " + name))
+    }
   }
 
   @Test(arguments: [

@@ -115,7 +115,7 @@ import Testing
       "type=pipe\nport=80\nnewhost=h\nidle_timeout=0",
       "monitors.cfg:5: idle_timeout=\"0\" must be from 0.01 to"
     ),
-    ("type=pipe\nport=80\nnewhost=h\nfin_timeout=5m", "monitors.cfg:5: fin_timeout="),
+    ("type=pipe\nport=80\nnewhost=h\nfin_timeout=5 m", "monitors.cfg:5: fin_timeout="),
     ("type=pipe\nport=80\nnewhost=a b", "monitors.cfg:4: newhost=a b is no host name"),
     ("type=pipe\nport=80\nnewhost=a\\b", "monitors.cfg:4: newhost=a\\b is no host name"),
     (

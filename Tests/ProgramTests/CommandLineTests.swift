@@ -74,7 +74,7 @@ import Testing
     for port in [7301, 7302, 7303] {
       let sender = try namespace.start([
         "python3", "-c",
-        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x' * 1000, ('127.0.0.1', \(port))); "
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x' * 1000, ('127.0.0.1', \(port))); "
           + "print('sent', flush=True); input()",
       ])
       try await reporter.report("its row") { report in

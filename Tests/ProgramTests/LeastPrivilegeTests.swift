@@ -13,8 +13,6 @@ struct LeastPrivilegeTests {
     var listens = true
   }
 
-  private static let listener = "flow-events"
-
   static let cases = [
     Case(testDescription: "runmonitor", kept: Privileges.measuring),
     Case(
@@ -58,7 +56,7 @@ struct LeastPrivilegeTests {
     expected.ambient = 0
     expected.noNewPrivileges = true
     expected.isFenced = true
-    let others = try Privileges.ofThreads(reporter.process.pid) { $0 != Self.listener }
+    let others = try Privileges.ofThreads(reporter.process.pid) { $0 != Privileges.listener }
     #expect(Set(others) == [expected])
     // Where no limit lets it come first, the thread that listens alone keeps what does.
     if ours.permitted & Privileges.resources == 0 {
@@ -66,7 +64,7 @@ struct LeastPrivilegeTests {
       expected.effective |= priority
       expected.permitted |= priority
     }
-    let listeners = try Privileges.ofThreads(reporter.process.pid) { $0 == Self.listener }
+    let listeners = try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener }
     #expect(listeners == (row.listens ? [expected] : []))
     let said = reporter.process.errors.text
     #expect(!said.contains("giving up") && !said.contains("seccomp"), "\(said)")

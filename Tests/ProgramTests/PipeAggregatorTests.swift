@@ -63,7 +63,7 @@ struct PipeAggregatorTests {
     }
     #expect(kept.process.status == nil)
 
-    try folder.write(section(8080) + section(8080), to: "monitors")
+    try folder.write(section(8080) + section(8080).replacing("[pipe", with: "[again"), to: "monitors")
     aggregator.process.signal(SIGHUP)
     _ = try await aggregator.process.errors.first("why not") { $0.contains("stays in force") ? $0 : nil }
     try await PipePeer.run("ask", pipe: "127.0.0.1:882", target: "-", ["3"], in: lab.a)
