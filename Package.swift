@@ -95,7 +95,7 @@ let package = Package(
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI", "Lab"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
-    tests("StatusTests", ["Program", "Kernel", systemPackage, arguments]),
+    tests("StatusTests", ["Program", "Kernel", "Model", systemPackage, arguments]),
     tests("NotificationsTests", ["Notifications", "Model", "INI"]),
     .executableTarget(
       name: "benchmark",

@@ -26,8 +26,11 @@ public struct Thresholds: Sendable {
 
   /// Takes the report of a tick that ended at `now`; returns what is to be told.
   ///
-  /// A report without an interval (the lookback) has no rates and changes nothing.
-  public mutating func update(with report: UsageReport, at now: ContinuousClock.Instant) -> [Alert] {
+  /// A report without an interval (the lookback) has no rates and changes nothing. With `isPartial` what processes
+  /// moved is not known: their applications, and remainders, stay as they are.
+  public mutating func update(
+    with report: UsageReport, at now: ContinuousClock.Instant, isPartial: Bool = false
+  ) -> [Alert] {
     var alerts = takeRemoved(at: report.time)
     guard let interval = report.interval, interval >= .nanoseconds(1), !rules.isEmpty else { return alerts }
     tick += 1
@@ -47,7 +50,11 @@ public struct Thresholds: Sendable {
         applications[key] = application
         continue
       }
-      alerts += applications.values[index].observe(row, span, rules, watched)
+      if isPartial && row.isMeasuredByTable {
+        applications.values[index].pass(span.number)
+      } else {
+        alerts += applications.values[index].observe(row, span, rules, watched)
+      }
     }
     alerts += sweep(span)
     return alerts
@@ -129,6 +136,14 @@ public struct Thresholds: Sendable {
       }
     }
     return matching
+  }
+}
+
+extension UsageRow {
+  /// True for what only the connection table can tell of; what moved is a pipe's, whose application has processes too.
+  fileprivate var isMeasuredByTable: Bool {
+    guard moved.isZero else { return false }
+    return subject == .remainder || !livingPIDs.isEmpty
   }
 }
 

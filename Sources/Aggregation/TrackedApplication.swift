@@ -76,6 +76,12 @@ struct TrackedApplication: Sendable {
     watches.append(Watch(index, rule, window: window(of: rule.intervalNanoseconds)))
   }
 
+  /// Lets a tick pass of which nothing is known.
+  mutating func pass(_ number: Int) {
+    tick = number
+    isIdle = false
+  }
+
   /// Takes the row of a tick; nil if there is none any more.
   mutating func observe(
     _ row: UsageRow?, _ span: Tick, _ rules: [ThresholdRule], _ watched: [Int64]
@@ -198,7 +204,7 @@ extension AlertState.Change {
 }
 
 extension UsageRow {
-  fileprivate var livingPIDs: [Int32] {
+  var livingPIDs: [Int32] {
     switch subject {
     case .process(let pid, _, let exited): exited ? [] : [pid]
     case .application(let pids): pids

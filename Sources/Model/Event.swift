@@ -6,12 +6,15 @@ public struct Warning: Sendable, Hashable {
   public var text: String
   /// True for what is to be known although nothing is to be done.
   public var isNote: Bool
+  /// True when what was said earlier under this code is no longer so.
+  public var isResolved: Bool
 
-  /// Makes a warning.
-  public init(code: String, text: String, isNote: Bool = false) {
+  /// Makes a warning, or with `isResolved` takes one back.
+  public init(code: String, text: String, isNote: Bool = false, isResolved: Bool = false) {
     self.code = code
     self.text = text
     self.isNote = isNote
+    self.isResolved = isResolved
   }
 }
 

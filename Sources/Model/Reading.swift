@@ -52,6 +52,29 @@ public struct Measurement: Sendable {
   }
 }
 
+extension Measurement {
+  /// Splits what took longer than `recent`, because the meter did not answer for a while, into what comes late (without
+  /// an interval, so that it adds to totals only) and the share of the last `recent`, at an even pace.
+  public func split(recent: Duration) -> [Measurement] {
+    guard let interval, interval > recent else { return [self] }
+    var late = Measurement(interval: nil, readings: readings)
+    var last = self
+    last.interval = recent
+    let share = recent / interval
+    for index in readings.indices {
+      let usage = readings[index].usage
+      let recently = Usage(
+        received: min(usage.received, UInt64(Double(usage.received) * share)),
+        sent: min(usage.sent, UInt64(Double(usage.sent) * share)))
+      last.readings[index].usage = recently
+      late.readings[index].usage = usage - recently
+    }
+    late.readings.removeAll(where: \.usage.isZero)
+    last.readings.removeAll(where: \.usage.isZero)
+    return [late, last]
+  }
+}
+
 /// Something that says what its owners used since it was last asked.
 public protocol Meter {
   /// Why a measurement can fail.

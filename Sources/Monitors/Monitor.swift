@@ -9,7 +9,7 @@ public final class Monitor: Meter {
   private var processes: ProcessTable
   private var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
-  private var interfaces: InterfaceMeter?
+  var interfaces: InterfaceMeter?
   private var accounting: Accounting
   private let countsLookback: Bool
   private let wantsAncestors: Bool
@@ -30,6 +30,9 @@ public final class Monitor: Meter {
   private var leaving: [ProcessIdentity] = []
   private var state: StateReader
   private var board: WarningBoard
+  private var tracking = TrackingWatch()
+  /// What passed unseen when tracking ended; nil while it works.
+  private var untrackedTime: Conditions.Untracked?
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
@@ -69,9 +72,9 @@ public final class Monitor: Meter {
   public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
     naming = .notRead
     // Whatever passes between the two readings is at worst explained too well, never untracked.
-    if last != nil { try interfaces?.read(at: now) }
+    if last != nil { readInterfaces(at: now) }
     try table.read(into: &snapshot, at: now)
-    if last == nil { try interfaces?.read(at: now) }
+    if last == nil { readInterfaces(at: now) }
     if last == nil { local = try addresses.read() }
     do throws(KernelError) { try processes.refresh() } catch {
       // The table's news is taken: it must be counted now.
@@ -97,6 +100,10 @@ public final class Monitor: Meter {
     measurement.health = health()
     state.update(uncounted: measurement.health.uncounted, at: now)
     measurement.health.lostEntries = state.lost
+    if let interval {
+      let isTracked = deltas.contains { snapshot.flows[$0.index].isCounted }
+      watchTracking(measurement.balance.interfaces, isTracked ? carried : .zero, interval)
+    }
     measurement.warnings = board.news(of: conditions(measurement.health))
     return measurement
   }
@@ -133,6 +140,23 @@ public final class Monitor: Meter {
       if processes.lives(identity) { reported.insert(identity) } else { ended.append(identity) }
     }
     return claims.reduce(.zero) { $0 + $1.carried }
+  }
+
+  /// Takes what the interfaces moved, and how much of it tracked and counted flows did.
+  private func watchTracking(_ moved: Usage, _ tracked: Usage, _ interval: Duration) {
+    let isOffloaded = snapshot.flows.contains(where: \.isOffloaded)
+    let reading = TrackingWatch.Reading(
+      interval: interval, moved: moved.received + moved.sent, tracked: tracked.received + tracked.sent,
+      isComparable: interfaces?.failure == nil && state.state.isAccounting != false && !isOffloaded)
+    switch tracking.update(reading) {
+    case .nothing, .suspected: break
+    case .ended(let bytes, let time): untrackedTime = Conditions.Untracked(bytes: bytes, time: time)
+    case .returned: untrackedTime = nil
+    }
+  }
+
+  private func readInterfaces(at now: ContinuousClock.Instant) {
+    if interfaces?.update(at: now) == false { unread += 1 }
   }
 
   /// Counts what could not be read; the first of a tick may be said. The ledger has moved on: what it counted goes to
@@ -226,6 +250,7 @@ public final class Monitor: Meter {
     Conditions(
       state: state.state, flows: health.flows, uncounted: health.uncounted,
       isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.deniedProcesses(),
-      unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets, naming: naming)
+      unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets, naming: naming,
+      untracked: untrackedTime, interfaces: interfaces?.failure, events: table.condition.eventFailure)
   }
 }

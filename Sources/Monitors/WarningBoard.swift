@@ -19,6 +19,17 @@ struct Conditions {
   var counterResets: UInt64 = 0
   /// How reading what names the owners went.
   var naming = Naming.notRead
+  /// What passed unseen when tracking ended; nil while connections are tracked.
+  var untracked: Untracked?
+  /// Why the interfaces are not read; nil while they are.
+  var interfaces: KernelError?
+  /// Why the events of the table are not received; nil while they are.
+  var events: KernelError?
+
+  struct Untracked {
+    var bytes: UInt64
+    var time: Duration
+  }
 
   enum Naming {
     /// Nothing moved, so that not all was asked for.
@@ -28,7 +39,8 @@ struct Conditions {
   }
 }
 
-/// What is said of the conditions: each when it begins. Some can end; they are said again when they come again.
+/// What is said of the conditions: each when it begins. Some can end; they are said again when they come again, and of
+/// those that last it is said when they end.
 struct WarningBoard {
   private var waiting: [Warning]
   private var said: Set<String> = []
@@ -52,7 +64,42 @@ struct WarningBoard {
     if let warning = conditions.withoutCounters { found.append(warning) }
     if conditions.isOffloaded { found.append(.offloaded) }
     if conditions.counterResets > 0 { found.append(.countersReset) }
-    return added + found.filter { said.insert($0.code).inserted }
+    return added + found.filter { said.insert($0.code).inserted } + changes(of: conditions.lasting)
+  }
+
+  private mutating func changes(of lasting: [Conditions.Lasting]) -> [Warning] {
+    lasting.compactMap { condition in
+      if let begin = condition.begin { return said.insert(begin.code).inserted ? begin : nil }
+      return said.remove(condition.end.code) == nil ? nil : condition.end
+    }
+  }
+}
+
+extension Conditions {
+  /// What begins and ends, each with a word; `begin` is nil while it is not so.
+  fileprivate struct Lasting {
+    var begin: Warning?
+    var end: Warning
+  }
+
+  fileprivate var lasting: [Lasting] {
+    [
+      Lasting(
+        begin: untracked.map { .trackingEnded($0) },
+        end: Warning(
+          code: Warning.trackingEndedCode,
+          text: "connections are tracked again; what moved meanwhile is `untracked`.", isResolved: true)),
+      Lasting(
+        begin: interfaces.map { .unreadInterfaces($0) },
+        end: Warning(
+          code: Warning.unreadInterfacesCode,
+          text: "the interfaces are read again: what they moved meanwhile is counted.", isResolved: true)),
+      Lasting(
+        begin: events.map { .noEvents($0) },
+        end: Warning(
+          code: Warning.noEventsCode, text: "the events of the connection table are received again.",
+          isResolved: true)),
+    ]
   }
 }
 
@@ -94,6 +141,39 @@ extension Warning {
     code: "accounting_off",
     text: "byte accounting was turned off while we measure, so new connections are not counted: run "
       + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+
+  fileprivate static let trackingEndedCode = "tracking_ended"
+
+  fileprivate static func trackingEnded(_ passed: Conditions.Untracked) -> Warning {
+    Warning(
+      code: trackingEndedCode,
+      text:
+        "the kernel seems to have ceased to track connections: in \(Int(passed.time.inSeconds)) s the interfaces "
+        + "moved \(passed.bytes) bytes, none of them in the connection table, which had most before. A rule that asked "
+        + "for tracking is gone (`nft flush ruleset`, a firewall that was stopped). \(Preflight.trackingAdvice) The rule "
+        + "of --enable-tracking is its program's own and survives a flush, unless --keep-tracking is given.")
+  }
+
+  fileprivate static let unreadInterfacesCode = "unread_interfaces"
+
+  fileprivate static func unreadInterfaces(_ error: KernelError) -> Warning {
+    Warning(
+      code: unreadInterfacesCode,
+      text:
+        "\(error) Flows are counted as before; `untracked` and `coverage` stand still until the interfaces "
+        + "are read again.")
+  }
+
+  fileprivate static let noEventsCode = "no_events"
+
+  fileprivate static func noEvents(_ error: KernelError) -> Warning {
+    Warning(
+      code: noEventsCode,
+      text:
+        "\(error) The thread that follows the connection table has ended and is started again. Until then "
+        + "what a connection moved between the last report and its end is not counted, and short ones have no "
+        + "owner.")
+  }
 
   fileprivate static let unreadSocketsCode = "unread_sockets"
 

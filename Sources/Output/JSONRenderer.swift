@@ -45,6 +45,7 @@ public struct JSONRenderer: Renderer, Sendable {
       case .warning(let warning, let time):
         writer.field("event", "warning")
         writer.field("time", time.rfc3339)
+        writer.field("state", warning.isResolved ? "resolved" : "firing")
         writer.field("code", warning.code)
         writer.field("text", warning.text)
       }

@@ -14,8 +14,11 @@ public struct Diagnostics: Sendable {
   /// Says what makes the numbers less than they could be.
   public func warning(_ text: String) { write("warning: \(text)") }
 
-  /// Says what makes the numbers less than they could be, or what is to be known.
-  public func warning(_ warning: Warning) { write("\(warning.isNote ? "note" : "warning"): \(warning.text)") }
+  /// Says what makes the numbers less than they could be or no longer does, or what is to be known.
+  public func warning(_ warning: Warning) {
+    if warning.isResolved { return note(warning.text) }
+    write("\(warning.isNote ? "note" : "warning"): \(warning.text)")
+  }
 
   /// Says what was changed or done.
   public func note(_ text: String) { write(text) }

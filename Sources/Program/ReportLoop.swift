@@ -38,8 +38,8 @@ public struct ReportLoop: ~Copyable {
   /// Runs until the count is reached, a signal ends it or nobody reads the output any more; returns which.
   ///
   /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
-  /// `startsAtOnce`. A report that fails is said and made up for at the next tick, unless it is the first, the last or
-  /// the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
+  /// `startsAtOnce`; events without a report do not count as one. A report that fails is said and made up for at the
+  /// next tick, unless it is the first, the last or the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
   /// `beforeLast` comes before the report that a signal ends it with, `refresh` before any that is the last. A
   /// reader that is slow delays nothing.
   @discardableResult public func run(
@@ -64,8 +64,9 @@ public struct ReportLoop: ~Copyable {
         measured = .now
         let events = try measure(measured)
         if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
-        reports += 1
         failures = 0
+        guard events.contains(where: \.isReport) else { return }
+        reports += 1
         if reports % Self.reportsBetweenTrims == 0 { ProcessMemory.returnGaps() }
       } catch {
         failures += 1
@@ -113,4 +114,8 @@ public struct ReportLoop: ~Copyable {
     }
     return outcome == .closed ? .outputClosed : .counted
   }
+}
+
+extension Event {
+  fileprivate var isReport: Bool { if case .usage = self { true } else { false } }
 }

@@ -13,6 +13,9 @@ final class PipeSet {
 
   init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
 
+  /// True when none was ever configured.
+  var isEmpty: Bool { meter == nil }
+
   /// Makes the pipes those of `configurations`: all, or nothing changes. At the start it may wait for names; a reload
   /// delays no tick.
   func use(_ configurations: [Pipes.Configuration], isStart: Bool) throws(PipeError) {

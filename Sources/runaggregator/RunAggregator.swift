@@ -164,6 +164,8 @@ import Program
           on: &screen, diagnostics, measure: measure, reload: { watch.reload(files) },
           drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stop,
           refresh: { watch.refresh() })
+        // The last report lacks what the monitor measures.
+        if let failure = watch.failure { throw failure }
       }
       guard !configuration.filters.isEmpty else {
         if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }

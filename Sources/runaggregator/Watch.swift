@@ -10,6 +10,8 @@ import Program
 struct Watch {
   /// Nil while no monitor is configured: pipes alone need no connection table, and no privilege to read it.
   private var monitor: Monitor?
+  /// The same: it may fail alone.
+  private var guarded: GuardedMeter<Monitor>?
   private let makeMonitor: ([MonitorFilter]) throws(KernelError) -> Monitor
   private let layer: Layer
   private let pipes: PipeSet
@@ -24,6 +26,7 @@ struct Watch {
     makeMonitor: @escaping ([MonitorFilter]) throws(KernelError) -> Monitor
   ) {
     self.monitor = monitor
+    guarded = monitor.map { GuardedMeter($0, .afterTheFirst) }
     self.layer = layer
     self.makeMonitor = makeMonitor
     self.pipes = pipes
@@ -36,15 +39,18 @@ struct Watch {
   /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves;
   /// writes their lines and starts their commands.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
-    let measurements = [
-      try monitor?.readings(until: now),
-      // The connection table holds a pipe's bytes as this program's own, so that they are in its balance already.
-      pipes.readings(until: now, areInBalance: monitor != nil),
-    ].compactMap(\.self)
+    let isAlone = pipes.isEmpty
+    let outcome = try guarded?.outcome(until: now, isAlone: isAlone)
+    // The connection table holds a pipe's bytes as this program's own, so that they are in its balance already.
+    let piped = pipes.readings(until: now, areInBalance: monitor != nil)
+    var measurements = outcome.map { [$0.measurement] } ?? []
+    // After a failure the monitor's interval is longer than that of the pipes, whose reports went on.
+    if let interval = piped.interval { measurements = measurements.flatMap { $0.split(recent: interval) } }
+    measurements.append(piped)
     let warnings = measurements.flatMap(\.warnings)
     for warning in warnings { diagnostics.warning(warning) }
     var report = aggregator.absorb(measurements, at: time)
-    let alerts = thresholds.update(with: report, at: now)
+    let alerts = thresholds.update(with: report, at: now, isPartial: outcome?.isMissing ?? false)
     for alert in alerts {
       diagnostics.line(AlertLine(alert).description)
       notifier.submit(alert)
@@ -57,7 +63,13 @@ struct Watch {
   }
 
   /// Has the next tick ask for all that is believed for some seconds: it is the last.
-  func refresh() { monitor?.refresh() }
+  mutating func refresh() {
+    monitor?.refresh()
+    guarded?.hurry()
+  }
+
+  /// Why the last report lacks what the monitor measures; nil when it has all.
+  var failure: KernelError? { guarded?.failure }
 
   private func keepsOld(_ why: String) {
     diagnostics.error(
@@ -83,7 +95,10 @@ struct Watch {
       return
     }
     for warning in configuration.warnings { diagnostics.warning(warning) }
-    monitor = added ?? monitor
+    if let added {
+      monitor = added
+      guarded = GuardedMeter(added, .always)
+    }
     monitor?.use(configuration.filters)
     aggregator.reload(rules: configuration.rules)
     thresholds.reload(rules: configuration.thresholds)

@@ -82,6 +82,8 @@ import Program
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
       readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: layer,
       warnings: warnings)
+    // A script that wants so many reports waits for them, and not for ever.
+    var guarded = GuardedMeter(monitor, self.report.count == nil ? .afterTheFirst : .none)
     var totals = ProcessTotals()
     var notice = IncludeNotice(isFiltering: !include.isEmpty)
     var isLast = false
@@ -90,19 +92,26 @@ import Program
     defer { screen.end() }
     let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
       let time = WallClock.now()
-      let measurement = try monitor.readings(until: now)
-      totals.add(measurement)
-      var report = totals.report(at: time)
-      report.layer = layer
-      let notice = notice.update(with: report, after: now - start, isLast: isLast)
-      let warnings = measurement.warnings + [notice].compactMap(\.self)
+      let (measurement, isMissing) = try guarded.outcome(until: now, isAlone: true)
+      var warnings = measurement.warnings
+      var reports: [Event] = []
+      if !isMissing {
+        totals.add(measurement)
+        var report = totals.report(at: time)
+        report.layer = layer
+        warnings += [notice.update(with: report, after: now - start, isLast: isLast)].compactMap(\.self)
+        reports.append(.usage(report))
+      }
       for warning in warnings { diagnostics.warning(warning) }
-      return warnings.map { Event.warning($0, at: time) } + [.usage(report)]
+      return warnings.map { Event.warning($0, at: time) } + reports
     }
     let refresh = {
       isLast = true
       monitor.refresh()
+      guarded.hurry()
     }
     try loop.run(on: &screen, diagnostics, measure: measure, refresh: refresh)
+    // The last report is missing.
+    if let failure = guarded.failure { throw failure }
   }
 }

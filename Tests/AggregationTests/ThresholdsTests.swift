@@ -23,13 +23,15 @@ struct Watching {
     tick(rows: [row(name, moved, pids)], seconds: seconds)
   }
 
-  mutating func tick(rows: [UsageRow], seconds: Double = 1, isTimed: Bool = true) {
+  mutating func tick(rows: [UsageRow], seconds: Double = 1, isTimed: Bool = true, isPartial: Bool = false) {
     let duration = Duration.milliseconds(Int64(seconds * 1000))
     elapsed += duration
     let time = Timestamp(seconds: elapsed.components.seconds)
     let report = UsageReport(
       time: time, interval: isTimed ? duration : nil, rows: rows, balance: Balance(), health: Health())
-    for alert in thresholds.update(with: report, at: start.advanced(by: elapsed)) {
+    for alert in thresholds.update(
+      with: report, at: start.advanced(by: elapsed), isPartial: isPartial)
+    {
       alerts.append(alert)
       told.append("\(elapsed.components.seconds) \(word(alert.state)) \(alert.direction) \(alert.subject)")
     }

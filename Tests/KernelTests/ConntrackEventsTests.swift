@@ -152,7 +152,7 @@ struct ConntrackEventsTests {
     throws
   {
     try Self.inside {
-      let table = try LiveFlowTable(listener: FlowListener(receiveBuffer: 4_096))
+      let table = try LiveFlowTable { (_) throws(KernelError) in try FlowListener(receiveBuffer: 4_096) }
       var snapshot = FlowSnapshot()
       try table.read(into: &snapshot, at: .now)
       try Self.makeFlows(count)
@@ -168,7 +168,7 @@ struct ConntrackEventsTests {
 
   @Test func `a listener that fell behind keeps no ended entry in the table`() throws {
     try Self.inside {
-      let table = try LiveFlowTable(listener: FlowListener(receiveBuffer: 4_096))
+      let table = try LiveFlowTable { (_) throws(KernelError) in try FlowListener(receiveBuffer: 4_096) }
       var snapshot = FlowSnapshot()
       try table.read(into: &snapshot, at: .now)
       try Self.makeFlows()

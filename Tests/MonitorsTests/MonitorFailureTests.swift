@@ -59,6 +59,43 @@ import Testing
     #expect(try monitor.readings(until: start + .seconds(11)).health.lostEntries == 4)
   }
 
+  /// They are only compared with the flows.
+  @Test(arguments: [[], [0], [0, 1], [1], [1, 2], [3], [0, 2], [2, 3, 4], [1, 2, 3, 4]])
+  func `interfaces that cannot be read take no flow with them, and it is made up for`(failing: [Int]) throws {
+    // The interfaces move what the flows move, and 100 bytes a second more that are sent.
+    let ticks = 0..<8
+    let monitor = try Self.monitor(ticks.map { Self.snapshot(UInt64(1000 * $0)) })
+    var tick = 0
+    monitor.interfaces = InterfaceMeter { () throws(KernelError) in
+      if failing.contains(tick) { throw .unsupported("the list of interfaces") }
+      let moved = UInt64(tick)
+      return [Self.interface(received: 2000 * moved, sent: 1100 * moved)]
+    }
+    let start = ContinuousClock.now
+    var balance = Balance()
+    var said: [String] = []
+    for number in ticks {
+      tick = number
+      let measurement = try monitor.readings(until: start + .seconds(2 * number))
+      balance += measurement.balance
+      said += measurement.warnings.filter { $0.code == "unread_interfaces" }
+        .map { "\(number)\($0.isResolved ? "-" : "+")" }
+    }
+    #expect(balance.total == Usage(received: 14_000, sent: 7000))
+    let first = ticks.first { !failing.contains($0) } ?? 0
+    let seen = UInt64((ticks.last ?? 0) - first)
+    #expect(balance.interfaces == Usage(received: 2000 * seen, sent: 1100 * seen))
+    // Known one reading late.
+    #expect(balance.untracked == Usage(received: 0, sent: 100 * (seen - 1)))
+    #expect(said.first == failing.first.map { "\($0)+" } && said.count.isMultiple(of: 2))
+  }
+
+  private static func interface(received: UInt64, sent: UInt64) -> Interface {
+    Interface(
+      index: 2, name: "eth0", linkType: 0xfffe,
+      counters: Interface.Counters(receivedBytes: received, sentBytes: sent))
+  }
+
   @Test func `the first reading says why it cannot be made`() throws {
     let monitor = try Self.monitor([Self.snapshot(10)])
     #expect(throws: KernelError.self) { try monitor.readings(until: .now) }

@@ -21,6 +21,8 @@ import Testing
 
   private static let denied = DeniedProcesses(count: 1, names: ["1 (init)"], isMendable: true)
 
+  private static let unseen = Conditions.Untracked(bytes: 1, time: .seconds(6))
+  private static let broken = KernelError.unsupported("x")
   private static let failed = Conditions.Naming.failed(.unsupported("x"))
 
   static let rows = [
@@ -76,6 +78,20 @@ import Testing
         ),
       ]),
     Row(
+      testDescription: "what lasts is taken back when it ends",
+      ticks: [
+        (Conditions(state: well, interfaces: broken), ["unread_interfaces"]),
+        (Conditions(state: well, interfaces: broken, events: broken), ["no_events"]),
+        (
+          Conditions(state: well, untracked: unseen, events: broken),
+          ["tracking_ended", "-unread_interfaces"]
+        ),
+        (Conditions(state: well, untracked: unseen, events: broken), []),
+        (Conditions(state: well, events: broken), ["-tracking_ended"]),
+        (Conditions(state: well), ["-no_events"]), (Conditions(state: well), []),
+        (Conditions(state: well, interfaces: broken), ["unread_interfaces"]),
+      ]),
+    Row(
       testDescription: "why processes may not be read was said at the start",
       warnings: ["missing_capabilities"],
       ticks: [
@@ -86,7 +102,8 @@ import Testing
   @Test(arguments: rows) func `each condition is said when it begins`(row: Row) {
     var board = WarningBoard(row.warnings.map { Warning(code: $0, text: "") })
     for (number, tick) in row.ticks.enumerated() {
-      #expect(board.news(of: tick.conditions).map(\.code) == tick.codes, "\(number)")
+      let said = board.news(of: tick.conditions).map { ($0.isResolved ? "-" : "") + $0.code }
+      #expect(said == tick.codes, "\(number)")
     }
   }
 }

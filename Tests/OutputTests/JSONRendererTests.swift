@@ -142,7 +142,7 @@ import Output
   @Test func `a warning is one line`() {
     let text = json(.warning(Warning(code: "accounting_off", text: "run \"x\"."), at: sampleTime))
     let expected =
-      #"{"schema":1,"event":"warning","time":"2026-11-21T10:00:01.007Z","code":"accounting_off","text":"run \"x\".","host":"server-1","version":"2.0.0"}"#
+      #"{"schema":1,"event":"warning","time":"2026-11-21T10:00:01.007Z","state":"firing","code":"accounting_off","text":"run \"x\".","host":"server-1","version":"2.0.0"}"#
     #expect(text == expected + "\n")
   }
 

@@ -59,8 +59,8 @@ import Output
     "firing": alertKeys.merging(["count": "integer"]) { first, _ in first },
     "resolved": alertKeys.merging(["reason": "string"]) { first, _ in first },
     "warning": [
-      "schema": "integer", "event": "string", "time": "string", "code": "string", "text": "string",
-      "host": "string", "version": "string",
+      "schema": "integer", "event": "string", "time": "string", "state": "string", "code": "string",
+      "text": "string", "host": "string", "version": "string",
     ],
   ]
 

@@ -92,6 +92,48 @@ struct TrackingTests {
     try await owner.stop()
   }
 
+  /// On the loopback, a piece now and then.
+  private func traffic(_ host: NetworkNamespace) throws -> ChildProcess {
+    try host.start(["ping", "-q", "-i", "0.05", "-s", "8000", "127.0.0.1"])
+  }
+
+  @Test(arguments: ["runmonitor", "runaggregator"])
+  func `tracking that ends in the middle is said, and taken back when it returns`(program: String)
+    async throws
+  {
+    let host = try await NetworkNamespace()
+    try await host.trackConnections()
+    let monitor = try Reporter(program: program, in: host)
+    let noise = try traffic(host)
+    try await monitor.report("tracked bytes") { $0.balance.total.received > 100_000 }
+    func said() -> [String] {
+      monitor.process.output.lines.compactMap {
+        $0.firstMatch(of: #/"state":"([a-z]+)","code":"tracking_ended"/#).map { String($0.output.1) }
+      }
+    }
+    try await host.run("nft flush ruleset")
+    try await eventually("a warning", state: { monitor.state }) { said() == ["firing"] ? () : nil }
+    try await host.trackConnections()
+    try await eventually("its end", state: { monitor.state }) { said().count == 2 ? () : nil }
+    #expect(said() == ["firing", "resolved"])
+    let errors = monitor.process.errors.text
+    #expect(errors.contains("--enable-tracking") && errors.contains("connections are tracked again"))
+    try await monitor.stop()
+    try await noise.stop()
+  }
+
+  @Test func `the program's own rule survives that another flushes all`() async throws {
+    let host = try await NetworkNamespace()
+    let monitor = try Reporter(["--enable-tracking"], in: host)
+    try await monitor.report("a first report")
+    try await host.run("nft flush ruleset")
+    #expect(try await settings(host).rules.contains("table inet bwmon_"))
+    let noise = try traffic(host)
+    try await monitor.report("tracked bytes") { $0.balance.total.received > 100_000 }
+    try await monitor.stop()
+    try await noise.stop()
+  }
+
   @Test func `two at a time do not harm each other`() async throws {
     let namespace = try await NetworkNamespace()
     let first = try Reporter(["--enable-tracking"], in: namespace)

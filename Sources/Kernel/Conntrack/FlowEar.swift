@@ -22,16 +22,18 @@ final class FlowEar {
   private let stopper: Waker
   private let asker: Waker
   private let answerer: Waker
-  private var generations = FlowGenerations()
+  private var generations: FlowGenerations
   private var told = ToldEnds()
   private var unseen = UnseenFlows()
   private var lookedAgain = ContinuousClock.now
 
-  /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`.
+  /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`. The
+  /// entries of `living` have their numbers from another one before.
   init(
-    _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, stopper: Waker,
-    asker: Waker, answerer: Waker
+    _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, living: LaterFlows,
+    stopper: Waker, asker: Waker, answerer: Waker
   ) {
+    generations = FlowGenerations(after: living)
     self.events = events
     self.witness = witness
     self.log = log

@@ -16,10 +16,16 @@ struct FlowGenerations {
   private var older: Set<UInt32> = []
   private var newer: Set<UInt32> = []
   private var rotated: ContinuousClock.Instant?
-  private var living = LaterFlows()
-  private var last: UInt32 = 0
+  private var living: LaterFlows
+  private var last: UInt32
   /// Entries that could not be told from those before them, and ends that could not be remembered, since start.
   private(set) var overflow: UInt64 = 0
+
+  /// Goes on where another ended: those of `living` keep their numbers, and none of theirs is given again.
+  init(after living: LaterFlows = LaterFlows()) {
+    self.living = living
+    last = living.last
+  }
 
   /// Numbers an entry that was made.
   mutating func number(made flow: inout Flow) {
@@ -59,6 +65,8 @@ struct FlowGenerations {
 /// The living entries that are not the first of their identity, with their numbers.
 struct LaterFlows {
   private var generations: [FlowIdentity: UInt32] = [:]
+  /// The latest number that was taken.
+  private(set) var last: UInt32 = 0
 
   /// How many there are.
   var count: Int { generations.count }
@@ -67,6 +75,7 @@ struct LaterFlows {
   mutating func note(made flow: FlowIdentity) {
     if flow.generation != 0 {
       generations[flow.first] = flow.generation
+      last = flow.generation
     } else if !generations.isEmpty {
       generations[flow] = nil
     }

@@ -14,8 +14,12 @@ final class FlowListener: Sendable {
   private let eventDescriptor: CInt
 
   /// Subscribes and starts to listen: from here on no DESTROY is missed. Errors: `notPermitted`, `unsupported`.
-  /// With `namespaces` the sockets of other network namespaces are looked at as well.
-  init(receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false) throws(KernelError) {
+  /// With `namespaces` the sockets of other network namespaces are looked at as well. The entries of `living` keep the
+  /// numbers that a listener before this one gave them.
+  init(
+    receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false,
+    living: LaterFlows = LaterFlows()
+  ) throws(KernelError) {
     let log = FlowLog()
     let (stopper, asker, answerer) = (try Waker(), try Waker(), try Waker())
     self.log = log
@@ -23,7 +27,8 @@ final class FlowListener: Sendable {
     let events = try ConntrackEvents(receiveBuffer: receiveBuffer)
     let witness = try FlowWitness(namespaces: namespaces, at: .now)
     eventDescriptor = events.descriptor
-    let ear = FlowEar(events, witness, log, stopper: stopper, asker: asker, answerer: answerer)
+    let ear = FlowEar(
+      events, witness, log, living: living, stopper: stopper, asker: asker, answerer: answerer)
     try WorkerThread.start("flow-events") { ear.listen() }
     // It may keep a capability that others give up after this.
     answerer.wait(timeout: Self.patience)

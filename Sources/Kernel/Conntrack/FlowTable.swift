@@ -26,6 +26,8 @@ public struct FlowTableCondition: Sendable, Hashable {
 
   /// True where the kernel tells which entries end.
   public var hearsEnds = false
+  /// Why the kernel's events are not received at present, though it has them; nil while they are.
+  public var eventFailure: KernelError?
 
   /// Makes the condition of a table that was not read yet.
   public init() {}

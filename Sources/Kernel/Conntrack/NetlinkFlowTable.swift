@@ -9,6 +9,12 @@ public final class NetlinkFlowTable: FlowTable {
   /// Messages that could not be understood, and dumps that the kernel marked as inconsistent (NLM_F_DUMP_INTR).
   public private(set) var condition = FlowTableCondition()
 
+  /// Opens another socket in the place of that of `table`, and goes on with its condition.
+  init(inPlaceOf table: NetlinkFlowTable) throws(KernelError) {
+    socket = try NetlinkSocket(.netfilter)
+    condition = table.condition
+  }
+
   /// Opens the socket and asks the kernel whether this process may read the table.
   ///
   /// Errors: `notPermitted` without CAP_NET_ADMIN, `unsupported` where the kernel has no ctnetlink.

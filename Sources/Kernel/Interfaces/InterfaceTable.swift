@@ -1,6 +1,7 @@
 /// Asks rtnetlink for the interfaces of this network namespace and their counters (rtnetlink(7), RTM_GETLINK).
 public final class InterfaceTable {
   private var socket: NetlinkSocket
+  private var isBroken = false
   /// Messages that could not be understood, since start.
   public private(set) var malformed: UInt64 = 0
 
@@ -10,8 +11,10 @@ public final class InterfaceTable {
   /// Returns the interfaces as they are now.
   ///
   /// A list that the kernel changed while it was read is taken as it is: one that came or went is met with the
-  /// next reading.
+  /// next reading. After one that failed another socket is asked.
   public func read() throws(KernelError) -> [Interface] {
+    if isBroken { socket = try NetlinkSocket(.route) }
+    isBroken = true
     var request = NetlinkRequest(
       type: InterfaceDecoder.getLink, flags: NetlinkHeader.Flag.dump,
       fixed: Array(repeating: 0, count: InterfaceDecoder.fixedLength))
@@ -23,6 +26,7 @@ public final class InterfaceTable {
       guard type == InterfaceDecoder.newLink else { return }
       if let interface = InterfaceDecoder.decode(payload, malformed: &broken) { interfaces.append(interface) }
     }
+    isBroken = false
     malformed += broken + answer.malformed
     return interfaces
   }

@@ -22,6 +22,13 @@ package struct FlowWitness: ~Copyable {
     var malformed: UInt64 = 0
     /// Processes that may not be read, as last tried.
     var denied = 0
+
+    /// Adds what another one has counted.
+    mutating func add(_ other: Condition) {
+      unseen += other.unseen
+      missedNews += other.missedNews
+      malformed += other.malformed
+    }
   }
 
   /// Looks at the sockets of this thread's network namespace, and with `namespaces` at those of others. Without

@@ -2,6 +2,9 @@ import Model
 
 /// The questions asked before the first measurement, so that a zero is never silent.
 public enum Preflight {
+  /// What to do where nothing is tracked.
+  public static let trackingAdvice = Warning.trackingAdvice
+
   /// The warnings that say already why some processes may not be read.
   public static let denialCodes: Set<String> = ["missing_capabilities", "processes_hidden"]
 

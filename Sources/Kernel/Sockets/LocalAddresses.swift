@@ -27,6 +27,9 @@ public struct LocalAddresses: Sendable, Hashable {
 /// Asks rtnetlink for the addresses of this host (rtnetlink(7), RTM_GETADDR).
 public final class LocalAddressReader {
   private var socket: NetlinkSocket
+  /// Whether it asks the network namespace of this process.
+  private let isOwn: Bool
+  private var isBroken = false
 
   private static let getAddress: UInt16 = 22  // RTM_GETADDR
   private static let newAddress: UInt16 = 20  // RTM_NEWADDR
@@ -35,12 +38,19 @@ public final class LocalAddressReader {
   private static let broadcast: UInt16 = 4  // IFA_BROADCAST
 
   /// Opens the socket; needs no privilege.
-  public init() throws(KernelError) { socket = try NetlinkSocket(.route) }
+  public init() throws(KernelError) {
+    socket = try NetlinkSocket(.route)
+    isOwn = true
+  }
 
   /// Asks the network namespace that `socket`, one of rtnetlink, is in.
-  init(socket: consuming NetlinkSocket) { self.socket = socket }
+  init(socket: consuming NetlinkSocket) {
+    self.socket = socket
+    isOwn = false
+  }
 
-  /// Returns the addresses as they are now. They change while we run, so ask again each tick.
+  /// Returns the addresses as they are now. They change while we run, so ask again each tick. After a reading that
+  /// failed another socket is asked.
   public func read() throws(KernelError) -> LocalAddresses {
     // struct ifaddrmsg is eight bytes; all zero asks for every family and interface.
     let request = NetlinkRequest(
@@ -48,10 +58,13 @@ public final class LocalAddressReader {
     var addresses: [IPAddress] = []
     var broadcasts: [IPAddress] = []
     var interrupted: UInt64 = 0
+    if isBroken, isOwn { socket = try NetlinkSocket(.route) }
+    isBroken = true
     try ConsistentDump.read(interrupted: &interrupted) { () throws(KernelError) in
       (addresses, broadcasts) = ([], [])
       return try dump(request, into: &addresses, &broadcasts)
     }
+    isBroken = false
     return LocalAddresses(addresses, broadcasts: broadcasts)
   }
 

@@ -1,0 +1,34 @@
+import Model
+import Testing
+
+@testable import Aggregation
+
+/// Reports in which nothing is known of what processes moved: the connection table could not be read.
+@Suite struct ThresholdsPartialTests {
+  private static let quiet = Usage.zero
+  private static let busy = Usage(received: 200 << 10, sent: 0)
+
+  private static func rows(_ processes: Usage, _ pipe: Usage) -> [UsageRow] {
+    [
+      row("app", processes), row("pipe", pipe, []),
+      UsageRow(name: "(forwarded)", subject: .remainder, total: processes, moved: processes),
+    ]
+  }
+
+  @Test func `what fires goes on, and pipes are watched as before`() throws {
+    var watching = try Watching(
+      "[r]\nin_threshold=100\ninterval=5\n[f]\nprocess_filter=(forwarded)\nin_threshold=100\ninterval=5")
+    for _ in 0..<5 { watching.tick(rows: Self.rows(Self.busy, Self.quiet)) }
+    let raised = ["5 firing received app", "5 firing received (forwarded)"]
+    #expect(Set(watching.told) == Set(raised))
+    // For a minute, and a pipe becomes busy and quiet.
+    for _ in 0..<10 { watching.tick(rows: Self.rows(Self.quiet, Self.busy), isPartial: true) }
+    for _ in 0..<50 { watching.tick(rows: Self.rows(Self.quiet, Self.quiet), isPartial: true) }
+    #expect(watching.told.dropFirst(2) == ["8 firing received pipe", "18 below received pipe"])
+    // What is known again goes on where it was.
+    for _ in 0..<5 { watching.tick(rows: Self.rows(Self.busy, Self.quiet)) }
+    #expect(watching.told.count == 4)
+    for _ in 0..<5 { watching.tick(rows: Self.rows(Self.quiet, Self.quiet)) }
+    #expect(Set(watching.told.dropFirst(4)) == ["73 below received app", "73 below received (forwarded)"])
+  }
+}

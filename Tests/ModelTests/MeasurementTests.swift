@@ -1,0 +1,38 @@
+import Model
+import Testing
+
+@Suite struct MeasurementTests {
+  @Test(
+    arguments: [
+      (10, 1, 1000, 100), (10, 10, 1000, 1000), (10, 20, 1000, 1000), (3, 1, 1000, 333), (7, 2, 1, 0),
+      (60, 1, .max, UInt64.max / 60),
+    ] as [(Int, Int, UInt64, UInt64)])
+  func `what comes late is split into late and recent, and no byte is lost`(
+    seconds: Int, recent: Int, bytes: UInt64, share: UInt64
+  ) throws {
+    let usage = Usage(received: bytes, sent: bytes / 2)
+    let exited = [ProcessIdentity(pid: 1, startTime: 1)]
+    let whole = Measurement(
+      interval: .seconds(seconds), readings: [Reading(owner: .kernel, usage: usage)], exited: exited,
+      balance: Balance(kernel: usage), warnings: [Warning(code: "x", text: "")])
+    let parts = whole.split(recent: .seconds(recent))
+    #expect(parts.count == (recent < seconds ? 2 : 1))
+    let last = try #require(parts.last)
+    #expect(last.interval == .seconds(min(recent, seconds)) && last.exited == exited)
+    let recently = last.readings.reduce(0) { $0 + $1.usage.received }
+    // Exact, but for what a fraction cannot say of numbers above 2^53.
+    #expect(recently == share || (bytes == .max && recently.distance(to: share).magnitude < 1 << 12))
+    let readings = parts.flatMap(\.readings)
+    #expect(readings.reduce(.zero) { $0 + $1.usage } == usage)
+    #expect(parts.reduce(.zero) { $0 + $1.balance.total } == usage)
+    #expect(parts.flatMap(\.warnings).count == 1)
+    #expect(parts.dropLast().allSatisfy { $0.interval == nil && $0.exited.isEmpty })
+  }
+
+  @Test func `the lookback stays whole`() {
+    let lookback = Measurement(
+      interval: nil, readings: [Reading(owner: .kernel, usage: Usage(received: 5, sent: 5))])
+    let parts = lookback.split(recent: .seconds(1))
+    #expect(parts.count == 1 && parts[0].readings == lookback.readings && parts[0].interval == nil)
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Lab
+import Testing
+
+/// The connection table cannot be read for longer than ten reports: all else goes on, and nothing is counted twice.
+@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
+struct TableFaultTests {
+  private func change(_ wish: String, _ program: Reporter, _ host: NetworkNamespace) async throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "Fixtures/netlink_fault.py").path
+    try await host.run(["python3", file, "\(program.process.pid)", wish])
+  }
+
+  private func warnings(_ program: Reporter) -> [String] {
+    program.process.output.lines.compactMap {
+      $0.firstMatch(of: #/"state":"([a-z]+)","code":"unread_table"/#).map { String($0.output.1) }
+    }
+  }
+
+  /// A host whose connections are counted, with nothing else on the wire.
+  private func topology() async throws -> Topology {
+    let lab = try await Topology()
+    for host in [lab.a, lab.b] { try await host.setSysctl("net.ipv6.conf.all.disable_ipv6", to: "1") }
+    try await lab.a.trackConnections()
+    return lab
+  }
+
+  @Test func `pipes, rules and output go on, and what moved meanwhile is counted once`() async throws {
+    let lab = try await topology()
+    let folder = try ScratchFolder()
+    try folder.write(
+      "[m]\ntype=monitor\n[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n", to: "monitors")
+    let aggregator = try Reporter(
+      ["--auto-group", "--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a)
+    try await aggregator.report("a first report")
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let held = try PipePeer("hold", target: "-", ["1", "1"], in: lab.a)
+    try await held.said("open")
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let client = try Traffic(
+      "tcp-exec 10.77.1.2 \(try await server.ready()) --send 400000 --after 300000 --gate --hold --exec "
+        + Program.traffic, in: lab.a)
+    _ = try await client.counted()
+    let before = try await aggregator.report("the client and the pipe") {
+      $0.row(named: "traffic")?.sent ?? 0 > 400_000 && $0.row(named: "pipe-8080:127.0.0.1:9000") != nil
+    }
+    let seen = try #require(before.row(named: "traffic")?.usage)
+
+    try await change("break", aggregator, lab.a)
+    try await eventually("a warning", state: { aggregator.state }) {
+      warnings(aggregator) == ["firing"] ? () : nil
+    }
+    client.go()
+    _ = try await client.counts(2)
+    // Fifteen reports, in each of which the pipe has moved more.
+    let count = try aggregator.reports().count
+    try await eventually("reports", state: { aggregator.state }) {
+      try aggregator.reports().count > count + 15 ? () : nil
+    }
+    let during = try aggregator.reports()[(count + 1)...].prefix(15)
+    let pipe = during.map { $0.row(named: "pipe-8080:127.0.0.1:9000")?.sent ?? 0 }
+    #expect(zip(pipe, pipe.dropFirst()).allSatisfy { $0 < $1 }, "\(pipe)")
+    #expect(during.allSatisfy { $0.row(named: "traffic")?.usage == seen })
+    #expect(aggregator.process.status == nil && held.process.status == nil)
+
+    try await change("repair", aggregator, lab.a)
+    let after = try await aggregator.report("the rest") { $0.row(named: "traffic")?.sent ?? 0 > 700_000 }
+    // Less than twice what came meanwhile, with all headers.
+    #expect((after.row(named: "traffic")?.sent ?? 0) < 800_000)
+    #expect(warnings(aggregator) == ["firing", "resolved"])
+    #expect(after.health["failed_reads"] ?? 0 > 10)
+    try await held.finished()
+    try await client.finish()
+    try await aggregator.stop()
+    #expect(try aggregator.reports().allSatisfy { $0.balance.sum == $0.balance.total.view })
+    try await server.finish()
+  }
+}
