@@ -142,6 +142,23 @@ import Testing
     #expect(looks == Revisits.delays.count && now - Self.start == .milliseconds(341))
   }
 
+  @Test func `a socket that may be handed on is looked at three times, some of a flood not at all`() {
+    let process = ProcessIdentity(pid: 10, startTime: 1)
+    let seen = Revisits.Seen(
+      holding: OwnerFinder.Holding(owner: process, holders: [process]), inode: 7, hasAddress: true, turn: 1)
+    var revisits = Revisits()
+    var waits: [Duration] = []
+    revisits.add(seen, of: Self.flow(1), at: Self.start)
+    while let due = revisits.next, let visit = revisits.takeNext(at: due) {
+      waits.append(due - Self.start)
+      revisits.add(seen, of: visit.flow, attempts: visit.attempts, at: due)
+    }
+    #expect(waits == [.milliseconds(4), .milliseconds(68), .milliseconds(324)])
+    for id in 0..<UInt32(Revisits.capacity / 4 + 5) { revisits.add(seen, of: Self.flow(id), at: Self.start) }
+    let taken = Array(sequence(state: ()) { _ in revisits.takeNext(at: Self.start + .seconds(1))?.flow.id })
+    #expect(taken.count == Revisits.capacity / 4 && revisits.dropped == 0)
+  }
+
   @Test func `a flood of ends has a bound and a count`() {
     var revisits = Revisits()
     for id in 0..<UInt32(Revisits.capacity + 5) {

@@ -1,4 +1,5 @@
 import Glibc
+import Lab
 import Model
 import Testing
 
@@ -14,12 +15,15 @@ import Testing
     let flow: Flow
     var seen: [Bool: Sighting] = [:]
 
-    init(_ transport: TransportProtocol, from client: UInt16, to server: UInt16) throws {
+    init(
+      _ transport: TransportProtocol, from client: UInt16, to server: UInt16, root: String = "/proc"
+    ) throws {
       // Programs of other tests hold tens of thousands of descriptors.
       var limits = OwnerFinder.Limits()
       (limits.looks, limits.looksPerSecond) = (10_000_000, 10_000_000)
       witness = FlowWitness(
-        try OwnerFinder(usesNews: false, limits: limits, at: OwnersWitnessTests.start), try SocketLookup(),
+        try OwnerFinder(root: root, usesNews: false, limits: limits, at: OwnersWitnessTests.start),
+        try SocketLookup(),
         at: OwnersWitnessTests.start)
       let ends = [client, server].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
       flow = Flow(
@@ -34,13 +38,17 @@ import Testing
     func settle() -> Int {
       for looks in 0... {
         guard let due = witness.due(at: start) else { return looks }
-        witness.idle(at: due) { sighting, _ in
-          seen[sighting.isClient] = sighting
-        } isUrgent: {
-          false
-        }
+        idle(at: due)
       }
       return 0
+    }
+
+    func idle(at due: ContinuousClock.Instant) {
+      witness.idle(at: due) { sighting, _ in
+        seen[sighting.isClient] = sighting
+      } isUrgent: {
+        false
+      }
     }
 
     var pids: [Bool: pid_t] { seen.mapValues(\.process.pid) }
@@ -95,8 +103,11 @@ import Testing
     #expect(watch.seen[false]?.certainty == Certainty())
   }
 
-  @Test(arguments: [true, false])
-  func `what is closed soon after it was accepted may have been a child's, if there was one`(isForked: Bool)
+  /// How it is known that a server made a child meanwhile.
+  enum Fork: CaseIterable { case none, told, numbered }
+
+  @Test(arguments: Fork.allCases)
+  func `what is closed soon after it was accepted may have been a child's, if there was one`(fork: Fork)
     throws
   {
     let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
@@ -104,21 +115,66 @@ import Testing
     var client: SocketsOpened? = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
     let port = client?.port ?? 0
     try client?.connect(to: listener.port)
-    let watch = try Watch(.tcp, from: port, to: listener.port)
+    let proc = ProcessesFakeProc()
+    func number(_ last: Int32) { proc.write("loadavg", Array("0.1 0.2 0.3 1/99 \(last)\n".utf8)) }
+    number(10)
+    proc.add(10, sockets: [3: listener.inode])
+    let watch = try Watch(.tcp, from: port, to: listener.port, root: proc.path)
     do {
       let server = try listener.accept()
+      proc.hold(10, 4, server.inode)
       watch.see()
-      #expect(watch.pids[false] == getpid() && server.inode != 0)
+      #expect(watch.seen[false]?.process.pid == 10 && watch.seen[false]?.certainty == Certainty())
       client = nil
     }
+    proc.close(10, 4)
     let ends = (watch.flow.original.source, watch.flow.original.destination)
     try SocketsOpened.waitForEnd(ends.1, ends.0)
-    if isForked { watch.witness.finder.take(.fork(parent: getpid(), child: 5_000_000)) }
+    switch fork {
+    case .none: break
+    case .told: watch.witness.finder.take(.fork(parent: 10, child: 11))
+    case .numbered:
+      proc.add(11, start: 200, parent: 10)
+      proc.write("11/status", Array("Tgid:\t11\nUid:\t0\t0\t0\t0\n".utf8))
+      number(11)
+    }
     _ = watch.settle()
-    #expect(watch.pids[false] == getpid())
+    #expect(watch.pids[false] == 10)
+    let isOthers = fork != .none
     #expect(
-      watch.seen[false]?.certainty
-        == (isForked ? Certainty(match: .relaxed, isShared: true) : Certainty()))
+      watch.seen[false]?.certainty == Certainty(match: isOthers ? .relaxed : .exact, isShared: isOthers))
+  }
+
+  /// Without the kernel's events it is known only while it lives.
+  @Test func `a child is noticed at each look, also when it ends before the socket is closed`() throws {
+    let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    listener.listen()
+    var client: SocketsOpened? = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    let port = client?.port ?? 0
+    try client?.connect(to: listener.port)
+    let proc = ProcessesFakeProc()
+    proc.write("loadavg", Array("0.1 0.2 0.3 1/99 10\n".utf8))
+    proc.add(10, sockets: [3: listener.inode])
+    let watch = try Watch(.tcp, from: port, to: listener.port, root: proc.path)
+    do {
+      let server = try listener.accept()
+      proc.hold(10, 4, server.inode)
+      watch.see()
+      proc.add(11, start: 200, parent: 10)
+      proc.write("11/status", Array("Tgid:\t11\nUid:\t0\t0\t0\t0\n".utf8))
+      proc.write("loadavg", Array("0.1 0.2 0.3 1/99 11\n".utf8))
+      let due = watch.witness.due(at: Self.start)
+      watch.idle(at: try #require(due))
+      #expect(watch.seen[false]?.certainty == Certainty())
+      client = nil
+    }
+    proc.end(11)
+    proc.close(10, 4)
+    let ends = (watch.flow.original.source, watch.flow.original.destination)
+    try SocketsOpened.waitForEnd(ends.1, ends.0)
+    _ = watch.settle()
+    #expect(watch.seen[false]?.process.pid == 10)
+    #expect(watch.seen[false]?.certainty == Certainty(match: .relaxed, isShared: true))
   }
 
   @Test func `datagram sockets are named at once at both ends`() throws {

@@ -7,6 +7,8 @@ extension FlowWitness {
     _ seen: Revisits.Seen, _ visit: Revisits.Visit, at now: ContinuousClock.Instant,
     _ report: (Sighting, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
   ) {
+    // A child that lives is known by now, not only when it is asked for: it may have ended then.
+    if finder.eventDescriptor == nil { finder.addStarted() }
     let holding = finder.holding(of: seen.inode)
     if let holding, holding.owner == seen.holding.owner {
       var seen = seen

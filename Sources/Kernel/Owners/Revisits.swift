@@ -27,6 +27,8 @@ struct Revisits {
   static let delays: [Duration] = [
     .milliseconds(1), .milliseconds(4), .milliseconds(16), .milliseconds(64), .milliseconds(256),
   ]
+  /// Which of these waits come before the looks at a socket that may be handed on.
+  static let handoverLooks = [1, 3, 4]
   /// The most ends that wait; a flood must not be remembered here.
   static let capacity = 4_096
 
@@ -68,9 +70,11 @@ struct Revisits {
       Visit(flow: flow, isClient: isClient, attempts: attempts, due: now + Self.delays[attempts]))
   }
 
-  /// Notes that a socket may be handed on by who was seen with it. There are two looks at it, not at those of a flood.
+  /// Notes that a socket may be handed on by who was seen with it: it is looked at `handoverLooks` times, not at those of
+  /// a flood.
   mutating func add(_ seen: Seen, of flow: Flow, attempts: Int = 0, at now: ContinuousClock.Instant) {
-    guard let next = [1, 3].first(where: { $0 > attempts }), count < Self.capacity / 4 else { return }
+    let next = Self.handoverLooks.first { $0 > attempts }
+    guard let next, count < Self.capacity / 4 else { return }
     count += 1
     queues[next].append(
       Visit(flow: flow, isClient: false, attempts: next, due: now + Self.delays[next], seen: seen))
