@@ -31,11 +31,16 @@ final class NamespacesChild {
 
   /// Runs `body` inside the namespace, on this thread.
   func inside<Value>(_ body: () throws -> Value) throws -> Value {
+    try Self.inside(OpenFile("/proc/\(pid)/ns/net"), body)
+  }
+
+  /// Runs `body` inside an open namespace, on this thread.
+  static func inside<Value>(_ namespace: borrowing OpenFile, _ body: () throws -> Value) throws -> Value {
     let own = try OpenFile("/proc/thread-self/ns/net")
-    try Self.enter(OpenFile("/proc/\(pid)/ns/net"))
+    try enter(namespace)
     let result = Result(catching: body)
     // Failing to come back would leave the next test on this thread elsewhere.
-    do { try Self.enter(own) } catch { preconditionFailure("\(error)") }
+    do { try enter(own) } catch { preconditionFailure("\(error)") }
     return try result.get()
   }
 

@@ -132,6 +132,76 @@ import Testing
     #expect(members.representatives == [7: 10])
   }
 
+  private func add(_ pid: Int32, threads: ClosedRange<Int32>, in namespace: UInt64) {
+    proc.addThreads(pid, Dictionary(uniqueKeysWithValues: threads.map { ($0, [:]) }))
+    for thread in [pid] + threads {
+      proc.folder("\(pid)/task/\(thread)/ns")
+      move(thread, of: pid, to: namespace)
+    }
+  }
+
+  private func move(_ thread: Int32, of pid: Int32, to namespace: UInt64) {
+    proc.link("\(pid)/task/\(thread)/ns/net", "net:[\(namespace)]")
+  }
+
+  @Test func `where no process is a thread stands for the namespace, until one is`() throws {
+    add(10, in: 1)
+    add(10, threads: 1001...1003, in: 1)
+    move(1002, of: 10, to: 7)
+    move(1003, of: 10, to: 7)
+    var table = try ProcessTable(root: proc.path)
+    var members = NamespaceMembers(own: 1)
+    try refresh(&members, &table)
+    #expect(members.representatives == [7: 1002] && members.others(in: 7) == [])
+    add(20, in: 7)
+    try refresh(&members, &table)
+    #expect(members.representatives == [7: 20])
+    proc.end(20)
+    try refresh(&members, &table)
+    #expect(members.representatives == [7: 1002])
+    // One that leaves does not stand for it from then on.
+    move(1002, of: 10, to: 1)
+    try refresh(&members, &table)
+    #expect(members.representatives == [:])
+    for _ in 0..<32 { try refresh(&members, &table) }
+    #expect(members.representatives == [7: 1003])
+  }
+
+  @Test(arguments: [0, 1, 2, 4, 8, 16, 31, 100])
+  func `a thread that enters is noticed, in a new process soon`(ticks: Int) throws {
+    var table = try ProcessTable(root: proc.path)
+    var members = NamespaceMembers(own: 1)
+    try refresh(&members, &table)
+    add(10, in: 1)
+    add(10, threads: 1001...1001, in: 1)
+    for _ in 0..<ticks { try refresh(&members, &table) }
+    move(1001, of: 10, to: 7)
+    let most = ticks < 32 ? max(1, ticks) : 64
+    let needed = try (1...most).first { _ in
+      try refresh(&members, &table)
+      return members.representatives == [7: 1001]
+    }
+    #expect(needed != nil)
+  }
+
+  @Test func `of many threads some are looked at, and rarely`() throws {
+    let limits = NamespaceMembers.threadLimits
+    for pid in Int32(1)...20 {
+      add(pid, in: 1)
+      add(pid, threads: (pid * 1_000)...(pid * 1_000 + 69), in: 1)
+    }
+    var table = try ProcessTable(root: proc.path)
+    var members = NamespaceMembers(own: 1)
+    try refresh(&members, &table)
+    #expect(members.looks <= 20 + UInt64(limits.tick + limits.process))
+    #expect(members.looks >= 20 + UInt64(limits.tick - limits.process))
+    for _ in 0..<128 { try refresh(&members, &table) }
+    let before = members.looks
+    for _ in 0..<64 { try refresh(&members, &table) }
+    // Once in 64 ticks each.
+    #expect(members.looks - before <= UInt64(20 * (1 + limits.process)))
+  }
+
   @Test func `another process with the same pid is looked at anew`() throws {
     add(10, in: 7)
     var table = try ProcessTable(root: proc.path)

@@ -128,16 +128,50 @@ struct NamespacesTableTests {
   @Test func `a pid that is another namespace's by now is not believed`() throws {
     let child = try NamespacesChild()
     #expect(throws: NamespaceReader.Failure.vanished) {
-      _ = try NamespaceReader(child.inode + 1, root: "/proc/\(child.pid)", socketLimit: 10)
+      _ = try NamespaceReader(child.inode + 1, .process("/proc/\(child.pid)"), socketLimit: 10)
     }
-    let reader = try NamespaceReader(child.inode, root: "/proc/\(child.pid)", socketLimit: 10)
-    reader.use(root: "/proc/self")
+    let reader = try NamespaceReader(child.inode, .process("/proc/\(child.pid)"), socketLimit: 10)
+    reader.use(.process("/proc/self"))
     var sockets: [SocketEntry] = []
     // Ping sockets are told by /proc alone. One of ours, where the system allows it, is not the namespace's.
     let ping = try? SocketsOpened(AF_INET, SOCK_DGRAM, .icmp)
     #expect(throws: NamespaceReader.Failure.vanished) { try reader.read([.icmp], into: &sockets) }
     #expect(sockets.isEmpty, "beside \(ping?.inode ?? 0)")
     try reader.read([.tcp], into: &sockets)
+  }
+
+  /// As HAProxy's `namespace`: a process elsewhere holds the socket, and only a file keeps the namespace.
+  @Test func `a namespace without a process is looked into where it is mounted`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.ip("addr add 10.99.0.7/32 dev lo")
+    let file = try OpenFile("/run/netns/\(namespace.name)")
+    let inode = try file.status().inode
+    let listener = try NamespacesChild.inside(file) {
+      let socket = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp, bindTo: nil)
+      #expect(socket.bindV4(0, 0x0a63_0007))
+      socket.listen()
+      return socket
+    }
+    let own = try NamespaceLink.read("thread-self/ns/net", in: OpenFile("/proc", isFolder: true))
+    #expect(NamespaceEntrance.mounted(own: own)[inode] == .file("/run/netns/\(namespace.name)"))
+    #expect(NamespaceEntrance.mounted(own: inode)[inode] == nil)
+    let tables = try Tables()
+    for _ in 0..<2 {
+      #expect(tables.namespaces.addresses()[inode]?.contains(IPAddress(v4: 0x0a63_0007)) == true)
+      let sockets = tables.namespaces.sockets(of: inode, [.tcp, .icmp])
+      #expect(sockets.contains { $0.inode == listener.inode })
+      tables.namespaces.release()
+    }
+  }
+
+  @Test func `only network namespaces are taken for such`() throws {
+    let folder = try ScratchFolder()
+    _ = try folder.write("", to: "file")
+    for (name, target) in [("uts", "/proc/self/ns/uts"), ("net", "/proc/self/ns/net")] {
+      #expect(unsafe symlink(target, "\(folder.path)/\(name)") == 0)
+    }
+    let found = NamespaceEntrance.mounted(in: [folder.path, "\(folder.path)/none"], own: 0)
+    #expect(Array(found.values) == [.file("\(folder.path)/net")])
   }
 
   @Test func `a description tells the namespace of its process`() throws {

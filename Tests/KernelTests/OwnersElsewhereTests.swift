@@ -18,7 +18,12 @@ struct OwnersElsewhereTests {
     var path: String { proc.path }
 
     init(_ children: [NamespacesChild] = []) {
-      for name in ["thread-self", "\(getpid())"] { proc.link(name, "/proc/\(name)") }
+      proc.link("thread-self", "/proc/thread-self")
+      // Without its threads: other tests' are in other namespaces for a while.
+      proc.folder("\(getpid())")
+      for name in ["cgroup", "cmdline", "comm", "exe", "fd", "net", "ns", "stat", "status"] {
+        proc.link("\(getpid())/\(name)", "/proc/\(getpid())/\(name)")
+      }
       for child in children { add(child) }
     }
 

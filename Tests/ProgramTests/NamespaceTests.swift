@@ -215,9 +215,11 @@ struct NamespaceTests {
     try await server.finish()
   }
 
-  @Test func `what no process that can be seen moves is forwarded, as a virtual machine's bytes are`()
-    async throws
-  {
+  /// A virtual machine's network is in no namespace; that of a process in another pid namespace may be in sight.
+  @Test(arguments: [true, false])
+  func `what no process that can be seen moves is forwarded, or nobody's where its socket is seen`(
+    isHidden: Bool
+  ) async throws {
     let lab = try Laboratory.topology
     let c = try #require(lab.c)
     try await lab.b.trackConnections()
@@ -229,11 +231,16 @@ struct NamespaceTests {
     let truth = HostView(try await lab.quietConnections(of: lab.b), addresses: Topology.addressesOfB)
     // In a pid namespace of its own it sees no process but itself.
     let output = try await lab.b.run(
-      ["unshare", "--pid", "--fork", "--mount-proc", Program.path("runmonitor"), "--namespaces"]
-        + ["--format", "json", "--count", "1"])
+      ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c"]
+        + [
+          (isHidden ? "mount -t tmpfs none /run/netns && " : "")
+            + "exec \(Program.path("runmonitor")) --namespaces --format json --count 1"
+        ])
     let report = try #require(
       try output.split(separator: "\n").compactMap { try Report(line: String($0)) }.last)
-    #expect(report.balance.forwarded.view == truth && truth.sent > 1_000_000)
+    let nobody = report.balance.unattributed
+    #expect(report.balance.forwarded.view == (isHidden ? truth : HostView()) && truth.sent > 1_000_000)
+    #expect(nobody.reasons["no_holder", default: 0] == (isHidden ? 0 : truth.sent + truth.received))
     #expect(report.rows.allSatisfy { $0.pid == nil })
     try await client.finish()
     try await server.finish()
@@ -248,6 +255,8 @@ struct NamespaceTests {
     let server = try Traffic("udp-serve", in: lab.a)
     let port = try await server.ready()
     let copy = try await CopyForEveryone(of: "runmonitor")
+    // Not one that could not be read: of a namespace without a process nothing is known then.
+    let empty = try await NetworkNamespace()
     let client = try Traffic("udp 10.77.1.1 \(port) --count 300 --hold", in: c)
     _ = try await client.counted()
     let truth = try await truth(lab)
@@ -262,6 +271,7 @@ struct NamespaceTests {
     #expect(report.usage(pid: client.pid) == truth)
     #expect(report.row(pid: client.pid)?.netns == c.inode)
     #expect(report.usage(pid: server.pid) == HostView(received: truth.sent, sent: truth.received))
+    #expect(report.health["unread_namespaces"] == 0 && empty.inode != 0)
     try await client.finish()
     try await server.finish()
   }

@@ -20,6 +20,8 @@ static const struct {
     {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},
     {"tcp-pass", tcp_pass, "HOST PORT --send N --after N [--keep]: hands the socket to a child by SCM_RIGHTS"},
     {"tcp-thread", tcp_thread, "HOST PORT --send N [--keep]: a thread's; the main one ends, or stays without its descriptors"},
+    {"tcp-elsewhere", tcp_elsewhere,
+     "HOST PORT --network FILE --send N [--keep]: by a socket of another network namespace; with --keep a thread lives there"},
     {"tcp-resume", tcp_resume, "--fd N --send N: goes on with an inherited socket"},
     {"udp-serve", udp_server, "[--bind A] [--port P]"},
     {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N]"},

@@ -81,10 +81,23 @@ void count_retransmitted(int fd) {
   totals.retransmitted += info.tcpi_bytes_retrans;
 }
 
+// A socket stays in the network namespace in which it was made.
+static int make_socket(int family, const struct options *options) {
+  bool elsewhere = options->network && !options->keep;
+  int home = -1;
+  if (elsewhere) {
+    home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    enter(open(options->network, O_RDONLY | O_CLOEXEC));
+  }
+  int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, options->sctp ? IPPROTO_SCTP : 0);
+  if (fd < 0) fail("socket");
+  if (elsewhere) enter(home);
+  return fd;
+}
+
 int connect_tcp(const struct options *options) {
   struct address peer = resolve(options->host, options->port);
-  int fd = socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, options->sctp ? IPPROTO_SCTP : 0);
-  if (fd < 0) fail("socket");
+  int fd = make_socket(peer.storage.ss_family, options);
   if (options->source_port) {
     struct address local = {.storage.ss_family = peer.storage.ss_family, .length = peer.length};
     set_port(&local, options->source_port);

@@ -18,7 +18,7 @@ enum method { METHOD_PLAIN, METHOD_SENDFILE, METHOD_SPLICE, METHOD_MMSG, METHOD_
 // All that the command line can say; each command reads what concerns it.
 struct options {
   const char *program, *command, *host, *port;
-  const char *bind, *interface, *exec;
+  const char *bind, *interface, *exec, *network;
   enum method method;
   uint64_t send, receive, after, count, size, rate, window, connections, workers;
   int source_port, protocol, fd, linger;
@@ -80,6 +80,9 @@ void wait_until_acknowledged(int fd);
 void count_retransmitted(int fd);
 int connect_tcp(const struct options *options);
 
+// threads.c: takes the calling thread into the network namespace that is open, and closes it.
+void enter(int network);
+
 // The commands.
 int tcp_client(const struct options *options);
 int tcp_server(const struct options *options);
@@ -88,6 +91,7 @@ int tcp_fork(const struct options *options);
 int tcp_exec(const struct options *options);
 int tcp_pass(const struct options *options);
 int tcp_thread(const struct options *options);
+int tcp_elsewhere(const struct options *options);
 int udp_client(const struct options *options);
 int udp_server(const struct options *options);
 int udp_scatter(const struct options *options);

@@ -17,25 +17,25 @@ final class NamespaceReader {
   }
 
   private let inode: UInt64
-  /// /proc/PID of a process inside.
-  private var root: String
+  private var entrance: NamespaceEntrance
   private let addressSource: Addresses
   private var table: SocketTable
 
-  /// Opens its sockets in the namespace `inode`, which the process `root` (/proc/PID) is in. Without the right to
-  /// enter it, what /proc tells of it must do.
-  init(_ inode: UInt64, root: String, socketLimit: Int) throws(Failure) {
+  /// Opens its sockets in the namespace `inode`, which `entrance` leads to. Without the right to enter it, what /proc
+  /// tells of it must do.
+  init(_ inode: UInt64, _ entrance: NamespaceEntrance, socketLimit: Int) throws(Failure) {
     self.inode = inode
-    self.root = root
+    self.entrance = entrance
     do throws(KernelError) {
-      let namespace = try Self.open(inode, root)
+      let namespace = try Self.open(inode, entrance)
       let routes = try NetlinkSocket(.route, in: namespace)
       let diagnostics = try NetlinkSocket(.socketDiagnostics, in: namespace)
       addressSource = .netlink(LocalAddressReader(socket: routes))
-      table = SocketTable(root: root, diagnostics: diagnostics, limit: socketLimit)
+      table = SocketTable(root: entrance.root, diagnostics: diagnostics, limit: socketLimit)
     } catch {
       switch error {
       case .notPermitted:
+        guard case .process(let root) = entrance else { throw .refused }
         addressSource = .procfs
         table = SocketTable(root: root, usesNetlink: false, limit: socketLimit)
       default: throw error.isNoProcess ? .vanished : .refused
@@ -44,10 +44,10 @@ final class NamespaceReader {
   }
 
   /// Asks another process of the namespace from now on.
-  func use(root: String) {
-    if root == self.root { return }
-    self.root = root
-    table.use(root: root)
+  func use(_ entrance: NamespaceEntrance) {
+    if entrance == self.entrance { return }
+    self.entrance = entrance
+    table.use(root: entrance.root)
   }
 
   /// The namespace's addresses as they are now.
@@ -57,7 +57,7 @@ final class NamespaceReader {
       do throws(KernelError) { return try reader.read() } catch { throw .refused }
     case .procfs:
       let addresses: LocalAddresses
-      do throws(Errno) { addresses = try AddressFiles.read("\(root)/net") } catch {
+      do throws(Errno) { addresses = try AddressFiles.read("\(entrance.root)/net") } catch {
         throw error == .noSuchFileOrDirectory || error == .noSuchProcess ? .vanished : .refused
       }
       try confirm()
@@ -86,16 +86,19 @@ final class NamespaceReader {
 
   /// Makes sure that what was read below /proc/PID was this namespace: a pid may have passed to another process.
   private func confirm() throws(Failure) {
-    guard let process = try? OpenFile(root, isFolder: true), NamespaceLink.inode(in: process) == inode else {
-      throw .vanished
+    switch entrance {
+    case .process(let root):
+      guard let process = try? OpenFile(root, isFolder: true), NamespaceLink.inode(in: process) == inode
+      else { throw .vanished }
+    case .file: if (try? Self.open(inode, entrance)) == nil { throw .vanished }
     }
   }
 
-  /// Opens the namespace of the process `root`, if that is still `inode`.
-  static func open(_ inode: UInt64, _ root: String) throws(KernelError) -> OpenFile {
-    let operation = "opening \(root)/ns/net"
+  /// Opens the namespace that `entrance` leads to, if that is still `inode`.
+  static func open(_ inode: UInt64, _ entrance: NamespaceEntrance) throws(KernelError) -> OpenFile {
+    let operation = "opening \(entrance.link)"
     do throws(Errno) {
-      let file = try OpenFile("\(root)/ns/net")
+      let file = try OpenFile(entrance.link)
       guard try file.status().inode == inode else { throw .noSuchProcess }
       return file
     } catch {

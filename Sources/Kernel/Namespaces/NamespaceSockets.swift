@@ -42,6 +42,9 @@ final class NamespaceSockets {
   private var entries = NumberedEntries(limit: 1_048_576)
   private var listing: [NumberedEntry] = []
   private var members: NamespaceMembers
+  private let own: UInt64
+  private let folders: [String]
+  private var mounted: [UInt64: NamespaceEntrance] = [:]
   private var homes = NamespaceHomes()
   private var places: [UInt64: Place] = [:]
 
@@ -51,8 +54,10 @@ final class NamespaceSockets {
   ) throws(KernelError) {
     do throws(Errno) {
       root = try OpenFile(path, isFolder: true)
-      members = NamespaceMembers(own: try NamespaceLink.read("thread-self/ns/net", in: root))
+      own = try NamespaceLink.read("thread-self/ns/net", in: root)
     } catch { throw .failed("reading the network namespaces below \(path)", error) }
+    members = NamespaceMembers(own: own)
+    folders = path == "/proc" ? NamespaceEntrance.allowedFolders : []
     self.path = path
     self.limit = limit
     ownAddresses = try LocalAddressReader()
@@ -104,14 +109,17 @@ final class NamespaceSockets {
     homes.own = own
     listing.sort { $0.number < $1.number }
     members.refresh(listing.map { KnownProcess(pid: $0.number, folderInode: $0.inode) }, in: root)
-    let present = members.representatives.keys.sorted().prefix(limit)
+    mounted = NamespaceEntrance.mounted(in: folders, own: self.own)
+    let empty = mounted.keys.filter { members.representatives[$0] == nil }
+    let all = members.representatives.keys.sorted() + empty.sorted()
+    let present = all.prefix(limit)
     pause = homes.knows(present) ? min(pause * 2, Self.pauses.longest) : Self.pauses.first
     homes.keep(present)
-    for inode in places.keys where members.representatives[inode] == nil { places[inode] = nil }
+    for inode in places.keys where !all.contains(inode) { places[inode] = nil }
     for inode in homes.nextToRead(of: present, again: Self.reads) {
       homes.set(addresses(of: inode), of: inode)
     }
-    isComplete = present.count == members.representatives.count && homes.haveAnswered
+    isComplete = present.count == all.count && homes.haveAnswered
   }
 
   private func addresses(of inode: UInt64) -> LocalAddresses? {
@@ -156,15 +164,16 @@ final class NamespaceSockets {
   }
 
   private func namespace(_ inode: UInt64) throws(KernelError) -> OpenFile {
-    do throws(KernelError) {
-      return try NamespaceReader.open(inode, "\(path)/\(members.representatives[inode] ?? 0)")
-    } catch {
-      guard error.isNoProcess else { throw error }
-      // It has ended since the last look; others may be there still.
-      for pid in members.others(in: inode) {
-        if let namespace = try? NamespaceReader.open(inode, "\(path)/\(pid)") { return namespace }
+    let first = members.representatives[inode].map { [$0] } ?? []
+    var last = KernelError.failed("entering a network namespace", .noSuchProcess)
+    // The first may have ended since the last look; others may be there still.
+    let processes = (first + members.others(in: inode)).map { NamespaceEntrance.process("\(path)/\($0)") }
+    for entrance in processes + (mounted[inode].map { [$0] } ?? []) {
+      do throws(KernelError) { return try NamespaceReader.open(inode, entrance) } catch {
+        guard error.isNoProcess else { throw error }
+        last = error
       }
-      throw error
     }
+    throw last
   }
 }

@@ -3,8 +3,8 @@ import Model
 /// The other network namespaces of this host: containers, and whatever else has a network of its own.
 ///
 /// Kept between ticks. A tick is `refresh(_:)`, then `addresses()`, then `sockets(of:_:into:)` for those
-/// namespaces that matter, then `release()` if the next tick is far. Only namespaces that a process is in are
-/// known: others have no sockets that move anything. What a thread has for itself alone is not seen.
+/// namespaces that matter, then `release()` if the next tick is far. Known are namespaces that a process is in, and those
+/// that are mounted on files (`NamespaceEntrance.folders`), whose sockets may be held from outside.
 public struct NamespaceTable: ~Copyable {
   /// What the table may keep. What does not fit is counted.
   public struct Limits: Sendable, Hashable {
@@ -29,15 +29,14 @@ public struct NamespaceTable: ~Copyable {
   /// Sockets beyond the limit, since start.
   public private(set) var dropped: UInt64 = 0
 
-  private struct Place {
-    var process: Int32
-    var reader: NamespaceReader?
-  }
-
   private let limits: Limits
   private let path: String
   private var members: NamespaceMembers
-  private var places: [UInt64: Place] = [:]
+  private let own: UInt64
+  private let folders: [String]
+  private var mounted: [UInt64: NamespaceEntrance] = [:]
+  // Those that are looked into, with what is open of them.
+  private var places: [UInt64: NamespaceReader?] = [:]
   private var refused: Set<UInt64> = []
   private var surplus = 0
   private var vanishedNamespaces: UInt64 = 0
@@ -48,24 +47,26 @@ public struct NamespaceTable: ~Copyable {
     guard let own = processes.ownNamespace else { return nil }
     self.limits = limits
     path = processes.path
+    self.own = own
+    folders = path == "/proc" ? NamespaceEntrance.allowedFolders : []
     members = NamespaceMembers(own: own)
   }
 
   /// Takes the processes as `processes` listed them last, and which are known to run another program since then; what
-  /// has no process any more is closed.
+  /// has no process any more, and no file, is closed.
   ///
   /// Costs a link read for each new process, and now and then one for an old one.
   public mutating func refresh(_ processes: borrowing ProcessTable, renamed: [ProcessIdentity] = []) {
     members.refresh(processes.processes, renamed: Set(renamed.map(\.pid)), in: processes.root)
-    let present = members.representatives
-    for inode in places.keys where present[inode] == nil { close(inode) }
-    for (inode, process) in present where places[inode] != nil { places[inode]?.process = process }
-    surplus = max(0, present.count - limits.namespaces)
-    guard places.count < present.count else { return }
-    let unknown = present.keys.filter { places[$0] == nil }.sorted()
-    for inode in unknown.prefix(limits.namespaces - places.count) {
-      places[inode] = Place(process: present[inode] ?? 0)
-    }
+    mounted = NamespaceEntrance.mounted(in: folders, own: own)
+    let inhabited = members.representatives
+    let empty = mounted.keys.filter { inhabited[$0] == nil }
+    for inode in places.keys where inhabited[inode] == nil && mounted[inode] == nil { close(inode) }
+    surplus = max(0, inhabited.count + empty.count - limits.namespaces)
+    guard places.count < inhabited.count + empty.count else { return }
+    // Where there are processes there is more to be seen.
+    let unknown = (inhabited.keys.sorted() + empty.sorted()).filter { places[$0] == nil }
+    for inode in unknown.prefix(limits.namespaces - places.count) { places[inode] = .some(nil) }
   }
 
   /// The addresses of each namespace, as they are now.
@@ -99,19 +100,20 @@ public struct NamespaceTable: ~Copyable {
   /// Closes what is kept open between ticks. It keeps namespaces alive, and with them their interfaces, after
   /// their last process: too long if the next tick is far.
   public mutating func release() {
-    for inode in places.keys { places[inode]?.reader = nil }
+    for inode in places.keys { places[inode] = .some(nil) }
   }
 
   private mutating func ask(
     _ inode: UInt64, _ question: (NamespaceReader) throws(NamespaceReader.Failure) -> Void
   ) {
-    guard let first = places[inode]?.process else { return }
+    guard places[inode] != nil else { return }
+    let first = members.representatives[inode].map { [$0] } ?? []
     do throws(NamespaceReader.Failure) {
-      if try ask(inode, through: first, question) { return }
-      // It has just ended, or left; others may be there still.
-      for process in members.others(in: inode) {
-        if try ask(inode, through: process, question) { return }
+      // The first may just have ended, or left; others may be there still.
+      for process in first + members.others(in: inode) {
+        if try ask(inode, through: .process("\(path)/\(process)"), question) { return }
       }
+      if let file = mounted[inode], try ask(inode, through: file, question) { return }
       // Where all that were there longest have ended at once the namespace ends.
       vanishedNamespaces += 1
     } catch { refused.insert(inode) }
@@ -119,17 +121,16 @@ public struct NamespaceTable: ~Copyable {
 
   /// False when the process is not there any more. Errors: `refused`.
   private mutating func ask(
-    _ inode: UInt64, through process: Int32,
+    _ inode: UInt64, through entrance: NamespaceEntrance,
     _ question: (NamespaceReader) throws(NamespaceReader.Failure) -> Void
   ) throws(NamespaceReader.Failure) -> Bool {
-    let root = "\(path)/\(process)"
     do throws(NamespaceReader.Failure) {
-      if let reader = places[inode]?.reader {
-        reader.use(root: root)
+      if let reader = places[inode] ?? nil {
+        reader.use(entrance)
         try question(reader)
       } else {
-        let reader = try NamespaceReader(inode, root: root, socketLimit: limits.sockets)
-        places[inode]?.reader = reader
+        let reader = try NamespaceReader(inode, entrance, socketLimit: limits.sockets)
+        places[inode] = reader
         try question(reader)
       }
       return true
