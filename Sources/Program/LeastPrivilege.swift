@@ -18,7 +18,7 @@ public struct LeastPrivilege: Sendable {
   /// Drops capabilities. Call it first: what is opened later is opened without them.
   ///
   /// With `listens` a thread will listen to the connection table, which should come first. Where no limit can permit
-  /// that, CAP_SYS_NICE stays until `fence(_:)`, and after that with the thread that listens alone.
+  /// that, CAP_SYS_NICE stays until `fence(_:)`, and after that with such threads alone.
   public func drop(_ diagnostics: Diagnostics, listens: Bool = false) {
     drop(toKeep: listens && !PromptThread.allow() ? kept.union(.priority) : kept, diagnostics)
   }
@@ -29,9 +29,13 @@ public struct LeastPrivilege: Sendable {
     }
   }
 
-  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, if that has started.
+  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, if that has started,
+  /// and one that only starts others like it.
   public func fence(_ diagnostics: Diagnostics) {
-    if PromptThread.hasCapability { drop(toKeep: kept, diagnostics) }
+    if PromptThread.hasCapability {
+      do throws(KernelError) { try PromptThread.reserve() } catch { diagnostics.warning("\(error)") }
+      drop(toKeep: kept, diagnostics)
+    }
     guard children == .none else { return }
     do throws(KernelError) { try Confinement.fence(anySocket: anySocket) } catch {
       diagnostics.warning("\(error)")

@@ -101,7 +101,7 @@ import Program
   @MainActor func run() async throws {
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
-    privilege.drop(diagnostics, listens: true)
+    privilege.drop(diagnostics, listens: source.source != .procfs)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {

@@ -57,7 +57,7 @@ import Program
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
-    privilege.drop(diagnostics, listens: true)
+    privilege.drop(diagnostics, listens: source.source != .procfs)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     do throws(KernelError) {
       let loop = try ReportLoop(

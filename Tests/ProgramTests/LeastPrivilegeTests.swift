@@ -1,3 +1,4 @@
+import Glibc
 import Lab
 import Testing
 
@@ -11,6 +12,8 @@ struct LeastPrivilegeTests {
     var namespaces = false
     var kept: UInt64
     var listens = true
+    /// Whether a thread that listens may start later.
+    var mayListen = true
   }
 
   static let cases = [
@@ -23,7 +26,7 @@ struct LeastPrivilegeTests {
       kept: Privileges.measuring),
     Case(
       testDescription: "runmonitor --source procfs", flags: ["--source", "procfs"],
-      kept: Privileges.measuring, listens: false),
+      kept: Privileges.measuring, listens: false, mayListen: false),
     Case(testDescription: "runaggregator", program: "runaggregator", kept: Privileges.measuring),
     Case(
       testDescription: "runaggregator with pipes", program: "runaggregator",
@@ -31,11 +34,11 @@ struct LeastPrivilegeTests {
       listens: false),
     Case(
       testDescription: "runpipe", program: "runpipe", flags: ["907", "127.0.0.1", "908"],
-      kept: Privileges.forwarding, listens: false),
+      kept: Privileges.forwarding, listens: false, mayListen: false),
     Case(
       testDescription: "runpipe --clients", program: "runpipe",
       flags: ["907", "127.0.0.1", "908", "--clients"], kept: Privileges.forwarding | Privileges.naming,
-      listens: false),
+      listens: false, mayListen: false),
   ]
 
   @Test(arguments: cases) func `nothing but what is needed is kept, on any thread`(row: Case) async throws {
@@ -56,18 +59,46 @@ struct LeastPrivilegeTests {
     expected.ambient = 0
     expected.noNewPrivileges = true
     expected.isFenced = true
-    let others = try Privileges.ofThreads(reporter.process.pid) { $0 != Privileges.listener }
+    let special = [Privileges.listener, Privileges.starter]
+    let others = try Privileges.ofThreads(reporter.process.pid) { !special.contains($0) }
     #expect(Set(others) == [expected])
-    // Where no limit lets it come first, the thread that listens alone keeps what does.
-    if ours.permitted & Privileges.resources == 0 {
-      let priority = ours.permitted & Privileges.scheduling
-      expected.effective |= priority
-      expected.permitted |= priority
-    }
+    // Where no limit lets it come first, the thread that listens keeps what does, and the one that starts it.
+    let isByLimit = ours.permitted & Privileges.resources != 0
+    if !isByLimit { expected.add(ours.permitted & Privileges.scheduling) }
     let listeners = try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener }
     #expect(listeners == (row.listens ? [expected] : []))
+    let starters = try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.starter }
+    let isStarterNeeded = row.mayListen && !isByLimit && ours.permitted & Privileges.scheduling != 0
+    #expect(starters == (isStarterNeeded ? [expected] : []))
     let said = reporter.process.errors.text
     #expect(!said.contains("giving up") && !said.contains("seccomp"), "\(said)")
+    try await reporter.stop()
+  }
+
+  @Test func `a thread that listens only after a reload has what lets it come first`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let folder = try ScratchFolder()
+    let pipe = "[low]\ntype=pipe\nport=907\nnewhost=127.0.0.1\nnewport=908\n"
+    let path = try folder.write(pipe, to: "monitors")
+    let reporter = try Reporter(["--monitor-config", path], program: "runaggregator", in: lab.a)
+    try await reporter.report("a first report")
+    #expect(try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener } == [])
+    _ = try folder.write(pipe + "[all]\ntype=monitor\n", to: "monitors")
+    reporter.process.signal(SIGHUP)
+    let late = try await eventually("a thread that listens") {
+      try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener }.first
+    }
+    let ours = Privileges.ownAsRoot
+    let kept = ours.permitted & (Privileges.measuring | Privileges.forwarding)
+    let priority = ours.permitted & Privileges.resources == 0 ? ours.permitted & Privileges.scheduling : 0
+    #expect(late.effective == kept | priority && late.permitted == kept | priority)
+    #expect(late.bounding == kept && late.isFenced && late.noNewPrivileges)
+    // A real-time priority as soon as it runs: SCHED_FIFO, 1.
+    if priority != 0 {
+      try await eventually("its priority") {
+        try Privileges.policies(reporter.process.pid, of: Privileges.listener) == [1] ? () : nil
+      }
+    }
     try await reporter.stop()
   }
 

@@ -12,6 +12,8 @@ struct Privileges: Hashable, CustomStringConvertible {
   static let scheduling: UInt64 = 1 << 23
   /// The name of the thread that listens to the connection table.
   static let listener = "flow-events"
+  /// The name of the thread that starts another such thread, where a limit cannot let it come first.
+  static let starter = "flow-starter"
   /// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE.
   static let naming: UInt64 = 1 << 2 | 1 << 19
 
@@ -50,6 +52,24 @@ struct Privileges: Hashable, CustomStringConvertible {
       .map { text("/proc/\(pid)/task/\($0)/status") }
       // One may have ended meanwhile.
       .filter { !$0.isEmpty }.map { Privileges(status: $0) }
+  }
+
+  /// Adds capabilities to what a thread may use.
+  mutating func add(_ capabilities: UInt64) {
+    effective |= capabilities
+    permitted |= capabilities
+  }
+
+  /// The scheduling policies of a process's threads with this name (proc_pid_stat(5), field 41).
+  static func policies(_ pid: Int32, of name: String) throws -> [Int] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+      .filter { text("/proc/\(pid)/task/\($0)/comm").trimmingCharacters(in: .newlines) == name }
+      .compactMap { thread in
+        // The fields from the third on.
+        let fields = text("/proc/\(pid)/task/\(thread)/stat").split(separator: ")").last?.split(
+          separator: " ")
+        return fields.flatMap { $0.count > 38 ? Int($0[38]) : nil }
+      }
   }
 
   private static func text(_ path: String) -> String {

@@ -13,6 +13,7 @@
 #include "processes.h"
 #include "scheduling.h"
 #include "signals.h"
+#include "starter.h"
 #include "streams.h"
 #include "tcp_info.h"
 #include "threads.h"

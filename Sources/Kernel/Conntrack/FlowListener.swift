@@ -29,7 +29,7 @@ final class FlowListener: Sendable {
     eventDescriptor = events.descriptor
     let ear = FlowEar(
       events, witness, log, living: living, stopper: stopper, asker: asker, answerer: answerer)
-    try WorkerThread.start("flow-events") { ear.listen() }
+    try WorkerThread.start("flow-events", comesFirst: true) { ear.listen() }
     // It may keep a capability that others give up after this.
     answerer.wait(timeout: Self.patience)
   }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import SystemPackage
 
 /// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
 ///
@@ -19,6 +20,13 @@ public struct PromptThread {
 
   /// True where CAP_SYS_NICE permits that as well, as long as this thread has it.
   public static var hasCapability: Bool { Capabilities.priority.isSubset(of: .effective) }
+
+  /// Lets threads that are started from now on have CAP_SYS_NICE too when others give it up: one that is idle keeps it,
+  /// and starts them. Errors: where no thread can be started.
+  public static func reserve() throws(KernelError) {
+    let code = clinux_reserve_starter()
+    if code != 0 { throw .failed("starting a thread", Errno(rawValue: code)) }
+  }
 
   /// Prepares the calling thread, which alone may use this value. It keeps CAP_SYS_NICE when others give it up.
   public init() {

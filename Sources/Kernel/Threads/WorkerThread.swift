@@ -5,17 +5,18 @@ import SystemPackage
 /// A thread of its own for work that waits in the kernel.
 public enum WorkerThread {
   /// Starts a thread that runs `body` to its end; `name`, of at most 15 bytes, is what ps(1) and top(1) show.
-  public static func start(_ name: String, _ body: sending @escaping () -> Void) throws(KernelError) {
-    var thread = pthread_t()
+  /// With `comesFirst` it is one that may use `PromptThread`, also after `PromptThread.reserve()`.
+  public static func start(
+    _ name: String, comesFirst: Bool = false, _ body: sending @escaping () -> Void
+  ) throws(KernelError) {
     let work = Work(name, body)
     let argument = unsafe Unmanaged.passRetained(work).toOpaque()
     // The new thread takes over the retained work; if there is no new thread, nobody does.
-    let code = unsafe pthread_create(&thread, nil, runWork, argument)
+    let code = unsafe clinux_start_thread(runWork, argument, comesFirst ? 1 : 0)
     guard code == 0 else {
       unsafe Unmanaged<Work>.fromOpaque(argument).release()
       throw .failed("starting a thread", Errno(rawValue: code))
     }
-    pthread_detach(thread)
   }
 }
 
