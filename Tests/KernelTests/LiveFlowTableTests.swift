@@ -44,6 +44,9 @@ struct LiveFlowTableTests {
       }
       #expect(try read(after: 0).isEmpty)
       try Self.makeFlow(to: 1)
+      // What is heard while a reading is under way is in the next one.
+      let hasHeardFirst = faults.started[0].settle()
+      #expect(hasHeardFirst)
       #expect(try read(after: 1) == [1] && table.condition.eventFailure == nil)
       // What it had heard before it ended is not lost with it.
       try Self.makeFlow(to: 2)
