@@ -27,7 +27,8 @@ public struct Thresholds: Sendable {
   /// Takes the report of a tick that ended at `now`; returns what is to be told.
   ///
   /// A report without an interval (the lookback) has no rates and changes nothing. With `isPartial` what processes
-  /// moved is not known: their applications, and remainders, stay as they are.
+  /// moved is not known: applications that have or had some, also if pipes belong to them, and remainders stay as they
+  /// are.
   public mutating func update(
     with report: UsageReport, at now: ContinuousClock.Instant, isPartial: Bool = false
   ) -> [Alert] {
@@ -43,14 +44,15 @@ public struct Thresholds: Sendable {
     )
     for row in report.rows {
       let key = TrackedApplication.Key(row)
+      let isUnknown = isPartial && row.hasProcesses
       guard let index = applications.index(forKey: key) else {
-        if row.moved.isZero { continue }
+        if row.moved.isZero || isUnknown { continue }
         var application = track(key)
         alerts += application.observe(row, span, rules, watched)
         applications[key] = application
         continue
       }
-      if isPartial && row.isMeasuredByTable {
+      if isUnknown {
         applications.values[index].pass(span.number)
       } else {
         alerts += applications.values[index].observe(row, span, rules, watched)
@@ -140,11 +142,8 @@ public struct Thresholds: Sendable {
 }
 
 extension UsageRow {
-  /// True for what only the connection table can tell of; what moved is a pipe's, whose application has processes too.
-  fileprivate var isMeasuredByTable: Bool {
-    guard moved.isZero else { return false }
-    return subject == .remainder || !livingPIDs.isEmpty
-  }
+  /// True for what has or had processes, or is a remainder: what a pipe moves is not all of it.
+  fileprivate var hasProcesses: Bool { subject == .remainder || !livingPIDs.isEmpty || hasEnded }
 }
 
 extension Int64 {

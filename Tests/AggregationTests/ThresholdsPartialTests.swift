@@ -31,4 +31,39 @@ import Testing
     for _ in 0..<5 { watching.tick(rows: Self.rows(Self.quiet, Self.quiet)) }
     #expect(Set(watching.told.dropFirst(4)) == ["73 below received app", "73 below received (forwarded)"])
   }
+
+  /// An application of processes and a pipe, by the processes that it has while nothing is known of them.
+  @Test(
+    arguments: [
+      ("they live", [1], false), ("they are brief, and none lives", [], true),
+    ] as [(String, [Int32], Bool)])
+  func `what a pipe moves does not stand for the processes of its application`(
+    row: (name: String, pids: [Int32], hasEnded: Bool)
+  ) throws {
+    var watching = try Watching("[r]\nin_threshold=100\ninterval=5")
+    func application(_ moved: Usage) -> UsageRow {
+      UsageRow(
+        name: "app", subject: .application(pids: row.pids), total: moved, moved: moved, hasEnded: row.hasEnded
+      )
+    }
+    for _ in 0..<5 { watching.tick(rows: [application(Self.busy)]) }
+    #expect(watching.told == ["5 firing received app"])
+    for _ in 0..<60 {
+      watching.tick(rows: [application(Usage(received: 1000, sent: 1000))], isPartial: true)
+    }
+    #expect(watching.told.count == 1)
+    for _ in 0..<5 { watching.tick(rows: [application(Self.busy)]) }
+    #expect(watching.told.count == 1)
+    for _ in 0..<5 { watching.tick(rows: [application(Usage(received: 1000, sent: 1000))]) }
+    #expect(watching.told.count == 2)
+    #expect(watching.told.last?.hasSuffix("received app") == true)
+  }
+
+  @Test func `what begins meanwhile is watched when all is known again`() throws {
+    var watching = try Watching("[r]\nin_threshold=100\ninterval=5")
+    for _ in 0..<9 { watching.tick(rows: [row("app", Self.busy)], isPartial: true) }
+    #expect(watching.told.isEmpty && watching.thresholds.trackedCount == 0)
+    for _ in 0..<5 { watching.tick(rows: [row("app", Self.busy)]) }
+    #expect(watching.told == ["12 firing received app"])
+  }
 }
