@@ -32,6 +32,29 @@ import Testing
     #expect(ended.count == 0 && ended.forgotten == 1)
   }
 
+  /// Command lines of a kilobyte, as text and as words.
+  @Test func `long command lines of the ended make room earlier`() {
+    func long(_ pid: Int32, _ length: Int = 512) -> ProcessDescription {
+      var description = description(pid)
+      description.commandLine = String(repeating: "x", count: length)
+      description.arguments = [description.commandLine]
+      return description
+    }
+    var ended = EndedProcesses(limit: 1_000, byteLimit: 4_096)
+    for pid in Int32(1)...100 {
+      ended.add(long(pid))
+      #expect(ended.byteCount == ended.count * 1_024 && ended.count <= 4)
+    }
+    #expect(ended.count == 4 && ended.forgotten == 96)
+    #expect(ended.description(of: long(97).identity) != nil)
+    // Again, and shorter: its bytes count once.
+    ended.add(long(98, 256))
+    #expect(ended.count == 4 && ended.byteCount == 3_584)
+    // What does not fit at all drives out nobody.
+    ended.add(long(101, 4_096))
+    #expect(ended.count == 4 && ended.forgotten == 97)
+  }
+
   @Test func `a socket has the holders that were added and not removed`() {
     var holders = SocketHolders(limit: 2)
     let first = SocketHolders.Holder(pid: 1, number: 3)

@@ -10,22 +10,30 @@ struct EndedProcesses {
   private var oldest = 0
   private var clock: UInt64 = 0
   private let limit: Int
+  private let byteLimit: Int
+  /// Bytes of text that are remembered.
+  private(set) var byteCount = 0
 
-  /// Remembers at most `limit` of them.
-  init(limit: Int) { self.limit = limit }
+  /// Remembers at most `limit` of them, with at most `byteLimit` bytes of text together.
+  init(limit: Int, byteLimit: Int = 8 << 20) {
+    self.limit = limit
+    self.byteLimit = byteLimit
+  }
 
   /// How many are remembered.
   var count: Int { entries.count }
 
   /// Remembers a process that has ended.
   mutating func add(_ description: ProcessDescription) {
-    guard limit > 0 else {
+    let bytes = description.byteCount
+    guard limit > 0, bytes <= byteLimit else {
       forgotten += 1
       return
     }
+    byteCount += bytes - (entries[description.identity]?.description.byteCount ?? 0)
     entries[description.identity] = (description, 0)
     use(description.identity)
-    while entries.count > limit { forgetOldest() }
+    while entries.count > limit || byteCount > byteLimit { forgetOldest() }
   }
 
   /// What a process ran.
@@ -49,7 +57,8 @@ struct EndedProcesses {
     while oldest < uses.count {
       let candidate = uses[oldest]
       oldest += 1
-      guard entries[candidate.identity]?.use == candidate.use else { continue }
+      guard let entry = entries[candidate.identity], entry.use == candidate.use else { continue }
+      byteCount -= entry.description.byteCount
       entries[candidate.identity] = nil
       forgotten += 1
       return

@@ -17,7 +17,7 @@ public struct OwnerFinder: ~Copyable {
     public var entries = 1_048_576
     /// Sockets that are remembered, of all processes together.
     public var sockets = 1_048_576
-    /// Descriptions of processes that have ended, of those that owned a socket.
+    /// Descriptions of processes that have ended, of those that owned a socket; of 8 MiB of text together.
     public var ended = 4_096
     /// Folders of processes that are kept open.
     public var folders = 128
