@@ -38,9 +38,9 @@ swift:
 	  echo "(Debian 12, or 'swiftly install 6.3'), put its usr/bin on PATH, and run make again."; exit 1; }
 
 build: deps
-	@# The build command takes one product at a time: of several it builds the last.
-	set -e; for program in $(PROGRAMS); do \
-	  swift build -c release --static-swift-stdlib --scratch-path $(RELEASE) --product $$program; done
+	@# The build command takes one product at a time: of several it builds the last. It says something when it fails.
+	@set -e; for program in $(PROGRAMS); do echo "Building $$program"; \
+	  swift build --quiet -c release --static-swift-stdlib --scratch-path $(RELEASE) --product $$program; done
 
 run: build
 	$(SUDO) $(RELEASE)/release/runaggregator --auto-group --app-config samples/group.sample.cfg --enable-tracking

@@ -19,7 +19,7 @@ public struct INIWarning: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension INISection {
-  /// Warnings for the regular expressions of `keys`, of all entries for nil: one with ` #` in it is most likely
+  /// Warnings for the regular expressions of `keys`, of all entries for nil: one with ` #` in it, or with `#` at its beginning, is most likely
   /// followed by a comment, which this grammar does not have in a line of its own key.
   public func warningsOfExpressions(in keys: [String]? = nil) -> [INIWarning] {
     let expressions = keys.map { $0.compactMap(entry) } ?? entries
@@ -33,7 +33,8 @@ extension INISection {
   }
 
   private static func hasComment(_ value: String) -> Bool {
-    zip(value.unicodeScalars, value.unicodeScalars.dropFirst())
-      .contains { $0.properties.isWhitespace && $1 == "#" }
+    value.hasPrefix("#")
+      || zip(value.unicodeScalars, value.unicodeScalars.dropFirst())
+        .contains { $0.properties.isWhitespace && $1 == "#" }
   }
 }

@@ -26,7 +26,11 @@ extension CommandRule {
     case .missing where program.contains("/"): remarks.append("\(shown) is not there: correct the path")
     case .missing: remarks.append("\(shown) is not found in PATH: install it or write the full path")
     }
-    if !Self.isShell(program), let word = words.dropFirst().first(where: Self.isForShell) {
+    // A word that was quoted is meant as it is.
+    let bare = Set(entry.value.split(whereSeparator: \.isWhitespace).map(String.init))
+    if !Self.isShell(program),
+      let word = words.dropFirst().first(where: { bare.contains($0) && Self.isForShell($0) })
+    {
       remarks.append(
         "no shell runs, so `\(word.escapingControlCharacters.shortened(to: 60))` is an argument like others: "
           + "write sh -c '...' or a script where a shell is needed")

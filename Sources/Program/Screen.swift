@@ -70,10 +70,13 @@ public struct Screen {
     if repaints { _ = try? output.write(Array("\r\n".utf8)) }
   }
 
+  /// Wider than any command line that is read: in a file nothing is cut.
+  private static let wide = 1 << 17
+
   private static func table(isTerminal: Bool, isFull: Bool) -> TableRenderer {
     let size = isTerminal ? StandardOutput.terminalSize() : nil
     return TableRenderer(
-      width: size?.columns ?? 100, height: size?.rows,
+      width: size?.columns ?? (isFull ? wide : 100), height: size?.rows,
       color: isTerminal && Environment.value("NO_COLOR")?.isEmpty ?? true, isFull: isFull)
   }
 }

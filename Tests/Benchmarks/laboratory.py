@@ -59,7 +59,7 @@ class Watched:
 
     def __init__(self, name, *flags):
         self.process = subprocess.Popen(
-            [f"{PROGRAMS}/{name}", "--format", "json", "--all-rows", *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            [f"{PROGRAMS}/{name}", "--format", "json", *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.pid = self.process.pid
         self.line, self.count, self.news = b"", 0, threading.Condition()
         threading.Thread(target=self.read, daemon=True).start()

@@ -148,7 +148,7 @@ def main():
     for name in TIMEOUTS:
         command(f"sysctl -qw net.netfilter.nf_conntrack_{name}=3600")
     command("nft -f -", input=RULES.encode())
-    monitor = laboratory.Watched("runmonitor")
+    monitor = laboratory.Watched("runmonitor", "--all-rows")
     begin = time.monotonic()
     moved = [run(number, *kind, {"A": "", "B": b.enter, "C": c.enter}) for number, kind in enumerate(KINDS)]
     kinds = [kind for kind in moved if kind]

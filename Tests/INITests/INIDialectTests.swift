@@ -89,7 +89,8 @@ import Testing
 
   @Test(
     arguments: [
-      ("[a]\nk=^nginx$   # the web server", ["f:2"]), ("[a]\nk=x\t#", ["f:2"]), ("[a]\nk=# x", []),
+      ("[a]\nk=^nginx$   # the web server", ["f:2"]), ("[a]\nk=x\t#", ["f:2"]),
+      ("[a]\nk=# none yet", ["f:2"]),
       ("[a]\nk=a#b", []), ("[a]\nk=a [#] b", []), ("[a]\nl=a # b", []), ("[a]\nk=a ; # b", []),
       ("[DEFAULT]\nk=a # b\n[a]", ["f:2"]),
     ] as [(String, [String])])

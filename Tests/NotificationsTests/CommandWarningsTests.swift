@@ -38,7 +38,8 @@ import Notifications
   @Test(arguments: [
     "sh -c 'cat > /tmp/x'", "/bin/bash -c 'a | b'", "awk '{ print $1 }'", "grep 'a|b'",
     "logger -t bwmon -p a.b",
-    "curl -d a=1&b=2 http://h/", "mail -s '5 % > 3' root", "x 100$",
+    "curl -d a=1&b=2 http://h/", "perl -e '$x=1'", "jq '$x'", "logger '<alert>'", "find . -exec rm {} ';'",
+    "x \\;", "mail -s '5 % > 3' root", "x 100$",
   ])
   func `what a program may be given is not said`(command: String) throws {
     #expect(try warnings(command, .executable) == [])

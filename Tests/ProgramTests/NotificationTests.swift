@@ -112,10 +112,11 @@ struct NotificationTests {
     #expect(had.effective == ours.effective && had.bounding == ours.bounding)
     #expect(!had.noNewPrivileges && !had.isFenced)
     let kept = ours.effective & (Privileges.measuring | Privileges.kill)
-    for thread in try Privileges.ofThreads(aggregator.process.pid, named: { $0 != Privileges.listener }) {
+    let special = [Privileges.listener, Privileges.starter]
+    for thread in try Privileges.ofThreads(aggregator.process.pid, named: { !special.contains($0) }) {
       #expect(thread.effective == kept)
     }
-    // Where no limit lets it come first, the thread that listens alone keeps what does.
+    // Where no limit lets it come first, the thread that listens keeps what does, and the one that starts it.
     let priority = ours.permitted & Privileges.resources == 0 ? ours.permitted & Privileges.scheduling : 0
     let listeners = try Privileges.ofThreads(aggregator.process.pid, named: { $0 == Privileges.listener })
     #expect(listeners.map(\.effective) == [kept | priority])

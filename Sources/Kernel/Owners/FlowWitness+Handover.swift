@@ -14,7 +14,7 @@ extension FlowWitness {
       var seen = seen
       if holding.isShared, !seen.holding.isShared {
         seen.holding = holding
-        report(sighting(seen, visit.flow, match: .exact), nil)
+        report(sighting(seen, visit.flow, Certainty(isShared: true)), nil)
       }
       return revisits.add(seen, of: visit.flow, attempts: visit.attempts, at: now)
     }
@@ -23,15 +23,13 @@ extension FlowWitness {
         visit.flow, isClient: false, attempts: Revisits.delays.count, at: now, report, isUrgent)
     } else if finder.hasForked(seen.holding.owner, since: seen.turn) {
       // It is closed, and a child of who had it may have moved all of it.
-      var seen = seen
-      seen.holding.holders.append(seen.holding.owner)
-      report(sighting(seen, visit.flow, match: .relaxed), nil)
+      report(sighting(seen, visit.flow, Certainty(match: .relaxed, isShared: true)), nil)
     }
   }
 
-  private func sighting(_ seen: Revisits.Seen, _ flow: Flow, match: Certainty.Match) -> Sighting {
+  private func sighting(_ seen: Revisits.Seen, _ flow: Flow, _ certainty: Certainty) -> Sighting {
     Sighting(
-      flow: flow.identity, isClient: false, process: seen.holding.owner,
-      certainty: Certainty(match: match, isShared: seen.holding.isShared), hasAddress: seen.hasAddress)
+      flow: flow.identity, isClient: false, process: seen.holding.owner, certainty: certainty,
+      hasAddress: seen.hasAddress)
   }
 }

@@ -21,9 +21,10 @@ extension OwnerFinder {
     return recent + holders.filter { !recent.contains($0) }
   }
 
-  /// True when a process has made another since `turn`.
+  /// True when a process has made another since `turn`. Of one that has ended meanwhile nothing is known: most such have
+  /// answered alone.
   func hasForked(_ identity: ProcessIdentity, since turn: UInt64) -> Bool {
-    guard let process = living[identity.pid], process.identity == identity else { return true }
+    guard let process = living[identity.pid], process.identity == identity else { return false }
     return process.lastFork > turn
   }
 

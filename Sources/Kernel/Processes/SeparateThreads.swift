@@ -18,8 +18,10 @@ struct SeparateThreads {
       let folder = try? OpenFile("\(pid)/task", in: root, isFolder: true)
     else { return [] }
     var tables = [pid]
+    // Where the kernel does not compare (a container's filter of system calls), a table counts as shared: the usual
+    // case, and looking at each thread of each process would cost most where least can be seen.
     for thread in others(than: pid, in: folder) where tables.count <= Self.limit {
-      if tables.contains(where: { clinux_share_descriptors($0, thread) == 1 }) { continue }
+      if tables.contains(where: { clinux_share_descriptors($0, thread) != 0 }) { continue }
       tables.append(thread)
     }
     return Array(tables.dropFirst())
