@@ -149,7 +149,7 @@ public final class Monitor: Meter {
       interval: interval, moved: moved.received + moved.sent, tracked: tracked.received + tracked.sent,
       isComparable: interfaces?.failure == nil && state.state.isAccounting != false && !isOffloaded)
     switch tracking.update(reading) {
-    case .nothing, .suspected: break
+    case .nothing: break
     case .ended(let bytes, let time): untrackedTime = Conditions.Untracked(bytes: bytes, time: time)
     case .returned: untrackedTime = nil
     }

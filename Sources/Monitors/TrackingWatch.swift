@@ -21,8 +21,6 @@ struct TrackingWatch: Sendable {
   /// What is to be done.
   enum Change: Sendable, Hashable {
     case nothing
-    /// Tracking seems to have ended: a packet that must be tracked would show that it has not.
-    case suspected
     /// Tracking has ended; so many bytes have passed unseen in so much time.
     case ended(bytes: UInt64, over: Duration)
     /// Flows are tracked again.
@@ -30,9 +28,7 @@ struct TrackingWatch: Sendable {
   }
 
   /// How long nothing must have been tracked.
-  static let patience = Duration.seconds(5)
-  /// How long a packet of our own is waited for.
-  static let answerTime = Duration.seconds(1)
+  static let patience = Duration.seconds(6)
   /// Bytes a second that the interfaces must move meanwhile: an idle host hears that much of its neighbours.
   static let noise = 3_000.0
   /// How much of the bytes the table must have explained before.
@@ -46,36 +42,26 @@ struct TrackingWatch: Sendable {
   private var silence: [Reading] = []
   /// How it was while flows were tracked; what is longer ago weighs less.
   private var usual = (seconds: 0.0, moved: 0.0, tracked: 0.0)
-  /// How long ago tracking was suspected; nil where it is not.
-  private var suspectedFor: Duration?
   private(set) var hasEnded = false
 
   /// Takes a reading; returns what is to be done.
   mutating func update(_ reading: Reading) -> Change {
     guard reading.isComparable else {
       silence = []
-      suspectedFor = nil
       return .nothing
     }
     if reading.tracked > 0 {
       for earlier in silence { learn(earlier) }
       learn(reading)
       silence = []
-      suspectedFor = nil
       defer { hasEnded = false }
       return hasEnded ? .returned : .nothing
     }
     silence.append(reading)
     while silence.dropFirst().reduce(.zero, { $0 + $1.interval }) >= Self.patience { silence.removeFirst() }
-    suspectedFor = suspectedFor.map { $0 + reading.interval }
     let time = silence.reduce(.zero) { $0 + $1.interval }
     let bytes = silence.reduce(0) { $0 + $1.moved }
     guard !hasEnded, time >= Self.patience, isUnusual(Double(bytes) / time.inSeconds) else { return .nothing }
-    guard let suspectedFor else {
-      self.suspectedFor = .zero
-      return .suspected
-    }
-    guard suspectedFor >= Self.answerTime else { return .nothing }
     hasEnded = true
     return .ended(bytes: bytes, over: time)
   }
