@@ -52,7 +52,7 @@ public struct FlowLedger: Sendable {
     public var gone: [FlowKey] = []
     /// How many of `gone` left without a word: what they moved last is not known.
     public var unheard = 0
-    /// Entries whose counters fell, though the kernel's identifier says that they are the same: somebody zeroes them.
+    /// Entries whose counters fell, though all that was made and has ended is known: somebody zeroes them.
     public var resets = 0
   }
 
@@ -113,7 +113,7 @@ public struct FlowLedger: Sendable {
       if let place = find(entry.key, from: walk.cursor) {
         walk.skipped.append(contentsOf: walk.cursor..<place)
         walk.cursor = place + 1
-        compare(entries[place], snapshot.flows[index].id, entry, at: index, &changes)
+        compare(entries[place], entry, at: index, &changes)
       } else {
         // A dump that lost its place in a bucket starts the bucket again.
         if next.suffix(Self.bucket).contains(where: { $0.key == entry.key }) { continue }
@@ -122,9 +122,11 @@ public struct FlowLedger: Sendable {
       next.append(entry)
     }
     walk.skipped.append(contentsOf: walk.cursor..<entries.count)
-    settle(walk, ended, snapshot.flows, at: now, &changes)
+    settle(walk, ended, at: now, &changes)
     entries = next
     forget(at: now, &changes)
+    // An identifier returns with the ends: without the news it may as well be the next flow of these.
+    if !snapshot.hasAllNews { changes.resets = 0 }
     return changes
   }
 
@@ -159,13 +161,13 @@ public struct FlowLedger: Sendable {
 
   /// Brings together the new entries without a neighbour, the ended ones, and the old ones left over.
   private mutating func settle(
-    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], _ flows: [Flow], at now: ContinuousClock.Instant,
+    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], at now: ContinuousClock.Instant,
     _ changes: inout Changes
   ) {
     for place in walk.skipped { missing[entries[place].key] = Missing(entry: entries[place], since: now) }
     for (index, entry) in walk.strangers {
       if let old = missing.removeValue(forKey: entry.key)?.entry {
-        compare(old, flows[index].id, entry, at: index, &changes)
+        compare(old, entry, at: index, &changes)
       } else {
         append(entry, at: index, entry.original, entry.reply, &changes)
       }
@@ -173,7 +175,7 @@ public struct FlowLedger: Sendable {
     for (index, entry) in ended {
       changes.gone.append(entry.key)
       if let old = missing.removeValue(forKey: entry.key)?.entry {
-        compare(old, flows[index].id, entry, at: index, &changes)
+        compare(old, entry, at: index, &changes)
       } else {
         append(entry, at: index, entry.original, entry.reply, &changes)
       }
@@ -190,11 +192,11 @@ public struct FlowLedger: Sendable {
   }
 
   @inline(__always)
-  private func compare(_ old: Entry, _ id: UInt32, _ new: Entry, at index: Int, _ changes: inout Changes) {
+  private func compare(_ old: Entry, _ new: Entry, at index: Int, _ changes: inout Changes) {
     if new.original == old.original && new.reply == old.reply { return }
     if new.original < old.original || new.reply < old.reply {
-      // Both were zeroed at once. Without an identifier it may as well be the next flow of these ends.
-      if id != 0 { changes.resets += 1 }
+      // Both were zeroed at once.
+      changes.resets += 1
       append(new, at: index, new.original, new.reply, &changes)
     } else {
       append(new, at: index, new.original - old.original, new.reply - old.reply, &changes)

@@ -75,6 +75,38 @@ struct LiveFlowTableTests {
     }
   }
 
+  @Test func `who was made and ended is known only while all is heard`() throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      let faults = Faults()
+      let table = try LiveFlowTable(listen: faults.listen)
+      var snapshot = FlowSnapshot()
+      let start = ContinuousClock.now
+      func read(after seconds: Int) throws -> Bool {
+        try table.read(into: &snapshot, at: start + .seconds(seconds))
+        return snapshot.hasAllNews
+      }
+      func set(events: Int) throws {
+        try OwnersChild(["sysctl", "-qw", "net.netfilter.nf_conntrack_events=\(events)"]).wait()
+      }
+      try set(events: 1)
+      #expect(try read(after: 0) && read(after: 1))
+      try set(events: 0)
+      #expect(try !read(after: 2))
+      try set(events: 1)
+      // Until the reading before there was no news.
+      #expect(try !read(after: 3) && read(after: 4))
+      faults.started[0].log.write { $0.losses += 1 }
+      #expect(try !read(after: 5) && !read(after: 6) && read(after: 7))
+      faults.started[0].log.write { $0.failure = .failed("listening", .ioError) }
+      faults.isBroken = true
+      #expect(try !read(after: 8) && !read(after: 9))
+      faults.isBroken = false
+      #expect(try !read(after: 100) && faults.started.count == 2 && read(after: 101))
+    }
+  }
+
   @Test func `one that goes on keeps the numbers of what lives, and gives none twice`() {
     let tuple = FlowTuple(
       source: Endpoint(address: IPAddress(v4: 1), port: 1),

@@ -12,6 +12,9 @@ public struct FlowSnapshot: Sendable {
   public private(set) var descriptions: [ProcessIdentity: ProcessDescription] = [:]
   /// Processes that run another program since the moment before, where the kernel tells.
   public private(set) var renamed: [ProcessIdentity] = []
+  /// True when all entries that were made or have ended since the moment before are known, so that an entry that has the
+  /// identity of one before is the same.
+  public internal(set) var hasAllNews = false
 
   /// Makes an empty snapshot.
   public init() {}
@@ -19,11 +22,12 @@ public struct FlowSnapshot: Sendable {
   /// Makes a snapshot of the given entries.
   public init(
     living: [Flow], ended: [Flow] = [], sightings: [Sighting] = [],
-    descriptions: [ProcessIdentity: ProcessDescription] = [:]
+    descriptions: [ProcessIdentity: ProcessDescription] = [:], hasAllNews: Bool = false
   ) {
     flows = living + ended
     self.sightings = sightings
     self.descriptions = descriptions
+    self.hasAllNews = hasAllNews
     livingCount = living.count
   }
 
@@ -31,6 +35,7 @@ public struct FlowSnapshot: Sendable {
   mutating func replace<Failure: Error>(fill: (inout [Flow]) throws(Failure) -> Void) throws(Failure) {
     flows.removeAll(keepingCapacity: true)
     livingCount = 0
+    hasAllNews = false
     (sightings, descriptions, renamed) = ([], [:], [])
     try fill(&flows)
     livingCount = flows.count

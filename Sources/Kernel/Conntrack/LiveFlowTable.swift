@@ -23,6 +23,10 @@ public final class LiveFlowTable: FlowTable {
   private var surplus: UInt64 = 0
   /// What was heard and no reading has handed over yet.
   private var waiting = FlowLog.Batch()
+  /// Whether the last reading knew of all entries that were made and ended.
+  private var hadAllNews = true
+  /// Events that were missed until then.
+  private var missedBefore: UInt64 = 0
 
   /// Starts to listen; with `namespaces` the owners of new flows are looked for in other network namespaces too.
   /// Errors: `notPermitted`, `unsupported`.
@@ -82,6 +86,15 @@ public final class LiveFlowTable: FlowTable {
     snapshot.removeLiving { later.isAnother($0) }
     snapshot.add(waiting)
     waiting = FlowLog.Batch()
+    snapshot.hasAllNews = takeCompleteness()
+  }
+
+  /// Whether all was heard since the reading before. What was missed during that one may have come after its counters.
+  private func takeCompleteness() -> Bool {
+    let isTold = listener != nil && ConntrackSettings.events().map { $0 != 0 } ?? false
+    let hasAllNews = isTold && heard.missedEvents == missedBefore
+    defer { (hadAllNews, missedBefore) = (hasAllNews, heard.missedEvents) }
+    return hasAllNews && hadAllNews
   }
 
   private func readLiving(into flows: inout [Flow], at now: ContinuousClock.Instant) throws(KernelError) {
