@@ -50,6 +50,7 @@ public struct ReportLoop: ~Copyable {
     var reports = 0
     var failures = 0
     var measured = ContinuousClock.now
+    if startsAtOnce && count == 1 { refresh() }
     let first = try measure(measured)
     var outcome = StandardOutput.Outcome.written
     if startsAtOnce {

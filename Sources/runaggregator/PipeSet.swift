@@ -10,21 +10,27 @@ final class PipeSet {
   private var isDraining = false
   private let diagnostics: Diagnostics
   private var meter: PipeMeter?
+  private var areConfigured = false
 
   init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
 
-  /// True when none was ever configured.
-  var isEmpty: Bool { meter == nil }
+  /// True when none is configured, and none that was has an open connection.
+  var isEmpty: Bool { !areConfigured && meter?.openConnections ?? 0 == 0 }
 
   /// Makes the pipes those of `configurations`: all, or nothing changes. At the start it may wait for names; a reload
   /// delays no tick.
   func use(_ configurations: [Pipes.Configuration], isStart: Bool) throws(PipeError) {
-    if let meter { return try meter.reload(configurations) }
+    if let meter {
+      try meter.reload(configurations)
+      areConfigured = !configurations.isEmpty
+      return
+    }
     if configurations.isEmpty { return }
     let threads = min(4, Processors.count)
     meter = try PipeMeter(configurations, threads: threads, waitsForNames: isStart) { [diagnostics] in
       diagnostics.warning($0)
     }
+    areConfigured = true
   }
 
   /// What each pipe moved since it was last asked.

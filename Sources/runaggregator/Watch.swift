@@ -19,6 +19,9 @@ struct Watch {
   private var aggregator: Aggregator
   private var thresholds: Thresholds
   private var notifier: Notifier
+  private var notice: IncludeNotice
+  private var noticeStart = ContinuousClock.now
+  private var isLast = false
 
   init(
     _ configuration: Configuration, _ monitor: Monitor?, _ layer: Layer, _ pipes: PipeSet,
@@ -34,10 +37,15 @@ struct Watch {
     self.diagnostics = diagnostics
     aggregator = Aggregator(rules: configuration.rules)
     thresholds = Thresholds(rules: configuration.thresholds)
+    notice = Self.notice(configuration)
+  }
+
+  private static func notice(_ configuration: Configuration) -> IncludeNotice {
+    IncludeNotice(configuration.filters, option: "include=")
   }
 
   /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves;
-  /// writes their lines and starts their commands.
+  /// writes their lines and starts their commands. There is no report while the monitor fails and nothing else is measured.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let isAlone = pipes.isEmpty
     let outcome = try guarded?.outcome(until: now, isAlone: isAlone)
@@ -47,10 +55,15 @@ struct Watch {
     // After a failure the monitor's interval is longer than that of the pipes, whose reports went on.
     if let interval = piped.interval { measurements = measurements.flatMap { $0.split(recent: interval) } }
     measurements.append(piped)
-    let warnings = measurements.flatMap(\.warnings)
-    for warning in warnings { diagnostics.warning(warning) }
+    let isMissing = outcome?.isMissing ?? false
+    var warnings = measurements.flatMap(\.warnings)
     var report = aggregator.absorb(measurements, at: time)
-    let alerts = thresholds.update(with: report, at: now, isPartial: outcome?.isMissing ?? false)
+    // Pipes have rows as well, and are hidden bytes of this program.
+    if isAlone, !isMissing, let said = notice.update(with: report, after: now - noticeStart, isLast: isLast) {
+      warnings.append(said)
+    }
+    for warning in warnings { diagnostics.warning(warning) }
+    let alerts = thresholds.update(with: report, at: now, isPartial: isMissing)
     for alert in alerts {
       diagnostics.line(AlertLine(alert).description)
       notifier.submit(alert)
@@ -59,11 +72,13 @@ struct Watch {
     report.layer = monitor == nil ? .payload : layer
     report.health.droppedNotifications = notifier.dropped
     report.health.abandonedSearches += thresholds.abandonedSearches
-    return warnings.map { .warning($0, at: time) } + [.usage(report)] + alerts.map(Event.alert)
+    let reports: [Event] = isMissing && isAlone ? [] : [.usage(report)]
+    return warnings.map { .warning($0, at: time) } + reports + alerts.map(Event.alert)
   }
 
   /// Has the next tick ask for all that is believed for some seconds: it is the last.
   mutating func refresh() {
+    isLast = true
     monitor?.refresh()
     guarded?.hurry()
   }
@@ -100,6 +115,8 @@ struct Watch {
       guarded = GuardedMeter(added, .always)
     }
     monitor?.use(configuration.filters)
+    notice = Self.notice(configuration)
+    noticeStart = .now
     aggregator.reload(rules: configuration.rules)
     thresholds.reload(rules: configuration.thresholds)
     notifier.reload(rules: configuration.commands)

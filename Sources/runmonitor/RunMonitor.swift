@@ -85,7 +85,7 @@ import Program
     // A script that wants so many reports waits for them, and not for ever.
     var guarded = GuardedMeter(monitor, self.report.count == nil ? .afterTheFirst : .none)
     var totals = ProcessTotals()
-    var notice = IncludeNotice(isFiltering: !include.isEmpty)
+    var notice = IncludeNotice([filter], option: "--include")
     var isLast = false
     let start = ContinuousClock.now
     var screen = Screen(report, style: bandwidth ? .rates : .totals)

@@ -1,4 +1,5 @@
 import Model
+import Patterns
 import Testing
 
 @testable import Monitors
@@ -34,8 +35,9 @@ import Testing
       ticks: [Tick(after: 1, hidden: 5), Tick(after: 9, rows: 1, hidden: 5), Tick(after: 20, hidden: 5)]),
   ]
 
-  @Test(arguments: rows) func `what is not found is said once`(row: Row) {
-    var notice = IncludeNotice(isFiltering: row.isFiltering)
+  @Test(arguments: rows) func `what is not found is said once`(row: Row) throws {
+    let some = MonitorFilter(include: [try Pattern("a")])
+    var notice = IncludeNotice(row.isFiltering ? [some, some] : [some, MonitorFilter()], option: "include=")
     for (index, tick) in row.ticks.enumerated() {
       let rows = (0..<tick.rows).map { number in
         UsageRow(
@@ -47,6 +49,7 @@ import Testing
         time: Timestamp(seconds: 0), interval: .seconds(1), rows: rows + [remainder], balance: balance,
         health: Health())
       let said = notice.update(with: report, after: .seconds(tick.after), isLast: tick.isLast)
+      #expect(said?.text.contains("that include= finds") ?? true)
       #expect((said != nil) == (row.saidAt == index + 1), "tick \(index)")
     }
   }

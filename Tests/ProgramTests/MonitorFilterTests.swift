@@ -47,4 +47,29 @@ struct MonitorFilterTests {
     for client in clients.values { try await client.finish() }
     try await server.finish()
   }
+
+  /// The only report is the last one.
+  @Test(arguments: ["runmonitor", "runaggregator"])
+  func `one report says that nothing is found`(program: String) async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let client = try Traffic("tcp 10.77.1.2 \(try await server.ready()) --send 100000 --hold", in: lab.a)
+    _ = try await client.counted()
+    let folder = try ScratchFolder()
+    let monitors = try folder.write("[m]\ntype=monitor\ninclude=no such process\n", to: "monitors.cfg")
+    let isMonitor = program == "runmonitor"
+    let reporter = try Reporter(
+      (isMonitor ? ["--include", "no such process"] : ["--monitor-config", monitors]) + ["--count", "1"],
+      program: program, in: lab.a)
+    #expect(try await reporter.process.ended() == .exited(0))
+    let codes = reporter.process.output.lines.compactMap {
+      $0.firstMatch(of: #/"code":"(include_finds_nothing)"/#).map { String($0.output.1) }
+    }
+    let reports = try reporter.reports()
+    #expect(codes.count == 1 && reports.count == 1, "\(reporter.state)")
+    let option = isMonitor ? "--include" : "include="
+    #expect(reporter.process.errors.text.contains("that \(option) finds"))
+    try await client.finish()
+    try await server.finish()
+  }
 }

@@ -25,6 +25,43 @@ struct TableFaultTests {
     return lab
   }
 
+  /// As the configuration is from the start, or after its pipe was taken out.
+  @Test(arguments: [false, true])
+  func `a monitor alone that fails makes no reports, as none would be true`(hadPipe: Bool) async throws {
+    let lab = try await topology()
+    let folder = try ScratchFolder()
+    let monitor = "[m]\ntype=monitor\n"
+    let pipe = "[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n"
+    try folder.write(hadPipe ? monitor + pipe : monitor, to: "monitors")
+    let aggregator = try Reporter(
+      ["--auto-group", "--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a)
+    try await aggregator.report("a first report")
+    if hadPipe {
+      try folder.write(monitor, to: "monitors")
+      aggregator.process.signal(SIGHUP)
+      try await aggregator.process.errors.first("a note", from: 0) {
+        $0.contains("configuration read again") ? () : nil
+      }
+    }
+    try await change("break", aggregator, lab.a)
+    try await eventually("a warning", state: { aggregator.state }) {
+      warnings(aggregator) == ["firing"] ? () : nil
+    }
+    try await change("repair", aggregator, lab.a)
+    try await eventually("no warning", state: { aggregator.state }) {
+      warnings(aggregator) == ["firing", "resolved"] ? () : nil
+    }
+    try await aggregator.nextReport()
+    try await aggregator.stop()
+    // Between the two warnings there is none.
+    let events = aggregator.process.output.lines.drop {
+      !$0.contains(#""state":"firing","code":"unread_table""#)
+    }
+    let meanwhile = events.prefix { !$0.contains(#""state":"resolved","code":"unread_table""#) }
+    #expect(!meanwhile.isEmpty && !meanwhile.contains { $0.contains(#""event":"usage""#) }, "\(meanwhile)")
+    #expect(try aggregator.reports().dropFirst().allSatisfy { $0.interval != nil })
+  }
+
   @Test func `pipes, rules and output go on, and what moved meanwhile is counted once`() async throws {
     let lab = try await topology()
     let folder = try ScratchFolder()
