@@ -29,6 +29,10 @@ struct TableFaultTests {
   @Test(arguments: [false, true])
   func `a monitor alone that fails makes no reports, as none would be true`(hadPipe: Bool) async throws {
     let lab = try await topology()
+    // Of a table that is empty nothing is asked.
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let client = try Traffic("tcp 10.77.1.2 \(try await server.ready()) --send 1000 --hold", in: lab.a)
+    _ = try await client.counted()
     let folder = try ScratchFolder()
     let monitor = "[m]\ntype=monitor\n"
     let pipe = "[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n"
@@ -53,6 +57,8 @@ struct TableFaultTests {
     }
     try await aggregator.nextReport()
     try await aggregator.stop()
+    try await client.finish()
+    try await server.finish()
     // Between the two warnings there is none.
     let events = aggregator.process.output.lines.drop {
       !$0.contains(#""state":"firing","code":"unread_table""#)
