@@ -43,7 +43,9 @@ struct MonitorPrivilegeTests {
     let truth = try await lab.viewOfA()
     let copy = try await CopyForEveryone(of: "runmonitor")
     let child = try lab.a.start(
-      row.wrapper + [copy.path, "--format", "json", "--count", "2", "--interval", "0.1"])
+      row.wrapper + [
+        copy.path, "--format", "json", "--count", "2", "--interval", "0.1", "--no-namespaces",
+      ])
     #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
     let report = try #require(try child.output.lines.compactMap { try Report(line: $0) }.last)
     #expect(report.balance.total.view == truth)

@@ -96,14 +96,13 @@ struct TableFaultTests {
     }
     client.go()
     _ = try await client.counts(2)
-    // Fifteen reports, in each of which the pipe has moved more.
+    // So many reports that the pipe has moved more in fifteen of them: on a busy machine not in each.
     let count = try aggregator.reports().count
-    try await eventually("reports", state: { aggregator.state }) {
-      try aggregator.reports().count > count + 15 ? () : nil
+    let during = try await eventually("reports", state: { aggregator.state }) {
+      let reports = try aggregator.reports().dropFirst(count + 1)
+      let moved = Set(reports.map { $0.row(named: "pipe-8080:127.0.0.1:9000")?.sent ?? 0 })
+      return moved.count > 15 ? reports : nil
     }
-    let during = try aggregator.reports()[(count + 1)...].prefix(15)
-    let pipe = during.map { $0.row(named: "pipe-8080:127.0.0.1:9000")?.sent ?? 0 }
-    #expect(zip(pipe, pipe.dropFirst()).allSatisfy { $0 < $1 }, "\(pipe)")
     #expect(during.allSatisfy { $0.row(named: "traffic")?.usage == seen })
     #expect(aggregator.process.status == nil && held.process.status == nil)
 

@@ -105,7 +105,8 @@ struct TrackingTests {
     try await host.trackConnections()
     let monitor = try Reporter(program: program, in: host)
     let noise = try traffic(host)
-    try await monitor.report("tracked bytes") { $0.balance.total.received > 100_000 }
+    // Some seconds: only what was tracked for a while can be known to be so no longer.
+    try await monitor.report("tracked bytes") { $0.balance.total.received > 800_000 }
     func said() -> [String] {
       monitor.process.output.lines.compactMap {
         $0.firstMatch(of: #/"state":"([a-z]+)","code":"tracking_ended"/#).map { String($0.output.1) }
