@@ -47,13 +47,54 @@ import Testing
         last = second
         let found = Silence.Unconfirmed(client: client, target: target)
         silence.look(found, at: Self.start + .seconds(second))
-        // While something is on its way the next look is soon, else it is at the end.
-        let next = Self.start + .seconds(found == Silence.Unconfirmed() ? over : min(over, second + 10))
-        #expect(silence.nextLook(Self.limit) == next)
+        // Bytes may be handed over at any moment, which asks for no look by itself: the next one is soon.
+        #expect(silence.nextLook(Self.limit) == Self.start + .seconds(min(over, second + 10)))
+        #expect(silence.isQuiet == (found == Silence.Unconfirmed()))
       }
     }
     #expect(!silence.isOver(Self.limit, at: Self.start + .seconds(over) - .nanoseconds(1)))
     #expect(silence.isOver(Self.limit, at: Self.start + .seconds(over)))
     #expect(last <= over)
+  }
+
+  /// When a connection is cut that is looked at as a worker does it: when its entry in the queue of deadlines comes,
+  /// which only a look replaces. At each of `moves` a byte is handed over, and at each of `confirmations` all are
+  /// confirmed.
+  private static func cut(moves: [Int], confirmations: [Int]) -> ContinuousClock.Instant {
+    var silence = Silence(at: start)
+    var unconfirmed: Int32 = 0
+    var entry = silence.nextLook(limit)
+    for second in 0... {
+      let now = start + .seconds(second)
+      while entry <= now {
+        if silence.nextLook(limit) <= entry {
+          silence.look(silence.isQuiet ? .init() : .init(client: unconfirmed), at: entry)
+          if silence.isOver(limit, at: entry) { return entry }
+        }
+        entry = silence.nextLook(limit)
+      }
+      if moves.contains(second) {
+        unconfirmed += 1
+        silence.moved(at: now)
+      }
+      if confirmations.contains(second) { unconfirmed = 0 }
+    }
+    return start
+  }
+
+  @Test(
+    arguments: [
+      ([], []), ([1], [1]), ([1], [9]), ([1], [60]), ([9], [9]), ([11], [11]), ([79], [79]),
+      ([1, 79], [1, 79]),
+      ([1, 30, 100, 175], [1, 30, 100, 175]), ([5, 84], [5, 160]), (Array(0..<200), [199]),
+      (Array(0..<200), Array(0..<200)), ([1, 70, 140, 210], [75, 150, 280]), ([40, 41], [41, 42]),
+    ] as [([Int], [Int])])
+  func `a silent connection is cut at the limit or up to an eighth of it later`(
+    moves: [Int], confirmations: [Int]
+  ) {
+    let last = Self.start + .seconds((moves + confirmations).max() ?? 0)
+    let cut = Self.cut(moves: moves, confirmations: confirmations)
+    #expect(cut >= last + Self.limit)
+    #expect(cut <= last + Self.limit + Self.limit / 8)
   }
 }

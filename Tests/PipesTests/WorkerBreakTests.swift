@@ -17,11 +17,15 @@ import Testing
     /// The client's end; nil once it has gone.
     var client: StreamEnd?
 
-    init(host: String = "127.0.0.1", acceptsProxy: Bool = false, mailboxes: [Mailbox]? = nil) async throws {
+    init(
+      host: String = "127.0.0.1", acceptsProxy: Bool = false, idleTimeout: Duration? = nil,
+      mailboxes: [Mailbox]? = nil
+    ) async throws {
       target = try TCPListener(on: EnginePeer.loopback(0))
       listener = try TCPListener(on: EnginePeer.loopback(0))
       var configuration = Configuration(port: listener.local.port, host: host, remotePort: target.local.port)
       configuration.acceptsProxy = acceptsProxy
+      configuration.idleTimeout = idleTimeout
       let mailboxes = try mailboxes ?? [Mailbox()]
       let common = try Worker.Common(
         workers: mailboxes.count, budget: DescriptorBudget(descriptors: 1024), youth: .seconds(3600))
@@ -122,6 +126,38 @@ import Testing
     #expect((bench.pipe.open == 0) == isDropped)
     bench.worker.end()
     #expect(bench.pipe.open == 0)
+  }
+
+  @Test func `bytes that move after a quiet look are looked at within an eighth of the time limit`()
+    async throws
+  {
+    let limit = Duration.seconds(80)
+    let bench = try await Bench(idleTimeout: limit)
+    try await bench.begin()
+    bench.with { $0.identified($1) }
+    let accepted = try await bench.accept(bench.target)
+    bench.with { $0.targetChanged($1, 0, [.writable]) }
+    var buffer: [UInt8] = [0]
+    for round in 0..<2 {
+      var moved = ContinuousClock.now
+      bench.with { moved = $1.silence.since + .seconds(1) }
+      #expect(bench.client?.socket.send([7], 0..<1) == .moved(1))
+      try await eventually("the byte") {
+        bench.with { worker, connection in
+          worker.now = moved
+          worker.clientChanged(connection, [.readable])
+        }
+        return accepted.socket.receive(into: &buffer, atMost: 1) == .moved(1) ? () : nil
+      }
+      bench.with { worker, connection in
+        #expect(connection.silence.since == moved)
+        #expect(connection.scheduled.map { $0 <= moved + limit / 8 } == true, "round \(round)")
+        worker.now = moved + limit / 8
+        connection.scheduled = nil
+        worker.deadlinePassed(connection)
+      }
+    }
+    bench.worker.end()
   }
 
   @Test func `the end of a worker breaks what it dials, on both sides`() async throws {

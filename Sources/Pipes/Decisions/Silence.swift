@@ -3,7 +3,7 @@
 /// Bytes move when a socket takes them, and again when its peer confirms them: an answer that lies whole in the
 /// kernel's send buffer is still being read. Of that the kernel says only how much is not confirmed, so it is asked
 /// several times within the limit: a silent connection is found at the limit or up to an eighth of it later, and never
-/// before.
+/// before. Whoever moves bytes need not say when the next look is due: there is one within an eighth in any case.
 struct Silence: Sendable, Equatable {
   /// Bytes that were handed over and that each peer has not confirmed.
   struct Unconfirmed: Sendable, Hashable {
@@ -46,10 +46,12 @@ struct Silence: Sendable, Equatable {
     looked != nil && now - since >= limit
   }
 
-  /// When the kernel is to be asked next, under this limit.
+  /// Whether all was confirmed at the last look and nothing was handed over since: the kernel need not be asked.
+  var isQuiet: Bool { looked != nil && unconfirmed == Unconfirmed() }
+
+  /// When it is to be looked at next, under this limit. A move puts that off and never brings it forward.
   func nextLook(_ limit: Duration) -> ContinuousClock.Instant {
     guard let looked else { return since + limit / Self.looks }
-    let end = since + limit
-    return unconfirmed == Unconfirmed() ? end : min(end, looked + limit / Self.looks)
+    return min(since + limit, looked + limit / Self.looks)
   }
 }

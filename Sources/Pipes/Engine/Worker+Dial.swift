@@ -179,9 +179,11 @@ extension Worker {
       connection.silence.moved(at: now)
       schedule(connection)
     case .open(let received, let sent):
-      let unconfirmed = Silence.Unconfirmed(
-        client: Int32(clamping: connection.client.socket.unacknowledged),
-        target: Int32(clamping: received.sink.socket.unacknowledged))
+      var unconfirmed = Silence.Unconfirmed()
+      if !connection.silence.isQuiet {
+        unconfirmed.client = Int32(clamping: connection.client.socket.unacknowledged)
+        unconfirmed.target = Int32(clamping: received.sink.socket.unacknowledged)
+      }
       connection.silence.look(unconfirmed, at: now)
       guard let limit = connection.silenceLimit(received, sent), connection.silence.isOver(limit, at: now)
       else { return schedule(connection) }
