@@ -97,6 +97,72 @@ import Testing
     }
     #expect(try Self.ask(slow) == .ended)
     #expect(engine.pipes[0].failed == 1 && engine.pipes[1].accepted == 0)
+    // A reload that keeps the ring is refused, and changes nothing.
+    #expect(throws: PipeError.self) { try engine.apply([slow, quick], waitsForNames: false) }
+    #expect(engine.pipes[0].target.isRefused)
+    try engine.apply([slow], waitsForNames: false)
+    let target = try TCPListener(on: quick.listening)
+    let client = try Stream(try TCPSocket(connectingTo: slow.listening))
+    let accepted = try await eventually("a connection to the target") {
+      guard let accepted = try target.accept() else { return nil as StreamEnd? }
+      return StreamEnd(accepted.intoSocket())
+    }
+    #expect(accepted.socket.send([7], 0..<1) == .moved(1))
+    #expect(client.receive(1) == 1)
+    #expect(engine.pipes[0].failed == 1)
+    engine.stop()
+  }
+
+  /// Two rings of which no name has an address when it is first looked up.
+  @Test
+  func `names that could not be looked up at first are compared when they can`() async throws {
+    let (log, answers) = (Log(), Counter())
+    let engine = try PipeEngine(
+      threads: 1, patience: .seconds(3600),
+      lookUp: { (_, port) throws(NameResolution.Failure) in
+        let isFirst = answers.value.wrappingAdd(1, ordering: .relaxed).newValue <= 2
+        if isFirst { return [] }
+        return [ZonedEndpoint(Endpoint(address: EnginePeer.place, port: port))]
+      }
+    ) { warning in log.lines.withLock { $0.append(warning.code) } }
+    let ports = try EnginePeer.freePorts(4)
+    let place = EnginePeer.place
+    let pipes = [("a", 0, 1), ("\(place)", 1, 0), ("b", 2, 3), ("\(place)", 3, 2)].map { host, from, to in
+      Configuration(port: ports[from], host: host, remotePort: ports[to], bind: place)
+    }
+    try engine.apply(pipes, waitsForNames: false)
+    for index in [0, 2] {
+      let target = engine.pipes[index].target
+      try await eventually("a failed look-up") {
+        if case .failed = target.addresses(at: .now) { () } else { nil }
+      }
+    }
+    engine.refuseLateRings()
+    for index in [0, 2] { _ = engine.pipes[index].target.addresses(at: .now + .seconds(2)) }
+    try await eventually("both rings") {
+      engine.refuseLateRings()
+      return engine.pipes.map(\.target.isRefused) == [true, false, true, false] ? () : nil
+    }
+    #expect(log.lines.withLock { $0 } == ["loop", "loop"])
+    engine.stop()
+  }
+
+  @Test func `two rings that become known at once are both found`() async throws {
+    let (gate, log) = (try Waker(), Log())
+    let engine = try Self.engine(gate, log)
+    let ports = try EnginePeer.freePorts(4)
+    let place = EnginePeer.place
+    let pipes = [("slow", 0, 1), ("\(place)", 1, 0), ("slow", 2, 3), ("\(place)", 3, 2)].map {
+      host, from, to in
+      Configuration(port: ports[from], host: host, remotePort: ports[to], bind: place)
+    }
+    try engine.apply(pipes, waitsForNames: false)
+    try await eventually("both addresses") {
+      gate.wake()
+      return engine.pipes.allSatisfy { !$0.target.known.isEmpty } ? () : nil
+    }
+    engine.refuseLateRings()
+    #expect(engine.pipes.map(\.target.isRefused) == [true, false, true, false])
     engine.stop()
   }
 

@@ -21,7 +21,7 @@ public final class PipeEngine {
   private(set) var pipes: [Pipe] = []
   /// Pipes that were removed, until the meter has asked for their last bytes.
   private var removed: [Pipe] = []
-  /// Pipes whose names were not looked up yet when they were opened.
+  /// Pipes whose targets have no address yet: where they lead is not known.
   private var late: [Pipe] = []
 
   /// Starts `threads` threads, which wait for pipes; `log` is told what the administrator should know, on any of them.
@@ -70,7 +70,7 @@ public final class PipeEngine {
   public func apply(
     _ configurations: [Configuration], activated: [TCPListener] = [], waitsForNames: Bool = true
   ) throws(PipeError) {
-    let next = try prepare(configurations, activated, waitsForNames ? patience : .zero)
+    let (next, late) = try prepare(configurations, activated, waitsForNames ? patience : .zero)
     let now = ContinuousClock.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
       pipe.close()
@@ -83,7 +83,9 @@ public final class PipeEngine {
     // Nobody listens any more where a removed pipe did: another may, also this program's next configuration.
     waitForWorkers { common.closing.load(ordering: .acquiring) == 0 }
     pipes = next.map(\.pipe)
-    late = pipes.filter { !$0.target.hasBeenLookedUp }
+    self.late = late
+    // There is no ring any more, or not yet.
+    for pipe in pipes { pipe.target.refuse(nil) }
     common.connectionLimit.store(budget.connections(services: pipes.count), ordering: .relaxed)
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
@@ -92,13 +94,15 @@ public final class PipeEngine {
 
   private func prepare(
     _ configurations: [Configuration], _ activated: [TCPListener], _ patience: Duration
-  ) throws(PipeError) -> [Next] {
+  ) throws(PipeError) -> (next: [Next], late: [Pipe]) {
     var next: [Next] = []
     do throws(PipeError) {
       for configuration in configurations { next.append(try prepare(configuration, activated, next)) }
       try refuseLoops(next.lazy.filter(\.isNew).map(\.pipe), within: patience)
+      // A name that is found after this is compared now and again later.
+      let late = next.map(\.pipe).filter(\.target.known.isEmpty)
       if let names = rings(among: next.map { ($0.pipe, $0.configuration) }) { throw PipeError.ring(names) }
-      return next
+      return (next, late)
     } catch {
       for candidate in next where candidate.isNew { candidate.pipe.target.stop() }
       throw error
@@ -201,16 +205,23 @@ public final class PipeEngine {
     }
   }
 
-  /// Looks at pipes whose names were slow, once they are known: has those refuse their clients that lead round to each
-  /// other.
+  /// Looks at pipes whose names were slow, or could not be looked up at first, once they have addresses: has those
+  /// refuse their clients that lead round to each other.
   func refuseLateRings() {
-    let known = late.filter(\.target.hasBeenLookedUp)
-    guard !known.isEmpty else { return }
-    late.removeAll(where: \.target.hasBeenLookedUp)
-    guard let names = rings(among: pipes.map { ($0, $0.configuration) }) else { return }
-    for pipe in known where names.contains(pipe.configuration.placedName) {
-      pipe.target.refuse("it leads back to this pipe")
-      pipe.warn("loop", "\(PipeError.ring(names)) Clients are refused.")
+    var (known, unknown): ([Pipe], [Pipe]) = ([], [])
+    for pipe in late { if pipe.target.known.isEmpty { unknown.append(pipe) } else { known.append(pipe) } }
+    late = unknown
+    while !known.isEmpty {
+      let open = pipes.filter { !$0.target.isRefused }
+      guard let names = rings(among: open.map { ($0, $0.configuration) }) else { return }
+      let isInRing = { (pipe: Pipe) in names.contains(pipe.configuration.placedName) }
+      let closing = known.filter(isInRing)
+      known.removeAll(where: isInRing)
+      // No pipe of the ring is late when a later answer for one has made it.
+      for pipe in closing.isEmpty ? open.filter(isInRing) : closing {
+        pipe.target.refuse("it leads back to this pipe")
+        pipe.warn("loop", "\(PipeError.ring(names)) Clients are refused.")
+      }
     }
   }
 

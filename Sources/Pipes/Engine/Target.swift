@@ -8,6 +8,7 @@ final class Target: Sendable {
   private struct State {
     var book = AddressBook()
     var loop: Endpoint?
+    var hasSaidLoop = false
     var refusal: String?
     var isStopped = false
   }
@@ -83,14 +84,21 @@ final class Target: Sendable {
     return refusal.map(AddressBook.Answer.failed) ?? answer
   }
 
-  /// Has no address from now on, whatever is looked up, because of `reason`.
-  func refuse(_ reason: String) { state.withLock { $0.refusal = reason } }
+  /// Has no address from now on, whatever is looked up, because of `reason`; nil ends that.
+  func refuse(_ reason: String?) { state.withLock { $0.refusal = reason } }
 
-  /// Whether a look-up has ended, or none is needed.
-  var hasBeenLookedUp: Bool { state.withLock { $0.book.answered != nil } }
+  /// Whether it has no address because of a reason that was given.
+  var isRefused: Bool { state.withLock { $0.refusal != nil } }
 
-  /// What leads back to the pipe, as far as is known.
-  var foundLoop: Endpoint? { state.withLock(\.loop) }
+  /// What leads back to the pipe, if clients are refused for that and it was not asked for before.
+  func takeLoop() -> Endpoint? {
+    state.withLock { state in
+      // Addresses that were found before stay in use.
+      guard let loop = state.loop, case .failed = state.book.answer, !state.hasSaidLoop else { return nil }
+      state.hasSaidLoop = true
+      return loop
+    }
+  }
 
   /// The addresses that are known, whatever their age; asks for no news.
   var known: [ZonedEndpoint] {

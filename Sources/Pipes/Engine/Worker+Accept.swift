@@ -16,7 +16,7 @@ extension Worker {
 
   /// Says that a pipe which accepts leads to itself, which was not known before: its name was slow. One worker does.
   func warnOfLoop(_ pipe: Pipe) {
-    guard index == 0, services[pipe.id] != nil, let endpoint = pipe.target.foundLoop else { return }
+    guard index == 0, services[pipe.id] != nil, let endpoint = pipe.target.takeLoop() else { return }
     pipe.warn("loop", "\(PipeError.loop(name: pipe.configuration.placedName, endpoint)) Clients are refused.")
   }
 
