@@ -2,7 +2,7 @@ import INI
 import Model
 import Patterns
 
-/// What makes an application of processes: the first that has a rule whose expression occurs in the command line,
+/// Assigns a process to an application: the first one with a rule whose expression occurs in the command line,
 /// or in the name of the systemd unit or container.
 public struct ApplicationRules: Sendable {
   /// A `shortname=expression`, `shortname=unit:expression` or `shortname=container:expression` of an application.
