@@ -33,6 +33,12 @@ final class HalfConnection {
   var isMuted = false
   /// Whether it stands in the lane's queue.
   var waitsForGrant = false
+  /// Whether its sender outruns us, and whether it stands in the worker's queue for a turn.
+  var isBulk = false
+  var waitsForTurn = false
+
+  /// Whether it stands in a queue of ours.
+  var isHeldByUs: Bool { waitsForGrant || waitsForTurn }
 
   init(
     from source: StreamEnd, _ sourceToken: Token, to sink: StreamEnd, lane: Lane, relay: Relay,

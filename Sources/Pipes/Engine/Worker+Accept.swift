@@ -150,6 +150,7 @@ extension Worker {
       pipe.warn("not_accepting", "cannot wait for a connection: \(error). The client was refused.")
       return cut(connection)
     }
+    turns.sawOthers(at: now)
     switch connection.phase {
     case .header: schedule(connection)
     default: newcomers.append(token)
@@ -186,6 +187,7 @@ extension Worker {
         if let pipe = half.pipe { pool.giveBack(pipe, isEmpty: half.relay.pending == 0) }
         half.pipe = nil
         leaveQueue(half, connection)
+        leaveTurn(half, connection)
         half.lane.giveBack(half.grant)
       }
     }

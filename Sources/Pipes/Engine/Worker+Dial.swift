@@ -174,8 +174,8 @@ extension Worker {
       }
       carryOut(dialing.dial.advance(to: now), connection, dialing)
     case .open where connection.breaking != nil: lookAtBreak(connection)
-    case .open(let received, let sent) where received.waitsForGrant || sent.waitsForGrant:
-      // Our own limit holds it up.
+    case .open(let received, let sent) where received.isHeldByUs || sent.isHeldByUs:
+      // A limit, or that others have their turn.
       connection.silence.moved(at: now)
       schedule(connection)
     case .open(let received, let sent):

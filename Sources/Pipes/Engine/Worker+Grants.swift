@@ -21,7 +21,8 @@ extension Worker {
     tookFromQueue(1, ObjectIdentifier(half.lane))
   }
 
-  private func ticket(of half: HalfConnection, _ connection: Connection) -> Shaper.Ticket {
+  /// What a direction is known by in queues.
+  func ticket(of half: HalfConnection, _ connection: Connection) -> Shaper.Ticket {
     let kind = half.lane.direction == .received ? Token.Kind.client : .attempt(0)
     return Shaper.Ticket(worker: index, token: connection.token.with(kind).raw)
   }

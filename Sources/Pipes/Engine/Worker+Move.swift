@@ -3,9 +3,6 @@ import Model
 import SystemPackage
 
 extension Worker {
-  /// How much a direction of a connection moves before others have their turn, in bytes.
-  private static let turn = 8 << 20
-
   /// How many useless events are answered before the poller is told not to listen.
   private static let patience = 2
 
@@ -94,20 +91,25 @@ extension Worker {
   private func note(_ readiness: Readiness, source: HalfConnection, sink: HalfConnection) {
     if readiness.contains(.urgent) { expectMark(source) }
     if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
-      if source.relay.isHeldUp { mute(source) }
+      if source.relay.isHeldUp || source.waitsForTurn { mute(source) }
       source.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
     }
     guard readiness.contains(.writable) else { return }
     sink.relay.becameWritable()
-    sink.uselessEvents = 0
-    guard sink.isMuted else { return }
-    sink.isMuted = false
-    // It was added before: there is nothing that could fail.
-    try? poller.report(sink.source.socket, whenReadable: true, token: sink.sourceToken.raw)
+    listen(to: sink)
   }
 
-  /// A fast sender wakes us with each packet although its receiver is full: after a few such events it is not
-  /// listened to until the receiver has room.
+  /// Listens again to a source that was not listened to.
+  func listen(to half: HalfConnection) {
+    half.uselessEvents = 0
+    guard half.isMuted else { return }
+    half.isMuted = false
+    // It was added before: there is nothing that could fail.
+    try? poller.report(half.source.socket, whenReadable: true, token: half.sourceToken.raw)
+  }
+
+  /// A fast sender wakes us with each packet although its receiver is full, or it is not its turn: after a few such
+  /// events it is not listened to until that has changed.
   private func mute(_ half: HalfConnection) {
     half.uselessEvents += 1
     guard half.uselessEvents == Self.patience else { return }
@@ -145,10 +147,12 @@ extension Worker {
 
   /// Moves what can be moved one way. With `isLast` the other direction has finished.
   private func run(_ half: HalfConnection, _ connection: Connection, isLast: Bool) -> Verdict {
-    var left = Self.turn
+    let share = turns.areNeeded(at: now) ? BulkTurns.portion : BulkTurns.size
+    var left = share
     while true {
       switch half.relay.next {
       case .wait, .done, .breakOff:
+        if !half.relay.mayWrite { leaveTurn(half, connection) }
         rest(half)
         return .idle
       case .finish:
@@ -164,11 +168,13 @@ extension Worker {
           half.relay.foundEnd()
           continue
         }
-        guard let limit = allowance(half, connection) else {
+        guard let limit = allowance(half, connection), mayMove(half, connection) else {
           rest(half)
           return .idle
         }
+        let before = left
         fill(half, connection, atMost: limit, taken: &left)
+        noteTurn(of: half, connection, moved: before - left, total: share - left)
       }
     }
   }

@@ -61,6 +61,7 @@ final class Worker {
   var queue: [Token] = []
   /// Lanes in whose queue a connection of this worker stands.
   var shaped: [ObjectIdentifier: Waiting] = [:]
+  var turns = BulkTurns()
   var nextGrants: ContinuousClock.Instant?
   var resolving: [Token] = []
   /// Clients that were accepted in this pass: they have until the next one to say something.
@@ -102,6 +103,7 @@ final class Worker {
       dialNewcomers()
       handOutGrants()
       takeTurns()
+      handOutTurns()
       lookAtDeadlines()
       keepOldAlive()
     }
@@ -120,6 +122,7 @@ final class Worker {
     if !queue.isEmpty || !newcomers.isEmpty { return .zero }
     var next = deadlines.earliest
     if let nextGrants { next = next.map { min($0, nextGrants) } ?? nextGrants }
+    if let look = turns.nextLook { next = next.map { min($0, look) } ?? look }
     if let look = youth.nextLook { next = next.map { min($0, look) } ?? look }
     for service in services.values {
       if let until = service.pausedUntil { next = next.map { min($0, until) } ?? until }

@@ -1,0 +1,92 @@
+/// Which direction of a worker's connections may move much at this moment: one after the other while there are
+/// others that move little. Does no I/O.
+///
+/// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
+/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full.
+struct BulkTurns: Sendable {
+  /// A direction, by the raw token of its source.
+  typealias Identifier = UInt64
+
+  /// What a direction moves in one go, in bytes, before its sender counts as one that outruns us. While others wait
+  /// for their turn nothing moves more in one go.
+  static let portion = 1 << 20
+  /// What a direction moves before others have their turn, in bytes.
+  static let size = 8 << 20
+  /// How long the others wait for one that has nothing to move.
+  static let patience = Duration.milliseconds(10)
+  /// How long turns are needed after something little was moved.
+  static let memory = Duration.milliseconds(100)
+
+  /// A direction that has its turn.
+  private struct Holder {
+    let identifier: Identifier
+    var left = BulkTurns.size
+    var lastMoved: ContinuousClock.Instant
+  }
+
+  private var holder: Holder?
+  private var sawOthersAt: ContinuousClock.Instant?
+  // Served from `head` on; those that have gone meanwhile are found by who is given their turn.
+  private var queue: [Identifier] = []
+  private var head = 0
+
+  /// Whether somebody waits for a turn.
+  var hasWaiting: Bool { head < queue.count }
+
+  /// Whether there are others than those that move much.
+  func areNeeded(at now: ContinuousClock.Instant) -> Bool {
+    sawOthersAt.map { now - $0 < Self.memory } ?? false
+  }
+
+  /// A connection has come, or moved little.
+  mutating func sawOthers(at now: ContinuousClock.Instant) { sawOthersAt = now }
+
+  /// Gives `identifier` a turn if nobody has it; false when it has to wait in the queue.
+  mutating func begin(_ identifier: Identifier, at now: ContinuousClock.Instant) -> Bool {
+    if holder?.identifier == identifier { return true }
+    guard holder == nil, !hasWaiting else { return false }
+    holder = Holder(identifier: identifier, lastMoved: now)
+    return true
+  }
+
+  /// Puts `identifier`, which is not in the queue, at its end.
+  mutating func wait(_ identifier: Identifier) { queue.append(identifier) }
+
+  /// `identifier` moved `bytes`. Its turn ends when it has moved enough and others wait.
+  mutating func moved(_ bytes: Int, by identifier: Identifier, at now: ContinuousClock.Instant) {
+    guard holder?.identifier == identifier else { return }
+    holder?.left -= bytes
+    holder?.lastMoved = now
+    guard let left = holder?.left, left <= 0 else { return }
+    holder = hasWaiting ? nil : Holder(identifier: identifier, lastMoved: now)
+  }
+
+  /// `identifier` can move nothing for now, or has gone: its turn ends.
+  mutating func leave(_ identifier: Identifier) { if holder?.identifier == identifier { holder = nil } }
+
+  /// The one whose turn ends because it has had nothing to move for too long.
+  mutating func takeSlow(at now: ContinuousClock.Instant) -> Identifier? {
+    guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
+    holder = nil
+    return slow.identifier
+  }
+
+  /// The next of the queue, which has its turn now; nil while another has it, as long as turns are needed.
+  mutating func next(at now: ContinuousClock.Instant) -> Identifier? {
+    guard hasWaiting, holder == nil || !areNeeded(at: now) else { return nil }
+    let identifier = queue[head]
+    head += 1
+    if head == queue.count || head > 1024 && head * 2 > queue.count {
+      queue.removeSubrange(..<head)
+      head = 0
+    }
+    holder = Holder(identifier: identifier, lastMoved: now)
+    return identifier
+  }
+
+  /// When it must be looked whether a turn has ended.
+  var nextLook: ContinuousClock.Instant? {
+    guard hasWaiting else { return nil }
+    return holder.map { $0.lastMoved + Self.patience }
+  }
+}

@@ -1,0 +1,127 @@
+import Testing
+
+@testable import Pipes
+
+/// `#expect` takes no mutating call.
+private final class Turns {
+  private var turns = BulkTurns()
+
+  var hasWaiting: Bool { turns.hasWaiting }
+  var nextLook: ContinuousClock.Instant? { turns.nextLook }
+  func areNeeded(at now: ContinuousClock.Instant) -> Bool { turns.areNeeded(at: now) }
+  func sawOthers(at now: ContinuousClock.Instant) { turns.sawOthers(at: now) }
+  func begin(_ identifier: UInt64, at now: ContinuousClock.Instant) -> Bool {
+    turns.begin(identifier, at: now)
+  }
+  func wait(_ identifier: UInt64) { turns.wait(identifier) }
+  func moved(_ bytes: Int, by identifier: UInt64, at now: ContinuousClock.Instant) {
+    turns.moved(bytes, by: identifier, at: now)
+  }
+  func leave(_ identifier: UInt64) { turns.leave(identifier) }
+  func takeSlow(at now: ContinuousClock.Instant) -> UInt64? { turns.takeSlow(at: now) }
+  func next(at now: ContinuousClock.Instant) -> UInt64? { turns.next(at: now) }
+}
+
+@Suite struct BulkTurnsTests {
+  private let start = ContinuousClock.now
+
+  private func neededTurns() -> Turns {
+    let turns = Turns()
+    turns.sawOthers(at: start)
+    return turns
+  }
+
+  @Test func `one has its turn and the others wait`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    #expect(turns.begin(1, at: start))
+    #expect(!turns.hasWaiting)
+    #expect(turns.nextLook == nil)
+    for other: UInt64 in [2, 3] {
+      #expect(!turns.begin(other, at: start))
+      turns.wait(other)
+    }
+    #expect(turns.hasWaiting)
+    #expect(turns.next(at: start) == nil)
+    turns.moved(BulkTurns.size - 1, by: 1, at: start)
+    #expect(turns.next(at: start) == nil)
+    turns.moved(1, by: 1, at: start)
+    #expect(!turns.begin(1, at: start))
+    #expect(turns.next(at: start) == 2)
+    #expect(turns.begin(2, at: start))
+    #expect(!turns.begin(1, at: start))
+  }
+
+  @Test func `alone it goes on for ever, and whoever comes then waits for one turn at most`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    for _ in 0..<100 { turns.moved(BulkTurns.size, by: 1, at: start) }
+    #expect(turns.begin(1, at: start))
+    #expect(!turns.begin(2, at: start))
+    turns.wait(2)
+    turns.moved(BulkTurns.size, by: 1, at: start)
+    #expect(turns.next(at: start) == 2)
+  }
+
+  @Test func `one that has nothing to move loses its turn only when others wait`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    let late = start + BulkTurns.patience
+    #expect(turns.takeSlow(at: late) == nil)
+    #expect(!turns.begin(2, at: late))
+    turns.wait(2)
+    #expect(turns.nextLook == late)
+    #expect(turns.takeSlow(at: late - .nanoseconds(1)) == nil)
+    turns.moved(1, by: 1, at: late)
+    #expect(turns.takeSlow(at: late) == nil)
+    #expect(turns.nextLook == late + BulkTurns.patience)
+    #expect(turns.takeSlow(at: late + BulkTurns.patience) == 1)
+    #expect(turns.takeSlow(at: late + BulkTurns.patience) == nil)
+    #expect(turns.next(at: late) == 2)
+  }
+
+  @Test func `who leaves makes room, and who does not have the turn makes none`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    #expect(!turns.begin(2, at: start))
+    turns.wait(2)
+    turns.leave(2)
+    turns.moved(BulkTurns.size, by: 2, at: start)
+    #expect(turns.next(at: start) == nil)
+    turns.leave(1)
+    // Nobody passes those that wait.
+    #expect(!turns.begin(3, at: start))
+    #expect(turns.next(at: start) == 2)
+  }
+
+  @Test func `many are served in the order in which they came, and the queue does not grow`() {
+    let turns = neededTurns()
+    #expect(turns.begin(0, at: start))
+    for other: UInt64 in 1..<5000 { turns.wait(other) }
+    var served: [UInt64] = []
+    for _ in 0..<3 {
+      for _ in 0..<5000 {
+        let holder = served.last ?? 0
+        turns.wait(holder)
+        turns.moved(BulkTurns.size, by: holder, at: start)
+        guard let next = turns.next(at: start) else { break }
+        served.append(next)
+      }
+    }
+    #expect(served == (1...15000).map { UInt64($0 % 5000) })
+  }
+
+  @Test func `without others those that wait go on, all of them`() {
+    let turns = Turns()
+    #expect(!turns.areNeeded(at: start))
+    turns.sawOthers(at: start)
+    #expect(turns.begin(1, at: start))
+    for other: UInt64 in [2, 3] { turns.wait(other) }
+    let late = start + BulkTurns.memory
+    #expect(turns.areNeeded(at: late - .nanoseconds(1)))
+    #expect(turns.next(at: late - .nanoseconds(1)) == nil)
+    #expect(!turns.areNeeded(at: late))
+    for expected: UInt64? in [2, 3, nil] { #expect(turns.next(at: late) == expected) }
+    #expect(turns.nextLook == nil)
+  }
+}
