@@ -2,6 +2,7 @@
 # make test   all tests; make check what CI checks besides; make bench the speed claims
 # make build  then make install, which needs no Swift; make uninstall
 # make trials the programs' tests TRIALS=5 times over: what hangs on the order of things shows
+# make bpf    the BPF program of Sources/CBPF, compiled and embedded anew: after its source was changed
 # make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
 SHELL := /bin/bash
@@ -11,20 +12,20 @@ BIN = $(DESTDIR)$(PREFIX)/bin
 DOC = $(DESTDIR)$(PREFIX)/share/doc/bwmon
 RELEASE := .build-release
 FUZZ := .build-fuzz
-FUZZ_TARGETS := conntrack sockets interfaces connector proc lines
+FUZZ_TARGETS := conntrack sockets interfaces connector proc lines witness
 RUNS ?= 100000
 TRIALS ?= 5
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What a bare Debian 12 lacks: what our modules link; the compiler's headers, start files and linker (g++ brings
 # libstdc++-12-dev and libgcc-12-dev); git for the dependencies; the libraries that Swift's own tools are linked with.
-BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev g++ libc6-dev binutils git ca-certificates \
-  libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
+BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev g++ libc6-dev binutils git \
+  ca-certificates libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl \
   make systemd
-BENCH_PACKAGES := haproxy socat
+BENCH_PACKAGES := haproxy socat nginx-light apache2-utils
 
-.PHONY: deps test-deps swift build run test trials check fuzz bench install uninstall clean
+.PHONY: deps test-deps swift build run test trials check bpf fuzz bench install uninstall clean
 
 deps: swift
 	@Tests/Checks/install-packages.sh $(BUILD_PACKAGES)
@@ -55,6 +56,9 @@ trials: test-deps
 
 check: test-deps
 	Tests/Checks/check.sh
+
+bpf: deps
+	Tests/Checks/bpf.sh
 
 # What is found goes to $(FUZZ)/finds; the corpus stays as it is. Swift's own crash report can hang under a fuzzer.
 fuzz: deps

@@ -59,7 +59,9 @@ let package = Package(
     module("Patterns", ["CPCRE2"]),
     .target(name: "CLinux"),
     .systemLibrary(name: "CNetfilterConntrack"),
-    module("Kernel", ["Model", "CLinux", "CNetfilterConntrack", systemPackage]),
+    // The BPF program is compiled apart (`make bpf`) and embedded.
+    .target(name: "CBPF", exclude: ["program"], linkerSettings: [.linkedLibrary("bpf")]),
+    module("Kernel", ["Model", "CLinux", "CNetfilterConntrack", "CBPF", systemPackage]),
 
     // Abilities: they never import each other.
     module("Monitors", ["Model", "INI", "Patterns", "Kernel"]),
@@ -89,7 +91,7 @@ let package = Package(
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI", "Lab"]),
     tests("PatternsTests", ["Patterns"]),
-    tests("KernelTests", ["Kernel", "Model", "CNetfilterConntrack", "Lab"]),
+    tests("KernelTests", ["Kernel", "Model", "CBPF", "CNetfilterConntrack", "Lab"]),
     fuzz,
     tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel", "Lab"]),
     tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),

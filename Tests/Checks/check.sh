@@ -27,6 +27,9 @@ done
 found=$(grep -rnwE 'unsafe|@unchecked' Sources --include='*.swift' | grep -vE '^Sources/(Kernel|Patterns)/')
 [ -z "$found" ] || fail "unsafe code outside Kernel and Patterns: $found"
 
+# What runs in the kernel is what the source says.
+Tests/Checks/bpf.sh --check || failed=1
+
 # What no source may hold: all lines that match, without comments and without what the second expression allows.
 absent() {
   found=$(grep -rnE "$1" Sources --include='*.swift' | grep -vE '^[^:]*:[0-9]+: *//' | grep -vE "${3:-^$}")
@@ -50,7 +53,7 @@ found=$(find Sources Tests | grep -E '/(Utils?|Common|Helpers?|Core|Managers?)[A
 [ -z "$found" ] || fail "a name that says nothing of what it holds: $found"
 
 # No TLS, mail, HTTP, AMQP or database code in what runs with privilege.
-allowed='libc|libm|libgcc_s|libstdc\+\+|ld-linux-x86-64|libmnl|libnfnetlink|libnetfilter_conntrack|libpcre2-8|libswift[A-Za-z_]*|libdispatch|libBlocksRuntime|lib_FoundationICU|libFoundation[A-Za-z]*'
+allowed='libc|libm|libgcc_s|libstdc\+\+|ld-linux-x86-64|libmnl|libnfnetlink|libnetfilter_conntrack|libbpf|libelf|libz|libpcre2-8|libswift[A-Za-z_]*|libdispatch|libBlocksRuntime|lib_FoundationICU|libFoundation[A-Za-z]*'
 # Symbols as they stand in the file: Swift's are mangled, a module's name comes after its length.
 forbidden='7NIOCore|15AsyncHTTPClient|10Subprocess|curl_easy|SSL_connect|sqlite3_open|amqp_login'
 bin=$(swift build --show-bin-path)

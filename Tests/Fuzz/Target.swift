@@ -12,6 +12,8 @@ enum Target: String, CaseIterable {
   case proc
   /// The splitting of a file into lines.
   case lines
+  /// Records of the BPF program.
+  case witness
 
   /// Gives `input` to the parsers and throws the law that does not hold for what came out.
   func check(_ input: [UInt8]) throws(Violation) {
@@ -22,6 +24,7 @@ enum Target: String, CaseIterable {
     case .connector: try Self.connector(input)
     case .proc: try Self.proc(input)
     case .lines: try Self.lines(input)
+    case .witness: try Self.witness(input)
     }
   }
 }

@@ -28,6 +28,10 @@ public enum Requirement: String, Sendable, CaseIterable {
   case nextPid = "ns_last_pid"
   /// io_uring, which some hosts forbid.
   case uring = "io_uring"
+  /// BPF programs that count by call.
+  case calls = "bpf"
+  /// BPF programs that watch packets.
+  case packets = "bpf-5.8"
 
   /// Whether a continuous-integration run asks that nothing is skipped without a word.
   static var everyTestMustRun: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
@@ -65,6 +69,19 @@ public enum Requirement: String, Sendable, CaseIterable {
     return call(setup, 1, 0) < 0 && errno == EFAULT
   }
 
+  /// Whether this process may load BPF programs that trace (CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN), on a kernel
+  /// that describes its types and is as new as `release`.
+  private static func hasPrograms(from release: (Int, Int)) -> Bool {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") } ?? ""
+    let own = UInt64(line.split(separator: "\t").last ?? "", radix: 16) ?? 0
+    let text = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? ""
+    let numbers = text.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+    return (own >> 21 & 1 == 1 || own >> 38 & 3 == 3) && numbers.count == 2
+      && (numbers[0], numbers[1]) >= release
+      && FileManager.default.fileExists(atPath: "/sys/kernel/btf/vmlinux")
+  }
+
   /// Tries it out.
   ///
   /// - Throws: `LabError.deadline` where the machine is too busy to answer.
@@ -72,6 +89,8 @@ public enum Requirement: String, Sendable, CaseIterable {
     do {
       switch self {
       case .uring: return Self.hasRings
+      case .calls: return Self.hasPrograms(from: (6, 3))
+      case .packets: return Self.hasPrograms(from: (5, 8))
       case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
       case .nextPid: return FileManager.default.isWritableFile(atPath: "/proc/sys/kernel/ns_last_pid")
       case .cgroups:
@@ -89,7 +108,7 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .flowtable:
         try await namespace.nft(
           "table inet lab { flowtable fast { hook ingress priority 0; devices = { lo }; }; }")
-      case .namespaces, .sctp, .uring, .cgroups, .nextPid: break
+      case .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets: break
       }
       return true
     } catch let error as LabError {

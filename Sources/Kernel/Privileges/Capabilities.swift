@@ -27,6 +27,11 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
   /// More than the usual share of memory for pipes (CAP_SYS_RESOURCE).
   static let resources = Capabilities(number: 24)
 
+  /// Reading kernel memory in a BPF program (CAP_PERFMON).
+  static let tracing = Capabilities(number: 38)
+  /// Loading BPF programs (CAP_BPF).
+  static let programs = Capabilities(number: 39)
+
   /// What reading the connection table and turning it on needs.
   public static let tables: Capabilities = network
   /// What naming other users' processes needs.
@@ -47,6 +52,7 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
     (network, "CAP_NET_ADMIN"),
     (processes, "CAP_SYS_PTRACE"), (scheduling, "CAP_SYS_NICE"),
     (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),
+    (tracing, "CAP_PERFMON"), (programs, "CAP_BPF"),
   ]
 
   /// The names of those that are known here, as capabilities(7) writes them.
@@ -54,6 +60,9 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
 
   /// Whether this process may enter other network namespaces (setns(2)).
   public static var mayEnterNamespaces: Bool { namespaces.isSubset(of: effective) }
+
+  /// Whether a process with these may load BPF programs that read the kernel.
+  var mayLoadPrograms: Bool { contains(Self.system) || isSuperset(of: [Self.programs, Self.tracing]) }
 
   /// The effective set of this thread; empty if the kernel does not tell.
   static var effective: Capabilities {

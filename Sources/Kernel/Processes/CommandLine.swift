@@ -1,5 +1,5 @@
 /// The arguments of a process as /proc/PID/cmdline holds them (proc_pid_cmdline(5)).
-struct CommandLine: Equatable {
+struct CommandLine: Sendable, Hashable {
   /// What is read of one process.
   static let byteLimit = 65536
   /// The leading arguments that are kept as such; all stay in the text.

@@ -26,6 +26,8 @@ protocol Instrument {
     case "table": try TableInstrument()
     case "join": try JoinInstrument()
     case "owners": try OwnersInstrument()
+    case "witness": try WitnessInstrument(.calls)
+    case "witness-5.8": try WitnessInstrument(.packets)
     case "aggregation": try AggregationInstrument()
     default: throw KernelError.unsupported("the instrument `\(name)`")
     }

@@ -1,0 +1,76 @@
+/// How it becomes known which process moves what.
+public enum WitnessChoice: String, Sendable, Hashable, CaseIterable {
+  /// The best that this kernel has and this process may use.
+  case auto
+  /// A BPF program that counts by call (Linux 6.3 and later).
+  case calls = "bpf"
+  /// A BPF program that watches packets and reads (Linux 5.8 and later).
+  case packets = "bpf-5.8"
+  /// None: sockets and processes are looked up once the table has a new connection.
+  case lookup
+
+  /// The programs to try, the better first.
+  var tiers: [WitnessTier] {
+    switch self {
+    case .auto: [.calls, .packets]
+    case .calls: [.calls]
+    case .packets: [.packets]
+    case .lookup: []
+    }
+  }
+}
+
+/// A set of BPF programs.
+public enum WitnessTier: Int32, Sendable, Hashable, CaseIterable {
+  /// Counts the payload of each call, for sockets of every family.
+  case calls = 1
+  /// Knows who connects, receives from TCP and sends datagrams; TCP's payload is the socket's own count.
+  case packets = 2
+
+  /// As `--witness` names it.
+  public var name: String {
+    switch self {
+    case .calls: WitnessChoice.calls.rawValue
+    case .packets: WitnessChoice.packets.rawValue
+    }
+  }
+
+  /// The first Linux that has all that it needs.
+  var firstKernel: KernelRelease {
+    switch self {
+    case .calls: KernelRelease(major: 6, minor: 3)
+    case .packets: KernelRelease(major: 5, minor: 8)
+    }
+  }
+}
+
+/// The version of a kernel, as far as it says what it can do. Distributions take features back to older ones.
+struct KernelRelease: Sendable, Hashable, Comparable, CustomStringConvertible {
+  var major: Int
+  var minor: Int
+
+  init(major: Int, minor: Int) {
+    self.major = major
+    self.minor = minor
+  }
+
+  /// Reads `6.1.0-28-amd64` (proc_sys_kernel(5), osrelease); nil when it starts otherwise.
+  init?(_ text: some StringProtocol) {
+    let numbers = text.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    guard numbers.count >= 2, let major = Int(numbers[0]),
+      let minor = Int(numbers[1].prefix { $0.isASCII && $0.isNumber })
+    else { return nil }
+    self.init(major: major, minor: minor)
+  }
+
+  /// That of the running kernel; nil when it cannot be read.
+  static var running: KernelRelease? {
+    SmallFile.text("/proc/sys/kernel/osrelease").flatMap { KernelRelease($0) }
+  }
+
+  var description: String { "\(major).\(minor)" }
+
+  static func < (left: KernelRelease, right: KernelRelease) -> Bool {
+    (left.major, left.minor) < (right.major, right.minor)
+  }
+}

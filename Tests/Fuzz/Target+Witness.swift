@@ -1,0 +1,51 @@
+import Model
+
+@testable import Kernel
+
+extension Target {
+  /// Records of the BPF program, framed as its reader takes them; then the sums that are made of them.
+  static func witness(_ input: [UInt8]) throws(Violation) {
+    var records: [WitnessRecord] = []
+    var malformed: UInt64 = 0
+    WitnessRecord.forEach(in: unsafe input.span.bytes, malformed: &malformed) { records.append($0) }
+    try law("a record needs its frame", (records.count + Int(malformed)) * 8 <= input.count + 8)
+    for record in records {
+      if case .process(let process) = record {
+        try law("a name has at most 16 bytes", process.name.utf8.count <= 3 * 16)
+        try law("arguments lie in the record", (process.commandLine?.text.utf8.count ?? 0) <= 3 * input.count)
+      }
+    }
+
+    let cut = input.reduce(0) { $0 &* 31 &+ Int($1) }.magnitude % UInt(input.count + 1)
+    var part: [WitnessRecord] = []
+    WitnessRecord.forEach(in: unsafe input.span.bytes.extracting(0..<Int(cut)), malformed: &malformed) {
+      part.append($0)
+    }
+    try law("a prefix tells a prefix", records.starts(with: part))
+    try sums(records)
+  }
+
+  /// Whatever the records say: what is told of a slot is what it holds.
+  private static func sums(_ records: [WitnessRecord]) throws(Violation) {
+    let slotCount = 8
+    var ledger = WitnessLedger(tier: .calls, slotCount: slotCount)
+    var held: [Int: WitnessSlot] = [:]
+    let now = ContinuousClock.now
+    for record in records {
+      ledger.take(record, at: now)
+      guard case .sighting(let slot, let user, let socket, _) = record, slot < slotCount else { continue }
+      held[Int(slot)] = WitnessSlot(
+        socket: socket.key, process: UInt32(user.pid), start: user.start, claims: 1, sent: 3, received: 5)
+    }
+    try law("a slot is one use", ledger.count == held.count)
+    for round in 0..<2 {
+      let (movements, slots) = ledger.settle(at: now) { held[$0] ?? WitnessSlot() }
+      let sum = movements.reduce(Usage.zero) { $0 + $1.usage }
+      try law("everything is told once", sum.sent == (round == 0 ? 3 * UInt64(held.count) : 0))
+      try law("nothing has rested", slots == WitnessLedger.Slots())
+    }
+    let later = now + .seconds(3600)
+    _ = ledger.settle(at: later) { held[$0] ?? WitnessSlot() }
+    try law("no names but of those who live", ledger.count <= slotCount)
+  }
+}

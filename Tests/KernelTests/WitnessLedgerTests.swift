@@ -1,0 +1,245 @@
+import CBPF
+import Glibc
+import Model
+import Testing
+
+@testable import Kernel
+
+@Suite struct WitnessLedgerTests {
+  private static let start = ContinuousClock.now
+  private static let first = WitnessUser(4711, 3_478_430_012_345)
+  private static let second = WitnessUser(4712, 3_478_430_112_345)
+
+  private static func socket(
+    _ key: UInt64 = 1, flags: CUnsignedInt = 0, isDatagram: Bool = false
+  ) -> WitnessedSocket {
+    var socket = WitnessRecorded.socket(key: key, flags: flags)
+    if isDatagram { (socket.type, socket.`protocol`) = (UInt16(SOCK_DGRAM.rawValue), UInt16(IPPROTO_UDP)) }
+    return WitnessedSocket(socket)
+  }
+
+  /// A ledger, the table that it reads, and the time.
+  private struct Run {
+    var ledger: WitnessLedger
+    var table: [Int: WitnessSlot] = [:]
+    var now = start
+
+    init(_ tier: WitnessTier, slotCount: Int = 16, older: Set<UInt64> = []) {
+      ledger = WitnessLedger(tier: tier, slotCount: slotCount, olderSockets: older)
+    }
+
+    mutating func see(
+      _ slot: Int, _ user: WitnessUser?, _ socket: WitnessedSocket = socket(), payload: Usage = .zero
+    ) throws {
+      let user = try #require(user)
+      table[slot] = WitnessSlot(
+        socket: socket.key, process: UInt32(user.pid), start: user.start, claims: 1,
+        transmitted: payload.sent,
+        consumed: payload.received)
+      ledger.take(.sighting(slot: UInt32(slot), user: user, socket: socket, payload: payload), at: now)
+    }
+
+    /// What each process moved, after `seconds`; slots are retired and given back as is asked.
+    mutating func settle(after seconds: Double = 1) -> [WitnessUser: Usage] {
+      now += .seconds(seconds)
+      let table = table
+      let (movements, slots) = ledger.settle(at: now) { table[$0] ?? WitnessSlot() }
+      apply(slots)
+      return movements.reduce(into: [:]) { $0[$1.user, default: .zero] += $1.usage }
+    }
+
+    mutating func apply(_ slots: WitnessLedger.Slots) {
+      for slot in slots.retired {
+        self.table[slot]?.socket = 0
+        self.table[slot]?.process = 0
+        self.table[slot]?.start = 0
+      }
+      for slot in slots.freed { self.table[slot] = nil }
+    }
+  }
+
+  @Test func `what two processes move through a socket is each one's own`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    try run.see(9, Self.second)
+    run.table[3]?.sent = 70
+    run.table[9]?.sent = 30
+    run.table[9]?.received = 5
+    #expect(
+      run.settle() == [
+        try #require(Self.first): Usage(sent: 70), try #require(Self.second): Usage(received: 5, sent: 30),
+      ])
+    #expect(run.settle().isEmpty)
+    run.table[3]?.sent = 71
+    #expect(run.settle() == [try #require(Self.first): Usage(sent: 1)])
+  }
+
+  @Test func `one process in two slots of a socket is told as one`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    try run.see(4, Self.first)
+    run.table[3]?.received = 10
+    run.table[4]?.received = 20
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 30)])
+  }
+
+  @Test func `what splice took is counted, what recv took only once`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    run.table[3]?.consumed = 100
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 100)])
+    run.table[3]?.received = 50
+    run.table[3]?.consumed = 150
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 50)])
+  }
+
+  @Test func `of a socket that was there before, nothing older is told`() throws {
+    var run = Run(.calls, older: [1])
+    try run.see(3, Self.first, payload: Usage(received: 1_000_000, sent: 7))
+    run.table[3]?.received = 50
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 50)])
+  }
+
+  @Test func `a second process takes nothing that the first has spliced`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    run.table[3]?.consumed = 100
+    _ = run.settle()
+    try run.see(4, Self.second, payload: Usage(received: 100))
+    run.table[4]?.received = 11
+    run.table[3]?.received = 2
+    #expect(
+      run.settle() == [
+        try #require(Self.first): Usage(received: 2), try #require(Self.second): Usage(received: 11),
+      ])
+  }
+
+  @Test func `TCP's own counts go to whoever used the socket up to each of them`() throws {
+    var run = Run(.packets)
+    try run.see(3, Self.first, payload: Usage(received: 10))
+    try run.see(4, Self.second, payload: Usage(received: 10))
+    run.table[3]?.consumed = 40
+    run.table[3]?.transmitted = 5
+    run.table[4]?.consumed = 100
+    #expect(
+      run.settle() == [
+        try #require(Self.first): Usage(received: 40, sent: 5),
+        try #require(Self.second): Usage(received: 60),
+      ])
+    // What the kernel sent after the last use is in the slot of the last user, once the socket has closed.
+    run.table[4]?.transmitted = 25
+    run.table[4]?.isEnded = true
+    #expect(run.settle() == [try #require(Self.second): Usage(sent: 20)])
+  }
+
+  @Test func `packets of datagram sockets are counted by process`() throws {
+    var run = Run(.packets)
+    try run.see(3, Self.first, Self.socket(isDatagram: true))
+    run.table[3]?.sent = 64
+    #expect(run.settle() == [try #require(Self.first): Usage(sent: 64)])
+  }
+
+  @Test func `a slot is given back a moment after its socket has closed, with what came to it meanwhile`()
+    throws
+  {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    run.table[3]?.isEnded = true
+    // Read after the end of the connection.
+    run.table[3]?.received = 10
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 10)])
+    #expect(run.settle().isEmpty && run.table[3]?.socket == 0)
+    run.table[3]?.received = 13
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 3)])
+    #expect(run.table.isEmpty && run.ledger.count == 0 && run.ledger.socket(1) == nil)
+    #expect(run.ledger.mismatches == 0)
+  }
+
+  @Test func `a socket that connects again is open again`() throws {
+    var run = Run(.packets)
+    try run.see(3, Self.first, payload: .zero)
+    run.table[3]?.transmitted = 100
+    run.table[3]?.isEnded = true
+    #expect(run.settle() == [try #require(Self.first): Usage(sent: 100)])
+    try run.see(3, Self.first)
+    run.table[3]?.transmitted = 30
+    #expect(run.settle() == [try #require(Self.first): Usage(sent: 30)])
+    for _ in 0..<5 { _ = run.settle() }
+    #expect(run.ledger.count == 1)
+  }
+
+  @Test func `a socket has the ends that it was last seen with`() throws {
+    var run = Run(.calls)
+    var socket = Self.socket(isDatagram: true)
+    socket.remote.port = 0
+    try run.see(3, Self.first, socket)
+    run.ledger.take(
+      .sighting(
+        slot: 3, user: try #require(Self.first), socket: Self.socket(isDatagram: true), payload: .zero),
+      at: run.now)
+    #expect(run.ledger.socket(1)?.remote.port == 38_853 && run.ledger.count == 1)
+  }
+
+  @Test func `slots that rest are given back only while most are in use`() throws {
+    var run = Run(.calls, slotCount: 16)
+    for slot in 0..<8 { try run.see(slot, Self.first, Self.socket(UInt64(slot + 1), isDatagram: true)) }
+    _ = run.settle(after: 100)
+    #expect(run.table.count == 8 && run.table.values.allSatisfy { $0.socket != 0 })
+    try run.see(8, Self.first, Self.socket(9, isDatagram: true))
+    _ = run.settle(after: 5)
+    #expect(run.table.values.count { $0.socket == 0 } == 8)
+    _ = run.settle(after: 1)
+    #expect(run.table.count == 1 && run.ledger.count == 1)
+  }
+
+  @Test func `a connection that comes back after its slot was given back is not counted again`() throws {
+    var run = Run(.calls, slotCount: 2)
+    try run.see(0, Self.first)
+    try run.see(1, Self.second, Self.socket(2))
+    run.table[0]?.consumed = 500
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 500)])
+    for _ in 0..<3 { _ = run.settle(after: 2) }
+    #expect(run.table.isEmpty)
+    try run.see(0, Self.first, payload: Usage(received: 520))
+    run.table[0]?.received = 20
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 20)])
+  }
+
+  @Test func `a slot that holds something else than was told is let go of`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    run.table[3]?.start = 5
+    run.table[3]?.sent = 5
+    #expect(run.settle().isEmpty)
+    #expect(run.ledger.mismatches == 1 && run.ledger.count == 0)
+  }
+
+  @Test func `a slot of which nothing was told is found by a sweep`() throws {
+    var run = Run(.calls)
+    let user = try #require(Self.first)
+    run.table[5] = WitnessSlot(socket: 8, process: UInt32(user.pid), start: user.start, claims: 1, sent: 40)
+    run.table[6] = WitnessSlot(claims: 2)
+    for round in 0..<2 {
+      let table = run.table
+      let slots = run.ledger.sweep(at: run.now) { table[$0] ?? WitnessSlot() }
+      // What two have wanted may just be on its way to one; not so a second time.
+      #expect(slots == WitnessLedger.Slots(freed: round == 0 ? [] : [6]))
+      run.apply(slots)
+    }
+    #expect(run.settle() == [user: Usage(sent: 40)])
+    #expect(run.ledger.socket(8) == nil)
+  }
+
+  @Test func `a name is kept for some time after the end of its process`() throws {
+    var run = Run(.calls)
+    let records = WitnessRecorded.decode(
+      WitnessRecorded.framed([WitnessRecorded.process(Array("curl\0".utf8)), WitnessRecorded.exit()])
+    ).records
+    for record in records { run.ledger.take(record, at: run.now) }
+    let user = try #require(Self.first)
+    _ = run.settle(after: 5)
+    #expect(run.ledger.process(user)?.commandLine?.text == "curl")
+    _ = run.settle(after: 6)
+    #expect(run.ledger.process(user) == nil)
+  }
+}
