@@ -19,6 +19,8 @@ public enum KernelError: Error, Sendable, Hashable {
   case notConfined(String, Errno)
   /// A file that the user named cannot be read.
   case unreadable(path: String, Errno)
+  /// No BPF program tells who moves what, though one was asked for.
+  case withoutWitness(WitnessError)
   /// What systemd hands over is not what was asked for: what it is, and what to do.
   case wrongActivation(String)
 }
@@ -48,13 +50,14 @@ extension KernelError: CustomStringConvertible {
         + "SystemCallFilter=), or go on without."
     case .unreadable(let path, let errno):
       "\(path): \(errno.description). Check the path and its permissions."
+    case .withoutWitness(let error): "\(error)"
     case .wrongActivation(let reason): reason
     }
   }
 
   /// The command that gives a program what it needs to run without root.
   public static var setcap: String {
-    "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep \(programPath)"
+    "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep \(programPath)"
   }
 
   /// What to do where a system call failed: the machine's state is not our bug.

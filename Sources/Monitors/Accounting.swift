@@ -67,10 +67,12 @@ public struct Accounting: Sendable {
   /// Returns the ends of these flows on this host with the sockets that fit.
   public func claims(
     of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
-    namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers()
+    namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers(),
+    witness: WitnessIndex = WitnessIndex()
   ) -> [Claim] {
     attribution.claims(
-      of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces, carriers: carriers)
+      of: deltas, in: flows, sockets: sockets, local: local, namespaces: namespaces, carriers: carriers,
+      witness: witness)
   }
 
   /// The inodes of the sockets that fit, for asking who holds them.
@@ -81,7 +83,7 @@ public struct Accounting: Sendable {
       case .exact(let socket): inodes.insert(socket.inode)
       case .bound(let sockets), .listening(let sockets):
         for socket in sockets { inodes.insert(socket.inode) }
-      case .contested, .closing, .none: break
+      case .witnessed, .contested, .closing, .none: break
       }
     }
     return inodes
@@ -99,6 +101,16 @@ public struct Accounting: Sendable {
     var moved: [Owner: SplitUsage] = [:]
     let ended = Set(gone)
     for claim in claims {
+      if claim.isLocal { balance.loopback += claim.usage }
+      if case .witnessed(let users) = claim.match {
+        for (finding, usage) in attribution.settle(claim, among: users) {
+          var finding = finding
+          if claim.isLagging { finding.certainty.match = .relaxed }
+          moved[finding.owner, default: SplitUsage()].add(
+            usage, isLocal: claim.isLocal, isCarrier: claim.isCarrier(of: finding.owner), finding.certainty)
+        }
+        continue
+      }
       var finding = attribution.settle(
         claim, holders: holders, isDenied: isDenied, hasEnded: !ended.isEmpty && ended.contains(claim.flow))
       // Of these bytes only: once its counters are whole the owner is as sure as before.
@@ -106,7 +118,6 @@ public struct Accounting: Sendable {
       moved[finding.owner, default: SplitUsage()].add(
         claim.usage, isLocal: claim.isLocal, isCarrier: claim.isCarrier(of: finding.owner),
         finding.certainty)
-      if claim.isLocal { balance.loopback += claim.usage }
     }
     var readings: [Reading] = []
     readings.reserveCapacity(moved.count)
@@ -130,6 +141,36 @@ public struct Accounting: Sendable {
     let reading = reading(owner, split) { _ in process }
     balance.hidden += usage - reading.usage
     return reading
+  }
+
+  /// Takes what processes run that used sockets, for those that /proc does not show any more.
+  public mutating func learn(_ descriptions: [ProcessIdentity: ProcessDescription]) {
+    attribution.learn(descriptions)
+  }
+
+  /// The flows with an end of which it is not known yet whose it is, in this network namespace or another: neither did
+  /// the kernel tell, nor was it found before.
+  public func unknown(
+    _ deltas: [FlowDelta], in flows: [Flow], local addresses: LocalAddresses, witness: WitnessIndex
+  ) -> (here: [FlowDelta], elsewhere: [FlowDelta]) {
+    var unknown: (here: [FlowDelta], elsewhere: [FlowDelta]) = ([], [])
+    for delta in deltas {
+      let flow = flows[delta.index]
+      var (here, elsewhere) = (false, false)
+      for (role, tuple) in [(Claim.Role.client, flow.original), (.server, flow.reply)]
+      where !attribution.isKnown(delta.key, role) {
+        let (local, remote) = (tuple.source, tuple.destination)
+        if addresses.contains(local.address) {
+          here = here || witness.users(tuple.transport, local: local, remote: remote) == nil
+        } else {
+          elsewhere =
+            elsewhere || witness.usersElsewhere(tuple.transport, local: local, remote: remote) == nil
+        }
+      }
+      if here { unknown.here.append(delta) }
+      if elsewhere { unknown.elsewhere.append(delta) }
+    }
+    return unknown
   }
 
   /// Takes processes that had ended when the last reading was made: no datagram that left since is theirs.

@@ -23,20 +23,20 @@ public struct Attribution: Sendable {
   /// namespace may be in another: in `namespaces`.
   public func claims(
     of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
-    namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers()
+    namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers(),
+    witness: WitnessIndex = WitnessIndex()
   ) -> [Claim] {
     var claims: [Claim] = []
     claims.reserveCapacity(deltas.count)
     for delta in deltas {
       let flow = flows[delta.index]
       let transport = flow.original.transport
-      var client: SocketIndex.Match? = sockets.match(
-        transport, local: flow.original.source, remote: flow.original.destination)
+      var client: SocketIndex.Match? = fit(flow.original, sockets, witness)
       // The kernel answers ICMP; a ping socket here would fit by its identifier alone.
       var server: SocketIndex.Match? =
         transport.isICMP
         ? SocketIndex.Match.none
-        : sockets.match(transport, local: flow.reply.source, remote: flow.reply.destination)
+        : fit(flow.reply, sockets, witness)
       let isClientOurs = local.contains(flow.original.source.address) || client?.provesLocality == true
       // What this host sends to a group or to all is not thereby addressed to itself.
       let isServerOurs =
@@ -44,10 +44,14 @@ public struct Attribution: Sendable {
         || (isClientOurs
           ? local.contains(flow.reply.source.address) : local.receives(flow.reply.source.address))
       if !isClientOurs {
-        client = elsewhere(delta.key, .client, flow.original, namespaces, isPeerOurs: isServerOurs)
+        client =
+          seen(flow.original, witness)
+          ?? elsewhere(delta.key, .client, flow.original, namespaces, isPeerOurs: isServerOurs)
       }
       if !isServerOurs {
-        server = elsewhere(delta.key, .server, flow.reply, namespaces, isPeerOurs: isClientOurs)
+        server =
+          seen(flow.reply, witness)
+          ?? elsewhere(delta.key, .server, flow.reply, namespaces, isPeerOurs: isClientOurs)
       }
       // One that carries a tunnel here carries it there, too: its inner flow is in this table.
       let tunnel = carriers.ground(
@@ -58,7 +62,8 @@ public struct Attribution: Sendable {
         claims.append(
           Claim(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
-            isLocal: server != nil, match: client, isDoubtful: !isClientOurs && !namespaces.isComplete,
+            isLocal: server != nil, match: client,
+            isDoubtful: !isClientOurs && !namespaces.isComplete && !client.isWitnessed,
             isLagging: flow.isOffloaded, tunnel: tunnel))
       }
       if let server {
@@ -66,7 +71,8 @@ public struct Attribution: Sendable {
           Claim(
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
             transport: transport, isLocal: client != nil, match: server,
-            isDoubtful: !isServerOurs && !namespaces.isComplete, isLagging: flow.isOffloaded,
+            isDoubtful: !isServerOurs && !namespaces.isComplete && !server.isWitnessed,
+            isLagging: flow.isOffloaded,
             tunnel: tunnel))
       }
       if client == nil && server == nil {
@@ -79,6 +85,19 @@ public struct Attribution: Sendable {
       }
     }
     return claims
+  }
+
+  /// What fits the end `tuple.source` in this network namespace: who used its socket, else the socket.
+  private func fit(_ tuple: FlowTuple, _ sockets: SocketIndex, _ witness: WitnessIndex) -> SocketIndex.Match {
+    witness.users(tuple.transport, local: tuple.source, remote: tuple.destination).map { .witnessed($0) }
+      ?? sockets.match(tuple.transport, local: tuple.source, remote: tuple.destination)
+  }
+
+  /// Who used the socket of this end in another network namespace; nil where nobody was seen.
+  private func seen(_ tuple: FlowTuple, _ witness: WitnessIndex) -> SocketIndex.Match? {
+    witness.usersElsewhere(tuple.transport, local: tuple.source, remote: tuple.destination).map {
+      .witnessed($0)
+    }
   }
 
   /// What fits the end `tuple.source` in another network namespace; nil when it is on another host. An end whose
@@ -103,6 +122,18 @@ public struct Attribution: Sendable {
     /// How sure.
     public var certainty = Certainty()
   }
+
+  /// Returns who moved how much of the bytes of a claim that the kernel told of, and remembers it.
+  mutating func settle(_ claim: Claim, among users: WitnessedUsers) -> [(finding: Finding, usage: Usage)] {
+    if users.isKernel { return [(Finding(owner: .kernel), claim.usage)] }
+    if let principal = users.principal {
+      earlier.remember(principal, Certainty(), of: claim.flow, claim.role)
+    }
+    return users.split(claim.usage).map { (Finding(owner: .process($0.process)), $0.usage) }
+  }
+
+  /// Whether somebody is known to have had this end of a flow.
+  func isKnown(_ flow: FlowKey, _ role: Claim.Role) -> Bool { earlier.owner(of: flow, role) != nil }
 
   /// Returns who moved the bytes of a claim, and remembers it.
   ///
@@ -207,7 +238,7 @@ public struct Attribution: Sendable {
       }
       return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
     case .contested: return Finding(owner: .unattributed(.ambiguous))
-    case .listening, .closing, .none:
+    case .witnessed, .listening, .closing, .none:
       if claim.isSentByDatagrams, case .process(let process) = earlier?.owner, retired.contains(process) {
         return Finding(owner: claim.ownerWithoutSocket)
       }

@@ -65,6 +65,13 @@ extension SocketIndex.Match {
   /// True when a socket has exactly these ends, whether or not the address is one of this host's: proxies
   /// may answer for any (ip(7), IP_TRANSPARENT).
   var provesLocality: Bool {
-    if case .exact(let socket) = self { !socket.local.address.isUnspecified } else { false }
+    switch self {
+    case .exact(let socket): !socket.local.address.isUnspecified
+    case .witnessed(let users): users.haveBothEnds
+    default: false
+    }
   }
+
+  /// Whether the kernel told who used the socket.
+  var isWitnessed: Bool { if case .witnessed = self { true } else { false } }
 }

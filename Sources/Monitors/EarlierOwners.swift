@@ -64,7 +64,8 @@ struct EarlierOwners: Sendable {
     descriptions.merge(seen) { _, later in later }
     guard descriptions.count >= sweepsAt else { return }
     let needed = processes
-    descriptions = descriptions.filter { needed.contains($0.key) }
+    // Whose flows begin now nobody has remembered yet.
+    descriptions = descriptions.filter { needed.contains($0.key) || seen[$0.key] != nil }
     sweepsAt = max(Self.fewest, descriptions.count * 2)
   }
 

@@ -9,6 +9,10 @@ public final class Monitor: Meter {
   private var processes: ProcessTable
   private var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
+  /// Who used sockets; nil where that is looked up.
+  private let witness: (any SocketWitness)?
+  /// What was used in the latest interval and in the one before.
+  private var uses: (latest: [WitnessNews.Use], before: [WitnessNews.Use]) = ([], [])
   var interfaces: InterfaceMeter?
   private var accounting: Accounting
   private let countsLookback: Bool
@@ -43,13 +47,15 @@ public final class Monitor: Meter {
   /// empty. With `wantsAncestors` processes come with the command lines of their ancestors. With `readsNamespaces`
   /// the owners of flows that this network namespace only forwards are looked for in the others. With
   /// `interfaces` what those move is compared with the table. `layer` says which bytes are counted. With `hidesItself`
-  /// what this program moves is counted and not shown. `warnings` are said with the first measurement. `state` asks the
+  /// what this program moves is counted and not shown. `witness` tells who used which sockets; without it sockets and
+  /// processes are looked up. `warnings` are said with the first measurement. `state` asks the
   /// kernel for what it says of its table.
   public init(
     table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
     addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
     wantsAncestors: Bool = false, readsNamespaces: Bool = false, interfaces: InterfaceTable? = nil,
-    layer: Layer = .l3, hidesItself: Bool = false, warnings: [Warning] = [],
+    layer: Layer = .l3, hidesItself: Bool = false, witness: (any SocketWitness)? = nil,
+    warnings: [Warning] = [],
     state: @escaping () -> ConntrackState = ConntrackState.read
   ) {
     self.table = table
@@ -59,6 +65,7 @@ public final class Monitor: Meter {
     namespaces = readsNamespaces ? NamespaceTable(processes) : nil
     self.processes = processes
     self.addresses = addresses
+    self.witness = witness
     self.countsLookback = countsLookback
     self.wantsAncestors = wantsAncestors
     self.state = StateReader(state)
@@ -74,6 +81,7 @@ public final class Monitor: Meter {
     // Whatever passes between the two readings is at worst explained too well, never untracked.
     if last != nil { readInterfaces(at: now) }
     try table.read(into: &snapshot, at: now)
+    readUses(at: now)
     if last == nil { readInterfaces(at: now) }
     if last == nil { local = try addresses.read() }
     do throws(KernelError) { try processes.refresh() } catch {
@@ -118,18 +126,24 @@ public final class Monitor: Meter {
   private func attribute(
     _ deltas: [FlowDelta], isFirst: Bool, to measurement: inout Measurement
   ) throws(KernelError) -> Usage {
-    let transports = Accounting.transports(of: deltas, in: snapshot.flows)
+    do throws(KernelError) { local = try addresses.read() } catch { note(error) }
+    let index = WitnessIndex(uses.latest, before: uses.before, network: witness?.network)
+    // Only for these a socket has to be found.
+    let unknown =
+      witness == nil
+      ? (here: deltas, elsewhere: deltas)
+      : accounting.unknown(deltas, in: snapshot.flows, local: local, witness: index)
+    let transports = Accounting.transports(of: unknown.here, in: snapshot.flows)
     do throws(KernelError) { try sockets.read(transports, into: &entries) } catch {
       if isFirst { throw error }
       entries = []
       note(error)
     }
-    do throws(KernelError) { local = try addresses.read() } catch { note(error) }
     if case .notRead = naming { naming = .read }
     let claims = accounting.claims(
       of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
-      namespaces: namespaces(of: deltas, transports, local),
-      carriers: TunnelCarriers(of: interfaces?.latest ?? [], seesHost: seesHost))
+      namespaces: namespaces(of: unknown.elsewhere, local),
+      carriers: TunnelCarriers(of: interfaces?.latest ?? [], seesHost: seesHost), witness: index)
     let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
@@ -153,6 +167,15 @@ public final class Monitor: Meter {
     case .ended(let bytes, let time): untrackedTime = Conditions.Untracked(bytes: bytes, time: time)
     case .returned: untrackedTime = nil
     }
+  }
+
+  /// Takes who used sockets, what they moved during the reading of the table included.
+  private func readUses(at now: ContinuousClock.Instant) {
+    guard let news = witness?.news(at: now) else { return }
+    // Those of other network namespaces are other hosts' to who does not look there.
+    let seen = namespaces == nil ? news.uses.filter { $0.network == witness?.network } : news.uses
+    uses = (seen, uses.latest)
+    accounting.learn(news.descriptions)
   }
 
   private func readInterfaces(at now: ContinuousClock.Instant) {
@@ -197,8 +220,9 @@ public final class Monitor: Meter {
 
   /// The other network namespaces that may be an end of these flows, with their sockets.
   private func namespaces(
-    of deltas: [FlowDelta], _ transports: Set<TransportProtocol>, _ local: LocalAddresses
+    of deltas: [FlowDelta], _ local: LocalAddresses
   ) -> NamespaceIndex {
+    let transports = Accounting.transports(of: deltas, in: snapshot.flows)
     let addresses = namespaces?.addresses() ?? [:]
     var index = NamespaceIndex(addresses, isComplete: (namespaces?.unread ?? 0) == 0)
     for namespace in index.concerned(by: deltas, in: snapshot.flows, local: local) {
@@ -242,6 +266,10 @@ public final class Monitor: Meter {
     health.malformed += interfaces?.malformed ?? 0
     health.dropped += interfaces?.dropped ?? 0
     health.dropped += namespaces?.dropped ?? 0
+    if let condition = witness?.condition {
+      health.dropped += condition.unseen
+      health.malformed += condition.malformed
+    }
     health.abandonedSearches = accounting.abandonedSearches
     return health
   }

@@ -64,7 +64,7 @@ extension SocketIndex.Match {
   /// How far it is from certain; bound and listening are equally far.
   fileprivate var distance: Int {
     switch self {
-    case .exact: 0
+    case .exact, .witnessed: 0
     case .bound, .listening, .contested: 1
     case .closing: 2
     case .none: 3

@@ -11,6 +11,8 @@ public struct SocketIndex: Sendable {
     case bound([SocketEntry])
     /// Sockets that wait for connections to this port, all equally near; never empty.
     case listening([SocketEntry])
+    /// Sockets whose users the kernel told of.
+    case witnessed(WitnessedUsers)
     /// Sockets in more than one network namespace, all equally near.
     case contested
     /// Only a socket that its process has closed already.

@@ -50,7 +50,7 @@ public struct TunnelCarriers: Sendable {
     if Self.portless.contains(transport.rawValue) { return match == .none ? .told : nil }
     guard transport == .udp else { return nil }
     switch match {
-    case .exact, .bound:
+    case .exact, .bound, .witnessed:
       if ports.contains(local.port) { return .told }
       guard areUnheldSocketsCarriers, case .bound(let sockets) = match else { return nil }
       return sockets.allSatisfy(\.local.address.isUnspecified) ? .unheld : nil

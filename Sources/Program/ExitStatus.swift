@@ -24,8 +24,8 @@ public enum ExitStatus: Int32, Sendable {
   public init(_ error: KernelError) {
     self =
       switch error {
-      case .notPermitted: .noPermission
-      case .unsupported, .accountingOff: .unavailable
+      case .notPermitted, .withoutWitness(.notPermitted): .noPermission
+      case .unsupported, .accountingOff, .withoutWitness: .unavailable
       case .failed, .notConfined, .neverConsistent, .tableTaken: .temporary
       case .unreadable, .wrongActivation: .configuration
       }

@@ -10,6 +10,13 @@ public struct SourceOptions: ParsableArguments {
       "Where to read the connection table: auto, netlink or procfs. auto takes netlink where it is allowed."))
   public var source: FlowSource = .auto
 
+  /// How it becomes known which process moves what.
+  @Option(
+    help: ArgumentHelp(
+      "How to know which process moves what: auto, bpf (Linux 6.3), bpf-5.8, or lookup, which finds sockets and processes after the fact and misses short-lived ones. auto takes the first that works."
+    ))
+  public var witness: WitnessChoice = .auto
+
   /// Which bytes to count.
   @Option(
     help:
@@ -69,4 +76,5 @@ public struct SourceOptions: ParsableArguments {
 }
 
 extension FlowSource: ExpressibleByArgument {}
+extension WitnessChoice: ExpressibleByArgument {}
 extension Layer: ExpressibleByArgument {}

@@ -101,6 +101,13 @@ import Program
   @MainActor func run() async throws {
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
+    let witness: OpenedWitness?
+    do throws(KernelError) {
+      witness = source.doctor || checkConfig || explain != nil ? nil : try OpenedWitness(source)
+    } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
     privilege.drop(diagnostics, listens: source.source != .procfs)
     if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration
@@ -111,7 +118,7 @@ import Program
     for warning in configuration.warnings { diagnostics.warning(warning) }
     let explained = explain.map { "\(configuration.rules.explain(commandLine: $0))" }
     guard let answer = explained ?? (checkConfig ? Self.valid : nil) else {
-      return try await measure(configuration, diagnostics)
+      return try await measure(configuration, witness, diagnostics)
     }
     do throws(KernelError) { try StandardOutput.printLine(answer) } catch {
       diagnostics.error(error)
@@ -119,7 +126,9 @@ import Program
     }
   }
 
-  @MainActor private func measure(_ configuration: Configuration, _ diagnostics: Diagnostics) async throws {
+  @MainActor private func measure(
+    _ configuration: Configuration, _ witness: OpenedWitness?, _ diagnostics: Diagnostics
+  ) async throws {
     let notifier = Notifier(rules: configuration.commands, host: HostName.current) {
       diagnostics.warning($0)
     }
@@ -131,7 +140,7 @@ import Program
     defer { pipes.stop() }
     let failure = await withTaskGroup(of: Void.self) { group in
       group.addTask { [service = notifier.service] in await service.run() }
-      let failure = loop(configuration, pipes, notifier, diagnostics)
+      let failure = loop(configuration, witness, pipes, notifier, diagnostics)
       notifier.finish()
       return failure
     }
@@ -144,7 +153,8 @@ import Program
 
   /// Measures until the end; returns why it ended early.
   @MainActor private func loop(
-    _ configuration: Configuration, _ pipes: PipeSet, _ notifier: Notifier, _ diagnostics: Diagnostics
+    _ configuration: Configuration, _ witness: OpenedWitness?, _ pipes: PipeSet, _ notifier: Notifier,
+    _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
@@ -152,8 +162,9 @@ import Program
         var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics) {
           (filters) throws(KernelError) in
           try makeMonitor(
-            of: try source.source.open(namespaces: source.readsNamespaces), filters,
-            try Preflight.check(isTrackingOurs: false))
+            of: try source.source.open(
+              namespaces: source.readsNamespaces, looks: witness?.witness == nil), witness?.witness, filters,
+            try Preflight.check(isTrackingOurs: false) + (witness?.warnings ?? []))
         }
         var screen = Screen(report, style: .applications)
         defer { screen.end() }
@@ -167,14 +178,15 @@ import Program
         // The last report lacks what the monitor measures.
         if let failure = watch.failure { throw failure }
       }
-      guard !configuration.filters.isEmpty else {
+      guard let witness, !configuration.filters.isEmpty else {
         if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }
         privilege.fence(diagnostics)
         try run(nil)
         return nil
       }
-      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
-        try run(try makeMonitor(of: table, configuration.filters, warnings))
+      try TrackedTable.with(source, witness, privilege, diagnostics) {
+        (table, warnings) throws(KernelError) in
+        try run(try makeMonitor(of: table, witness.witness, configuration.filters, warnings))
       }
       return nil
     } catch {
@@ -183,12 +195,12 @@ import Program
   }
 
   private func makeMonitor(
-    of table: any FlowTable, _ filters: [MonitorFilter], _ warnings: [Warning]
+    of table: any FlowTable, _ witness: WitnessListener?, _ filters: [MonitorFilter], _ warnings: [Warning]
   ) throws(KernelError) -> Monitor {
     Monitor(
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
       wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
-      layer: source.layer, hidesItself: !showSelf, warnings: warnings)
+      layer: source.layer, hidesItself: !showSelf, witness: witness, warnings: warnings)
   }
 }

@@ -16,7 +16,7 @@ import Program
       what of them applications sent. Without --bandwidth \
       totals are shown, with what the connections that are open at the start had moved before.
 
-      Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep runmonitor. Exit status: 0 \
+      Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep runmonitor. Exit status: 0 \
       done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege.
       """,
     version: bwmonVersion)
@@ -57,13 +57,18 @@ import Program
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
-    privilege.drop(diagnostics, listens: source.source != .procfs)
-    if source.doctor { return try Doctor.run(source, diagnostics) }
+    if source.doctor {
+      privilege.drop(diagnostics, listens: source.source != .procfs)
+      return try Doctor.run(source, diagnostics)
+    }
     do throws(KernelError) {
+      let witness = try OpenedWitness(source)
+      privilege.drop(diagnostics, listens: source.source != .procfs)
       let loop = try ReportLoop(
         period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
-      try TrackedTable.with(source, privilege, diagnostics) { (table, warnings) throws(KernelError) in
-        try measure(table, warnings, loop, diagnostics)
+      try TrackedTable.with(source, witness, privilege, diagnostics) {
+        (table, warnings) throws(KernelError) in
+        try measure(table, witness.witness, warnings, loop, diagnostics)
       }
     } catch {
       diagnostics.error(error)
@@ -72,7 +77,8 @@ import Program
   }
 
   private func measure(
-    _ table: any FlowTable, _ warnings: [Warning], _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
+    _ table: any FlowTable, _ witness: WitnessListener?, _ warnings: [Warning], _ loop: borrowing ReportLoop,
+    _ diagnostics: Diagnostics
   ) throws(KernelError) {
     let layer = source.layer
     let filter = MonitorFilter(
@@ -81,7 +87,7 @@ import Program
       table: table, sockets: SocketTable(), processes: try ProcessTable(),
       addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
       readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: layer,
-      warnings: warnings)
+      witness: witness, warnings: warnings)
     // A script that wants so many reports waits for them, and not for ever.
     var guarded = GuardedMeter(monitor, self.report.count == nil ? .afterTheFirst : .none)
     var totals = ProcessTotals()

@@ -106,7 +106,9 @@ struct LeastPrivilegeTests {
     let lab = try await MonitorAccountingTests.readyTopology()
     try await lab.a.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
     let copy = try await CopyForEveryone(of: "runmonitor")
-    try await run(["setcap", "cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep", copy.path])
+    try await run([
+      "setcap", "cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep", copy.path,
+    ])
     let monitor = try lab.a.start([
       "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--enable-tracking",
       "--format", "json", "--interval", "0.1",

@@ -35,9 +35,9 @@ struct MonitorAccountingTests {
     try await traffic.finish()
   }
 
-  @Test func `two raw owners are nobody`() async throws {
+  @Test func `two raw owners are nobody to who looks sockets up`() async throws {
     let lab = try await Self.readyTopology()
-    let monitor = try Reporter(in: lab.a)
+    let monitor = try Reporter(["--witness", "lookup"], in: lab.a)
     try await monitor.report("a first report")
     let other = try Traffic("ping 10.77.1.2 --raw --gate --size 64 --count 1", in: lab.a)
     try await other.connected()
@@ -48,6 +48,25 @@ struct MonitorAccountingTests {
     #expect(report.usage(pid: other.pid) == HostView())
     #expect(report.balance.unattributed.view == truth)
     #expect(report.balance.unattributed.reasons["ambiguous"] == truth.sent + truth.received)
+    try await monitor.stop()
+    other.go()
+    try await other.finish()
+    try await pinger.finish()
+  }
+
+  @Test(.needs(.packets), arguments: ["bpf", "bpf-5.8"])
+  func `of two raw owners it is the one who sent`(witness: String) async throws {
+    let lab = try await Self.readyTopology()
+    let monitor = try Reporter(["--witness", witness], in: lab.a)
+    try await monitor.report("a first report")
+    let other = try Traffic("ping 10.77.1.2 --raw --gate --size 64 --count 1", in: lab.a)
+    try await other.connected()
+    let pinger = try Traffic("ping 10.77.1.2 --raw --count 50 --size 1008 --hold", in: lab.a)
+    _ = try await pinger.counted()
+    let truth = try await lab.viewOfA()
+    let report = try await monitor.report("\(truth) of one") { $0.usage(pid: pinger.pid).sent == truth.sent }
+    #expect(report.balance.total.view == truth && report.row(pid: pinger.pid)?.match == "exact")
+    #expect(report.usage(pid: other.pid).sent == 0)
     try await monitor.stop()
     other.go()
     try await other.finish()

@@ -110,7 +110,8 @@ struct MonitorStartTests {
     #expect(child.output.text.isEmpty)
     #expect(child.complaints.count == 1)
     #expect(
-      child.errors.text.contains("setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace+ep \(copy.path)"))
+      child.errors.text.contains(
+        "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep \(copy.path)"))
   }
 
   @Test func `root without CAP_NET_ADMIN is refused by netlink`() async throws {

@@ -19,6 +19,7 @@ final class FlowEar {
   private var witness: FlowWitness
   private var watchdog = ReliabilityWatchdog()
   private let log: FlowLog
+  private let looks: Bool
   private let stopper: Waker
   private let asker: Waker
   private let answerer: Waker
@@ -27,16 +28,17 @@ final class FlowEar {
   private var unseen = UnseenFlows()
   private var lookedAgain = ContinuousClock.now
 
-  /// `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`. The
+  /// With `looks` it looks whose new flows are. `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`. The
   /// entries of `living` have their numbers from another one before.
   init(
-    _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, living: LaterFlows,
-    stopper: Waker, asker: Waker, answerer: Waker
+    _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, looks: Bool,
+    living: LaterFlows, stopper: Waker, asker: Waker, answerer: Waker
   ) {
     generations = FlowGenerations(after: living)
     self.events = events
     self.witness = witness
     self.log = log
+    self.looks = looks
     self.stopper = stopper
     self.asker = asker
     self.answerer = answerer
@@ -47,7 +49,7 @@ final class FlowEar {
     var thread = PromptThread()
     answerer.wake()
     while true {
-      if let processor = witness.takeProcessor() { thread.follow(processor) }
+      if let processor = witness.takeProcessor(), looks { thread.follow(processor) }
       var waits = [
         stopper.descriptor, asker.descriptor, events.descriptor, witness.newsDescriptor ?? -1,
       ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -122,6 +124,7 @@ final class FlowEar {
         told.note(made: flow)
         generations.number(made: &flow)
         heard.created.append(flow.identity)
+        guard looks else { return }
         if fill < Self.hurry { unseen.add(flow, at: now) } else { witness.passOver(flow) }
       case .destroyed(var flow):
         if told.isRepeated(flow) { return }

@@ -14,11 +14,11 @@ final class FlowListener: Sendable {
   private let eventDescriptor: CInt
 
   /// Subscribes and starts to listen: from here on no DESTROY is missed. Errors: `notPermitted`, `unsupported`.
-  /// With `namespaces` the sockets of other network namespaces are looked at as well. The entries of `living` keep the
+  /// With `looks` the owners of new flows are looked for. With `namespaces` the sockets of other network namespaces are looked at as well. The entries of `living` keep the
   /// numbers that a listener before this one gave them.
   init(
     receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false,
-    living: LaterFlows = LaterFlows()
+    looks: Bool = true, living: LaterFlows = LaterFlows()
   ) throws(KernelError) {
     let log = FlowLog()
     let (stopper, asker, answerer) = (try Waker(), try Waker(), try Waker())
@@ -28,7 +28,7 @@ final class FlowListener: Sendable {
     let witness = try FlowWitness(namespaces: namespaces, at: .now)
     eventDescriptor = events.descriptor
     let ear = FlowEar(
-      events, witness, log, living: living, stopper: stopper, asker: asker, answerer: answerer)
+      events, witness, log, looks: looks, living: living, stopper: stopper, asker: asker, answerer: answerer)
     try WorkerThread.start("flow-events", comesFirst: true) { ear.listen() }
     // It may keep a capability that others give up after this.
     answerer.wait(timeout: Self.patience)

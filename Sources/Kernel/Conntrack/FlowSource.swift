@@ -7,14 +7,14 @@ public enum FlowSource: String, Sendable, CaseIterable {
   /// /proc/net/nf_conntrack.
   case procfs
 
-  /// Opens the table; with `namespaces` the owners of new flows are looked for in other network namespaces too, where
-  /// the kernel tells of new flows. Errors: `notPermitted`, `unsupported`; with `auto` those of netlink.
-  public func open(namespaces: Bool = false) throws(KernelError) -> any FlowTable {
+  /// Opens the table. With `looks` the owners of new flows are looked for, where the kernel tells of new flows, and
+  /// with `namespaces` in other network namespaces too. Errors: `notPermitted`, `unsupported`; with `auto` those of netlink.
+  public func open(namespaces: Bool = false, looks: Bool = true) throws(KernelError) -> any FlowTable {
     switch self {
-    case .netlink: return try LiveFlowTable(namespaces: namespaces)
+    case .netlink: return try LiveFlowTable(namespaces: namespaces, looks: looks)
     case .procfs: return try ProcfsFlowTable()
     case .auto:
-      do throws(KernelError) { return try LiveFlowTable(namespaces: namespaces) } catch {
+      do throws(KernelError) { return try LiveFlowTable(namespaces: namespaces, looks: looks) } catch {
         guard let table = try? ProcfsFlowTable() else { throw error }
         return table
       }

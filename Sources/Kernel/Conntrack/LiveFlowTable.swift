@@ -28,10 +28,12 @@ public final class LiveFlowTable: FlowTable {
   /// Events that were missed until then.
   private var missedBefore: UInt64 = 0
 
-  /// Starts to listen; with `namespaces` the owners of new flows are looked for in other network namespaces too.
-  /// Errors: `notPermitted`, `unsupported`.
-  public convenience init(namespaces: Bool = false) throws(KernelError) {
-    try self.init { (living) throws(KernelError) in try FlowListener(namespaces: namespaces, living: living) }
+  /// Starts to listen. With `looks` the owners of new flows are looked for, and with `namespaces` in other network
+  /// namespaces too. Errors: `notPermitted`, `unsupported`.
+  public convenience init(namespaces: Bool = false, looks: Bool = true) throws(KernelError) {
+    try self.init { (living) throws(KernelError) in
+      try FlowListener(namespaces: namespaces, looks: looks, living: living)
+    }
   }
 
   /// Takes what the listener hears that `listen` starts, also later in the place of one that ended; it is given the

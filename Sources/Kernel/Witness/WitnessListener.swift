@@ -1,0 +1,124 @@
+import Glibc
+import Model
+import Synchronization
+
+/// The BPF program, and a thread that reads its ring before it is full.
+public final class WitnessListener: SocketWitness, Sendable {
+  private struct State: ~Copyable {
+    var witness: Witness
+    var news = WitnessNews()
+    var unseen: UInt64 = 0
+
+    init(_ witness: consuming Witness) { self.witness = witness }
+  }
+
+  /// The most uses that wait to be asked for.
+  private static let capacity = 1 << 18
+
+  private let state: Mutex<State>
+  private let stopper: Waker
+  /// What is at work.
+  public let tier: WitnessTier
+  /// The inode of this process's network namespace; nil where /proc does not tell.
+  public let network: UInt64?
+
+  /// Loads the best program that `choice` allows and the kernel takes, and starts to read it; nil where there is none,
+  /// each with why not in `failures`. Errors: no descriptor or no thread was to be had, or /proc cannot be listed.
+  public static func open(
+    _ choice: WitnessChoice, failures: inout [WitnessError]
+  ) throws(KernelError) -> WitnessListener? {
+    guard choice != .lookup else { return nil }
+    var processes = try ProcessTable()
+    // The program knows processes by their first numbers.
+    guard processes.seesHost() else {
+      failures.append(.otherNumbers)
+      return nil
+    }
+    guard let witness = Witness.open(choice, failures: &failures, at: .now) else { return nil }
+    return try WitnessListener(witness)
+  }
+
+  /// Starts to read what `witness` tells. Errors: no descriptor or no thread was to be had.
+  public init(_ witness: consuming sending Witness) throws(KernelError) {
+    tier = witness.tier
+    let folder = try? OpenFile("/proc/thread-self", isFolder: true)
+    if let folder { network = NamespaceLink.inode(in: folder) } else { network = nil }
+    let descriptor = witness.descriptor
+    state = Mutex(State(witness))
+    stopper = try Waker()
+    // The thread keeps no witness alive: it ends with its owner.
+    let reader = Reader(descriptor: descriptor, stopper: stopper)
+    try WorkerThread.start("witness") { [weak self] in reader.run { self?.settle(at: .now) != nil } }
+  }
+
+  deinit { stopper.wake() }
+
+  /// What did not go as it should, since start.
+  public var condition: WitnessCondition {
+    state.withLock { state in
+      var condition = WitnessCondition()
+      condition.unseen = state.unseen + state.witness.lost.unplaced
+      condition.malformed = state.witness.malformed + state.witness.ledger.mismatches
+      return condition
+    }
+  }
+
+  /// What was used since the last call.
+  public func news(at now: ContinuousClock.Instant) -> WitnessNews {
+    state.withLock { state in
+      Self.settle(&state, at: now)
+      defer { state.news = WitnessNews() }
+      return state.news
+    }
+  }
+
+  private func settle(at now: ContinuousClock.Instant) { state.withLock { Self.settle(&$0, at: now) } }
+
+  private static func settle(_ state: inout State, at now: ContinuousClock.Instant) {
+    // Who connects moves packets also when no payload follows.
+    var sighted: [(socket: WitnessedSocket, user: WitnessUser)] = []
+    let movements = state.witness.settle(at: now) { record in
+      if case .sighting(_, let user, let socket, _) = record { sighted.append((socket, user)) }
+    }
+    for movement in movements {
+      guard let socket = state.witness.ledger.socket(movement.socket) else { continue }
+      add(socket, movement.user, movement.usage, to: &state)
+    }
+    for (socket, user) in sighted { add(socket, user, .zero, to: &state) }
+  }
+
+  private static func add(
+    _ socket: WitnessedSocket, _ user: WitnessUser, _ usage: Usage, to state: inout State
+  ) {
+    guard let entry = SocketEntry(socket) else { return }
+    guard state.news.uses.count < capacity else {
+      state.unseen += 1
+      return
+    }
+    let process = user.identity
+    state.news.uses.append(
+      WitnessNews.Use(entry, in: socket.network, isKernel: socket.isKernel, by: process, usage))
+    guard state.news.descriptions[process] == nil, let known = state.witness.ledger.process(user),
+      !known.isKernel
+    else { return }
+    state.news.descriptions[process] = ProcessDescription(known)
+  }
+}
+
+/// Waits until there is something to read.
+private struct Reader: Sendable {
+  let descriptor: CInt
+  let stopper: Waker
+
+  /// Calls `read` whenever much waits, until the stopper wakes it or `read` returns false.
+  func run(_ read: () -> Bool) {
+    while true {
+      var waits = [stopper.descriptor, descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      // In bounds: the array and its count.
+      let count = unsafe poll(&waits, nfds_t(waits.count), -1)
+      guard count >= 0 || errno == EINTR else { return }
+      if waits[0].revents != 0 { return }
+      if waits[1].revents != 0, !read() { return }
+    }
+  }
+}

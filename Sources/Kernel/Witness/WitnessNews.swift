@@ -1,0 +1,81 @@
+public import Model
+
+/// Who moved how much payload through which sockets since it was last asked.
+public struct WitnessNews: Sendable {
+  /// What a process moved through a socket.
+  public struct Use: Sendable, Hashable {
+    /// The socket's ends and protocol.
+    public var socket: SocketEntry
+    /// The inode of its network namespace.
+    public var network: UInt64
+    /// Made by the kernel for itself: its process is whoever the kernel worked for.
+    public var isKernel: Bool
+    /// Who moved it.
+    public var process: ProcessIdentity
+    /// How much.
+    public var usage: Usage
+
+    /// Makes a use.
+    public init(
+      _ socket: SocketEntry, in network: UInt64, isKernel: Bool = false, by process: ProcessIdentity,
+      _ usage: Usage
+    ) {
+      self.socket = socket
+      self.network = network
+      self.isKernel = isKernel
+      self.process = process
+      self.usage = usage
+    }
+  }
+
+  /// Each socket with each process that used it.
+  public var uses: [Use] = []
+  /// What those processes run, also where they have ended.
+  public var descriptions: [ProcessIdentity: ProcessDescription] = [:]
+
+  /// Makes empty news.
+  public init() {}
+}
+
+/// Tells who used sockets.
+public protocol SocketWitness: AnyObject {
+  /// What was used since the last call.
+  func news(at now: ContinuousClock.Instant) -> WitnessNews
+
+  /// The inode of the network namespace whose sockets are this host's own.
+  var network: UInt64? { get }
+
+  /// What did not go as it should, since start.
+  var condition: WitnessCondition { get }
+}
+
+/// What a witness could not tell, since start.
+public struct WitnessCondition: Sendable, Hashable {
+  /// Uses of sockets for which there was no room.
+  public var unseen: UInt64 = 0
+  /// Records that could not be understood.
+  public var malformed: UInt64 = 0
+
+  /// Makes the condition of one that has told nothing yet.
+  public init() {}
+}
+
+extension SocketEntry {
+  /// A socket of the protocols of IP; nil for another family's, and for the parts of an MPTCP connection, which has a
+  /// socket of its own.
+  init?(_ socket: WitnessedSocket) {
+    guard let transport = socket.transport, !socket.isSubflow else { return nil }
+    self.init(
+      transport: transport, isV6: socket.isV6, isV6Only: socket.isV6Only, local: socket.local,
+      remote: socket.remote, inode: socket.inode, uid: socket.uid)
+  }
+}
+
+extension ProcessDescription {
+  /// What was told of a process in its own context: also of one that has ended. Its place is not known.
+  init(_ process: WitnessedProcess) {
+    self.init(
+      identity: process.user.identity, uid: process.uid, executable: nil, arguments: process.arguments,
+      commandLine: process.text)
+  }
+}

@@ -1,0 +1,30 @@
+public import Kernel
+public import Model
+
+/// The BPF program that tells who moves what, as far as it was wanted and can be had. Open it before capabilities are
+/// dropped: it needs CAP_BPF and CAP_PERFMON, and once it is loaded none.
+public struct OpenedWitness: Sendable {
+  /// Tells who used which sockets; nil where that is looked up.
+  public let witness: WitnessListener?
+  /// Why there is none though one was wanted.
+  public let warnings: [Warning]
+
+  /// Opens what `options` ask for. Errors: `withoutWitness` where what was asked for by name cannot be had.
+  public init(_ options: SourceOptions) throws(KernelError) {
+    var failures: [WitnessError] = []
+    witness = try WitnessListener.open(options.witness, failures: &failures)
+    // The second tier's reason is mostly the same as the first's.
+    guard witness == nil, let failure = failures.last else {
+      warnings = []
+      return
+    }
+    if options.witness != .auto { throw .withoutWitness(failure) }
+    warnings = [
+      Warning(
+        code: "looked_up",
+        text:
+          "who moves what is looked up after the fact, so short-lived connections may have no name: \(failure)"
+      )
+    ]
+  }
+}
