@@ -200,7 +200,12 @@ public struct Accounting: Sendable {
     guard case .process(let identity) = owner else {
       return Reading(owner: owner, usage: remainder.shown(usage))
     }
-    guard let process = describe(identity) ?? attribution.description(of: identity) else {
+    var description = describe(identity)
+    // Of one that has ended and was not waited for /proc has no command line any more.
+    if description?.arguments.isEmpty ?? true, let known = attribution.description(of: identity) {
+      description = known
+    }
+    guard let process = description else {
       return Reading(owner: .unattributed(.exited), usage: remainder.shown(usage))
     }
     return Reading(

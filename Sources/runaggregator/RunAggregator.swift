@@ -101,15 +101,15 @@ import Program
   @MainActor func run() async throws {
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
+    if source.doctor { return try Doctor.run(source, privilege, diagnostics) }
     let witness: OpenedWitness?
     do throws(KernelError) {
-      witness = source.doctor || checkConfig || explain != nil ? nil : try OpenedWitness(source)
+      witness = checkConfig || explain != nil ? nil : try OpenedWitness(source)
     } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
     }
     privilege.drop(diagnostics, listens: source.source != .procfs)
-    if source.doctor { return try Doctor.run(source, diagnostics) }
     let configuration: Configuration
     do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
       diagnostics.error(error)

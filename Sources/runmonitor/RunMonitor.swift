@@ -57,10 +57,7 @@ import Program
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
     let privilege = LeastPrivilege(toKeep: source.capabilities)
-    if source.doctor {
-      privilege.drop(diagnostics, listens: source.source != .procfs)
-      return try Doctor.run(source, diagnostics)
-    }
+    if source.doctor { return try Doctor.run(source, privilege, diagnostics) }
     do throws(KernelError) {
       let witness = try OpenedWitness(source)
       privilege.drop(diagnostics, listens: source.source != .procfs)

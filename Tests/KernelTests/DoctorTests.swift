@@ -52,6 +52,13 @@ import Testing
       for index in $0.probes.indices { $0.probes[index].isTracked = false }
     },
     Row(
+      testDescription: "no capability for BPF", subject: "witness",
+      says: ["looked up", "cap_bpf and cap_perfmon"]
+    ) { $0.witness = WitnessProbe(choice: .auto, failures: [.notPermitted, .notPermitted]) },
+    Row(
+      testDescription: "another pid namespace", subject: "witness", says: ["looked up", "--pid=host"]
+    ) { $0.witness = WitnessProbe(choice: .calls, failures: [.otherNumbers]) },
+    Row(
       testDescription: "a full table", subject: "room",
       says: ["12 of 12 entries", "`sysctl -w net.netfilter.nf_conntrack_max=24`"]
     ) { $0.limit = 12 },

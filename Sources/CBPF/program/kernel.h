@@ -112,6 +112,7 @@ struct tcp_sock {
   __u64 bytes_retrans;
   __u32 rcv_nxt;
   __u32 copied_seq;
+  __u32 snd_nxt;
   bool is_mptcp;
 };
 

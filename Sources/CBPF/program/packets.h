@@ -92,6 +92,13 @@ static __always_inline __u32 payload_of(struct sk_buff *skb, struct sock *sk, __
   return length > header ? length - header : 0;
 }
 
+// Whether a segment was sent before: TCP counts it as sent at once, and as repeated only once it is on its way.
+static __always_inline bool is_repeated(struct sk_buff *skb, struct sock *sk) {
+  __be32 number = 0;
+  bpf_probe_read_kernel(&number, 4, skb->head + skb->transport_header + 4);
+  return (__s32)(bpf_ntohl(number) - BPF_CORE_READ((struct tcp_sock *)sk, snd_nxt)) < 0;
+}
+
 SEC("tp_btf/net_dev_queue")
 int BPF_PROG(queued, struct sk_buff *skb) {
   struct sock *sk = skb->sk;
@@ -105,6 +112,7 @@ int BPF_PROG(queued, struct sk_buff *skb) {
     if (!sk->sk_lock.owned) return 0;
     // It has a cookie once it is connected (`changed`): under another key it would be another socket.
     if (constants.has_cookies && !sk->__sk_common.skc_cookie.counter) return 0;
+    if (is_repeated(skb, sk)) return 0;
     return use(sk, false, key_of(sk, false), NULL, false, 0);
   }
   if (interrupts(ctx)) return 0;

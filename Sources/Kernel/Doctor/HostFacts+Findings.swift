@@ -8,7 +8,7 @@ extension HostFacts {
       diagnostics,
       capabilities,
       visibility,
-      news, namespaces,
+      seen, news, namespaces,
     ].compactMap(\.self)
   }
 

@@ -6,9 +6,12 @@ extension HostFacts {
   /// that a datagram over the loopback leaves for half a minute, and this process's RLIMIT_RTPRIO, which it raises
   /// where that is permitted, as each program that measures does.
   ///
-  /// `namespaces` is whether other network namespaces are to be looked into; nil for where that is allowed.
+  /// `namespaces` is whether other network namespaces are to be looked into; nil for where that is allowed. `witness`
+  /// was asked before privileges were given up.
   /// Errors: where /proc cannot be listed.
-  public static func read(_ source: FlowSource, namespaces: Bool?) throws(KernelError) -> HostFacts {
+  public static func read(
+    _ source: FlowSource, namespaces: Bool?, witness: WitnessProbe? = nil
+  ) throws(KernelError) -> HostFacts {
     let probes = [("IPv4", IPAddress(v4: 0x7f00_0001)), ("IPv6", IPAddress(high: 0, low: 1))]
     var snapshot = FlowSnapshot()
     var found: [Probe] = []
@@ -29,6 +32,7 @@ extension HostFacts {
     }
     var facts = HostFacts(table: table, probes: found)
     facts.hearsEnds = hearsEnds
+    facts.witness = witness
     facts.mayComeFirst = PromptThread.allow() || PromptThread.hasCapability
     facts.count = ConntrackSettings.count()
     facts.kept = try? NetlinkFlowTable().countOfKept()

@@ -22,6 +22,29 @@ extension HostFacts {
     return Finding("processes", denied.isMendable ? .problem(denied.sentence) : .note(denied.sentence))
   }
 
+  /// Whether the kernel tells who moves what.
+  var seen: Finding? {
+    guard let witness else { return nil }
+    if witness.choice == .lookup {
+      return Finding("witness", .ok("sockets are looked up, as --witness lookup asks"))
+    }
+    guard let failure = witness.failures.last else {
+      return Finding(
+        "witness",
+        .ok("\(witness.tier?.name ?? WitnessChoice.lookup.rawValue): the kernel tells who moves what"))
+    }
+    // What is missing, or hidden, has its line already.
+    if failure == .notPermitted && !missing.isEmpty || failure == .otherNumbers && hidden != nil {
+      return nil
+    }
+    let loss =
+      witness.tier == nil
+      ? "sockets are looked up, so that short-lived connections may have no name"
+      : "\(WitnessTier.packets.name) is used, which does not divide the bytes of a socket that several processes use"
+    return Finding(
+      "witness", failure.isMendable ? .problem("\(loss): \(failure)") : .note("\(loss): \(failure)"))
+  }
+
   var news: Finding {
     let loss = "so that processes that live a few milliseconds may have no name"
     guard newsError != nil else {

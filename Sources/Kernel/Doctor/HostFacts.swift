@@ -61,4 +61,6 @@ public struct HostFacts: Sendable, Equatable {
   /// Why there is no news of processes; nil where there is.
   var newsError: KernelError?
   var others = Others()
+  /// Whether the kernel tells who moves what; nil where that was not asked.
+  var witness: WitnessProbe?
 }

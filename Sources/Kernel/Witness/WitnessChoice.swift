@@ -20,6 +20,16 @@ public enum WitnessChoice: String, Sendable, Hashable, CaseIterable {
   }
 }
 
+/// Which program of a choice works on this host.
+public struct WitnessProbe: Sendable, Hashable {
+  /// What was wanted.
+  public var choice: WitnessChoice
+  /// What works; nil for none.
+  public var tier: WitnessTier?
+  /// Why those before it do not.
+  public var failures: [WitnessError]
+}
+
 /// A set of BPF programs.
 public enum WitnessTier: Int32, Sendable, Hashable, CaseIterable {
   /// Counts the payload of each call, for sockets of every family.

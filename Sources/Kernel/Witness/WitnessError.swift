@@ -22,6 +22,16 @@ public enum WitnessError: Error, Sendable, Hashable {
   case failed(String, Errno)
 }
 
+extension WitnessError {
+  /// Whether something can be done on this host, other than another kernel.
+  var isMendable: Bool {
+    switch self {
+    case .notPermitted, .otherNumbers, .wrongObject, .failed: true
+    case .tooOld, .withoutTypes, .lockedDown, .unsupported, .refused: false
+    }
+  }
+}
+
 extension WitnessError: CustomStringConvertible {
   /// A sentence for an administrator.
   public var description: String {

@@ -8,7 +8,6 @@ public final class WitnessListener: SocketWitness, Sendable {
     var witness: Witness
     var news = WitnessNews()
     var unseen: UInt64 = 0
-
     init(_ witness: consuming Witness) { self.witness = witness }
   }
 
@@ -36,6 +35,13 @@ public final class WitnessListener: SocketWitness, Sendable {
     }
     guard let witness = Witness.open(choice, failures: &failures, at: .now) else { return nil }
     return try WitnessListener(witness)
+  }
+
+  /// What `open` would do, without anything left at work. Errors: those of `open`.
+  public static func probe(_ choice: WitnessChoice) throws(KernelError) -> WitnessProbe {
+    var failures: [WitnessError] = []
+    let tier = try open(choice, failures: &failures)?.tier
+    return WitnessProbe(choice: choice, tier: tier, failures: failures)
   }
 
   /// Starts to read what `witness` tells. Errors: no descriptor or no thread was to be had.
@@ -66,15 +72,15 @@ public final class WitnessListener: SocketWitness, Sendable {
   /// What was used since the last call.
   public func news(at now: ContinuousClock.Instant) -> WitnessNews {
     state.withLock { state in
-      Self.settle(&state, at: now)
+      settle(&state, at: now)
       defer { state.news = WitnessNews() }
       return state.news
     }
   }
 
-  private func settle(at now: ContinuousClock.Instant) { state.withLock { Self.settle(&$0, at: now) } }
+  private func settle(at now: ContinuousClock.Instant) { state.withLock { settle(&$0, at: now) } }
 
-  private static func settle(_ state: inout State, at now: ContinuousClock.Instant) {
+  private func settle(_ state: inout State, at now: ContinuousClock.Instant) {
     // Who connects moves packets also when no payload follows.
     var sighted: [(socket: WitnessedSocket, user: WitnessUser)] = []
     let movements = state.witness.settle(at: now) { record in
@@ -87,11 +93,11 @@ public final class WitnessListener: SocketWitness, Sendable {
     for (socket, user) in sighted { add(socket, user, .zero, to: &state) }
   }
 
-  private static func add(
+  private func add(
     _ socket: WitnessedSocket, _ user: WitnessUser, _ usage: Usage, to state: inout State
   ) {
     guard let entry = SocketEntry(socket) else { return }
-    guard state.news.uses.count < capacity else {
+    guard state.news.uses.count < Self.capacity else {
       state.unseen += 1
       return
     }
@@ -101,7 +107,7 @@ public final class WitnessListener: SocketWitness, Sendable {
     guard state.news.descriptions[process] == nil, let known = state.witness.ledger.process(user),
       !known.isKernel
     else { return }
-    state.news.descriptions[process] = ProcessDescription(known)
+    state.news.descriptions[process] = ProcessDescription(known, own: network)
   }
 }
 

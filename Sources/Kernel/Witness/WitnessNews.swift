@@ -72,10 +72,13 @@ extension SocketEntry {
 }
 
 extension ProcessDescription {
-  /// What was told of a process in its own context: also of one that has ended. Its place is not known.
-  init(_ process: WitnessedProcess) {
+  /// What was told of a process in its own context: also of one that has ended. Of its place only the network namespace
+  /// is known, `own` being this program's.
+  init(_ process: WitnessedProcess, own: UInt64?) {
+    let isOurs = process.network == own || process.network == 0
     self.init(
       identity: process.user.identity, uid: process.uid, executable: nil, arguments: process.arguments,
-      commandLine: process.text)
+      commandLine: process.text,
+      place: ProcessPlace(networkNamespace: isOurs ? nil : process.network))
   }
 }
