@@ -2,8 +2,6 @@
 
 The programs of the kernel see all that moves on the machine, also what is not this benchmark's. usage: witness.py [PAIRS]
 """
-import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -13,16 +11,12 @@ import threading
 import time
 
 import laboratory
-from laboratory import command, goal
+from laboratory import goal
+from server import load, serve
 
 PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 11
 REQUESTS = 20_000
 DATAGRAMS = 300_000
-PORT = 8088
-CONFIGURATION = """
-worker_processes 2; pid {0}/pid; error_log {0}/error; events {{ worker_connections 4096; }}
-http {{ access_log off; keepalive_timeout 0; sendfile on; server {{ listen 127.0.0.1:{1}; root {0}; }} }}
-"""
 
 
 class Watch:
@@ -47,26 +41,6 @@ class Watch:
         used = laboratory.cpu_seconds(self.instrument.process.pid) - self.used
         self.instrument.end()
         return figures, used
-
-
-def serve(folder):
-    """Starts nginx with a file of 10 kB; returns its process."""
-    os.chmod(folder, 0o755)
-    with open(f"{folder}/f", "wb") as file:
-        file.write(b"x" * 10_000)
-    with open(f"{folder}/nginx.conf", "w") as file:
-        file.write(CONFIGURATION.format(folder, PORT))
-    return subprocess.Popen(["nginx", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"], stderr=subprocess.DEVNULL)
-
-
-def load(requests=REQUESTS):
-    """What ab says: requests a second, bytes."""
-    text = subprocess.run(
-        ["ab", "-q", "-c", "8", "-n", str(requests), f"http://127.0.0.1:{PORT}/f"], capture_output=True, text=True)
-    if text.returncode:
-        return None
-    rate = float(re.search(r"Requests per second: +([\d.]+)", text.stdout)[1])
-    return rate, int(re.search(r"Total transferred: +(\d+)", text.stdout)[1])
 
 
 def send():
@@ -96,7 +70,7 @@ def main():
         time.sleep(0.1)
     for name in ["witness", "witness-5.8"]:
         ratios, named, lost, shares = [], [], 0, []
-        for (rate, _), (watched, moved), figures, used in pairs(name, load):
+        for (rate, _), (watched, moved), figures, used in pairs(name, lambda: load(REQUESTS)):
             ratios.append(100 * (1 - watched / rate))
             named.append(100 - 100 * min(figures["sent"], figures["received"]) / moved)
             lost += figures["lost"]

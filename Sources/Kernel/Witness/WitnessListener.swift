@@ -8,6 +8,7 @@ public final class WitnessListener: SocketWitness, Sendable {
     var witness: Witness
     var news = WitnessNews()
     var unseen: UInt64 = 0
+    var groups = ControlGroups()
     init(_ witness: consuming Witness) { self.witness = witness }
   }
 
@@ -107,7 +108,7 @@ public final class WitnessListener: SocketWitness, Sendable {
     guard state.news.descriptions[process] == nil, let known = state.witness.ledger.process(user),
       !known.isKernel
     else { return }
-    state.news.descriptions[process] = ProcessDescription(known, own: network)
+    state.news.descriptions[process] = ProcessDescription(known, &state.groups, own: network)
   }
 }
 

@@ -72,13 +72,16 @@ extension SocketEntry {
 }
 
 extension ProcessDescription {
-  /// What was told of a process in its own context: also of one that has ended. Of its place only the network namespace
-  /// is known, `own` being this program's.
-  init(_ process: WitnessedProcess, own: UInt64?) {
+  /// What was told of a process in its own context: also of one that has ended. `own` is the network namespace of this
+  /// program.
+  init(_ process: WitnessedProcess, _ groups: inout ControlGroups, own: UInt64?) {
     let isOurs = process.network == own || process.network == 0
+    let path = groups.path(of: process.controlGroup).flatMap { CgroupPath($0) }
     self.init(
       identity: process.user.identity, uid: process.uid, executable: nil, arguments: process.arguments,
       commandLine: process.text,
-      place: ProcessPlace(networkNamespace: isOurs ? nil : process.network))
+      place: ProcessPlace(
+        cgroup: path?.text, unit: path?.unit, container: path?.container,
+        networkNamespace: isOurs ? nil : process.network))
   }
 }
