@@ -2,8 +2,8 @@ import INI
 import Model
 import Patterns
 
-/// Assigns a process to an application: the first one with a rule whose expression occurs in the command line,
-/// or in the name of the systemd unit or container.
+/// Assigns each process to the first application that has a matching rule. A rule matches the command line, the name of
+/// the systemd unit or that of the container.
 public struct ApplicationRules: Sendable {
   /// A `shortname=expression`, `shortname=unit:expression` or `shortname=container:expression` of an application.
   public struct Rule: Sendable {

@@ -19,8 +19,8 @@ public struct INIWarning: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension INISection {
-  /// Warnings for the regular expressions of `keys`, of all entries for nil: one with ` #` in it, or with `#` at its beginning, is most likely
-  /// followed by a comment, which this grammar does not have in a line of its own key.
+  /// Warnings for the regular expressions of `keys`, or of all entries for nil. One that has ` #` in it, or begins with
+  /// `#`, most likely ends with a comment, which the grammar does not have behind a value.
   public func warningsOfExpressions(in keys: [String]? = nil) -> [INIWarning] {
     let expressions = keys.map { $0.compactMap(entry) } ?? entries
     return expressions.filter { Self.hasComment($0.value) }.map { entry in

@@ -6,8 +6,15 @@ public import Model
 public struct OpenedWitness: Sendable {
   /// Tells who used which sockets; nil where that is looked up.
   public let witness: WitnessListener?
-  /// Why there is none though one was wanted.
-  public let warnings: [Warning]
+  private let warnings: [Warning]
+
+  /// None, which nobody asked for.
+  public static let none = OpenedWitness(witness: nil, warnings: [])
+
+  private init(witness: WitnessListener?, warnings: [Warning]) {
+    self.witness = witness
+    self.warnings = warnings
+  }
 
   /// Opens what `options` ask for. Errors: `withoutWitness` where what was asked for by name cannot be had.
   public init(_ options: SourceOptions) throws(KernelError) {
@@ -26,5 +33,12 @@ public struct OpenedWitness: Sendable {
           "who moves what is looked up after the fact, so short-lived connections may have no name: \(failure)"
       )
     ]
+  }
+
+  /// `others`, and why there is no program though one was wanted. Whoever lacks capabilities, or cannot see processes, is
+  /// told so in one line.
+  public func warnings(after others: [Warning]) -> [Warning] {
+    let isTold = others.contains { Preflight.denialCodes.contains($0.code) }
+    return others + (isTold ? [] : warnings)
   }
 }

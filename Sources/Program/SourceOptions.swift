@@ -13,7 +13,10 @@ public struct SourceOptions: ParsableArguments {
   /// How it becomes known which process moves what.
   @Option(
     help: ArgumentHelp(
-      "How to know which process moves what: auto, bpf (Linux 6.3), bpf-5.8, or lookup, which finds sockets and processes after the fact and misses short-lived ones. auto takes the first that works."
+      """
+      How to find the process that moved the bytes: auto, bpf (Linux 6.3), bpf-5.8 or lookup. lookup finds sockets and \
+      processes after the fact and misses short-lived ones. auto takes the first that works.
+      """
     ))
   public var witness: WitnessChoice = .auto
 

@@ -4,8 +4,8 @@ import Model
 /// The connection table, opened for measuring with the three questions answered: may I, is tracking on, is
 /// accounting on.
 public enum TrackedTable {
-  /// Opens the table as `options` say, looks whose new flows are if there is no `witness`, raises the fence of `privilege` and hands the table to `body`, with what the
-  /// administrator should know.
+  /// Opens the table as `options` say, raises the fence of `privilege` and hands the table to `body`, with what the
+  /// administrator should know. Without a `witness` the owner of each new flow is looked up.
   ///
   /// Turns tracking on first if the options ask for it, says what was changed, and undoes it at the end, however
   /// that comes. Errors: `notPermitted`, `unsupported`, `accountingOff`, and those of `body`.
@@ -18,28 +18,19 @@ public enum TrackedTable {
       namespaces: options.readsNamespaces, looks: witness.witness == nil)
     guard options.enableTracking else {
       privilege.fence(diagnostics)
-      try body(table, try warnings(options, witness))
+      try body(table, witness.warnings(after: try Preflight.check(isTrackingOurs: options.enableTracking)))
       return
     }
     let tracking = try TrackingSwitch(keep: options.keepTracking)
     privilege.fence(diagnostics)
     for change in tracking.changes { diagnostics.note(change) }
     do throws(KernelError) {
-      try body(table, try warnings(options, witness))
+      try body(table, witness.warnings(after: try Preflight.check(isTrackingOurs: options.enableTracking)))
     } catch {
       undo(tracking, diagnostics)
       throw error
     }
     undo(tracking, diagnostics)
-  }
-
-  /// What stands in the way of right numbers. Whoever lacks capabilities is told so in one line.
-  private static func warnings(
-    _ options: SourceOptions, _ witness: OpenedWitness
-  ) throws(KernelError) -> [Warning] {
-    let warnings = try Preflight.check(isTrackingOurs: options.enableTracking)
-    let isTold = warnings.contains { Preflight.denialCodes.contains($0.code) }
-    return warnings + (isTold ? [] : witness.warnings)
   }
 
   private static func undo(_ tracking: consuming TrackingSwitch, _ diagnostics: Diagnostics) {

@@ -102,9 +102,9 @@ import Program
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
     if source.doctor { return try Doctor.run(source, privilege, diagnostics) }
-    let witness: OpenedWitness?
+    var witness: OpenedWitness
     do throws(KernelError) {
-      witness = checkConfig || explain != nil ? nil : try OpenedWitness(source)
+      witness = checkConfig || explain != nil ? .none : try OpenedWitness(source)
     } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
@@ -116,6 +116,8 @@ import Program
       throw ExitStatus.configuration.exitCode
     }
     for warning in configuration.warnings { diagnostics.warning(warning) }
+    // Nobody would take what it tells.
+    if configuration.filters.isEmpty { witness = .none }
     let explained = explain.map { "\(configuration.rules.explain(commandLine: $0))" }
     guard let answer = explained ?? (checkConfig ? Self.valid : nil) else {
       return try await measure(configuration, witness, diagnostics)
@@ -127,7 +129,7 @@ import Program
   }
 
   @MainActor private func measure(
-    _ configuration: Configuration, _ witness: OpenedWitness?, _ diagnostics: Diagnostics
+    _ configuration: Configuration, _ witness: OpenedWitness, _ diagnostics: Diagnostics
   ) async throws {
     let notifier = Notifier(rules: configuration.commands, host: HostName.current) {
       diagnostics.warning($0)
@@ -153,7 +155,7 @@ import Program
 
   /// Measures until the end; returns why it ended early.
   @MainActor private func loop(
-    _ configuration: Configuration, _ witness: OpenedWitness?, _ pipes: PipeSet, _ notifier: Notifier,
+    _ configuration: Configuration, _ witness: OpenedWitness, _ pipes: PipeSet, _ notifier: Notifier,
     _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
@@ -163,8 +165,8 @@ import Program
           (filters) throws(KernelError) in
           try makeMonitor(
             of: try source.source.open(
-              namespaces: source.readsNamespaces, looks: witness?.witness == nil), witness?.witness, filters,
-            try Preflight.check(isTrackingOurs: false) + (witness?.warnings ?? []))
+              namespaces: source.readsNamespaces, looks: witness.witness == nil), witness.witness, filters,
+            witness.warnings(after: try Preflight.check(isTrackingOurs: false)))
         }
         var screen = Screen(report, style: .applications)
         defer { screen.end() }
@@ -178,7 +180,7 @@ import Program
         // The last report lacks what the monitor measures.
         if let failure = watch.failure { throw failure }
       }
-      guard let witness, !configuration.filters.isEmpty else {
+      guard !configuration.filters.isEmpty else {
         if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }
         privilege.fence(diagnostics)
         try run(nil)

@@ -1,7 +1,11 @@
 """nginx with a file of 10 kB and without keep-alive, and ab, which asks for it."""
+import contextlib
 import os
 import re
+import shutil
 import subprocess
+import tempfile
+import time
 
 PORT = 8088
 CONFIGURATION = """
@@ -10,14 +14,27 @@ http {{ access_log off; keepalive_timeout 0; sendfile on; server {{ listen 127.0
 """
 
 
-def serve(folder):
-    """Starts nginx with a file of 10 kB; returns its process."""
+@contextlib.contextmanager
+def nginx():
+    """nginx at work."""
+    folder = tempfile.mkdtemp()
     os.chmod(folder, 0o755)
     with open(f"{folder}/f", "wb") as file:
         file.write(b"x" * 10_000)
     with open(f"{folder}/nginx.conf", "w") as file:
         file.write(CONFIGURATION.format(folder, PORT))
-    return subprocess.Popen(["nginx", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["nginx", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not load(1):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"nginx does not answer: see {folder}/error")
+        # ab tells only whether it answers now.
+        time.sleep(0.01)
+    yield
+    process.terminate()
+    process.wait()
+    shutil.rmtree(folder)
 
 
 def load(requests):

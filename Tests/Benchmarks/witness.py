@@ -2,17 +2,14 @@
 
 The programs of the kernel see all that moves on the machine, also what is not this benchmark's. usage: witness.py [PAIRS]
 """
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 
 import laboratory
 from laboratory import goal
-from server import load, serve
+from server import load, nginx
 
 PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 11
 REQUESTS = 20_000
@@ -63,11 +60,6 @@ def pairs(name, work):
 
 
 def main():
-    laboratory.network()
-    folder = tempfile.mkdtemp()
-    nginx = serve(folder)
-    while not load(100):
-        time.sleep(0.1)
     for name in ["witness", "witness-5.8"]:
         ratios, named, lost, shares = [], [], 0, []
         for (rate, _), (watched, moved), figures, used in pairs(name, lambda: load(REQUESTS)):
@@ -82,9 +74,8 @@ def main():
         goal(f"{name}: reader for each connection", statistics.median(shares), "us of a core", 7.5)
         more = [100 * (watched / alone - 1) for alone, watched, _, _ in pairs(name, send)]
         goal(f"{name}: 64-byte datagrams, more for each", statistics.median(more), "%", 3, f"{min(more):.1f}..{max(more):.1f}")
-    nginx.terminate()
-    nginx.wait()
-    shutil.rmtree(folder)
 
 
-main()
+laboratory.network()
+with nginx():
+    main()

@@ -103,6 +103,14 @@ import Testing
     #expect(watch.seen[false]?.certainty == Certainty())
   }
 
+  /// A socket that has connected to `listener`, which is made to listen.
+  private static func client(of listener: SocketsOpened) throws -> SocketsOpened {
+    listener.listen()
+    let client = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    try client.connect(to: listener.port)
+    return client
+  }
+
   /// How it is known that a server made a child meanwhile.
   enum Fork: CaseIterable { case none, told, numbered }
 
@@ -111,10 +119,8 @@ import Testing
     throws
   {
     let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
-    listener.listen()
-    var client: SocketsOpened? = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    var client: SocketsOpened? = try Self.client(of: listener)
     let port = client?.port ?? 0
-    try client?.connect(to: listener.port)
     let proc = ProcessesFakeProc()
     func number(_ last: Int32) { proc.write("loadavg", Array("0.1 0.2 0.3 1/99 \(last)\n".utf8)) }
     number(10)
@@ -148,10 +154,8 @@ import Testing
   /// Without the kernel's events it is known only while it lives.
   @Test func `a child is noticed at each look, also when it ends before the socket is closed`() throws {
     let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
-    listener.listen()
-    var client: SocketsOpened? = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
+    var client: SocketsOpened? = try Self.client(of: listener)
     let port = client?.port ?? 0
-    try client?.connect(to: listener.port)
     let proc = ProcessesFakeProc()
     proc.write("loadavg", Array("0.1 0.2 0.3 1/99 10\n".utf8))
     proc.add(10, sockets: [3: listener.inode])

@@ -56,13 +56,15 @@ struct WitnessLab: ~Copyable {
   mutating func usages(
     of expected: [Int32: Usage], _ isRight: ([Int32: Usage]) -> Bool
   ) async throws -> [Int32: Usage] {
-    let deadline = ContinuousClock.now + .seconds(20)
-    while true {
-      settle()
-      let found = usages.filter { expected[$0.key] != nil }
-      if isRight(found) || ContinuousClock.now > deadline { return found }
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    var found: [Int32: Usage] = [:]
+    do {
+      try await eventually("what was moved", within: .seconds(20)) {
+        settle()
+        found = usages.filter { expected[$0.key] != nil }
+        return isRight(found) ? () : nil
+      }
+    } catch is LabError {}
+    return found
   }
 }
 

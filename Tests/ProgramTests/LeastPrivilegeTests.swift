@@ -83,6 +83,8 @@ struct LeastPrivilegeTests {
     let reporter = try Reporter(["--monitor-config", path], program: "runaggregator", in: lab.a)
     try await reporter.report("a first report")
     #expect(try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener } == [])
+    // Without a monitor nobody would take what a BPF program tells.
+    #expect(try Privileges.ofThreads(reporter.process.pid) { $0 == "witness" } == [])
     _ = try folder.write(pipe + "[all]\ntype=monitor\n", to: "monitors")
     reporter.process.signal(SIGHUP)
     let late = try await eventually("a thread that listens") {
@@ -102,7 +104,8 @@ struct LeastPrivilegeTests {
     try await reporter.stop()
   }
 
-  @Test func `with file capabilities any user's copy works, and turns tracking off again`() async throws {
+  @Test(.needs(.packets))
+  func `with file capabilities any user's copy works, and turns tracking off again`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     try await lab.a.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
     let copy = try await CopyForEveryone(of: "runmonitor")
@@ -115,6 +118,7 @@ struct LeastPrivilegeTests {
     ])
     _ = try await monitor.output.first("a first report") { try Report(line: $0) }
     let kept = Privileges.measuring
+    #expect(try Privileges.ofThreads(monitor.pid) { $0 == "witness" }.count == 1)
     for thread in try Privileges.ofThreads(monitor.pid) {
       #expect(thread.effective == kept && thread.permitted == kept && thread.inheritable == 0)
       #expect(thread.noNewPrivileges && thread.isFenced)

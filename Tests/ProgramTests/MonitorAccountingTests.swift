@@ -35,27 +35,27 @@ struct MonitorAccountingTests {
     try await traffic.finish()
   }
 
-  @Test func `two raw owners are nobody to who looks sockets up`() async throws {
-    let lab = try await Self.readyTopology()
-    let monitor = try Reporter(["--witness", "lookup"], in: lab.a)
-    try await monitor.report("a first report")
-    let other = try Traffic("ping 10.77.1.2 --raw --gate --size 64 --count 1", in: lab.a)
-    try await other.connected()
-    let pinger = try Traffic("ping 10.77.1.2 --raw --count 50 --size 1008 --hold", in: lab.a)
-    _ = try await pinger.counted()
-    let truth = try await lab.viewOfA()
-    let report = try await monitor.report("all of it") { $0.balance.total.view == truth }
-    #expect(report.usage(pid: other.pid) == HostView())
-    #expect(report.balance.unattributed.view == truth)
-    #expect(report.balance.unattributed.reasons["ambiguous"] == truth.sent + truth.received)
-    try await monitor.stop()
-    other.go()
-    try await other.finish()
-    try await pinger.finish()
+  @Test func `two raw owners are nobody where sockets are looked up`() async throws {
+    try await withTwoRawOwners(witness: "lookup") { (report, pinger, other, truth) in
+      #expect(report.balance.total.view == truth)
+      #expect(report.usage(pid: pinger) == HostView() && report.usage(pid: other) == HostView())
+      #expect(report.balance.unattributed.view == truth)
+      #expect(report.balance.unattributed.reasons["ambiguous"] == truth.sent + truth.received)
+    }
   }
 
   @Test(.needs(.packets), arguments: ["bpf", "bpf-5.8"])
   func `of two raw owners it is the one who sent`(witness: String) async throws {
+    try await withTwoRawOwners(witness: witness) { (report, pinger, other, truth) in
+      #expect(report.usage(pid: pinger).sent == truth.sent && report.usage(pid: other).sent == 0)
+      #expect(report.row(pid: pinger)?.match == "exact")
+    }
+  }
+
+  /// Has one of two processes with raw sockets ping, and gives `check` the report of all of it, both pids and the truth.
+  private func withTwoRawOwners(
+    witness: String, _ check: (Report, _ pinger: Int32, _ other: Int32, _ truth: HostView) -> Void
+  ) async throws {
     let lab = try await Self.readyTopology()
     let monitor = try Reporter(["--witness", witness], in: lab.a)
     try await monitor.report("a first report")
@@ -64,9 +64,8 @@ struct MonitorAccountingTests {
     let pinger = try Traffic("ping 10.77.1.2 --raw --count 50 --size 1008 --hold", in: lab.a)
     _ = try await pinger.counted()
     let truth = try await lab.viewOfA()
-    let report = try await monitor.report("\(truth) of one") { $0.usage(pid: pinger.pid).sent == truth.sent }
-    #expect(report.balance.total.view == truth && report.row(pid: pinger.pid)?.match == "exact")
-    #expect(report.usage(pid: other.pid).sent == 0)
+    let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }
+    check(report, pinger.pid, other.pid, truth)
     try await monitor.stop()
     other.go()
     try await other.finish()

@@ -42,7 +42,7 @@ struct MonitorPrivilegeTests {
         + nobody + ["--inh-caps=+net_admin", "--ambient-caps=+net_admin"], complaint: "hidepid="),
   ]
 
-  @Test(arguments: cases)
+  @Test(.needs(.packets), arguments: cases)
   func `no byte is lost, and one line says what is missing`(row: Case) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 1000000").run(in: lab)

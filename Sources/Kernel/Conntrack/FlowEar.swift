@@ -28,8 +28,8 @@ final class FlowEar {
   private var unseen = UnseenFlows()
   private var lookedAgain = ContinuousClock.now
 
-  /// With `looks` it looks whose new flows are. `stopper` ends it; `asker` wakes it to write all that was told until then, which it says by `answerer`. The
-  /// entries of `living` have their numbers from another one before.
+  /// With `looks` it looks up the owners of new flows. `stopper` ends it. `asker` has it write all that was told until
+  /// then, and `answerer` says that it has. The entries of `living` have their numbers from another one before.
   init(
     _ events: consuming ConntrackEvents, _ witness: consuming FlowWitness, _ log: FlowLog, looks: Bool,
     living: LaterFlows, stopper: Waker, asker: Waker, answerer: Waker

@@ -14,8 +14,8 @@ final class FlowListener: Sendable {
   private let eventDescriptor: CInt
 
   /// Subscribes and starts to listen: from here on no DESTROY is missed. Errors: `notPermitted`, `unsupported`.
-  /// With `looks` the owners of new flows are looked for. With `namespaces` the sockets of other network namespaces are looked at as well. The entries of `living` keep the
-  /// numbers that a listener before this one gave them.
+  /// With `looks` the owners of new flows are looked up, with `namespaces` in other network namespaces too. The entries
+  /// of `living` keep the numbers that a listener before this one gave them.
   init(
     receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false,
     looks: Bool = true, living: LaterFlows = LaterFlows()

@@ -7,7 +7,7 @@ public enum FlowSource: String, Sendable, CaseIterable {
   /// /proc/net/nf_conntrack.
   case procfs
 
-  /// Opens the table. With `looks` the owners of new flows are looked for, where the kernel tells of new flows, and
+  /// Opens the table. With `looks` the owners of new flows are looked up, where the kernel tells of new flows, and
   /// with `namespaces` in other network namespaces too. Errors: `notPermitted`, `unsupported`; with `auto` those of netlink.
   public func open(namespaces: Bool = false, looks: Bool = true) throws(KernelError) -> any FlowTable {
     switch self {

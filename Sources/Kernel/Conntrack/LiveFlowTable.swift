@@ -28,7 +28,7 @@ public final class LiveFlowTable: FlowTable {
   /// Events that were missed until then.
   private var missedBefore: UInt64 = 0
 
-  /// Starts to listen. With `looks` the owners of new flows are looked for, and with `namespaces` in other network
+  /// Starts to listen. With `looks` the owners of new flows are looked up, and with `namespaces` in other network
   /// namespaces too. Errors: `notPermitted`, `unsupported`.
   public convenience init(namespaces: Bool = false, looks: Bool = true) throws(KernelError) {
     try self.init { (living) throws(KernelError) in

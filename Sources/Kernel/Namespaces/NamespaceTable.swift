@@ -3,8 +3,8 @@ import Model
 /// The other network namespaces of this host: containers, and whatever else has a network of its own.
 ///
 /// Kept between ticks. A tick is `refresh(_:)`, then `addresses()`, then `sockets(of:_:into:)` for those
-/// namespaces that matter, then `release()` if the next tick is far. Known are namespaces that a process is in, and those
-/// that are mounted on files (`NamespaceEntrance.folders`), whose sockets may be held from outside.
+/// namespaces that matter, then `release()` if the next tick is far. It knows the namespaces that a process is
+/// in, and those mounted on files (`NamespaceEntrance.folders`). A process outside may hold the sockets of these.
 public struct NamespaceTable: ~Copyable {
   /// What the table may keep. What does not fit is counted.
   public struct Limits: Sendable, Hashable {

@@ -1,6 +1,6 @@
 import Model
 
-/// The BPF program and what it has told so far.
+/// The BPF program, with a ledger of what it has reported.
 public struct Witness: ~Copyable {
   private var program: WitnessProgram
   /// What is known of sockets and processes.
@@ -14,7 +14,7 @@ public struct Witness: ~Copyable {
   /// How often all slots are looked at though nothing was lost.
   public static let sweepInterval = Duration.seconds(60)
 
-  /// Loads the programs of `tier`. Of the sockets whose keys are `olderSockets`, TCP's own counts until now are not told.
+  /// Loads the programs of `tier`. What TCP sockets with a key in `olderSockets` carried before is not counted.
   public init(
     _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), olderSockets: Set<UInt64> = [],
     at now: ContinuousClock.Instant
@@ -43,7 +43,7 @@ public struct Witness: ~Copyable {
   /// What there was no room for.
   public var lost: WitnessLosses { program.losses }
 
-  /// Takes what was told since the last call, and gives each record to `body` first.
+  /// Reads the records that wait. Each goes to `body`, then into the ledger.
   mutating func read(at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void = { _ in }) {
     var malformed: UInt64 = 0
     var records: [WitnessRecord] = []
