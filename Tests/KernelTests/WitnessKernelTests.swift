@@ -182,6 +182,25 @@ struct WitnessKernelTests {
     try await server.finish()
   }
 
+  @Test(arguments: tiers) func `who has connected is reported before payload moves`(
+    tier: (WitnessTier, Requirement)
+  ) async throws {
+    try await tier.1.orSkip()
+    let topology = try Laboratory.topology
+    var lab = try WitnessLab(tier.0, [topology.a])
+    let server = try Traffic("tcp-serve", in: topology.b)
+    let port = try await server.ready()
+    let client = try Traffic("tcp 10.77.1.2 \(port) --hold", in: topology.a)
+    _ = try await client.counted()
+    lab.settle()
+    let sockets = lab.sighted[client.pid] ?? []
+    #expect(sockets.count == 1 && sockets.first?.remote.port == UInt16(port))
+    #expect(sockets.first?.local.port != 0 && sockets.first?.isClosed == false)
+    #expect(lab.usages[client.pid] == nil)
+    try await client.finish()
+    try await server.finish()
+  }
+
   @Test(arguments: tiers) func `a process that becomes another program in a connection has both names`(
     tier: (WitnessTier, Requirement)
   ) async throws {

@@ -13,6 +13,8 @@ struct WitnessLab: ~Copyable {
   private(set) var usages: [Int32: Usage] = [:]
   private(set) var sockets: [Int32: Set<WitnessedSocket>] = [:]
   private(set) var commandLines: [Int32: String] = [:]
+  /// Sockets that each process was reported with, whether or not it moved payload.
+  private(set) var sighted: [Int32: Set<WitnessedSocket>] = [:]
   /// All that a process was called, in this order.
   private(set) var names: [Int32: [String]] = [:]
 
@@ -27,8 +29,16 @@ struct WitnessLab: ~Copyable {
 
   mutating func settle() {
     var said: [WitnessedProcess] = []
+    var seen: [(user: WitnessUser, socket: WitnessedSocket)] = []
     witness.read(at: .now) { record in
-      if case .process(let process) = record { said.append(process) }
+      switch record {
+      case .process(let process): said.append(process)
+      case .sighting(_, let user, let socket, _): seen.append((user, socket))
+      case .exited: break
+      }
+    }
+    for (user, socket) in seen where networks.contains(socket.network) {
+      sighted[user.pid, default: []].insert(socket)
     }
     for process in said { names[process.user.pid, default: []].append(process.text) }
     for movement in witness.settle(at: .now) {

@@ -31,6 +31,21 @@ static __always_inline void end(struct sock *sk, __u64 key) {
   slot->ends_or_transmitted = counts.transmitted;
 }
 
+// Reports who uses a socket, as far as that was not reported yet.
+static __always_inline void tell(struct sock *sk, __u64 key) {
+  __u64 hash = hash_of(key, 0);
+  __u32 at = hash >> 32, step = (__u32)hash | 1;
+  for (int i = 0; i < PROBES; i++, at += step) {
+    __u32 index = at & constants.slot_mask;
+    struct witness_slot *slot = bpf_map_lookup_elem(&slots, &index);
+    if (!slot || slot->claims == 0) return;
+    if (slot->socket != key || slot->reported) continue;
+    struct user user = {.socket = key, .start = slot->start, .process = slot->process};
+    struct found found = {.slot = slot, .index = index};
+    settle(&found, sk, true, &user);
+  }
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(changed, struct sock *sk, int was, int becomes) {
   if (!is_tcp(sk)) return 0;
@@ -38,7 +53,7 @@ int BPF_PROG(changed, struct sock *sk, int was, int becomes) {
     __u64 key = key_of(sk, true);
     if (key) end(sk, key);
   } else if (becomes == STATE_SYN_SENT && sk->sk_lock.owned) {
-    // connect(2), before it has chosen a port: the slot is reported with its first use, or its end. A socket may
+    // connect(2), before it has chosen a port: the slot is reported once it is connected, or at its end. A socket may
     // connect more than once.
     struct user user = user_of(key_of(sk, true));
     if (!user.socket) return 0;
@@ -49,9 +64,11 @@ int BPF_PROG(changed, struct sock *sk, int was, int becomes) {
       found.slot->ended = found.slot->reported = 0;
     else
       __sync_fetch_and_add(&losses.unplaced, 1);
-  } else if (becomes == STATE_ESTABLISHED && constants.has_cookies && !constants.counts_calls) {
-    // For `queued`, which can only read it.
-    bpf_get_socket_cookie(sk);
+  } else if (becomes == STATE_ESTABLISHED) {
+    // It has a cookie from here on, for `queued`, which can only read it.
+    __u64 key = key_of(sk, true);
+    // Packets are counted already; payload may come much later.
+    if (key && was == STATE_SYN_SENT) tell(sk, key);
   }
   return 0;
 }
