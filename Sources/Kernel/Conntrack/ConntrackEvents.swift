@@ -58,12 +58,12 @@ struct ConntrackEvents: ~Copyable {
       && on
   }
 
-  /// Hands over what has come, in its order, until nothing waits or `limit` datagrams were read.
+  /// Hands over what has come, in its order, until nothing waits or it was read `limit` times.
   mutating func receive(limit: Int, _ body: (Event) -> Void) throws(KernelError) -> Receipt {
     var receipt = Receipt()
     for _ in 0..<limit {
       var malformed: UInt64 = 0
-      let result = try socket.receiveNow("listening to the connection table") { header, payload in
+      let result = try socket.receiveManyNow("listening to the connection table") { header, payload in
         guard header.type & 0xff00 == FlowDecoder.subsystem else { return }
         guard let flow = FlowDecoder.decode(payload, malformed: &malformed) else { return }
         switch header.type {

@@ -4,8 +4,10 @@ import SystemPackage
 
 /// What the listening thread owns and does.
 final class FlowEar {
-  /// How many datagrams are read between two writes to the log.
-  private static let stretch = 256
+  /// How often is read between two writes to the log, a few datagrams at a time.
+  private static let stretch = 16
+  /// How many milliseconds what is told may wait where nobody is looked at: each waking takes a processor from the host.
+  private static let rest: CInt = 20
   /// After so many of them without an end there is too much to hear.
   private static let stretches = 1_024
   /// How long new flows are looked at, and what can wait is put off, before something else has its turn.
@@ -48,21 +50,29 @@ final class FlowEar {
   func listen() {
     var thread = PromptThread()
     answerer.wake()
+    var rests = false
     while true {
       if let processor = witness.takeProcessor(), looks { thread.follow(processor) }
-      var waits = [
-        stopper.descriptor, asker.descriptor, events.descriptor, witness.newsDescriptor ?? -1,
-      ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-      let pause = pause
+      // A negative one is passed over (poll(2)).
+      let news = rests ? [-1, -1] : [events.descriptor, witness.newsDescriptor ?? -1]
+      var waits = ([stopper.descriptor, asker.descriptor] + news).map {
+        pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+      }
+      let due = due
       // Once reliability was given up it comes back only while somebody asks.
-      log.isResting = pause < 0 && events.isReliable
+      log.isResting = due < 0 && events.isReliable
       // In bounds: the array and its count.
-      let count = unsafe poll(&waits, nfds_t(waits.count), pause)
+      let count = unsafe poll(&waits, nfds_t(waits.count), rests ? Self.rest : due)
       log.isResting = false
       guard count >= 0 || errno == EINTR else {
         return fail(.failed("waiting for news of the connection table", Errno(rawValue: errno)))
       }
       if waits[0].revents != 0 { return }
+      if rests, waits[1].revents == 0 {
+        rests = false
+        continue
+      }
+      rests = !looks
       do throws(KernelError) {
         if waits[1].revents != 0 {
           try answer(&thread)
@@ -100,7 +110,7 @@ final class FlowEar {
   }
 
   /// How long nothing is due, in milliseconds; -1 when only news can bring something.
-  private var pause: CInt {
+  private var due: CInt {
     if !unseen.isEmpty || witness.hasUnplaced { return 0 }
     let now = ContinuousClock.now
     guard let due = witness.due(at: now) else { return -1 }

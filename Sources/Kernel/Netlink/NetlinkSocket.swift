@@ -124,11 +124,13 @@ import SystemPackage
     var outstanding = requests.count
     var tooLong = 0
     while outstanding > tooLong {
-      tooLong += try receiveMany(operation) { header, payload in
+      let haul = takeMany { header, payload in
         guard header.sequence &- first < UInt32(requests.count) else { return }
         outstanding -= 1
         if header.type != NetlinkHeader.Control.error { body(header.type, payload) }
       }
+      if haul.error != 0 { throw Self.error(operation, haul.error) }
+      tooLong += haul.tooLong
     }
     return tooLong
   }
@@ -178,15 +180,27 @@ import SystemPackage
     _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
   ) throws(KernelError) -> Look {
     let count = receiveDatagram()
-    if count < 0 {
-      switch errno {
-      case EAGAIN: return .nothing
-      case ENOBUFS: return .lost
-      default: throw Self.error(operation)
-      }
-    }
+    if count < 0 { return try Self.look(operation, errno) }
     // The kernel initialised these bytes; they live in the array while the span does.
     return .received(isWhole: forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body))
+  }
+
+  /// Receives what waits, CLINUX_DATAGRAMS at the most of some hundred bytes each, and calls `body` with each message.
+  mutating func receiveManyNow(
+    _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
+  ) throws(KernelError) -> Look {
+    let haul = takeMany(body)
+    if haul.error != 0 { return try Self.look(operation, haul.error) }
+    return .received(isWhole: haul.tooLong + haul.broken == 0)
+  }
+
+  /// What an error in receiving says.
+  private static func look(_ operation: String, _ code: CInt) throws(KernelError) -> Look {
+    switch code {
+    case EAGAIN: return .nothing
+    case ENOBUFS: return .lost
+    default: throw error(operation, code)
+    }
   }
 
   /// Waits for one datagram and calls `body` with each message in it; false if its end makes no sense.
@@ -199,11 +213,19 @@ import SystemPackage
     return forEachMessage(in: unsafe buffer.span.bytes.extracting(0..<count), body)
   }
 
-  /// Waits for a datagram and calls `body` with each message in it and in those that have come as well; returns how
-  /// many did not fit their share of the buffer.
-  private mutating func receiveMany(
-    _ operation: String, _ body: (NetlinkHeader, RawSpan) -> Void
-  ) throws(KernelError) -> Int {
+  /// What `takeMany` took.
+  private struct Haul {
+    /// Why it took nothing; 0 if it did.
+    var error: CInt = 0
+    /// Datagrams that did not fit their share of the buffer.
+    var tooLong = 0
+    /// Datagrams of which the end makes no sense.
+    var broken = 0
+  }
+
+  /// Receives CLINUX_DATAGRAMS at the most, waiting for the first where the socket waits, and calls `body` with each
+  /// message in them.
+  private mutating func takeMany(_ body: (NetlinkHeader, RawSpan) -> Void) -> Haul {
     let share = buffer.count / Int(CLINUX_DATAGRAMS)
     var lengths = Array(repeating: 0, count: Int(CLINUX_DATAGRAMS))
     let socket = descriptor
@@ -211,18 +233,18 @@ import SystemPackage
     let count = unsafe buffer.withUnsafeMutableBytes {
       unsafe clinux_receive_many(socket, $0.baseAddress, share, &lengths)
     }
-    guard count >= 0 else { throw Self.error(operation) }
-    var tooLong = 0
+    guard count >= 0 else { return Haul(error: errno) }
+    var haul = Haul()
     for (index, length) in lengths.prefix(Int(count)).enumerated() {
       guard length <= share else {
-        tooLong += 1
+        haul.tooLong += 1
         continue
       }
       // The kernel initialised these bytes; they live in the array while the span does.
       let bytes = unsafe buffer.span.bytes.extracting(index * share..<index * share + length)
-      _ = forEachMessage(in: bytes, body)
+      if !forEachMessage(in: bytes, body) { haul.broken += 1 }
     }
-    return tooLong
+    return haul
   }
 
   /// Fills the buffer with one datagram; returns its bytes, or -1 with errno set.
