@@ -64,6 +64,18 @@ public struct FlowTuple: Sendable, Hashable {
     self.destination = destination
     self.transport = transport
   }
+
+  /// As few words as tell tuples apart: large tables are searched for each event.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(
+      UInt64(source.port) << 32 | UInt64(destination.port) << 16 | UInt64(transport.rawValue))
+    if let source = source.address.v4Bits, let destination = destination.address.v4Bits {
+      hasher.combine(UInt64(source) << 32 | UInt64(destination))
+    } else {
+      hasher.combine(source.address)
+      hasher.combine(destination.address)
+    }
+  }
 }
 
 /// Bytes and packets of a flow in conntrack's two directions, at layer 3.
@@ -102,6 +114,8 @@ public struct Flow: Sendable, Hashable {
   public var original: FlowTuple
   /// Tells the entry from one just before it with the same identifier and ends; see FlowIdentity.
   public var generation: UInt32 = 0
+  /// True once a TCP connection has ended, by both ends or by a reset: what may still pass was sent before.
+  public var hasClosed = false
   /// The answers as they arrive, after address translation.
   public var reply: FlowTuple
   /// What has moved since the entry was made.

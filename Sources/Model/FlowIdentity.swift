@@ -17,6 +17,12 @@ public struct FlowIdentity: Sendable, Hashable {
     self.original = original
     self.generation = generation
   }
+
+  /// Zone and generation are mostly zero.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(UInt64(id) << 32 | UInt64(generation ^ UInt32(zone) << 16))
+    hasher.combine(original)
+  }
 }
 
 extension Flow {

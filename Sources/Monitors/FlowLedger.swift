@@ -78,13 +78,18 @@ public struct FlowLedger: Sendable {
   private let seed: UInt64
   private let quantity: Quantity
   private var entries: [Entry] = []
+  /// Where in `entries` a flow is, and which places are free, since only parts of the table are read; nil before.
+  private var places: [FlowKey: Int]?
+  private var vacant: [Int] = []
   private var missing: [FlowKey: Missing] = [:]
 
   /// How many flows it knows.
-  var count: Int { entries.count + missing.count }
+  var count: Int { entries.count - vacant.count + missing.count }
 
   /// The flows it knows.
-  var keys: some Sequence<FlowKey> { [entries.map(\.key), Array(missing.keys)].joined() }
+  var keys: some Sequence<FlowKey> {
+    [places.map { Array($0.keys) } ?? entries.map(\.key), Array(missing.keys)].joined()
+  }
 
   /// Makes an empty ledger of `quantity`. `seed` keeps strangers from choosing ports whose keys collide.
   public init(of quantity: Quantity = .bytes, seed: UInt64 = .random(in: .min ... .max)) {
@@ -99,8 +104,58 @@ public struct FlowLedger: Sendable {
   ///
   /// A flow that was not there before moved all that its counters say. So did one whose counters fell: they were
   /// zeroed, or it is another flow of the same tuple. Flows without counters move nothing.
+  /// What a snapshot of a part does not list is as it was.
   public mutating func advance(to snapshot: FlowSnapshot, at now: ContinuousClock.Instant) -> Changes {
     var changes = Changes()
+    if snapshot.closedCount == nil { walk(snapshot, at: now, &changes) } else { update(snapshot, &changes) }
+    forget(at: now, &changes)
+    // An identifier returns with the ends: without the news it may as well be the next flow of these.
+    if !snapshot.hasAllNews { changes.resets = 0 }
+    return changes
+  }
+
+  /// Compares a part of the table.
+  private mutating func update(_ snapshot: FlowSnapshot, _ changes: inout Changes) {
+    if places == nil {
+      places = Dictionary(zip(entries.map(\.key), entries.indices)) { _, later in later }
+    }
+    var ended: Set<FlowKey> = []
+    for index in snapshot.livingCount..<snapshot.flows.count {
+      let entry = entry(snapshot.flows[index])
+      ended.insert(entry.key)
+      changes.gone.append(entry.key)
+      let place = places?.removeValue(forKey: entry.key)
+      if let place { vacant.append(place) }
+      meet(entry, place.map { entries[$0] }, at: index, &changes)
+    }
+    for index in 0..<snapshot.livingCount {
+      let entry = entry(snapshot.flows[index])
+      // The kernel tells of the end a moment before the entry leaves the table.
+      if !ended.isEmpty, ended.contains(entry.key) { continue }
+      if let place = places?[entry.key] {
+        compare(entries[place], entry, at: index, &changes)
+        entries[place] = entry
+      } else {
+        meet(entry, nil, at: index, &changes)
+        insert(entry)
+      }
+    }
+  }
+
+  private mutating func insert(_ entry: Entry) {
+    let place = vacant.popLast() ?? entries.count
+    if place == entries.count { entries.append(entry) } else { entries[place] = entry }
+    places?[entry.key] = place
+  }
+
+  /// Compares the whole table.
+  private mutating func walk(
+    _ snapshot: FlowSnapshot, at now: ContinuousClock.Instant, _ changes: inout Changes
+  ) {
+    if let places {
+      entries = places.values.sorted().map { entries[$0] }
+      (self.places, vacant) = (nil, [])
+    }
     var walk = Walk()
     var next: [Entry] = []
     next.reserveCapacity(snapshot.livingCount)
@@ -124,10 +179,6 @@ public struct FlowLedger: Sendable {
     walk.skipped.append(contentsOf: walk.cursor..<entries.count)
     settle(walk, ended, at: now, &changes)
     entries = next
-    forget(at: now, &changes)
-    // An identifier returns with the ends: without the news it may as well be the next flow of these.
-    if !snapshot.hasAllNews { changes.resets = 0 }
-    return changes
   }
 
   /// The walk over the table, beside the one of before.
@@ -165,20 +216,19 @@ public struct FlowLedger: Sendable {
     _ changes: inout Changes
   ) {
     for place in walk.skipped { missing[entries[place].key] = Missing(entry: entries[place], since: now) }
-    for (index, entry) in walk.strangers {
-      if let old = missing.removeValue(forKey: entry.key)?.entry {
-        compare(old, entry, at: index, &changes)
-      } else {
-        append(entry, at: index, entry.original, entry.reply, &changes)
-      }
-    }
+    for (index, entry) in walk.strangers { meet(entry, nil, at: index, &changes) }
     for (index, entry) in ended {
       changes.gone.append(entry.key)
-      if let old = missing.removeValue(forKey: entry.key)?.entry {
-        compare(old, entry, at: index, &changes)
-      } else {
-        append(entry, at: index, entry.original, entry.reply, &changes)
-      }
+      meet(entry, nil, at: index, &changes)
+    }
+  }
+
+  /// Compares an entry with `old`, or with what was known of it when it went missing; one that is new moved all it says.
+  private mutating func meet(_ entry: Entry, _ old: Entry?, at index: Int, _ changes: inout Changes) {
+    if let old = old ?? missing.removeValue(forKey: entry.key)?.entry {
+      compare(old, entry, at: index, &changes)
+    } else {
+      append(entry, at: index, entry.original, entry.reply, &changes)
     }
   }
 

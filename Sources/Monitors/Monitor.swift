@@ -243,7 +243,7 @@ public final class Monitor: Meter {
 
   private func health() -> Health {
     var health = Health()
-    health.flows = snapshot.livingCount
+    health.flows = snapshot.livingCount + (snapshot.closedCount ?? 0)
     for flow in snapshot.flows.prefix(snapshot.livingCount) {
       if !flow.isCounted { health.uncounted += 1 }
       if flow.isOffloaded { health.offloaded += 1 }

@@ -64,6 +64,28 @@ import Testing
     }
   }
 
+  /// TCP's states as linux/netfilter/nf_conntrack_tcp.h numbers them.
+  @Test(
+    arguments: [(1, false), (3, false), (4, false), (6, false), (7, true), (8, true), (9, false)]
+      as [(UInt8, Bool)])
+  func `a connection has closed once both have, or one has reset it`(state: UInt8, hasClosed: Bool) throws {
+    var message = try #require(ConntrackFixture.messages.first { Self.stateOffset($0) != nil })
+    let offset = try #require(Self.stateOffset(message))
+    message[offset] = state
+    let flow = try #require(Self.decode(ConntrackFixture.payload(message)).flow)
+    #expect(flow.hasClosed == hasClosed)
+    #expect(try Oracle.flow(message) == flow)
+  }
+
+  /// Where CTA_PROTOINFO_TCP_STATE has its value, in a message of a TCP connection.
+  private static func stateOffset(_ message: [UInt8]) -> Int? {
+    // Its attribute, 5 bytes of type 1, is the first in CTA_PROTOINFO_TCP, of type 1 too.
+    message.indices.first {
+      message[$0...].starts(with: [5, 0, 1, 0]) && message[..<$0].suffix(2) == [1, 0x80]
+    }
+    .map { $0 + 4 }
+  }
+
   @Test func `hostile attributes`() {
     let header: [UInt8] = [2, 0, 0, 0]
     let table: [(name: String, attributes: [UInt8], malformed: UInt64)] = [

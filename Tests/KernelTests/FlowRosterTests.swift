@@ -86,6 +86,49 @@ import Testing
     #expect(roster.questions.count == 20 && roster.reading(at: Self.start) == .query)
   }
 
+  private static func closed(_ ids: some Sequence<UInt32>, isCounted: Bool = true) -> [Flow] {
+    ids.map {
+      var flow = flow($0)
+      (flow.hasClosed, flow.isCounted) = (true, isCounted)
+      return flow
+    }
+  }
+
+  @Test func `what has closed is not asked for again, unless its bytes are its sockets'`() {
+    var roster = FlowRoster()
+    roster.replace(
+      by: Self.flows([1, 2]) + Self.closed(10..<20) + Self.closed([20], isCounted: false), for: .start,
+      at: Self.start)
+    #expect(Set(roster.asked.map(\.id)) == [1, 2, 20] && roster.closed == 10)
+    // The answer of an entry that has taken the ends of another says nothing of that one.
+    var other = Self.closed([7])[0]
+    other.original = Self.flow(2).original
+    roster.take(answers: Self.closed([1]) + [other])
+    #expect(Set(roster.asked.map(\.id)) == [2, 20] && roster.closed == 11)
+    roster.take(Self.heard(ended: Self.closed([1, 12]) + [Self.flow(2)]))
+    #expect(Set(roster.asked.map(\.id)) == [20] && roster.closed == 9)
+  }
+
+  @Test func `as many are asked for as need not be`() {
+    var roster = FlowRoster()
+    roster.replace(by: Self.closed(0..<10_000), for: .start, at: Self.start)
+    #expect(roster.questions.isEmpty && roster.reading(at: Self.start) == .query)
+    roster.take(Self.heard(created: Self.flows(20_000..<30_000).map(\.identity)))
+    #expect(roster.questions.count == 10_000 && roster.reading(at: Self.start) == .query)
+    roster.take(Self.heard(created: [Self.flow(40_000).identity]))
+    #expect(roster.questions.isEmpty && roster.reading(at: Self.start) == .dump(.many))
+    roster.replace(by: Self.flows(0..<3_000) + Self.closed(5_000..<10_000), for: .many, at: Self.start)
+    #expect(roster.questions.count == 3_000 && roster.closed == 5_000)
+  }
+
+  @Test func `an audit suspects nothing that has closed`() {
+    var roster = FlowRoster()
+    roster.replace(by: Self.flows([1]), for: .start, at: Self.start)
+    roster.take(answers: Self.closed([1]))
+    roster.replace(by: Self.closed([1]), for: .audit, at: Self.start)
+    #expect(roster.takeSuspects() == 0)
+  }
+
   @Test func `lost events are repaired by a dump`() {
     var roster = FlowRoster()
     roster.replace(by: [], for: .start, at: Self.start)

@@ -52,12 +52,14 @@ enum Oracle {
       let answers: [UInt8: UInt8] = [8: 0, 13: 14, 15: 16, 17: 18, 128: 129]
       reply.destination.port = UInt16(answers[u8(ATTR_ICMP_TYPE)] ?? 0) << 8
     }
-    return Flow(
+    var flow = Flow(
       id: u32(ATTR_ID), zone: has(ATTR_ZONE) ? u16(ATTR_ZONE) : 0,
       isOffloaded: u32(ATTR_STATUS) & (1 << 14 | 1 << 15) != 0, isCounted: has(ATTR_ORIG_COUNTER_BYTES),
       original: original, reply: reply,
       counters: FlowCounters(
         originalBytes: u64(ATTR_ORIG_COUNTER_BYTES), replyBytes: u64(ATTR_REPL_COUNTER_BYTES),
         originalPackets: u64(ATTR_ORIG_COUNTER_PACKETS), replyPackets: u64(ATTR_REPL_COUNTER_PACKETS)))
+    flow.hasClosed = (7...8).contains(u8(ATTR_TCP_STATE))
+    return flow
   }
 }

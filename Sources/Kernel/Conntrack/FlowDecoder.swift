@@ -26,6 +26,7 @@ enum FlowDecoder {
     var id: UInt32 = 0
     var zone: UInt16 = 0
     var isOffloaded = false
+    var hasClosed = false
     var broken: UInt64 = 0
     let isWhole = forEachAttribute(in: message.extracting(4..<message.byteCount)) { type, value in
       switch type {
@@ -37,6 +38,7 @@ enum FlowDecoder {
       case Attribute.replyCounters:
         isCounted = true
         (counters.replyPackets, counters.replyBytes) = count(value, &broken)
+      case Attribute.protocolState: hasClosed = self.hasClosed(value, &broken)
       case Attribute.id: id = read(value, &broken)
       case Attribute.zone: zone = read(value, &broken)
       case Attribute.status:
@@ -50,9 +52,27 @@ enum FlowDecoder {
       if isWhole && broken == 0 { malformed += 1 }
       return nil
     }
-    return Flow(
+    var flow = Flow(
       id: id, zone: zone, isOffloaded: isOffloaded, isCounted: isCounted, original: original, reply: reply,
       counters: counters)
+    flow.hasClosed = hasClosed
+    return flow
+  }
+
+  @inline(__always)
+  private static func hasClosed(_ payload: borrowing RawSpan, _ broken: inout UInt64) -> Bool {
+    var state: UInt8 = 0
+    var isWhole = true
+    isWhole =
+      forEachAttribute(in: payload) { type, value in
+        guard type == Attribute.tcp else { return }
+        isWhole =
+          forEachAttribute(in: value) { type, value in
+            if type == Attribute.tcpState { state = read(value, &broken) }
+          } && isWhole
+      } && isWhole
+    if !isWhole { broken += 1 }
+    return Attribute.closedStates.contains(state)
   }
 
   @inline(__always)
@@ -162,6 +182,7 @@ enum FlowDecoder {
     static let originalTuple: UInt16 = 1  // CTA_TUPLE_ORIG
     static let replyTuple: UInt16 = 2  // CTA_TUPLE_REPLY
     static let status: UInt16 = 3  // CTA_STATUS
+    static let protocolState: UInt16 = 4  // CTA_PROTOINFO
     static let originalCounters: UInt16 = 9  // CTA_COUNTERS_ORIG
     static let replyCounters: UInt16 = 10  // CTA_COUNTERS_REPLY
     static let id: UInt16 = 12  // CTA_ID
@@ -185,6 +206,11 @@ enum FlowDecoder {
     static let icmpv6ID: UInt16 = 7  // CTA_PROTO_ICMPV6_ID
     static let icmpv6Type: UInt16 = 8  // CTA_PROTO_ICMPV6_TYPE
     static let icmpv6Code: UInt16 = 9  // CTA_PROTO_ICMPV6_CODE
+
+    static let tcp: UInt16 = 1  // CTA_PROTOINFO_TCP
+    static let tcpState: UInt16 = 1  // CTA_PROTOINFO_TCP_STATE
+    /// TCP_CONNTRACK_TIME_WAIT and TCP_CONNTRACK_CLOSE of linux/netfilter/nf_conntrack_tcp.h.
+    static let closedStates: ClosedRange<UInt8> = 7...8
 
     static let packets: UInt16 = 1  // CTA_COUNTERS_PACKETS
     static let bytes: UInt16 = 2  // CTA_COUNTERS_BYTES

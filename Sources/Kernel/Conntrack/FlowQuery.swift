@@ -31,8 +31,8 @@ struct FlowQuery: ~Copyable {
     request.addNested(UInt16(CTA_TUPLE_ORIG.rawValue)) { nested in
       nested.addNested(UInt16(CTA_TUPLE_IP.rawValue)) { addresses in
         let types = isV4 ? (CTA_IP_V4_SRC, CTA_IP_V4_DST) : (CTA_IP_V6_SRC, CTA_IP_V6_DST)
-        addresses.add(UInt16(types.0.rawValue), tuple.source.address.networkBytes)
-        addresses.add(UInt16(types.1.rawValue), tuple.destination.address.networkBytes)
+        addresses.add(UInt16(types.0.rawValue), tuple.source.address)
+        addresses.add(UInt16(types.1.rawValue), tuple.destination.address)
       }
       nested.addNested(UInt16(CTA_TUPLE_PROTO.rawValue)) { $0.addTransport(of: tuple) }
     }
@@ -56,15 +56,16 @@ struct FlowQuery: ~Copyable {
   }
 }
 
-extension IPAddress {
-  /// The four or sixteen bytes as they are on the wire.
-  fileprivate var networkBytes: [UInt8] {
-    if let v4Bits { return NetlinkRequest.bytes(ofBigEndian: v4Bits) }
-    return NetlinkRequest.bytes(ofBigEndian: high) + NetlinkRequest.bytes(ofBigEndian: low)
-  }
-}
-
 extension NetlinkRequest {
+  /// An address in its four or sixteen bytes.
+  fileprivate mutating func add(_ type: UInt16, _ address: IPAddress) {
+    if let bits = address.v4Bits {
+      add(type, bigEndian: bits)
+    } else {
+      add(type, bigEndian: UInt128(address.high) << 64 | UInt128(address.low))
+    }
+  }
+
   /// The protocol with its ports, or what stands for them (see FlowTuple).
   fileprivate mutating func addTransport(of tuple: FlowTuple) {
     add(UInt16(CTA_PROTO_NUM.rawValue), [tuple.transport.rawValue])

@@ -23,8 +23,10 @@ struct FlowRoster {
   }
 
   /// Above this many flows a dump costs less than asking for each (measured: 2.2 ms for 2,000, a dump of a table of
-  /// 262,144 buckets takes 3.5 ms and more).
+  /// 262,144 buckets takes 3.5 ms and more), unless most of the table need not be asked for.
   static let queryLimit = 2_500
+  /// The most that are kept to be asked for.
+  static let memoryLimit = 65_536
   /// How often the roster is compared with the table.
   static let auditInterval = Duration.seconds(60)
 
@@ -42,6 +44,8 @@ struct FlowRoster {
   }
 
   private var living: [Ends: Entry] = [:]
+  /// About how many others are in the table that have closed: their counters come with their end.
+  private(set) var closed = 0
   /// Flows that an audit found and no event had told of; their news may be on its way.
   private var suspects: Set<Ends> = []
   private var lastDump: ContinuousClock.Instant?
@@ -56,13 +60,13 @@ struct FlowRoster {
       if hasMany { continue }
       enter(flow)
       // So many that no end in this batch makes them few.
-      if living.count > Self.queryLimit + batch.ended.count { keepNone() }
+      if living.count > limit + batch.ended.count { keepNone() }
     }
     for flow in batch.ended.lazy.map(\.identity) {
       let ends = Ends(flow)
       suspects.remove(ends)
       // The next entry of these ends may live already.
-      if living[ends]?.flow == flow { living[ends] = nil }
+      if living[ends]?.flow == flow { living[ends] = nil } else if closed > 0 { closed -= 1 }
     }
     if batch.losses > 0 { hasLost = true }
   }
@@ -77,26 +81,46 @@ struct FlowRoster {
   func reading(at now: ContinuousClock.Instant) -> Reading {
     guard let lastDump else { return .dump(.start) }
     if hasLost { return .dump(.loss) }
-    if hasMany || living.count > Self.queryLimit { return .dump(.many) }
+    if hasMany || living.count > limit { return .dump(.many) }
     return now - lastDump >= Self.auditInterval ? .dump(.audit) : .query
   }
 
-  /// The questions for all living flows.
+  /// The questions for all flows that may move something.
   var questions: some Collection<FlowQuery.Question> { living.values.lazy.map(\.question) }
+
+  /// So many are asked for one by one: as many as need not be, since a dump lists both.
+  private var limit: Int { min(Self.memoryLimit, max(Self.queryLimit, closed)) }
+
+  /// Takes the answers to `questions`: what has closed is not asked for again.
+  mutating func take(answers flows: [Flow]) {
+    for flow in flows where Self.isOver(flow) {
+      let ends = Ends(flow.identity)
+      guard living[ends]?.flow == flow.identity else { continue }
+      living[ends] = nil
+      closed += 1
+    }
+  }
+
+  /// The flows that are asked for.
+  var asked: some Collection<FlowIdentity> { living.values.lazy.map(\.flow) }
 
   /// Takes a dump made at `now`.
   mutating func replace(by flows: [Flow], for reason: Reason, at now: ContinuousClock.Instant) {
     lastDump = now
     hasLost = false
-    guard flows.count <= Self.queryLimit else { return keepNone() }
+    closed = flows.count(where: Self.isOver)
+    guard flows.count - closed <= limit else { return keepNone() }
     hasMany = false
     let known = Set(living.values.lazy.map(\.flow))
     living.removeAll(keepingCapacity: true)
-    for flow in flows.lazy.map(\.identity) {
+    for flow in flows.lazy.filter({ !Self.isOver($0) }).map(\.identity) {
       enter(flow)
       if reason == .audit, !known.contains(flow) { suspects.insert(Ends(flow)) }
     }
   }
+
+  /// Whether the rest of its bytes comes with its end. Without counters it has those of its sockets, which end before it.
+  private static func isOver(_ flow: Flow) -> Bool { flow.hasClosed && flow.isCounted }
 
   private mutating func enter(_ flow: FlowIdentity) {
     living[Ends(flow)] = Entry(flow: flow, question: FlowQuery.question(for: flow))
@@ -105,5 +129,6 @@ struct FlowRoster {
   private mutating func keepNone() {
     hasMany = true
     living = [:]
+    closed = 0
   }
 }

@@ -2,10 +2,12 @@ import Model
 
 /// The connection table at one moment, with the entries that have ended since the moment before.
 public struct FlowSnapshot: Sendable {
-  /// The entries that live, then those that ended, these with their final counters.
+  /// The entries that live, but for those of `closedCount`, then those that ended, these with their final counters.
   public private(set) var flows: [Flow] = []
   /// How many of `flows` live.
   public private(set) var livingCount = 0
+  /// How many other entries live that have closed; nil where `flows` has all.
+  public internal(set) var closedCount: Int?
   /// Whose flows these are, where that was seen since the moment before.
   public private(set) var sightings: [Sighting] = []
   /// What the processes of the sightings run, as far as that could be read; known also when they have ended since.
@@ -22,12 +24,14 @@ public struct FlowSnapshot: Sendable {
   /// Makes a snapshot of the given entries.
   public init(
     living: [Flow], ended: [Flow] = [], sightings: [Sighting] = [],
-    descriptions: [ProcessIdentity: ProcessDescription] = [:], hasAllNews: Bool = false
+    descriptions: [ProcessIdentity: ProcessDescription] = [:], hasAllNews: Bool = false,
+    closedCount: Int? = nil
   ) {
     flows = living + ended
     self.sightings = sightings
     self.descriptions = descriptions
     self.hasAllNews = hasAllNews
+    self.closedCount = closedCount
     livingCount = living.count
   }
 
@@ -36,6 +40,7 @@ public struct FlowSnapshot: Sendable {
     flows.removeAll(keepingCapacity: true)
     livingCount = 0
     hasAllNews = false
+    closedCount = nil
     (sightings, descriptions, renamed) = ([], [:], [])
     try fill(&flows)
     livingCount = flows.count

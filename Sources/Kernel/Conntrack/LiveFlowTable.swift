@@ -69,7 +69,11 @@ public final class LiveFlowTable: FlowTable {
     heard.missedEvents += UInt64(roster.takeSuspects())
     do throws(KernelError) {
       try reopen()
-      try snapshot.replace { (flows) throws(KernelError) in try readLiving(into: &flows, at: now) }
+      var closedCount: Int?
+      try snapshot.replace { (flows) throws(KernelError) in
+        closedCount = try readLiving(into: &flows, at: now)
+      }
+      snapshot.closedCount = closedCount
     } catch {
       // The table of a busy host: another socket would find it no more at rest.
       if case .neverConsistent = error {} else { isBroken = true }
@@ -99,11 +103,18 @@ public final class LiveFlowTable: FlowTable {
     return hasAllNews && hadAllNews
   }
 
-  private func readLiving(into flows: inout [Flow], at now: ContinuousClock.Instant) throws(KernelError) {
+  /// Returns how many entries were not asked for, as they have closed; nil where all were read.
+  private func readLiving(
+    into flows: inout [Flow], at now: ContinuousClock.Instant
+  ) throws(KernelError) -> Int? {
+    var closedCount: Int?
     switch listener == nil ? .dump(.loss) : roster.reading(at: now) {
     case .query:
       try query.ask(roster.questions, into: &flows)
       for index in flows.indices { later.number(&flows[index]) }
+      roster.take(answers: flows)
+      // What was in the table and was made again while it was read is counted twice by the roster.
+      closedCount = ConntrackSettings.count().map { max(0, $0 - flows.count) } ?? roster.closed
     case .dump(let reason):
       try table.read(into: &flows)
       if reason != .many { later.keep(flows) }
@@ -111,6 +122,7 @@ public final class LiveFlowTable: FlowTable {
       roster.replace(by: flows, for: reason, at: now)
     }
     counters.complete(&flows)
+    return closedCount
   }
 
   /// Opens sockets in the place of those that failed.

@@ -1,10 +1,12 @@
 /// A netlink message being written: header, the family's fixed part, attributes.
 struct NetlinkRequest {
   private(set) var bytes: [UInt8]
+  private static let usualLength = 128
 
   /// Starts a message; `fixed` is what stands before the attributes. The socket fills in the sequence number.
   init(type: UInt16, flags: UInt16, fixed: [UInt8]) {
     bytes = []
+    bytes.reserveCapacity(Self.usualLength)
     append(UInt32(0))
     append(type)
     append(flags | NetlinkHeader.Flag.request)
@@ -30,7 +32,11 @@ struct NetlinkRequest {
 
   /// Adds an attribute that holds a number in network order.
   mutating func add(_ type: UInt16, bigEndian value: some FixedWidthInteger) {
-    add(type, Self.bytes(ofBigEndian: value))
+    append(UInt16(4 + value.bitWidth / 8))
+    append(type)
+    append(value.byteSwapped)
+    pad()
+    updateLength()
   }
 
   /// Adds an attribute that holds a text ended by NUL.
@@ -68,10 +74,12 @@ struct NetlinkRequest {
   }
 
   private mutating func append(_ value: some FixedWidthInteger) {
-    bytes += stride(from: 0, to: value.bitWidth, by: 8).map { UInt8(truncatingIfNeeded: value >> $0) }
+    for shift in stride(from: 0, to: value.bitWidth, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+    }
   }
 
-  private mutating func pad() { bytes += Array(repeating: 0, count: -bytes.count & 3) }
+  private mutating func pad() { for _ in 0..<(-bytes.count & 3) { bytes.append(0) } }
 
   private mutating func updateLength() { write(UInt32(bytes.count), at: 0) }
 
