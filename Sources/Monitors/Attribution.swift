@@ -126,9 +126,7 @@ public struct Attribution: Sendable {
   /// Returns who moved how much of the bytes of a claim that the kernel told of, and remembers it.
   mutating func settle(_ claim: Claim, among users: WitnessedUsers) -> [(finding: Finding, usage: Usage)] {
     if users.isKernel { return [(Finding(owner: .kernel), claim.usage)] }
-    if let principal = users.principal {
-      earlier.remember(principal, Certainty(), of: claim.flow, claim.role)
-    }
+    earlier.remember(users.principal, Certainty(), of: claim.flow, claim.role)
     return users.split(claim.usage).map { (Finding(owner: .process($0.process)), $0.usage) }
   }
 

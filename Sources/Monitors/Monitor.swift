@@ -11,8 +11,7 @@ public final class Monitor: Meter {
   private let addresses: LocalAddressSource
   /// Who used sockets; nil where that is looked up.
   private let witness: (any SocketWitness)?
-  /// What was used in the latest interval and in the one before.
-  private var uses: (latest: [WitnessNews.Use], before: [WitnessNews.Use]) = ([], [])
+  private var witnessed = WitnessIndex()
   var interfaces: InterfaceMeter?
   private var accounting: Accounting
   private let countsLookback: Bool
@@ -127,12 +126,11 @@ public final class Monitor: Meter {
     _ deltas: [FlowDelta], isFirst: Bool, to measurement: inout Measurement
   ) throws(KernelError) -> Usage {
     do throws(KernelError) { local = try addresses.read() } catch { note(error) }
-    let index = WitnessIndex(uses.latest, before: uses.before, network: witness?.network)
     // Only for these a socket has to be found.
     let unknown =
       witness == nil
       ? (here: deltas, elsewhere: deltas)
-      : accounting.unknown(deltas, in: snapshot.flows, local: local, witness: index)
+      : accounting.unknown(deltas, in: snapshot.flows, local: local, witness: witnessed)
     let transports = Accounting.transports(of: unknown.here, in: snapshot.flows)
     do throws(KernelError) { try sockets.read(transports, into: &entries) } catch {
       if isFirst { throw error }
@@ -143,7 +141,7 @@ public final class Monitor: Meter {
     let claims = accounting.claims(
       of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: local,
       namespaces: namespaces(of: unknown.elsewhere, local),
-      carriers: TunnelCarriers(of: interfaces?.latest ?? [], seesHost: seesHost), witness: index)
+      carriers: TunnelCarriers(of: interfaces?.latest ?? [], seesHost: seesHost), witness: witnessed)
     let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
@@ -171,10 +169,10 @@ public final class Monitor: Meter {
 
   /// Takes who used sockets, what they moved during the reading of the table included.
   private func readUses(at now: ContinuousClock.Instant) {
-    guard let news = witness?.news(at: now) else { return }
     // Those of other network namespaces are other hosts' to who does not look there.
-    let seen = namespaces == nil ? news.uses.filter { $0.network == witness?.network } : news.uses
-    uses = (seen, uses.latest)
+    guard let witness else { return }
+    let news = witness.news(at: now, of: namespaces == nil ? .own : .all)
+    witnessed.advance(by: news.uses, network: witness.network)
     accounting.learn(news.descriptions)
   }
 

@@ -6,54 +6,28 @@ import Model
 /// A flow is counted when a packet passes and a call when it returns. So what a call moved may be told one interval
 /// before its packets are counted, or one after.
 public struct WitnessIndex: Sendable {
-  private struct Place: Hashable {
-    var transport: TransportProtocol
-    var local: Endpoint
-    var remote: Endpoint
-    var network: UInt64
-  }
-
+  private var latest = WitnessedInterval()
+  private var before = WitnessedInterval()
+  /// Sockets of both intervals without a peer or without ports; the inode of each is the place of its users, and one.
+  private var unpaired = SocketIndex([])
   private var users: [WitnessedUsers] = []
-  private let own: SocketIndex
-  private let elsewhere: SocketIndex
+  private let seed: UInt64
 
-  /// Makes an index in which nobody is found.
-  public init() { self.init([], network: nil) }
+  /// Makes an index in which nobody is found. `seed` keeps strangers from choosing ports whose pairs collide.
+  public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
 
-  /// Indexes what was used in the latest interval, and what was used only in the one before. `network` is the network
-  /// namespace of the connection table.
-  public init(_ latest: [WitnessNews.Use], before: [WitnessNews.Use] = [], network: UInt64?) {
-    var places: [Place: Int] = [:]
-    var users: [WitnessedUsers] = []
-    var (here, there): ([SocketEntry], [SocketEntry]) = ([], [])
-    func add(_ uses: [WitnessNews.Use], from first: Int) {
-      for use in uses {
-        let place = Place(
-          transport: use.socket.transport, local: use.socket.local, remote: use.socket.remote,
-          network: use.network)
-        if let known = places[place] {
-          if known >= first { users[known].add(use) }
-          continue
-        }
-        places[place] = users.count
-        users.append(WitnessedUsers(use))
-        var entry = use.socket
-        // By this the index gives it back: its place, and one.
-        entry.inode = UInt64(users.count)
-        if use.network == network { here.append(entry) } else { there.append(entry) }
-      }
-    }
-    add(latest, from: 0)
-    add(before, from: users.count)
-    self.users = users
-    own = SocketIndex(here)
-    elsewhere = SocketIndex(there)
+  /// Takes what was used in the latest interval. `network` is the network namespace of the connection table.
+  public mutating func advance(by uses: [WitnessNews.Use], network: UInt64?) {
+    before = latest
+    latest = WitnessedInterval(uses, network: network, seed: seed)
+    joinUnpaired()
   }
 
   /// Who used a socket of this network namespace that has the end `local` of a flow with the other end `remote`; nil
   /// where nobody was seen.
   func users(_ transport: TransportProtocol, local: Endpoint, remote: Endpoint) -> WitnessedUsers? {
-    switch own.match(transport, local: local, remote: remote) {
+    if transport.hasPorts, let pair = pair(transport, local, remote, elsewhere: false) { return pair }
+    return switch unpaired.match(transport, local: local, remote: remote) {
     case .exact(let entry): self[entry].byBothEnds
     case .bound(let entries): entries.dropFirst().reduce(self[entries[0]]) { $0 + self[$1] }
     case .witnessed, .listening, .contested, .closing, .none: nil
@@ -64,13 +38,95 @@ public struct WitnessIndex: Sendable {
   func usersElsewhere(
     _ transport: TransportProtocol, local: Endpoint, remote: Endpoint
   ) -> WitnessedUsers? {
-    guard transport.hasPorts, !local.address.isLoopback,
-      case .exact(let entry) = elsewhere.match(transport, local: local, remote: remote)
-    else { return nil }
-    return self[entry].byBothEnds
+    guard transport.hasPorts, !local.address.isLoopback else { return nil }
+    return pair(transport, local, remote, elsewhere: true)
+  }
+
+  private func pair(
+    _ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint, elsewhere: Bool
+  ) -> WitnessedUsers? {
+    let bits = FlowKey.bits(UInt64(transport.rawValue), local, remote, seed: seed)
+    return latest.users(bits, transport, local, remote, elsewhere: elsewhere)
+      ?? before.users(bits, transport, local, remote, elsewhere: elsewhere)
+  }
+
+  private mutating func joinUnpaired() {
+    var places: [SocketEntry: Int] = [:]
+    var entries: [SocketEntry] = []
+    users = []
+    for interval in [latest, before] {
+      let first = users.count
+      for use in interval.unpaired {
+        var entry = use.socket
+        (entry.inode, entry.uid) = (0, 0)
+        if let known = places[entry] {
+          if known >= first { users[known].add(use) }
+          continue
+        }
+        places[entry] = users.count
+        users.append(WitnessedUsers(use))
+        entry.inode = UInt64(users.count)
+        entries.append(entry)
+      }
+    }
+    unpaired = SocketIndex(entries, seed: seed)
   }
 
   private subscript(entry: SocketEntry) -> WitnessedUsers { users[Int(entry.inode) - 1] }
+}
+
+/// Who used sockets in one interval.
+private struct WitnessedInterval: Sendable {
+  private let paired: [WitnessNews.Use]
+  /// Sockets of this network namespace without a peer or without ports.
+  private(set) var unpaired: [WitnessNews.Use] = []
+  /// Where the first use of a pair of ends is, by its bits, in this network namespace and in others.
+  private var own: [UInt64: Int32] = [:]
+  private var elsewhere: [UInt64: Int32] = [:]
+  /// The next use with the same bits, by the place of the one before: rare.
+  private var next: [Int32: Int32] = [:]
+
+  init() { paired = [] }
+
+  init(_ uses: [WitnessNews.Use], network: UInt64?, seed: UInt64) {
+    paired = uses
+    own.reserveCapacity(uses.count)
+    for place in uses.indices {
+      let use = uses[place]
+      let socket = use.socket
+      let isOwn = use.network == network
+      if !socket.transport.hasPorts || socket.remote.port == 0 {
+        if isOwn { unpaired.append(use) }
+        continue
+      }
+      let bits = FlowKey.bits(UInt64(socket.transport.rawValue), socket.local, socket.remote, seed: seed)
+      let former =
+        isOwn
+        ? own.updateValue(Int32(place), forKey: bits) : elsewhere.updateValue(Int32(place), forKey: bits)
+      if let former { next[Int32(place)] = former }
+    }
+  }
+
+  /// Who used a socket with these ends, which have these bits. Nil where nobody did, or sockets of several network
+  /// namespaces have them.
+  func users(
+    _ bits: UInt64, _ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint,
+    elsewhere isElsewhere: Bool
+  ) -> WitnessedUsers? {
+    var place = isElsewhere ? elsewhere[bits] : own[bits]
+    var found: (users: WitnessedUsers, network: UInt64)?
+    while let here = place {
+      let use = paired[Int(here)]
+      place = next.isEmpty ? nil : next[here]
+      guard use.socket.transport == transport, use.socket.local == local, use.socket.remote == remote else {
+        continue
+      }
+      if let known = found, known.network != use.network { return nil }
+      // The latest comes first.
+      found = (found.map { WitnessedUsers(use) + $0.users } ?? WitnessedUsers(use), use.network)
+    }
+    return found?.users.byBothEnds
+  }
 }
 
 /// Those who used the sockets at one end of a flow.
@@ -81,17 +137,21 @@ public struct WitnessedUsers: Sendable, Hashable {
     var usage: Usage
   }
 
-  /// By process, who used them first comes first.
-  private(set) var shares: [Share]
+  /// The first who used them, and the others: most sockets have only one.
+  private var first: Share
+  private var others: [Share] = []
   /// True when the kernel made a socket for itself.
   private(set) var isKernel: Bool
   /// True when the socket has both ends of the flow, which proves that one is on this host.
   private(set) var haveBothEnds = false
 
   init(_ use: WitnessNews.Use) {
-    shares = [Share(process: use.process, usage: use.usage)]
+    first = Share(process: use.process, usage: use.usage)
     isKernel = use.isKernel
   }
+
+  /// By process, who used them first comes first.
+  var shares: [Share] { [first] + others }
 
   /// The same, found by both ends.
   var byBothEnds: WitnessedUsers {
@@ -106,24 +166,27 @@ public struct WitnessedUsers: Sendable, Hashable {
     var all = left
     all.isKernel = left.isKernel || right.isKernel
     for share in right.shares {
-      if let place = all.shares.firstIndex(where: { $0.process == share.process }) {
-        all.shares[place].usage += share.usage
+      if all.first.process == share.process {
+        all.first.usage += share.usage
+      } else if let place = all.others.firstIndex(where: { $0.process == share.process }) {
+        all.others[place].usage += share.usage
       } else {
-        all.shares.append(share)
+        all.others.append(share)
       }
     }
     return all
   }
 
   /// The one who moved most.
-  var principal: ProcessIdentity? {
-    shares.max { $0.usage.received + $0.usage.sent < $1.usage.received + $1.usage.sent }?.process
+  var principal: ProcessIdentity {
+    others.reduce(first) { $1.usage.sum > $0.usage.sum ? $1 : $0 }.process
   }
 
   /// Divides `usage` in proportion to what each moved in each direction, in whole bytes, and all of it. What nobody
   /// moved of payload (acknowledgements alone) is in proportion to both directions.
   func split(_ usage: Usage) -> [Share] {
-    if shares.count == 1 { return [Share(process: shares[0].process, usage: usage)] }
+    if others.isEmpty { return [Share(process: first.process, usage: usage)] }
+    let shares = shares
     let both = shares.map { $0.usage.received + $0.usage.sent }
     func weights(_ direction: [UInt64]) -> [UInt64] { direction.contains { $0 > 0 } ? direction : both }
     let received = Self.divide(usage.received, weights(shares.map(\.usage.received)))

@@ -28,9 +28,9 @@ extension Target {
   /// Whatever the records say: what is told of a slot is what it holds.
   private static func sums(_ records: [WitnessRecord]) throws(Violation) {
     let slotCount = 8
-    var ledger = WitnessLedger(tier: .calls, slotCount: slotCount)
-    var held: [Int: WitnessSlot] = [:]
     let now = ContinuousClock.now
+    var ledger = WitnessLedger(tier: .calls, slotCount: slotCount, at: now)
+    var held: [Int: WitnessSlot] = [:]
     for record in records {
       ledger.take(record, at: now)
       guard case .sighting(let slot, let user, let socket, _) = record, slot < slotCount else { continue }
@@ -39,8 +39,9 @@ extension Target {
     }
     try law("a slot is one use", ledger.count == held.count)
     for round in 0..<2 {
-      let (movements, slots) = ledger.settle(at: now) { held[$0] ?? WitnessSlot() }
-      let sum = movements.reduce(Usage.zero) { $0 + $1.usage }
+      let slots = ledger.settle(at: now) { held[$0] ?? WitnessSlot() }
+      var sum = Usage.zero
+      ledger.tell { sum += $0.usage }
       try law("everything is told once", sum.sent == (round == 0 ? 3 * UInt64(held.count) : 0))
       try law("nothing has rested", slots == WitnessLedger.Slots())
     }

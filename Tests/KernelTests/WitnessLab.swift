@@ -41,10 +41,10 @@ struct WitnessLab: ~Copyable {
       sighted[user.pid, default: []].insert(socket)
     }
     for process in said { names[process.user.pid, default: []].append(process.text) }
-    for movement in witness.settle(at: .now) {
-      guard let socket = witness.ledger.socket(movement.socket), networks.contains(socket.network) else {
-        continue
-      }
+    var movements: [WitnessLedger.Movement] = []
+    witness.tell(at: .now) { movements.append($0) }
+    for movement in movements where !movement.usage.isZero {
+      guard let socket = movement.socket, networks.contains(socket.network) else { continue }
       let pid = movement.user.pid
       usages[pid, default: .zero] += movement.usage
       sockets[pid, default: []].insert(socket)

@@ -23,9 +23,11 @@ import Testing
     var ledger: WitnessLedger
     var table: [Int: WitnessSlot] = [:]
     var now = start
+    /// What was told last of each socket.
+    var sockets: [UInt64: WitnessedSocket] = [:]
 
     init(_ tier: WitnessTier, slotCount: Int = 16, older: Set<UInt64> = []) {
-      ledger = WitnessLedger(tier: tier, slotCount: slotCount, olderSockets: older)
+      ledger = WitnessLedger(tier: tier, slotCount: slotCount, olderSockets: older, at: start)
     }
 
     mutating func see(
@@ -43,9 +45,19 @@ import Testing
     mutating func settle(after seconds: Double = 1) -> [WitnessUser: Usage] {
       now += .seconds(seconds)
       let table = table
-      let (movements, slots) = ledger.settle(at: now) { table[$0] ?? WitnessSlot() }
-      apply(slots)
-      return movements.reduce(into: [:]) { $0[$1.user, default: .zero] += $1.usage }
+      apply(ledger.settle(at: now) { table[$0] ?? WitnessSlot() })
+      var usages: [WitnessUser: Usage] = [:]
+      tell { if !$0.usage.isZero { usages[$0.user, default: .zero] += $0.usage } }
+      return usages
+    }
+
+    /// What there is to tell since the last time.
+    mutating func tell(_ body: (WitnessLedger.Movement) -> Void) {
+      sockets = [:]
+      ledger.tell {
+        sockets[$0.key] = $0.socket
+        body($0)
+      }
     }
 
     mutating func apply(_ slots: WitnessLedger.Slots) {
@@ -148,11 +160,11 @@ import Testing
     // Read after the end of the connection.
     run.table[3]?.received = 10
     #expect(run.settle() == [try #require(Self.first): Usage(received: 10)])
-    #expect(run.settle().isEmpty && run.table[3]?.socket == 0)
+    #expect(run.table[3]?.socket == 0 && run.settle(after: 0.9).isEmpty && run.ledger.count == 1)
     run.table[3]?.received = 13
     #expect(run.settle() == [try #require(Self.first): Usage(received: 3)])
-    #expect(run.table.isEmpty && run.ledger.count == 0 && run.ledger.socket(1) == nil)
-    #expect(run.ledger.mismatches == 0)
+    #expect(run.table.isEmpty && run.ledger.count == 0 && run.sockets[1] == Self.socket())
+    #expect(run.settle().isEmpty && run.sockets.isEmpty && run.ledger.mismatches == 0)
   }
 
   @Test func `a socket that connects again is open again`() throws {
@@ -161,8 +173,8 @@ import Testing
     run.table[3]?.transmitted = 100
     run.table[3]?.isEnded = true
     #expect(run.settle() == [try #require(Self.first): Usage(sent: 100)])
-    try run.see(3, Self.first)
-    run.table[3]?.transmitted = 30
+    try run.see(4, Self.first)
+    run.table[4]?.transmitted = 30
     #expect(run.settle() == [try #require(Self.first): Usage(sent: 30)])
     for _ in 0..<5 { _ = run.settle() }
     #expect(run.ledger.count == 1)
@@ -177,7 +189,37 @@ import Testing
       .sighting(
         slot: 3, user: try #require(Self.first), socket: Self.socket(isDatagram: true), payload: .zero),
       at: run.now)
-    #expect(run.ledger.socket(1)?.remote.port == 38_853 && run.ledger.count == 1)
+    run.table[3]?.sent = 5
+    var told: [(port: UInt16?, usage: Usage)] = []
+    _ = run.ledger.settle(at: run.now) { run.table[$0] ?? WitnessSlot() }
+    run.tell { told.append(($0.socket?.remote.port, $0.usage)) }
+    #expect(told.map(\.port) == [0, 38_853] && told.map(\.usage) == [.zero, Usage(sent: 5)])
+    #expect(run.ledger.count == 1)
+  }
+
+  @Test func `who was seen is told once, also without payload`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    var told: [WitnessLedger.Movement] = []
+    for _ in 0..<2 { run.tell { told.append($0) } }
+    #expect(
+      told == [
+        WitnessLedger.Movement(
+          key: 1, socket: Self.socket(), user: try #require(Self.first), usage: .zero)
+      ])
+  }
+
+  @Test func `a process that comes back to a socket has nothing twice`() throws {
+    var run = Run(.calls)
+    try run.see(3, Self.first)
+    run.table[3]?.consumed = 100
+    run.table[3]?.isEnded = true
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 100)])
+    // Read after the end of the connection, under a slot of its own.
+    try run.see(4, Self.first, payload: Usage(received: 107))
+    run.table[4]?.received = 7
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 7)])
+    for _ in 0..<3 { #expect(run.settle().isEmpty) }
   }
 
   @Test func `slots that rest are given back only while most are in use`() throws {
@@ -227,7 +269,7 @@ import Testing
       run.apply(slots)
     }
     #expect(run.settle() == [user: Usage(sent: 40)])
-    #expect(run.ledger.socket(8) == nil)
+    #expect(run.sockets.isEmpty && run.ledger.count == 1)
   }
 
   @Test func `a name is kept for some time after the end of its process`() throws {

@@ -10,6 +10,13 @@ import Testing
   private let first = ProcessIdentity(pid: 10, startTime: 100)
   private let second = ProcessIdentity(pid: 20, startTime: 200)
 
+  private func index(_ latest: [WitnessNews.Use], before: [WitnessNews.Use] = []) -> WitnessIndex {
+    var index = WitnessIndex()
+    index.advance(by: before, network: Self.here)
+    index.advance(by: latest, network: Self.here)
+    return index
+  }
+
   private func use(
     _ transport: TransportProtocol, _ local: String, _ remote: String = "*", by process: ProcessIdentity,
     _ received: UInt64 = 0, _ sent: UInt64 = 0, in network: UInt64 = here, isKernel: Bool = false
@@ -32,12 +39,12 @@ import Testing
   }
 
   @Test func `an end belongs to those who used its socket`() {
-    let index = WitnessIndex(
+    let index = index(
       [
         use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: first, 10, 100),
         use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: second, 1, 300),
         use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: first, 5, 0),
-      ], network: Self.here)
+      ])
     #expect(
       shares(index, "10.0.0.1:80", "192.0.2.9:5000") == [
         first: Usage(received: 15, sent: 100), second: Usage(received: 1, sent: 300),
@@ -47,34 +54,34 @@ import Testing
   }
 
   @Test func `an interval before counts only where this one tells nothing`() {
-    let index = WitnessIndex(
+    let index = index(
       [use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: first, 1, 1)],
       before: [
         use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: second, 9, 9),
         use(.tcp, "10.0.0.1:80", "192.0.2.9:5001", by: second, 4, 4),
         use(.tcp, "10.0.0.1:80", "192.0.2.9:5001", by: second, 4, 4),
-      ], network: Self.here)
+      ])
     #expect(shares(index, "10.0.0.1:80", "192.0.2.9:5000") == [first: Usage(received: 1, sent: 1)])
     #expect(shares(index, "10.0.0.1:80", "192.0.2.9:5001") == [second: Usage(received: 8, sent: 8)])
   }
 
   @Test func `sockets without a peer take what comes to their port, together`() {
-    let index = WitnessIndex(
+    let index = index(
       [
         use(.udp, "*:53", by: first, 100, 10), use(.udp, "*:53", by: second, 300, 30),
         use(.udp, "10.0.0.1:53", by: second, 1, 1),
-      ], network: Self.here)
+      ])
     #expect(shares(index, "10.0.0.1:53", "192.0.2.9:5000", .udp) == [second: Usage(received: 1, sent: 1)])
     #expect(shares(index, "10.0.0.2:53", "192.0.2.9:5000", .udp)?.count == 2)
   }
 
   @Test func `in other network namespaces a socket needs both ends`() {
-    let index = WitnessIndex(
+    let index = index(
       [
         use(.tcp, "172.17.0.2:80", "192.0.2.9:5000", by: first, in: Self.there),
         use(.udp, "*:53", by: second, in: Self.there),
         use(.tcp, "127.0.0.1:80", "127.0.0.1:5000", by: second, in: Self.there),
-      ], network: Self.here)
+      ])
     func elsewhere(_ transport: TransportProtocol, _ local: String, _ remote: String) -> ProcessIdentity? {
       index.usersElsewhere(transport, local: Scenario.endpoint(local), remote: Scenario.endpoint(remote))?
         .principal

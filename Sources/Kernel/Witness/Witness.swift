@@ -7,12 +7,15 @@ public struct Witness: ~Copyable {
   public private(set) var ledger: WitnessLedger
   private var losses = WitnessLosses()
   private var swept: ContinuousClock.Instant
+  private var settled: ContinuousClock.Instant
 
   /// Records that could not be decoded.
   public private(set) var malformed: UInt64 = 0
 
   /// How often all slots are looked at though nothing was lost.
   public static let sweepInterval = Duration.seconds(60)
+  /// How long slots of sockets that have closed stay in use at least while records come.
+  static let settleInterval = Duration.milliseconds(500)
 
   /// Loads the programs of `tier`. What TCP sockets with a key in `olderSockets` carried before is not counted.
   public init(
@@ -20,8 +23,8 @@ public struct Witness: ~Copyable {
     at now: ContinuousClock.Instant
   ) throws(WitnessError) {
     program = try WitnessProgram(tier, room: room)
-    ledger = WitnessLedger(tier: tier, slotCount: program.table.count, olderSockets: olderSockets)
-    swept = now
+    ledger = WitnessLedger(tier: tier, slotCount: program.table.count, olderSockets: olderSockets, at: now)
+    (swept, settled) = (now, now)
   }
 
   /// The best program that `choice` allows and the kernel takes; nil where there is none, each with why not.
@@ -43,28 +46,24 @@ public struct Witness: ~Copyable {
   /// What there was no room for.
   public var lost: WitnessLosses { program.losses }
 
-  /// Reads the records that wait. Each goes to `body`, then into the ledger.
+  /// Reads the records that wait into the ledger. Gives each to `body` first.
   mutating func read(at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void = { _ in }) {
-    var malformed: UInt64 = 0
-    var records: [WitnessRecord] = []
-    program.read(malformed: &malformed) { records.append($0) }
-    self.malformed += malformed
-    for record in records {
+    Self.read(&program, into: &ledger, malformed: &malformed, at: now, body)
+  }
+
+  private static func read(
+    _ program: inout WitnessProgram, into ledger: inout WitnessLedger, malformed: inout UInt64,
+    at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void
+  ) {
+    program.read(malformed: &malformed) { record in
       body(record)
       ledger.take(record, at: now)
     }
   }
 
-  /// Reads, and returns who moved how much since the last call.
-  public mutating func settle(at now: ContinuousClock.Instant) -> [WitnessLedger.Movement] {
-    settle(at: now) { _ in }
-  }
-
-  /// The same; gives each record to `body` first.
-  mutating func settle(
-    at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void
-  ) -> [WitnessLedger.Movement] {
-    read(at: now, body)
+  /// Reads, and counts what was moved until `now`.
+  mutating func settle(at now: ContinuousClock.Instant) {
+    read(at: now)
     let losses = program.losses
     let table = program.table
     if losses.unreported != self.losses.unreported || now - swept >= Self.sweepInterval {
@@ -72,9 +71,20 @@ public struct Witness: ~Copyable {
       swept = now
     }
     self.losses = losses
-    let (movements, slots) = ledger.settle(at: now) { table.contents($0) }
-    table.apply(slots)
-    return movements
+    table.apply(ledger.settle(at: now) { table.contents($0) })
+    settled = now
+  }
+
+  /// Reads, and counts where it is time for that: while most slots are free it can wait a moment.
+  mutating func relieve(at now: ContinuousClock.Instant) {
+    read(at: now)
+    if ledger.isCrowded || now - settled >= Self.settleInterval { settle(at: now) }
+  }
+
+  /// Tells who moved how much since the last call, and who was seen to use a socket since then.
+  public mutating func tell(at now: ContinuousClock.Instant, _ body: (WitnessLedger.Movement) -> Void) {
+    settle(at: now)
+    ledger.tell(body)
   }
 }
 

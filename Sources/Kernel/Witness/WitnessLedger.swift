@@ -4,13 +4,15 @@ import Model
 ///
 /// Decides only: what was read and the time come in, what to tell and which slots to give back go out.
 public struct WitnessLedger {
-  /// Payload that a process moved through a socket.
+  /// What a process moved through a socket; nothing where it was only seen to use it.
   public struct Movement: Sendable, Hashable {
     /// The socket's key.
-    public var socket: UInt64
-    /// Who moved it.
+    public var key: UInt64
+    /// The socket; nil where the record of it was lost.
+    public var socket: WitnessedSocket?
+    /// Who used it.
     public var user: WitnessUser
-    /// How much.
+    /// The payload.
     public var usage: Usage
   }
 
@@ -24,7 +26,7 @@ public struct WitnessLedger {
 
   /// After this time every program has ended that had found a slot before it was retired.
   static let grace = Duration.seconds(1)
-  /// How long a socket is kept that has closed, or whose process has ended: more may have been on its way.
+  /// How long a slot is kept after its process has ended: other threads may go on for a moment.
   static let afterEnd = Duration.seconds(1)
   /// How long a slot may rest once half of all are in use, and once three quarters are.
   static let rests = (half: Duration.seconds(10), most: Duration.seconds(1))
@@ -32,72 +34,96 @@ public struct WitnessLedger {
   static let afterExit = Duration.seconds(10)
   /// Of so many processes the names are kept.
   static let processLimit = 1 << 14
+  /// So many uses whose slot was given back wait to be told.
+  static let leftLimit = 1 << 18
 
-  /// One slot: a process and a socket.
+  /// One slot: a process and a socket. Times are nanoseconds since the ledger began.
   struct Use {
-    var slot: Int
-    var key: UInt64
-    var user: WitnessUser
-    /// What was told already.
+    let key: UInt64
+    let user: WitnessUser
+    let slot: Int32
+    /// Where its socket is.
+    let socket: Int32
+    /// The slot of another use of the socket; -1 for none.
+    var next: Int32
+    /// False until it was told of this slot.
+    var isTold = false
+    /// The slot is found by no program any more since `changed`.
+    var isRetired = false
+    /// What was moved in all, and how much of it was told.
+    var total = Usage.zero
     var told = Usage.zero
-    /// What the slot held when it was last looked at.
-    var last = WitnessSlot()
-    /// Payload that was taken by other calls than recv(2), when another process came to the socket.
+    /// The sum of the slot's numbers, and what of it calls had received, when it was last looked at.
+    var sum: UInt64 = 0
+    var received: UInt64 = 0
+    /// Payload that was taken by other calls than recv(2), when another use of the socket began.
     var spliced: UInt64 = 0
-    var changed: ContinuousClock.Instant
-    /// When the socket was first seen to have ended.
-    var ended: ContinuousClock.Instant?
-    var retired: ContinuousClock.Instant?
+    var changed: Int64
+
+    /// Whether there is something to tell of it.
+    var isPending: Bool { !isTold || total != told }
   }
 
   struct Socket {
     var entry: WitnessedSocket?
-    /// Of TCP: what had passed before it was first seen, and in the second tier what was told since.
+    /// Of TCP: what had passed before it was first seen, and in the second tier what was counted since.
     var base = Usage.zero
-    /// Who used it first, and whether somebody else did since.
-    var first: WitnessUser
+    /// True once it had a second use: what the socket has given out in all no longer says what the first took.
     var isShared = false
-    var slots: [Int]
+    var isEnded = false
+    /// The slot of its latest use; -1 for none.
+    var uses: Int32
   }
 
-  private struct Process {
+  struct Process {
     var description: WitnessedProcess
     var hasExited = false
   }
 
   let tier: WitnessTier
+  private let epoch: ContinuousClock.Instant
   private let olderSockets: Set<UInt64>
   var uses: [Use] = []
   /// Where in `uses` a slot is; -1 for none.
-  private var positions: [Int32]
-  var sockets: [UInt64: Socket] = [:]
-  private var processes: [WitnessUser: Process] = [:]
+  private(set) var positions: [Int32]
+  var sockets: [Socket] = []
+  /// Where in `sockets` a key is, and which places are free.
+  private var places: [UInt64: Int32] = [:]
+  private var vacant: [Int32] = []
+  private(set) var processes: [WitnessUser: Process] = [:]
   /// Those that have ended, the first to end first.
-  private var exits: [(user: WitnessUser, time: ContinuousClock.Instant)] = []
+  var exits: [(user: WitnessUser, time: ContinuousClock.Instant)] = []
   private var suspects: Set<Int> = []
   /// Sockets whose slots were given back while they were open; once there are too many, all may be.
   private var rested: Set<UInt64> = []
   private var forgets = false
+  /// What was moved by uses whose slot was given back, and not told yet.
+  var left: [Movement] = []
 
   /// Uses whose slot held something else: what a faulty program or reader would leave.
-  private(set) var mismatches: UInt64 = 0
+  var mismatches: UInt64 = 0
+  /// Uses that there was no room to tell of.
+  private(set) var untold: UInt64 = 0
 
-  /// Starts with nothing. `olderSockets` are the keys of those that were there before the program: what had passed
-  /// through them by then is not told.
-  init(tier: WitnessTier, slotCount: Int, olderSockets: Set<UInt64> = []) {
+  /// Starts with nothing at `now`. `olderSockets` are the keys of those that were there before the program: what had
+  /// passed through them by then is not told.
+  init(
+    tier: WitnessTier, slotCount: Int, olderSockets: Set<UInt64> = [], at now: ContinuousClock.Instant
+  ) {
     self.tier = tier
     self.olderSockets = olderSockets
+    epoch = now
     positions = Array(repeating: -1, count: slotCount)
   }
 
   /// How many slots are in use.
   var count: Int { uses.count }
 
+  /// True when most slots are in use: it is time to settle.
+  var isCrowded: Bool { uses.count > positions.count / 2 }
+
   /// What the process runs, as far as that was told.
   public func process(_ user: WitnessUser) -> WitnessedProcess? { processes[user]?.description }
-
-  /// The socket of a key, until a moment after its end.
-  public func socket(_ key: UInt64) -> WitnessedSocket? { sockets[key]?.entry }
 
   /// Takes what the ring told.
   mutating func take(_ record: WitnessRecord, at now: ContinuousClock.Instant) {
@@ -107,8 +133,8 @@ public struct WitnessLedger {
         mismatches += 1
         return
       }
-      add(Int(slot), user, socket.key, at: now)
-      meet(socket, payload)
+      let place = add(Int(slot), user, socket.key, at: nanoseconds(now))
+      meet(socket, payload, at: place)
     case .process(let process):
       processes[process.user] = Process(description: process)
       if processes.count > Self.processLimit { forgetProcesses(before: now) }
@@ -121,113 +147,106 @@ public struct WitnessLedger {
 
   /// What a socket had carried before it was first seen is not told: for one that was there before the program, whose
   /// slot had been given back, or that has closed. One that connects again counts from nothing.
-  private mutating func meet(_ entry: WitnessedSocket, _ payload: Usage) {
-    guard var socket = sockets.removeValue(forKey: entry.key) else { return }
-    let isOlder = forgets || olderSockets.contains(entry.key) || rested.contains(entry.key)
-    let countsAnew = payload.received < socket.base.received || payload.sent < socket.base.sent
-    if countsAnew || socket.entry == nil && (isOlder || entry.isClosed) { socket.base = payload }
-    socket.entry = entry
-    sockets[entry.key] = socket
+  private mutating func meet(_ entry: WitnessedSocket, _ payload: Usage, at place: Int) {
+    let base = sockets[place].base
+    let countsAnew = payload.received < base.received || payload.sent < base.sent
+    let isNew = sockets[place].entry == nil
+    if countsAnew || isNew && (isOlder(entry.key) || entry.isClosed) { sockets[place].base = payload }
+    if !isNew, sockets[place].entry != entry { for position in positions(of: place) { leave(position) } }
+    sockets[place].entry = entry
   }
 
-  private mutating func add(
-    _ slot: Int, _ user: WitnessUser, _ key: UInt64, at now: ContinuousClock.Instant
-  ) {
+  private func isOlder(_ key: UInt64) -> Bool {
+    forgets || olderSockets.contains(key) || rested.contains(key)
+  }
+
+  /// Takes a slot; returns where its socket is.
+  private mutating func add(_ slot: Int, _ user: WitnessUser, _ key: UInt64, at now: Int64) -> Int {
     if positions[slot] >= 0 {
       let use = uses[Int(positions[slot])]
-      guard use.key != key || use.user != user else { return }
+      if use.key == key && use.user == user {
+        uses[Int(positions[slot])].isTold = false
+        return Int(use.socket)
+      }
       remove(Int(positions[slot]))
     }
+    let place = place(of: key)
+    let next = sockets[place].uses
+    if next >= 0 {
+      sockets[place].isShared = true
+      for position in positions(of: place) { fixSpliced(position) }
+    }
     positions[slot] = Int32(uses.count)
-    uses.append(Use(slot: slot, key: key, user: user, changed: now))
-    guard var socket = sockets.removeValue(forKey: key) else {
-      sockets[key] = Socket(first: user, slots: [slot])
-      return
-    }
-    if !socket.isShared && socket.first != user {
-      socket.isShared = true
-      // What the socket has given out in all no longer says what the first took.
-      for slot in socket.slots { fixSpliced(Int(positions[slot])) }
-    }
-    socket.slots.append(slot)
-    sockets[key] = socket
+    sockets[place].uses = Int32(slot)
+    uses.append(
+      Use(key: key, user: user, slot: Int32(slot), socket: Int32(place), next: next, changed: now))
+    return place
   }
 
-  private mutating func remove(_ position: Int) {
+  /// Where the socket is, which it has from now on if it had none.
+  private mutating func place(of key: UInt64) -> Int {
+    if let place = places[key] { return Int(place) }
+    let place = vacant.popLast() ?? Int32(sockets.count)
+    if Int(place) == sockets.count { sockets.append(Socket(uses: -1)) }
+    places[key] = place
+    return Int(place)
+  }
+
+  /// Where the uses of a socket are, the latest first.
+  private func positions(of place: Int) -> [Int] {
+    var found: [Int] = []
+    var slot = sockets[place].uses
+    while slot >= 0 {
+      found.append(Int(positions[Int(slot)]))
+      slot = uses[found[found.count - 1]].next
+    }
+    return found
+  }
+
+  /// Lets go of a use; what it moved is still told.
+  mutating func remove(_ position: Int) {
+    leave(position)
     let use = uses[position]
-    positions[use.slot] = -1
+    let place = Int(use.socket)
+    unlink(use, from: place)
+    positions[Int(use.slot)] = -1
     let last = uses.removeLast()
     if position < uses.count {
       uses[position] = last
-      positions[last.slot] = Int32(position)
+      positions[Int(last.slot)] = Int32(position)
     }
-    guard var socket = sockets.removeValue(forKey: use.key) else { return }
-    socket.slots.removeAll { $0 == use.slot }
-    if !socket.slots.isEmpty {
-      sockets[use.key] = socket
-    } else if use.ended == nil, socket.entry?.transport == .tcp {
+    guard sockets[place].uses < 0 else { return }
+    if !sockets[place].isEnded, sockets[place].entry?.transport == .tcp {
       if rested.count < positions.count { rested.insert(use.key) } else { forgets = true }
     }
+    places[use.key] = nil
+    sockets[place] = Socket(uses: -1)
+    vacant.append(Int32(place))
   }
 
-  /// What was moved since the last call; `contents` reads a slot. Names and sockets of what is told can be asked for
-  /// until the next call.
-  mutating func settle(
-    at now: ContinuousClock.Instant, contents: (Int) -> WitnessSlot
-  ) -> (movements: [Movement], slots: Slots) {
-    forgetProcesses(before: now - Self.afterExit)
-    var movements: [Movement] = []
-    var slots = Slots()
-    var shares: [UInt64: [(position: Int, slot: WitnessSlot)]] = [:]
-    let rest = allowedRest
-    var done: [Int] = []
-    for position in uses.indices {
-      let slot = contents(uses[position].slot)
-      let use = uses[position]
-      guard use.retired != nil || slot.isOf(use.key, use.user) else {
-        mismatches += 1
-        done.append(position)
-        continue
-      }
-      if !slot.counts(asMuchAs: use.last) {
-        uses[position].changed = now
-        if countsBySocket(use.key) {
-          shares[use.key, default: []].append((position, slot))
-        } else if let usage = advance(position, slot) {
-          movements.append(Movement(socket: use.key, user: use.user, usage: usage))
-        }
-        uses[position].last = slot
-      }
-      uses[position].ended = slot.isEnded ? use.ended ?? now : nil
-      if let retired = use.retired {
-        guard now - retired >= Self.grace else { continue }
-        slots.freed.append(use.slot)
-        done.append(position)
-      } else if isOver(uses[position], rest, at: now) {
-        uses[position].retired = now
-        slots.retired.append(use.slot)
-      }
+  private mutating func unlink(_ use: Use, from place: Int) {
+    guard sockets[place].uses != use.slot else { return sockets[place].uses = use.next }
+    for position in positions(of: place) where uses[position].next == use.slot {
+      uses[position].next = use.next
     }
-    for (key, users) in shares { share(key, users, &movements) }
-    for position in done.reversed() { remove(position) }
-    return (movements, slots)
   }
 
-  /// How long a slot may rest while its socket is not known to have ended; nil for ever.
-  private var allowedRest: Duration? {
-    if uses.count > positions.count / 4 * 3 { return Self.rests.most }
-    return uses.count > positions.count / 2 ? Self.rests.half : nil
+  /// Keeps what is to be told of a use with the ends that its socket has now.
+  private mutating func leave(_ position: Int) {
+    guard uses[position].isPending else { return }
+    guard left.count < Self.leftLimit else { return untold += 1 }
+    left.append(movement(of: uses[position]))
+    uses[position].isTold = true
+    uses[position].told = uses[position].total
   }
 
-  private func isOver(_ use: Use, _ rest: Duration?, at now: ContinuousClock.Instant) -> Bool {
-    let resting = now - use.changed
-    if let rest, resting >= rest { return true }
-    guard resting >= Self.afterEnd else { return false }
-    return use.ended.map { now - $0 >= Self.afterEnd } ?? (processes[use.user]?.hasExited ?? false)
+  func movement(of use: Use) -> Movement {
+    Movement(
+      key: use.key, socket: sockets[Int(use.socket)].entry, user: use.user, usage: use.total - use.told)
   }
 
   /// Forgets those that had ended by then.
-  private mutating func forgetProcesses(before time: ContinuousClock.Instant) {
+  mutating func forgetProcesses(before time: ContinuousClock.Instant) {
     let count = exits.prefix { $0.time <= time }.count
     for (user, _) in exits[..<count] where processes[user]?.hasExited == true { processes[user] = nil }
     exits.removeFirst(count)
@@ -242,7 +261,7 @@ public struct WitnessLedger {
       let content = contents(slot)
       guard content.claims > 0 else { continue }
       if content.socket != 0, let user = WitnessUser(content.process, content.start) {
-        add(slot, user, content.socket, at: now)
+        _ = add(slot, user, content.socket, at: nanoseconds(now))
       } else if suspects.contains(slot) {
         slots.freed.append(slot)
       } else {
@@ -252,15 +271,10 @@ public struct WitnessLedger {
     suspects = found
     return slots
   }
+
+  func nanoseconds(_ now: ContinuousClock.Instant) -> Int64 { (now - epoch).nanoseconds }
 }
 
-extension WitnessSlot {
-  fileprivate func isOf(_ key: UInt64, _ user: WitnessUser) -> Bool {
-    socket == key && start == user.start && process == UInt32(user.pid)
-  }
-
-  fileprivate func counts(asMuchAs other: WitnessSlot) -> Bool {
-    sent == other.sent && received == other.received && transmitted == other.transmitted
-      && consumed == other.consumed
-  }
+extension Duration {
+  var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }

@@ -6,14 +6,9 @@ import Synchronization
 public final class WitnessListener: SocketWitness, Sendable {
   private struct State: ~Copyable {
     var witness: Witness
-    var news = WitnessNews()
-    var unseen: UInt64 = 0
     var groups = ControlGroups()
     init(_ witness: consuming Witness) { self.witness = witness }
   }
-
-  /// The most uses that wait to be asked for.
-  private static let capacity = 1 << 18
 
   private let state: Mutex<State>
   private let stopper: Waker
@@ -55,7 +50,7 @@ public final class WitnessListener: SocketWitness, Sendable {
     stopper = try Waker()
     // The thread keeps no witness alive: it ends with its owner.
     let reader = Reader(descriptor: descriptor, stopper: stopper)
-    try WorkerThread.start("witness") { [weak self] in reader.run { self?.settle(at: .now) != nil } }
+    try WorkerThread.start("witness") { [weak self] in reader.run { self?.relieve(at: .now) != nil } }
   }
 
   deinit { stopper.wake() }
@@ -64,52 +59,35 @@ public final class WitnessListener: SocketWitness, Sendable {
   public var condition: WitnessCondition {
     state.withLock { state in
       var condition = WitnessCondition()
-      condition.unseen = state.unseen + state.witness.lost.unplaced
+      condition.unseen = state.witness.ledger.untold + state.witness.lost.unplaced
       condition.malformed = state.witness.malformed + state.witness.ledger.mismatches
       return condition
     }
   }
 
   /// What was used since the last call.
-  public func news(at now: ContinuousClock.Instant) -> WitnessNews {
+  public func news(at now: ContinuousClock.Instant, of networks: SocketNetworks) -> WitnessNews {
     state.withLock { state in
-      settle(&state, at: now)
-      defer { state.news = WitnessNews() }
-      return state.news
+      var news = WitnessNews()
+      var users: Set<WitnessUser> = []
+      state.witness.tell(at: now) { movement in
+        guard let socket = movement.socket, networks == .all || socket.network == network,
+          let entry = SocketEntry(socket)
+        else { return }
+        users.insert(movement.user)
+        news.uses.append(
+          WitnessNews.Use(
+            entry, in: socket.network, isKernel: socket.isKernel, by: movement.user.identity, movement.usage))
+      }
+      for user in users {
+        guard let known = state.witness.ledger.process(user), !known.isKernel else { continue }
+        news.descriptions[user.identity] = ProcessDescription(known, &state.groups, own: network)
+      }
+      return news
     }
   }
 
-  private func settle(at now: ContinuousClock.Instant) { state.withLock { settle(&$0, at: now) } }
-
-  private func settle(_ state: inout State, at now: ContinuousClock.Instant) {
-    // Who connects moves packets also when no payload follows.
-    var sighted: [(socket: WitnessedSocket, user: WitnessUser)] = []
-    let movements = state.witness.settle(at: now) { record in
-      if case .sighting(_, let user, let socket, _) = record { sighted.append((socket, user)) }
-    }
-    for movement in movements {
-      guard let socket = state.witness.ledger.socket(movement.socket) else { continue }
-      add(socket, movement.user, movement.usage, to: &state)
-    }
-    for (socket, user) in sighted { add(socket, user, .zero, to: &state) }
-  }
-
-  private func add(
-    _ socket: WitnessedSocket, _ user: WitnessUser, _ usage: Usage, to state: inout State
-  ) {
-    guard let entry = SocketEntry(socket) else { return }
-    guard state.news.uses.count < Self.capacity else {
-      state.unseen += 1
-      return
-    }
-    let process = user.identity
-    state.news.uses.append(
-      WitnessNews.Use(entry, in: socket.network, isKernel: socket.isKernel, by: process, usage))
-    guard state.news.descriptions[process] == nil, let known = state.witness.ledger.process(user),
-      !known.isKernel
-    else { return }
-    state.news.descriptions[process] = ProcessDescription(known, &state.groups, own: network)
-  }
+  private func relieve(at now: ContinuousClock.Instant) { state.withLock { $0.witness.relieve(at: now) } }
 }
 
 /// Waits until there is something to read.

@@ -37,10 +37,18 @@ public struct WitnessNews: Sendable {
   public init() {}
 }
 
+/// Which sockets a witness is asked for.
+public enum SocketNetworks: Sendable, Hashable {
+  /// Those of this program's network namespace.
+  case own
+  /// Those of all.
+  case all
+}
+
 /// Tells who used sockets.
 public protocol SocketWitness: AnyObject {
   /// What was used since the last call.
-  func news(at now: ContinuousClock.Instant) -> WitnessNews
+  func news(at now: ContinuousClock.Instant, of networks: SocketNetworks) -> WitnessNews
 
   /// The inode of the network namespace whose sockets are this host's own.
   var network: UInt64? { get }

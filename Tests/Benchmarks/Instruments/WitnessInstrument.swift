@@ -13,7 +13,9 @@ struct WitnessInstrument: Instrument {
     init(_ tier: WitnessTier) throws { witness = try Witness(tier, at: .now) }
 
     func settle() {
-      for movement in witness.settle(at: .now) {
+      var movements: [WitnessLedger.Movement] = []
+      witness.tell(at: .now) { movements.append($0) }
+      for movement in movements {
         let name = witness.ledger.process(movement.user).map { $0.name } ?? "unknown"
         usages[name, default: .zero] += movement.usage
       }
