@@ -10,7 +10,7 @@ import time
 PORT = 8088
 # ab takes no fewer requests than it has connections.
 CONNECTIONS = 8
-# Of one address; then the next asks, so that no entry of the table has the ends of an earlier one.
+# Of one address; then the next asks, so that few entries of the table take the ends of an earlier one.
 PORTS = 20_000
 CONFIGURATION = """
 worker_processes 2; pid {0}/pid; error_log {0}/error; events {{ worker_connections 4096; }}
@@ -29,16 +29,18 @@ def nginx():
         file.write(CONFIGURATION.format(folder, PORT))
     process = subprocess.Popen(
         ["nginx", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while not load(CONNECTIONS):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"nginx does not answer: see {folder}/error")
-        # ab tells only whether it answers now.
-        time.sleep(0.01)
-    yield
-    process.terminate()
-    process.wait()
-    shutil.rmtree(folder)
+    try:
+        deadline = time.monotonic() + 10
+        while not load(CONNECTIONS):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("nginx does not answer:\n" + open(f"{folder}/error").read())
+            # Nothing tells when it listens: it is tried again.
+            time.sleep(0.01)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder)
 
 
 def load(requests):
