@@ -46,8 +46,12 @@ public struct WitnessIndex: Sendable {
     _ transport: TransportProtocol, _ local: Endpoint, _ remote: Endpoint, elsewhere: Bool
   ) -> WitnessedUsers? {
     let bits = FlowKey.bits(UInt64(transport.rawValue), local, remote, seed: seed)
-    return latest.users(bits, transport, local, remote, elsewhere: elsewhere)
-      ?? before.users(bits, transport, local, remote, elsewhere: elsewhere)
+    let users = latest.users(bits, transport, local, remote, elsewhere: elsewhere)
+    // The kernel's threads may still send what a process gave it before.
+    guard users?.isKernel ?? true,
+      let earlier = before.users(bits, transport, local, remote, elsewhere: elsewhere)
+    else { return users }
+    return users.map { $0 + earlier } ?? earlier
   }
 
   private mutating func joinUnpaired() {
@@ -56,11 +60,12 @@ public struct WitnessIndex: Sendable {
     users = []
     for interval in [latest, before] {
       let first = users.count
-      for use in interval.unpaired {
+      // The kernel's own socket of ICMP sends no packet of a flow, but has no address, as others' raw sockets.
+      for use in interval.unpaired where !(use.isKernel && use.socket.transport.isICMP) {
         var entry = use.socket
         (entry.inode, entry.uid) = (0, 0)
         if let known = places[entry] {
-          if known >= first { users[known].add(use) }
+          if known >= first || users[known].isKernel { users[known].add(use) }
           continue
         }
         places[entry] = users.count
@@ -140,7 +145,7 @@ public struct WitnessedUsers: Sendable, Hashable {
   /// The first who used them, and the others: most sockets have only one.
   private var first: Share
   private var others: [Share] = []
-  /// True when the kernel made a socket for itself.
+  /// True when the kernel made the socket for itself, or none but its threads used it.
   private(set) var isKernel: Bool
   /// True when the socket has both ends of the flow, which proves that one is on this host.
   private(set) var haveBothEnds = false
@@ -162,9 +167,10 @@ public struct WitnessedUsers: Sendable, Hashable {
 
   mutating func add(_ use: WitnessNews.Use) { self = self + WitnessedUsers(use) }
 
+  /// Both. Where a process uses a socket, threads of the kernel only send what it gave them.
   static func + (left: WitnessedUsers, right: WitnessedUsers) -> WitnessedUsers {
+    if left.isKernel != right.isKernel { return left.isKernel ? right : left }
     var all = left
-    all.isKernel = left.isKernel || right.isKernel
     for share in right.shares {
       if all.first.process == share.process {
         all.first.usage += share.usage

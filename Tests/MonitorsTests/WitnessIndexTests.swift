@@ -75,6 +75,33 @@ import Testing
     #expect(shares(index, "10.0.0.2:53", "192.0.2.9:5000", .udp)?.count == 2)
   }
 
+  @Test func `what the kernel sends of a process is the process's`() {
+    let mixed = [
+      use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: first, 1, 100),
+      use(.tcp, "10.0.0.1:80", "192.0.2.9:5000", by: second, 0, 900, isKernel: true),
+      use(.udp, "*:53", by: second, 0, 900, isKernel: true), use(.udp, "*:53", by: first, 1, 2),
+    ]
+    let alone = mixed.filter(\.isKernel)
+    let ofProcess = Usage(received: 1, sent: 100)
+    for index in [index(mixed), index(alone, before: mixed)] {
+      #expect(shares(index, "10.0.0.1:80", "192.0.2.9:5000") == [first: ofProcess])
+      #expect(shares(index, "10.0.0.1:53", "192.0.2.9:5000", .udp) == [first: Usage(received: 1, sent: 2)])
+    }
+    let index = index(alone)
+    #expect(
+      index.users(.tcp, local: Scenario.endpoint("10.0.0.1:80"), remote: Scenario.endpoint("192.0.2.9:5000"))?
+        .isKernel == true)
+  }
+
+  @Test func `the kernel's own socket of ICMP takes nobody's packets`() {
+    let index = index([
+      use(.icmpv6, "*:0", by: first, 0, 64), use(.icmpv6, "*:0", by: second, 0, 90, isKernel: true),
+    ])
+    #expect(shares(index, "10.0.0.1:0", "192.0.2.9:0", .icmpv6) == [first: Usage(received: 0, sent: 64)])
+    let kernel = self.index([use(.icmpv6, "*:0", by: second, 0, 90, isKernel: true)])
+    #expect(shares(kernel, "10.0.0.1:0", "192.0.2.9:0", .icmpv6) == nil)
+  }
+
   @Test func `in other network namespaces a socket needs both ends`() {
     let index = index(
       [

@@ -59,7 +59,7 @@ struct witness_socket {
   unsigned long long remote[2];
 };
 
-/// Made by the kernel for itself, or used by one of its threads.
+/// Made by the kernel for itself.
 #define WITNESS_KERNEL 1u
 /// A part of an MPTCP connection: the kernel's, but for the process that connects.
 #define WITNESS_SUBFLOW 2u

@@ -167,8 +167,7 @@ static __always_inline void map_v4(unsigned long long *address, __be32 bits) {
 }
 
 // Not inlined: it is the rare part.
-static __noinline int describe_socket(struct sock *sk, bool is_trusted, __u64 key, __u32 task_flags,
-                                      struct witness_socket *to) {
+static __noinline int describe_socket(struct sock *sk, bool is_trusted, __u64 key, struct witness_socket *to) {
   if (!to) return 0;
   to->key = key;
   to->inode = inode_of(sk);
@@ -199,7 +198,6 @@ static __noinline int describe_socket(struct sock *sk, bool is_trusted, __u64 ke
     to->flags |= WITNESS_SUBFLOW;
   else if (BPF_CORE_READ_BITFIELD(sk, sk_kern_sock))
     to->flags |= WITNESS_KERNEL;
-  if (task_flags & PF_KTHREAD) to->flags |= WITNESS_KERNEL;
   if (to->family == AF_INET6) {
     bpf_probe_read_kernel(to->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
     bpf_probe_read_kernel(to->remote, 16, &sk->__sk_common.skc_v6_daddr);
@@ -266,12 +264,7 @@ static __noinline int introduce(__u64 start) {
 // unreported: the next use tries again.
 static __noinline int report(struct sock *sk, bool is_trusted, const struct user *user, __u32 index) {
   if (!user) return 0;
-  __u32 flags = 0;
-  if (user->process == bpf_get_current_pid_tgid() >> 32) {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    flags = BPF_CORE_READ(task, flags);
-    if (!introduce(user->start)) return 0;
-  }
+  if (user->process == bpf_get_current_pid_tgid() >> 32 && !introduce(user->start)) return 0;
   struct witness_sighting *record = reserve(sizeof *record);
   if (!record) return 0;
   record->kind = WITNESS_SIGHTING;
@@ -280,7 +273,7 @@ static __noinline int report(struct sock *sk, bool is_trusted, const struct user
   record->start = user->start;
   record->process = user->process;
   record->reserved = 0;
-  describe_socket(sk, is_trusted, user->socket, flags, &record->socket);
+  describe_socket(sk, is_trusted, user->socket, &record->socket);
   bpf_ringbuf_submit(record, wakes());
   return 1;
 }

@@ -79,9 +79,19 @@ public final class WitnessListener: SocketWitness, Sendable {
           WitnessNews.Use(
             entry, in: socket.network, isKernel: socket.isKernel, by: movement.user.identity, movement.usage))
       }
+      var threads: Set<ProcessIdentity> = []
       for user in users {
-        guard let known = state.witness.ledger.process(user), !known.isKernel else { continue }
-        news.descriptions[user.identity] = ProcessDescription(known, &state.groups, own: network)
+        guard let known = state.witness.ledger.process(user) else { continue }
+        if known.isKernel {
+          threads.insert(user.identity)
+        } else {
+          news.descriptions[user.identity] = ProcessDescription(known, &state.groups, own: network)
+        }
+      }
+      if !threads.isEmpty {
+        for place in news.uses.indices where threads.contains(news.uses[place].process) {
+          news.uses[place].isKernel = true
+        }
       }
       return news
     }

@@ -111,7 +111,7 @@ public struct WitnessedSocket: Sendable, Hashable {
   public var local: Endpoint
   /// Its peer; unspecified and zero when unconnected.
   public var remote: Endpoint
-  /// Made by the kernel for itself, or used by one of its threads.
+  /// Made by the kernel for itself.
   public var isKernel: Bool
   /// Carries a part of an MPTCP connection.
   public var isSubflow: Bool
