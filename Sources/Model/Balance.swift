@@ -15,6 +15,9 @@ public struct Balance: Sendable, Hashable {
   public var hidden: Usage
   /// How much of all moved between two ends of this host.
   public var loopback: Usage
+  /// How much of all is payload without headers, where packets are counted with theirs: of connections that the kernel
+  /// does not count.
+  public var payload: Usage
   /// What the interfaces moved, as network packets, and no flow explains; no part of `total`. It never decreases.
   public var untracked: Usage
   /// What the interfaces moved, as network packets; zero where that is not read.
@@ -24,7 +27,7 @@ public struct Balance: Sendable, Hashable {
   public init(
     attributed: Usage = .zero, forwarded: Usage = .zero, kernel: Usage = .zero,
     unattributed: [Owner.Reason: Usage] = [:], hidden: Usage = .zero, loopback: Usage = .zero,
-    untracked: Usage = .zero, interfaces: Usage = .zero
+    payload: Usage = .zero, untracked: Usage = .zero, interfaces: Usage = .zero
   ) {
     self.attributed = attributed
     self.forwarded = forwarded
@@ -32,6 +35,7 @@ public struct Balance: Sendable, Hashable {
     self.unattributed = unattributed
     self.hidden = hidden
     self.loopback = loopback
+    self.payload = payload
     self.untracked = untracked
     self.interfaces = interfaces
   }
@@ -68,6 +72,7 @@ public struct Balance: Sendable, Hashable {
     left.unattributed.merge(right.unattributed, uniquingKeysWith: +)
     left.hidden += right.hidden
     left.loopback += right.loopback
+    left.payload += right.payload
     left.untracked += right.untracked
     left.interfaces += right.interfaces
   }

@@ -44,15 +44,21 @@ public struct Certainty: Sendable, Hashable {
   /// True if another process holds one of the sockets as well.
   public var isShared: Bool
 
+  /// True if some of it is payload without headers, where packets are counted with theirs: of connections that the
+  /// kernel does not count.
+  public var isPayload: Bool
+
   /// Makes a certainty; without arguments, the full one.
-  public init(match: Match = .exact, isShared: Bool = false) {
+  public init(match: Match = .exact, isShared: Bool = false, isPayload: Bool = false) {
     self.match = match
     self.isShared = isShared
+    self.isPayload = isPayload
   }
 
   /// Of two, what is less sure.
   public static func + (left: Certainty, right: Certainty) -> Certainty {
     Certainty(
-      match: left.match == .relaxed ? .relaxed : right.match, isShared: left.isShared || right.isShared)
+      match: left.match == .relaxed ? .relaxed : right.match, isShared: left.isShared || right.isShared,
+      isPayload: left.isPayload || right.isPayload)
   }
 }

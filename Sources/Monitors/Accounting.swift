@@ -12,6 +12,8 @@ public struct Accounting: Sendable {
   private(set) var attribution = Attribution()
   /// Flows that ended with the last reading: their owners are needed until its bytes are settled.
   private var gone: [FlowKey] = []
+  private let layer: Layer
+  private var uncounted: UncountedUses
   private var filters: [MonitorFilter]
   private var remainder: Visibility
   /// The pid whose bytes are never shown.
@@ -33,6 +35,8 @@ public struct Accounting: Sendable {
   ) {
     self.filters = filters
     self.hidden = hidden
+    self.layer = layer
+    uncounted = UncountedUses(seed: seed)
     ledger = FlowLedger(seed: seed)
     packets = layer == .payload ? FlowLedger(of: .packets, seed: seed) : nil
     remainder = Visibility(ofRemainder: filters)
@@ -89,12 +93,21 @@ public struct Accounting: Sendable {
     return inodes
   }
 
-  /// Returns what each owner moved, and the balance.
+  /// Takes what was used until the table was as it is in `snapshot`; returns what of it no entry counts, or will.
+  mutating func uncounted(
+    _ uses: [WitnessNews.Use], in snapshot: FlowSnapshot, _ place: UncountedUses.Place
+  ) -> [WitnessNews.Use] {
+    uncounted.advance(by: uses, snapshot, place)
+  }
+
+  /// Returns what each owner moved, and the balance. Beside the claims on flows, `uncounted` is what was used of sockets
+  /// without one; of these, the peer is here where `local` has its address.
   ///
   /// `holders` has the processes that hold the claims' inodes, oldest first; `isDenied` says that some could not
   /// be read. `describe` is asked once for each process; one that it does not know has exited unseen.
   public mutating func readings(
-    of claims: [Claim], holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
+    of claims: [Claim], uncounted: [WitnessNews.Use] = [], local: LocalAddresses = LocalAddresses([]),
+    holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
     describe: (ProcessIdentity) -> ProcessDescription?
   ) -> (readings: [Reading], balance: Balance) {
     var balance = Balance()
@@ -119,6 +132,13 @@ public struct Accounting: Sendable {
         claim.usage, isLocal: claim.isLocal, isCarrier: claim.isCarrier(of: finding.owner),
         finding.certainty)
     }
+    for use in uncounted {
+      let isLocal = use.socket.remote.port != 0 && local.contains(use.socket.remote.address)
+      if isLocal { balance.loopback += use.usage }
+      if layer == .l3 { balance.payload += use.usage }
+      moved[use.isKernel ? .kernel : .process(use.process), default: SplitUsage()].add(
+        use.usage, isLocal: isLocal, Certainty(isPayload: layer == .l3))
+    }
     var readings: [Reading] = []
     readings.reserveCapacity(moved.count)
     for (owner, usage) in moved {
@@ -133,10 +153,11 @@ public struct Accounting: Sendable {
   /// Returns what of the bytes that no flow explains is shown, as those of `process` or of nobody, and adds the rest
   /// to the hidden ones of `balance`.
   public mutating func reading(
-    untracked usage: Usage, of process: ProcessDescription?, balance: inout Balance
+    untracked usage: Usage, of process: ProcessDescription?,
+    _ certainty: Certainty = Certainty(match: .relaxed), balance: inout Balance
   ) -> Reading {
     var split = SplitUsage()
-    split.add(usage, isLocal: false, Certainty(match: .relaxed))
+    split.add(usage, isLocal: false, certainty)
     let owner = process.map { Owner.process($0.identity) } ?? .untracked
     let reading = reading(owner, split) { _ in process }
     balance.hidden += usage - reading.usage

@@ -4,38 +4,42 @@ import Model
 /// What each process moved since it was last asked: the connection table, the sockets and the processes of this
 /// host, brought together.
 public final class Monitor: Meter {
-  private let table: any FlowTable
-  private var sockets: SocketTable
-  private var processes: ProcessTable
-  private var namespaces: NamespaceTable?
+  let table: any FlowTable
+  var sockets: SocketTable
+  var processes: ProcessTable
+  var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
   /// Who used sockets; nil where that is looked up.
-  private let witness: (any SocketWitness)?
+  let witness: (any SocketWitness)?
   private var witnessed = WitnessIndex()
+  /// What was used since the last reading, and by whom.
+  private var news = WitnessNews()
+  private var isLast = false
+  private var senders = FrameSenders()
   var interfaces: InterfaceMeter?
-  private var accounting: Accounting
+  var accounting: Accounting
   private let countsLookback: Bool
   private let wantsAncestors: Bool
   /// True when /proc has the processes of the whole machine.
   private let seesHost: Bool
 
-  private var snapshot = FlowSnapshot()
+  var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
   private var local = LocalAddresses([])
   /// Times that the sockets or addresses could not be read.
-  private var unread: UInt64 = 0
-  private var naming = Conditions.Naming.notRead
+  var unread: UInt64 = 0
+  var naming = Conditions.Naming.notRead
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
   /// Processes that had ended before their bytes were seen, since the last measurement.
   private var ended: [ProcessIdentity] = []
   /// Processes that ended between the last two ticks.
   private var leaving: [ProcessIdentity] = []
-  private var state: StateReader
+  var state: StateReader
   private var board: WarningBoard
   private var tracking = TrackingWatch()
   /// What passed unseen when tracking ended; nil while it works.
-  private var untrackedTime: Conditions.Untracked?
+  var untrackedTime: Conditions.Untracked?
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
@@ -95,11 +99,13 @@ public final class Monitor: Meter {
     namespaces?.refresh(processes, renamed: snapshot.renamed)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     var carried = Usage.zero
-    if !deltas.isEmpty && (interval != nil || countsLookback) {
-      carried = try attribute(deltas, isFirst: interval == nil, to: &measurement)
+    let uncounted = uncountedUses()
+    if !(deltas.isEmpty && uncounted.isEmpty) && (interval != nil || countsLookback) {
+      carried = try attribute(deltas, uncounted, isFirst: interval == nil, to: &measurement)
     }
     // What had moved before the start is nothing that the interfaces are asked for.
-    compare(with: interval == nil ? .zero : carried, at: now, in: &measurement)
+    let explained = uncounted.reduce(carried) { $0 + $1.usage }
+    compare(with: interval == nil ? .zero : explained, at: now, in: &measurement)
     measurement.renamed = processes.renamed().filter {
       reported.contains($0.identity) && accounting.shows($0)
     }
@@ -116,14 +122,27 @@ public final class Monitor: Meter {
   }
 
   /// Has the next reading ask the kernel also for what is believed for some seconds: it is the last.
-  public func refresh() { state.refresh() }
+  public func refresh() {
+    state.refresh()
+    isLast = true
+  }
 
   /// Takes new filters; what was counted stays.
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
 
+  /// What was used of sockets whose connections the table does not count.
+  private func uncountedUses() -> [WitnessNews.Use] {
+    guard let witness else { return [] }
+    return accounting.uncounted(
+      news.uses, in: snapshot,
+      UncountedUses.Place(
+        network: witness.network, isHost: witness.isHost, isAccounting: state.state.isAccounting,
+        isLast: isLast))
+  }
+
   /// Returns what the interfaces moved of these flows.
   private func attribute(
-    _ deltas: [FlowDelta], isFirst: Bool, to measurement: inout Measurement
+    _ deltas: [FlowDelta], _ uncounted: [WitnessNews.Use], isFirst: Bool, to measurement: inout Measurement
   ) throws(KernelError) -> Usage {
     do throws(KernelError) { local = try addresses.read() } catch { note(error) }
     // Only for these a socket has to be found.
@@ -145,7 +164,7 @@ public final class Monitor: Meter {
     let holders = processes.holders(of: Accounting.inodes(of: claims))
     let isDenied = processes.denied > 0
     (measurement.readings, measurement.balance) = accounting.readings(
-      of: claims, holders: holders, isDenied: isDenied
+      of: claims, uncounted: uncounted, local: local, holders: holders, isDenied: isDenied
     ) { processes.description(of: $0, ancestors: wantsAncestors) }
     for case .process(let identity) in measurement.readings.lazy.map(\.owner) {
       // Its last bytes come after its end: the row is marked with the next report.
@@ -171,9 +190,11 @@ public final class Monitor: Meter {
   private func readUses(at now: ContinuousClock.Instant) {
     // Those of other network namespaces are other hosts' to who does not look there.
     guard let witness else { return }
-    let news = witness.news(at: now, of: namespaces == nil ? .own : .all)
+    let before = news.descriptions
+    news = witness.news(at: now, of: namespaces == nil ? .own : .all)
     witnessed.advance(by: news.uses, network: witness.network)
-    accounting.learn(news.descriptions)
+    // What no entry counts is told one reading later.
+    accounting.learn(before.merging(news.descriptions) { $1 })
   }
 
   private func readInterfaces(at now: ContinuousClock.Instant) {
@@ -200,20 +221,40 @@ public final class Monitor: Meter {
     measurement.balance.interfaces = comparison.interfaces
     measurement.balance.untracked = comparison.untracked
     var rest = comparison.untracked
-    if let (bytes, sockets) = comparison.sent,
-      let owner = PacketSenders.owner(of: sockets, holders: processes.holders(of: sockets)),
-      let process = processes.description(of: owner, ancestors: wantsAncestors)
-    {
-      let usage = Usage(received: 0, sent: bytes)
+    for share in frames(comparison, at: now) {
+      guard
+        let process = processes.description(of: share.process, ancestors: wantsAncestors) ?? share.description
+      else { continue }
+      let usage = Usage(received: 0, sent: share.bytes)
       rest = rest - usage
-      reported.insert(owner)
+      if processes.lives(share.process) {
+        reported.insert(share.process)
+      } else {
+        ended.append(share.process)
+      }
       measurement.readings.append(
-        accounting.reading(untracked: usage, of: process, balance: &measurement.balance))
+        accounting.reading(
+          untracked: usage, of: process,
+          Certainty(match: witness?.seesFrames == true ? .exact : .relaxed), balance: &measurement.balance))
     }
     if !rest.isZero {
       measurement.readings.append(accounting.reading(untracked: rest, of: nil, balance: &measurement.balance))
     }
     measurement.readings.removeAll(where: \.usage.isZero)
+  }
+
+  /// Who sent how much of what no flow explains.
+  private func frames(
+    _ comparison: InterfaceMeter.Comparison, at now: ContinuousClock.Instant
+  ) -> [FrameSenders.Share] {
+    if witness?.seesFrames == true {
+      senders.add(news.frames, describedBy: news.descriptions, at: now)
+      return senders.divide(comparison.untracked.sent)
+    }
+    guard let (bytes, sockets) = comparison.sent,
+      let owner = PacketSenders.owner(of: sockets, holders: processes.holders(of: sockets))
+    else { return [] }
+    return [FrameSenders.Share(process: owner, bytes: bytes)]
   }
 
   /// The other network namespaces that may be an end of these flows, with their sockets.
@@ -237,46 +278,5 @@ public final class Monitor: Meter {
     leaving = exited.filter { reported.remove($0) != nil }
     defer { ended.removeAll() }
     return ended + leaving
-  }
-
-  private func health() -> Health {
-    var health = Health()
-    health.flows = snapshot.livingCount + (snapshot.closedCount ?? 0)
-    for flow in snapshot.flows.prefix(snapshot.livingCount) {
-      if !flow.isCounted { health.uncounted += 1 }
-      if flow.isOffloaded { health.offloaded += 1 }
-    }
-    let condition = table.condition
-    health.missedEvents = condition.missedEvents
-    health.unheardEnds = condition.hearsEnds ? accounting.unheardEnds : 0
-    health.counterResets = accounting.counterResets
-    health.interruptedDumps = condition.interrupted
-    health.malformed = condition.malformed + sockets.malformed
-    health.vanished = processes.vanished
-    health.denied = max(processes.denied, condition.denied)
-    health.failedReads = processes.failed + unread
-    health.dropped =
-      sockets.dropped + processes.dropped + processes.notRemembered + processes.truncated + condition.unseen
-    health.namespaces = namespaces?.answering ?? 0
-    health.unreadNamespaces = namespaces?.unread ?? 0
-    health.vanished += namespaces?.vanished ?? 0
-    health.malformed += namespaces?.malformed ?? 0
-    health.malformed += interfaces?.malformed ?? 0
-    health.dropped += interfaces?.dropped ?? 0
-    health.dropped += namespaces?.dropped ?? 0
-    if let condition = witness?.condition {
-      health.dropped += condition.unseen
-      health.malformed += condition.malformed
-    }
-    health.abandonedSearches = accounting.abandonedSearches
-    return health
-  }
-
-  private func conditions(_ health: Health) -> Conditions {
-    Conditions(
-      state: state.state, flows: health.flows, uncounted: health.uncounted,
-      isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.deniedProcesses(),
-      unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets, naming: naming,
-      untracked: untrackedTime, interfaces: interfaces?.failure, events: table.condition.eventFailure)
   }
 }

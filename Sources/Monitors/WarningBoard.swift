@@ -9,6 +9,8 @@ struct Conditions {
   var flows = 0
   /// Of these, without counters.
   var uncounted = 0
+  /// Whether a BPF program tells what moves without counters.
+  var isWitnessed = false
   /// Whether some connection is offloaded.
   var isOffloaded = false
   /// Processes that may not be read.
@@ -122,18 +124,22 @@ extension Conditions {
   /// Flows without counters are older than accounting, or it was turned off under us.
   fileprivate var withoutCounters: Warning? {
     if state.isAccounting == false { return .accountingOff }
-    return uncounted > 0 ? .uncounted(uncounted) : nil
+    return uncounted > 0 ? .uncounted(uncounted, isWitnessed: isWitnessed) : nil
   }
 }
 
 extension Warning {
-  fileprivate static func uncounted(_ count: Int) -> Warning {
-    Warning(
+  fileprivate static func uncounted(_ count: Int, isWitnessed: Bool) -> Warning {
+    let instead =
+      isWitnessed
+      ? "Their rows have the payload that processes move: "
+      : "The bytes of TCP come from their sockets, within 0.5 %; other protocols are counted from their next "
+        + "connection on: "
+    return Warning(
       code: "uncounted",
       text:
         "connections whose packets the kernel does not count: \(count). They began before accounting was turned on. "
-        + "The bytes of TCP come from their sockets, within 0.5 %; other protocols are counted from their next "
-        + "connection on: turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
+        + "\(instead)turn accounting on at boot, with net.netfilter.nf_conntrack_acct=1 in /etc/sysctl.d."
     )
   }
 

@@ -96,6 +96,7 @@ extension UsageRow {
       if let exited = subject.isExited { writer.field("exited", exited) }
       if subject != .remainder { writer.field("match", certainty.match.rawValue) }
       if certainty.isShared { writer.field("shared", true) }
+      if certainty.isPayload { writer.field("layer", Layer.payload.rawValue) }
       place.write(to: &writer)
     }
   }
@@ -141,6 +142,7 @@ extension Balance {
     }
     writer.field("hidden", hidden)
     writer.field("loopback", loopback)
+    writer.field("payload", payload)
     writer.field("untracked", untracked)
     writer.field("interfaces", interfaces)
     writer.key("coverage")

@@ -16,8 +16,10 @@ struct Footer {
   }
 
   private static func parts(of balance: Balance) -> [String] {
-    shares(of: balance)
-      + (balance.coverage.map { ["tracked \($0.fixed(1)) % of interface bytes"] } ?? [])
+    // What has no counters was not tracked.
+    let witness = balance.payload.isZero ? "tracked" : "explained"
+    return shares(of: balance)
+      + (balance.coverage.map { ["\(witness) \($0.fixed(1)) % of interface bytes"] } ?? [])
   }
 
   private static func shares(of balance: Balance) -> [String] {
@@ -34,6 +36,7 @@ struct Footer {
       ("kernel", balance.kernel, ""),
       ("unattributed", balance.unattributedTotal, " (\(reasons.joined(separator: ", ")))"),
       ("hidden by filters", balance.hidden, ""), ("loopback", balance.loopback, ""),
+      ("without headers", balance.payload, ""),
     ]
     // What is not there needs no place.
     return parts.filter { !$0.1.isZero }.map { name, usage, detail in "\(name) \(share(usage))\(detail)" }

@@ -8,29 +8,51 @@ public enum TrackedTable {
   /// administrator should know. Without a `witness` the owner of each new flow is looked up.
   ///
   /// Turns tracking on first if the options ask for it, says what was changed, and undoes it at the end, however
-  /// that comes. Errors: `notPermitted`, `unsupported`, `accountingOff`, and those of `body`.
+  /// that comes. Errors: `notPermitted`, `unsupported` and `accountingOff` where there is no witness either, and those of
+  /// `body`.
   public static func with(
     _ options: SourceOptions, _ witness: OpenedWitness, _ privilege: LeastPrivilege,
     _ diagnostics: Diagnostics,
     _ body: (any FlowTable, [Warning]) throws(KernelError) -> Void
   ) throws(KernelError) {
+    guard options.enableTracking else {
+      let table = try open(options, witness)
+      privilege.fence(diagnostics)
+      return try body(table, try warnings(witness))
+    }
     let table = try options.source.open(
       namespaces: options.readsNamespaces, looks: witness.witness == nil)
-    guard options.enableTracking else {
-      privilege.fence(diagnostics)
-      try body(table, witness.warnings(after: try Preflight.check(isTrackingOurs: options.enableTracking)))
-      return
-    }
     let tracking = try TrackingSwitch(keep: options.keepTracking)
     privilege.fence(diagnostics)
     for change in tracking.changes { diagnostics.note(change) }
     do throws(KernelError) {
-      try body(table, witness.warnings(after: try Preflight.check(isTrackingOurs: options.enableTracking)))
+      try body(table, try warnings(witness, isTrackingOurs: true))
     } catch {
       undo(tracking, diagnostics)
       throw error
     }
     undo(tracking, diagnostics)
+  }
+
+  /// Opens the table as `options` say. With a witness a kernel without a table has an empty one. Errors:
+  /// `notPermitted`, `unsupported`.
+  public static func open(
+    _ options: SourceOptions, _ witness: OpenedWitness
+  ) throws(KernelError) -> any FlowTable {
+    do throws(KernelError) {
+      return try options.source.open(namespaces: options.readsNamespaces, looks: witness.witness == nil)
+    } catch {
+      guard case .unsupported = error, witness.witness != nil, options.source == .auto else { throw error }
+      return NoFlowTable()
+    }
+  }
+
+  /// What the administrator should know before the first measurement. Errors: those of `Preflight.check`.
+  public static func warnings(
+    _ witness: OpenedWitness, isTrackingOurs: Bool = false
+  ) throws(KernelError) -> [Warning] {
+    witness.warnings(
+      after: try Preflight.check(isTrackingOurs: isTrackingOurs, isWitnessed: witness.witness != nil))
   }
 
   private static func undo(_ tracking: consuming TrackingSwitch, _ diagnostics: Diagnostics) {

@@ -164,9 +164,8 @@ import Program
         var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics) {
           (filters) throws(KernelError) in
           try makeMonitor(
-            of: try source.source.open(
-              namespaces: source.readsNamespaces, looks: witness.witness == nil), witness.witness, filters,
-            witness.warnings(after: try Preflight.check(isTrackingOurs: false)))
+            of: try TrackedTable.open(source, witness), witness.witness, filters,
+            try TrackedTable.warnings(witness))
         }
         var screen = Screen(report, style: .applications)
         defer { screen.end() }

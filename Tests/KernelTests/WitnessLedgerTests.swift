@@ -26,7 +26,7 @@ import Testing
     /// What was told last of each socket.
     var sockets: [UInt64: WitnessedSocket] = [:]
 
-    init(_ tier: WitnessTier, slotCount: Int = 16, older: Set<UInt64> = []) {
+    init(_ tier: WitnessTier, slotCount: Int = 16, older: [UInt64: Usage] = [:]) {
       ledger = WitnessLedger(tier: tier, slotCount: slotCount, olderSockets: older, at: start)
     }
 
@@ -106,10 +106,16 @@ import Testing
   }
 
   @Test func `of a socket that was there before, nothing older is told`() throws {
-    var run = Run(.calls, older: [1])
+    var run = Run(.calls, older: [1: Usage(received: 1_000_000, sent: 7)])
     try run.see(3, Self.first, payload: Usage(received: 1_000_000, sent: 7))
     run.table[3]?.received = 50
     #expect(run.settle() == [try #require(Self.first): Usage(received: 50)])
+  }
+
+  @Test func `what a socket carries from the start to its first sighting is told`() throws {
+    var run = Run(.packets, older: [1: Usage(received: 1_000_000, sent: 7)])
+    try run.see(3, Self.first, payload: Usage(received: 1_000_050, sent: 9))
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 50, sent: 2)])
   }
 
   @Test func `a second process takes nothing that the first has spliced`() throws {

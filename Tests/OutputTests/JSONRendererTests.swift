@@ -47,7 +47,7 @@ import Output
       #""balance":{"total":{"received":1040,"sent":238},"attributed":{"received":1000,"sent":200},"#,
       #""forwarded":{"received":30,"sent":30},"kernel":{"received":4,"sent":5},"#,
       #""unattributed":{"received":6,"sent":3,"reasons":{"exited":7,"ambiguous":0,"no_socket":2,"denied":0,"no_holder":0}},"#,
-      #""hidden":{"received":100,"sent":20},"loopback":{"received":8,"sent":8},"#,
+      #""hidden":{"received":100,"sent":20},"loopback":{"received":8,"sent":8},"payload":{"received":0,"sent":0},"#,
       #""untracked":{"received":1,"sent":2},"interfaces":{"received":800,"sent":200},"coverage":99.70},"#,
       #""health":{"flows":12,"missed_events":4,"unheard_ends":16,"vanished":7,"denied":3,"uncounted":1,"offloaded":2,"#,
       #""interrupted_dumps":5,"malformed":6,"failed_reads":11,"dropped":12,"evicted":8,"abandoned_searches":9,"#,

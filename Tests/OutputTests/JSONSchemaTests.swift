@@ -30,7 +30,7 @@ import Output
     ],
     "balance": [
       "total": "object", "attributed": "object", "forwarded": "object", "kernel": "object",
-      "unattributed": "object", "hidden": "object", "loopback": "object",
+      "unattributed": "object", "hidden": "object", "loopback": "object", "payload": "object",
       "untracked": "object", "interfaces": "object", "coverage": "number",
     ],
     "total": ["received": "integer", "sent": "integer"],
@@ -88,7 +88,8 @@ import Output
     _ = try check(usage["health"], "health")
     let balance = try check(usage["balance"], "balance")
     for part in [
-      "total", "attributed", "forwarded", "kernel", "hidden", "loopback", "untracked", "interfaces",
+      "total", "attributed", "forwarded", "kernel", "hidden", "loopback", "payload", "untracked",
+      "interfaces",
     ] {
       _ = try check(balance[part], "total")
     }

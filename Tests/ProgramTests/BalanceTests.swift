@@ -53,7 +53,7 @@ struct BalanceTests {
 
   @Test func `frames of the only sender are its, relaxed, and no flow's`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
-    let monitor = try Reporter(in: lab.a)
+    let monitor = try Reporter(["--witness", "lookup"], in: lab.a)
     let generator = try Traffic(Self.frames, in: lab.a)
     try await generator.connected()
     // Its socket is open at the start of the interval.
@@ -72,7 +72,7 @@ struct BalanceTests {
 
   @Test func `frames of one of two senders are nobody's`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
-    let monitor = try Reporter(in: lab.a)
+    let monitor = try Reporter(["--witness", "lookup"], in: lab.a)
     let other = try Traffic(Self.frames, in: lab.a)
     let generator = try Traffic(Self.frames, in: lab.a)
     try await other.connected()
@@ -91,6 +91,34 @@ struct BalanceTests {
       process.go()
       try await process.finish()
     }
+  }
+
+  @Test(.needs(.calls)) func `frames that were seen are each sender's`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let monitor = try Reporter(in: lab.a)
+    try await monitor.report("a first report")
+    let idle = try Traffic(Self.frames, in: lab.a)
+    try await idle.connected()
+    let senders = try [1_000, 3_000].map {
+      try Traffic("packet --interface eth0 --count \($0) --size 1014", in: lab.a)
+    }
+    for sender in senders {
+      _ = try await sender.counted()
+      try await sender.finish()
+    }
+    let report = try await monitor.report("all frames") { report in
+      report.rows.filter { $0.name.contains("--size 1014") }.reduce(0) { $0 + $1.sent } >= 4_000_000
+    }
+    for (sender, count) in zip(senders, [1_000, 3_000] as [UInt64]) {
+      let row = try #require(
+        report.row(pid: sender.pid) ?? report.ended("--count \(count) --size 1014"), "\(report.rows)")
+      #expect(row.sent == count * 1_000 && row.received == 0 && row.match == "exact" && row.layer == nil)
+    }
+    #expect(report.row(pid: idle.pid) == nil)
+    #expect(report.balance.total.sent < Self.frameBytes / 100)
+    try await monitor.stop()
+    idle.go()
+    try await idle.finish()
   }
 
   /// A28: what a bridge passes, as for a virtual machine, came in and left again: nobody here sent it.

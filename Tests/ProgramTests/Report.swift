@@ -19,6 +19,7 @@ struct Report: Sendable, Decodable {
     var processes: Int?
     var match: String?
     var shared: Bool?
+    var layer: String?
     var netns: UInt64?
     var cgroup: String?
     var unit: String?
@@ -63,6 +64,8 @@ struct Report: Sendable, Decodable {
     var unattributed: Unattributed
     var untracked: Usage
     var interfaces: Usage
+    /// What is payload without headers.
+    var payload: Usage
     /// What filters keep out of the rows.
     var hidden: Usage
     var coverage: Double?

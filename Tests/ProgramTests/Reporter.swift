@@ -15,6 +15,10 @@ struct Reporter: Sendable {
     in namespace: NetworkNamespace, wrapper: [String] = [], namespaces: Bool = false,
     allRows: Bool = true
   ) throws {
+    var flags = flags
+    if let way = EachWitness.way, program != "runpipe", !flags.contains("--witness") {
+      flags += ["--witness", way]
+    }
     process = try namespace.start(
       wrapper + [
         Program.path(program), "--format", "json", "--interval", interval,

@@ -15,7 +15,7 @@ struct witness_slot {
   unsigned int process;
   /// 0: free; 1: in use; more: two processors wanted it at the same time, and neither has it.
   unsigned int claims;
-  /// Payload that the process gave to the socket, and took from it.
+  /// Payload that the process gave to the socket, and took from it; of frames all but Ethernet's header.
   unsigned long long sent;
   unsigned long long received;
   /// Of a datagram socket its ends, folded into a word: they may change. Of TCP in the second tier all that the socket

@@ -15,6 +15,8 @@ static __always_inline __u64 ends_of(struct sock *sk) {
 static __always_inline int count(struct sock *sk, int bytes, bool is_sent) {
   __u16 family = sk->__sk_common.skc_family;
   if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG) return 0;
+  // Frames are given whole: the interfaces' bytes are compared without the header of their link.
+  if (family == AF_PACKET && sk->sk_type == SOCK_RAW) bytes = bytes > ETHERNET_HEADER ? bytes - ETHERNET_HEADER : 0;
   struct user user = user_of(bpf_get_socket_cookie(sk));
   bool is_stream = sk->sk_type == SOCK_STREAM;
   // The end of a stream says who holds the socket, unless that was reported closed already.

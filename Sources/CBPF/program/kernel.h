@@ -15,8 +15,11 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define AF_NETLINK 16
+#define AF_PACKET 17
 #define AF_ALG 38
 #define SOCK_STREAM 1
+#define SOCK_RAW 3
+#define ETHERNET_HEADER 14
 #define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -10,6 +10,20 @@ public protocol FlowTable: AnyObject {
   var condition: FlowTableCondition { get }
 }
 
+/// A table without entries, where the kernel has none.
+public final class NoFlowTable: FlowTable {
+  /// Nothing goes wrong.
+  public let condition = FlowTableCondition()
+
+  /// Makes it.
+  public init() {}
+
+  /// Empties `snapshot`.
+  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) {
+    snapshot = FlowSnapshot()
+  }
+}
+
 /// What did not go as it should in reading the connection table, since start.
 public struct FlowTableCondition: Sendable, Hashable {
   /// Messages, attributes or lines that could not be understood.

@@ -2,8 +2,8 @@ import Model
 
 /// The connection table followed by its events: final counters come from DESTROY, those of living flows are asked
 /// for one by one while they are few. The table itself stays the truth: it is dumped at the start, when many flows
-/// live, after losses and now and then to compare. TCP flows without counters have those of their sockets. Needs
-/// CAP_NET_ADMIN.
+/// live, after losses and now and then to compare. Where owners are looked up, TCP flows without counters have those of
+/// their sockets. Needs CAP_NET_ADMIN.
 public final class LiveFlowTable: FlowTable {
   private var table: NetlinkFlowTable
   private var query: FlowQuery
@@ -15,7 +15,8 @@ public final class LiveFlowTable: FlowTable {
   private let listen: (LaterFlows) throws(KernelError) -> FlowListener
   private var roster = FlowRoster()
   private var later = LaterFlows()
-  private var counters = SocketCounters()
+  /// Nil where a witness tells what moves without counters.
+  private var counters: SocketCounters?
   private var heard = FlowTableCondition()
   private var witness = FlowWitness.Condition()
   /// That of listeners before this one.
@@ -31,14 +32,18 @@ public final class LiveFlowTable: FlowTable {
   /// Starts to listen. With `looks` the owners of new flows are looked up, and with `namespaces` in other network
   /// namespaces too. Errors: `notPermitted`, `unsupported`.
   public convenience init(namespaces: Bool = false, looks: Bool = true) throws(KernelError) {
-    try self.init { (living) throws(KernelError) in
+    try self.init(counters: looks ? SocketCounters() : nil) { (living) throws(KernelError) in
       try FlowListener(namespaces: namespaces, looks: looks, living: living)
     }
   }
 
   /// Takes what the listener hears that `listen` starts, also later in the place of one that ended; it is given the
   /// entries that have numbers.
-  init(listen: @escaping (LaterFlows) throws(KernelError) -> FlowListener) throws(KernelError) {
+  init(
+    counters: consuming SocketCounters? = nil,
+    listen: @escaping (LaterFlows) throws(KernelError) -> FlowListener
+  ) throws(KernelError) {
+    self.counters = counters
     self.listen = listen
     listener = try listen(later)
     table = try NetlinkFlowTable()
@@ -49,7 +54,7 @@ public final class LiveFlowTable: FlowTable {
   public var condition: FlowTableCondition {
     var condition = table.condition
     condition.malformed += heard.malformed + query.malformed
-    condition.missedEvents += heard.missedEvents + counters.losses
+    condition.missedEvents += heard.missedEvents + (counters?.losses ?? 0)
     condition.malformed += witnessBefore.malformed + witness.malformed
     condition.missedEvents += witnessBefore.missedNews + witness.missedNews
     condition.unseen = witnessBefore.unseen + witness.unseen + surplus
@@ -121,7 +126,7 @@ public final class LiveFlowTable: FlowTable {
       for index in flows.indices { later.number(&flows[index]) }
       roster.replace(by: flows, for: reason, at: now)
     }
-    counters.complete(&flows)
+    counters?.complete(&flows)
     return closedCount
   }
 

@@ -11,15 +11,23 @@ public enum Preflight {
   /// Asks what stands in the way of right numbers in this network namespace and for this process.
   ///
   /// Returns what the administrator should know; nothing of an empty table if tracking was just turned on
-  /// (`isTrackingOurs`). Whether the table may be read at all is asked by opening it. Errors: `unsupported`
-  /// where the kernel tracks nothing, `accountingOff`.
-  public static func check(isTrackingOurs: Bool) throws(KernelError) -> [Warning] {
-    guard let isAccounting = ConntrackSettings.isAccounting(), let count = ConntrackSettings.count() else {
-      throw .unsupported("netfilter's connection table")
-    }
-    guard isAccounting else { throw .accountingOff }
+  /// (`isTrackingOurs`). With a witness (`isWitnessed`) payload is counted where the kernel counts nothing. Whether the
+  /// table may be read at all is asked by opening it. Errors, without a witness: `unsupported` where the kernel tracks
+  /// nothing, `accountingOff`.
+  public static func check(isTrackingOurs: Bool, isWitnessed: Bool) throws(KernelError) -> [Warning] {
     var warnings: [Warning] = []
-    if count == 0 && !isTrackingOurs { warnings.append(.emptyTable) }
+    if let isAccounting = ConntrackSettings.isAccounting(), let count = ConntrackSettings.count() {
+      if !isAccounting {
+        guard isWitnessed else { throw .accountingOff }
+        warnings.append(.uncountedBytes)
+      } else if count == 0 && !isTrackingOurs {
+        warnings.append(isWitnessed ? .untrackedBytes : .emptyTable)
+      }
+    } else {
+      let missing = KernelError.unsupported("netfilter's connection table")
+      guard isWitnessed else { throw missing }
+      warnings.append(.withoutTable(missing))
+    }
     if let warning = Warning.withoutDiagnostics(SocketDiagnostics.missing()) { warnings.append(warning) }
     var processes = try ProcessTable()
     let missing = Capabilities.naming.subtracting(.effective).names
@@ -37,6 +45,25 @@ extension Warning {
     code: "tracking_off",
     text: "the connection table is empty: if something moves on this host, the kernel does not track it. "
       + trackingAdvice)
+
+  // What is counted instead, and what tracking would add.
+  private static let payloadOnly =
+    "rows have the payload that processes move, without headers, and nothing of what is forwarded"
+
+  fileprivate static let untrackedBytes = Warning(
+    code: "tracking_off",
+    text:
+      "the connection table is empty. While it is, \(payloadOnly): --enable-tracking counts whole packets.")
+
+  fileprivate static let uncountedBytes = Warning(
+    code: "accounting_off",
+    text:
+      "the kernel does not count the bytes of connections (net.netfilter.nf_conntrack_acct is 0), so \(payloadOnly): "
+      + "--enable-tracking counts whole packets.")
+
+  fileprivate static func withoutTable(_ missing: KernelError) -> Warning {
+    Warning(code: "no_table", text: "\(missing) Until then \(payloadOnly).")
+  }
 
   static let trackingAdvice =
     "Start with --enable-tracking, or add a rule that needs tracking: `nft add table inet track; nft add "

@@ -24,8 +24,8 @@ public struct TrackingSwitch: ~Copyable {
     if accounting != nil {
       try accounting?.set(true)
       changes.append(
-        "set net.netfilter.nf_conntrack_acct=1 (was 0); the bytes of TCP connections that exist already come "
-          + "from their sockets, within 0.5 %")
+        "set net.netfilter.nf_conntrack_acct=1 (was 0); of TCP connections that exist already payload is counted, "
+          + "without headers")
     }
     let table = Self.table(keep: keep)
     let operation = "adding nft table inet \(table)"

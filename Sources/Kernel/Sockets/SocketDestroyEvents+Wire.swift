@@ -2,11 +2,6 @@ import CLinux
 import Model
 
 extension SocketDiagnostics {
-  private enum EndAttribute {
-    static let information: UInt16 = 2  // INET_DIAG_INFO
-    static let transport: UInt16 = 10  // INET_DIAG_PROTOCOL
-  }
-
   private static let layout = clinux_tcp_info_layout()
 
   /// Decodes the payload of a message about a TCP socket that ended; nil, when it makes no sense or is about one
@@ -20,7 +15,7 @@ extension SocketDiagnostics {
     guard entry.transport == .tcp, entry.remote.port != 0 else { return nil }
     var usage: Usage?
     _ = forEachAttribute(in: payload.extracting(72..<payload.byteCount)) { type, value in
-      if type == EndAttribute.information { usage = Self.payload(value) }
+      if type == informationAttribute { usage = Self.payload(value) }
     }
     guard let usage else {
       tally.malformed += 1
@@ -30,13 +25,13 @@ extension SocketDiagnostics {
       local: entry.local, remote: entry.remote, uid: entry.uid, cookie: cookie, payload: usage)
   }
 
-  /// The bytes of payload that a tcp_info (linux/tcp.h) tells; nil where it ends before they come. A newer kernel's
-  /// is longer, an older one's shorter.
-  static func payload(_ info: borrowing RawSpan) -> Usage? {
+  /// The bytes of payload that a tcp_info (linux/tcp.h) tells, after the peer's end of the stream or before; nil where it
+  /// ends before they come. A newer kernel's is longer, an older one's shorter.
+  static func payload(_ info: borrowing RawSpan, hasEnded: Bool = true) -> Usage? {
     guard let received = info.load(Int(layout.bytes_received), as: UInt64.self),
       let acknowledged = info.load(Int(layout.bytes_acked), as: UInt64.self)
     else { return nil }
-    var usage = Usage(received: received - min(received, 1), sent: acknowledged)
+    var usage = Usage(received: hasEnded ? received - min(received, 1) : received, sent: acknowledged)
     // Without a segment that had data, whatever was received was the mark of the end.
     if let segments = info.load(Int(layout.data_segs_in), as: UInt32.self), segments == 0 {
       usage.received = 0

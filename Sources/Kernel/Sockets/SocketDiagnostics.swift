@@ -32,8 +32,11 @@ enum SocketDiagnostics {
 
   /// Asks for the TCP sockets of both families in one walk over the kernel's table (struct inet_diag_req): the older
   /// request has no family, so that half of the walks are saved.
-  static func requestOfBothFamilies() -> NetlinkRequest {
-    let fixed = [UInt8](repeating: 0, count: 52) + states + [UInt8](repeating: 0, count: 4)
+  /// With `wantsPayload` each comes with its tcp_info.
+  static func requestOfBothFamilies(wantsPayload: Bool = false) -> NetlinkRequest {
+    let extensions: UInt8 = wantsPayload ? 1 << (informationAttribute - 1) : 0
+    let fixed =
+      [0, 0, 0, extensions] + [UInt8](repeating: 0, count: 48) + states + [UInt8](repeating: 0, count: 4)
     return NetlinkRequest(type: olderMessageType, flags: NetlinkHeader.Flag.dump, fixed: fixed)
   }
 

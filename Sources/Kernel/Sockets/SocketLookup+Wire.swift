@@ -2,7 +2,7 @@ import Glibc
 import Model
 
 extension SocketDiagnostics {
-  private static let informationAttribute: UInt16 = 2  // INET_DIAG_INFO
+  static let informationAttribute: UInt16 = 2  // INET_DIAG_INFO
   private static let cgroupAttribute: UInt16 = 21  // INET_DIAG_CGROUP_ID
 
   /// Asks for one socket (struct inet_diag_req_v2 with a whole inet_diag_sockid), with its tcp_info for its payload;

@@ -82,7 +82,7 @@ public struct WitnessLedger {
 
   let tier: WitnessTier
   private let epoch: ContinuousClock.Instant
-  private let olderSockets: Set<UInt64>
+  private let olderSockets: [UInt64: Usage]
   var uses: [Use] = []
   /// Where in `uses` a slot is; -1 for none.
   private(set) var positions: [Int32]
@@ -105,10 +105,10 @@ public struct WitnessLedger {
   /// Uses that there was no room to tell of.
   private(set) var untold: UInt64 = 0
 
-  /// Starts with nothing at `now`. `olderSockets` are the keys of those that were there before the program: what had
-  /// passed through them by then is not told.
+  /// Starts with nothing at `now`. `olderSockets` are the keys of those that were there before the program, with what had
+  /// passed through them by then: that is not told.
   init(
-    tier: WitnessTier, slotCount: Int, olderSockets: Set<UInt64> = [], at now: ContinuousClock.Instant
+    tier: WitnessTier, slotCount: Int, olderSockets: [UInt64: Usage] = [:], at now: ContinuousClock.Instant
   ) {
     self.tier = tier
     self.olderSockets = olderSockets
@@ -151,14 +151,16 @@ public struct WitnessLedger {
     let base = sockets[place].base
     let countsAnew = payload.received < base.received || payload.sent < base.sent
     let isNew = sockets[place].entry == nil
-    if countsAnew || isNew && (isOlder(entry.key) || entry.isClosed) { sockets[place].base = payload }
+    if countsAnew || isNew && (hasRested(entry.key) || entry.isClosed) {
+      sockets[place].base = payload
+    } else if isNew, let carried = olderSockets[entry.key] {
+      sockets[place].base = carried
+    }
     if !isNew, sockets[place].entry != entry { for position in positions(of: place) { leave(position) } }
     sockets[place].entry = entry
   }
 
-  private func isOlder(_ key: UInt64) -> Bool {
-    forgets || olderSockets.contains(key) || rested.contains(key)
-  }
+  private func hasRested(_ key: UInt64) -> Bool { forgets || rested.contains(key) }
 
   /// Takes a slot; returns where its socket is.
   private mutating func add(_ slot: Int, _ user: WitnessUser, _ key: UInt64, at now: Int64) -> Int {

@@ -16,6 +16,8 @@ public final class WitnessListener: SocketWitness, Sendable {
   public let tier: WitnessTier
   /// The inode of this process's network namespace; nil where /proc does not tell.
   public let network: UInt64?
+  /// Whether that is the network namespace of process 1; false where /proc does not tell.
+  public let isHost: Bool
 
   /// Loads the best program that `choice` allows and the kernel takes, and starts to read it; nil where there is none,
   /// each with why not in `failures`. Errors: no descriptor or no thread was to be had, or /proc cannot be listed.
@@ -29,7 +31,11 @@ public final class WitnessListener: SocketWitness, Sendable {
       failures.append(.otherNumbers)
       return nil
     }
-    guard let witness = Witness.open(choice, failures: &failures, at: .now) else { return nil }
+    try processes.refresh()
+    let older = OlderSockets.read(processes)
+    guard let witness = Witness.open(choice, olderSockets: older, failures: &failures, at: .now) else {
+      return nil
+    }
     return try WitnessListener(witness)
   }
 
@@ -43,8 +49,8 @@ public final class WitnessListener: SocketWitness, Sendable {
   /// Starts to read what `witness` tells. Errors: no descriptor or no thread was to be had.
   public init(_ witness: consuming sending Witness) throws(KernelError) {
     tier = witness.tier
-    let folder = try? OpenFile("/proc/thread-self", isFolder: true)
-    if let folder { network = NamespaceLink.inode(in: folder) } else { network = nil }
+    network = Self.network(of: "/proc/thread-self")
+    isHost = network != nil && network == Self.network(of: "/proc/1")
     let descriptor = witness.descriptor
     state = Mutex(State(witness))
     stopper = try Waker()
@@ -54,6 +60,14 @@ public final class WitnessListener: SocketWitness, Sendable {
   }
 
   deinit { stopper.wake() }
+
+  private static func network(of process: String) -> UInt64? {
+    guard let folder = try? OpenFile(process, isFolder: true) else { return nil }
+    return NamespaceLink.inode(in: folder)
+  }
+
+  /// Whether it tells of frames: the second tier sees IP's sockets only.
+  public var seesFrames: Bool { tier == .calls }
 
   /// What did not go as it should, since start.
   public var condition: WitnessCondition {
@@ -71,9 +85,12 @@ public final class WitnessListener: SocketWitness, Sendable {
       var news = WitnessNews()
       var users: Set<WitnessUser> = []
       state.witness.tell(at: now) { movement in
-        guard let socket = movement.socket, networks == .all || socket.network == network,
-          let entry = SocketEntry(socket)
-        else { return }
+        guard let socket = movement.socket, networks == .all || socket.network == network else { return }
+        if socket.isPacket, socket.network == network, movement.usage.sent > 0 {
+          users.insert(movement.user)
+          news.frames[movement.user.identity, default: 0] += movement.usage.sent
+        }
+        guard let entry = SocketEntry(socket) else { return }
         users.insert(movement.user)
         news.uses.append(
           WitnessNews.Use(

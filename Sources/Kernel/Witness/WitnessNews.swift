@@ -30,7 +30,9 @@ public struct WitnessNews: Sendable {
 
   /// Each socket with each process that used it.
   public var uses: [Use] = []
-  /// What those processes run, also where they have ended.
+  /// Bytes of network packets that processes sent in frames, past the connection table (packet(7)).
+  public var frames: [ProcessIdentity: UInt64] = [:]
+  /// What all those processes run, also where they have ended.
   public var descriptions: [ProcessIdentity: ProcessDescription] = [:]
 
   /// Makes empty news.
@@ -52,6 +54,10 @@ public protocol SocketWitness: AnyObject {
 
   /// The inode of the network namespace whose sockets are this host's own.
   var network: UInt64? { get }
+  /// Whether that is the network namespace of the machine's first process, so that what containers move passes it.
+  var isHost: Bool { get }
+  /// Whether it tells of frames.
+  var seesFrames: Bool { get }
 
   /// What did not go as it should, since start.
   var condition: WitnessCondition { get }

@@ -120,6 +120,9 @@ public struct WitnessedSocket: Sendable, Hashable {
   /// Without a connection.
   public var isClosed: Bool
 
+  /// Of packet(7): what passes is frames.
+  var isPacket: Bool { family == UInt16(AF_PACKET) }
+
   /// Of IPv6, which may carry IPv4.
   var isV6: Bool { family == UInt16(AF_INET6) }
 
