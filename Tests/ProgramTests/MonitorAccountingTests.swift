@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A8-A12: where bytes may be counted twice, or be two's; the truth is what conntrack(8) prints.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorAccountingTests {
   @Test(arguments: [
     TrafficKind(.both, "tcp-serve", "tcp HOST PORT --send 24000000"),

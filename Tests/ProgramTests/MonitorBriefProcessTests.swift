@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A15, A16: many processes one after the other that live for a moment each, and nobody waits until they are seen.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorBriefProcessTests {
   /// Clients, their server and the monitor come before what else a busy machine does.
   private static let first = ["nice", "-n", "-20"]

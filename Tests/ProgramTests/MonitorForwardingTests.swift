@@ -2,7 +2,9 @@ import Lab
 import Testing
 
 /// A27: what passes through a host is its own kind, never a process's.
-@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(withC: true), .eachWitness, .sayingTheWitness,
+  .timeLimit(.minutes(20)))
 struct MonitorForwardingTests {
   enum Translation: String, Sendable, CaseIterable { case none, masquerade, port }
 

@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// A28: a virtual machine behind a TAP interface, whose bytes are no process's of this host.
-@Suite(.needs(.namespaces, .tap), .serialized, .timeLimit(.minutes(10)))
+@Suite(.needs(.namespaces, .tap), .serialized, .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorGuestTests {
   /// 300 datagrams of 1000 bytes with their headers.
   private static let bytes: UInt64 = 300 * 1028

@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A19, A20, A33, A34, A35: sockets that change hands, or that many wait at.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorHandoverTests {
   @Test func `a process that runs another program keeps its row, under the new name`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()

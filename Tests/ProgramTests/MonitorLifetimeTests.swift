@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A17, A18, A24, A39, A50: connections older than the program, processes that go, tables that are emptied.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorLifetimeTests {
   private func start() async throws -> (lab: Topology, server: Traffic, port: Int) {
     let lab = try await MonitorAccountingTests.readyTopology()

@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A36, A37: processes whose names come from strangers, and the same program under two users.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorNameTests {
   /// How a process gets its name.
   struct Disguise: Sendable, CustomTestStringConvertible {

@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A21, A22, A23: pids, ports and connections that come a second time.
-@Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorReuseTests {
   /// Starts a monitor, and then for each line of its input a client with pid 900 that ends with the next one.
   private static let script = """

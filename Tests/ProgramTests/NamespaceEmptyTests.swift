@@ -2,7 +2,7 @@ import Lab
 import Testing
 
 /// Sockets in network namespaces in which no process is: C behind the host B, A another network.
-@Suite(.needs(.namespaces), .serialized, .timeLimit(.minutes(10)))
+@Suite(.needs(.namespaces), .serialized, .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct NamespaceEmptyTests {
   /// As HAProxy's `server ... namespace blue`.
   @Test func `a socket in a namespace without a process is its holder's`() async throws {

@@ -2,7 +2,9 @@ import Lab
 import Testing
 
 /// Rows tell where a process runs, and rules may ask for it.
-@Suite(.needs(.namespaces, .cgroups), .serialized, .laboratory(), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces, .cgroups), .serialized, .laboratory(), .eachWitness, .sayingTheWitness,
+  .timeLimit(.minutes(20)))
 struct NamespacePlaceTests {
   private static let identifier = String(repeating: "0123456789abcdef", count: 4)
 

@@ -2,7 +2,9 @@ import Lab
 import Testing
 
 /// A25, A26, A28: B is the host, C a container behind it, A another network that B talks to.
-@Suite(.needs(.namespaces), .serialized, .laboratory(withC: true), .timeLimit(.minutes(10)))
+@Suite(
+  .needs(.namespaces), .serialized, .laboratory(withC: true), .eachWitness, .sayingTheWitness,
+  .timeLimit(.minutes(20)))
 struct NamespaceTests {
   struct Kind: Sendable, CustomTestStringConvertible {
     let header: PacketHeader

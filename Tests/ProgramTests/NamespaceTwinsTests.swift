@@ -2,7 +2,8 @@ import Lab
 import Testing
 
 /// A29: two pairs of namespaces with the same addresses and ports.
-@Suite(.needs(.namespaces), .timeLimit(.minutes(10))) struct NamespaceTwinsTests {
+@Suite(.needs(.namespaces), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
+struct NamespaceTwinsTests {
   /// A client and a server on a wire of their own.
   private struct Pair {
     let client: NetworkNamespace
