@@ -22,8 +22,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev g++ libc6-dev binutils git \
   ca-certificates libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping python3 procps util-linux libcap2-bin binutils curl \
-  make systemd
-BENCH_PACKAGES := haproxy socat nginx-light apache2-utils
+  make systemd nginx-light apache2-utils
+BENCH_PACKAGES := haproxy socat
 
 .PHONY: deps test-deps swift build run test trials check bpf fuzz bench install uninstall clean
 

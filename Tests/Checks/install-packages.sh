@@ -21,7 +21,14 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 # What the package manager says matters only when it fails.
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=
+trap 'rm -f "$log"; [ -z "$policy" ] || $sudo rm -f "$policy"' EXIT
+# Debian starts the servers that it installs, unless a policy forbids it (invoke-rc.d(8)). Nobody asked for these to run.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  policy=/usr/sbin/policy-rc.d
+  printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+  $sudo chmod 755 "$policy"
+fi
 echo "Installing Debian packages: ${missing[*]}"
 {
   $sudo apt-get -o Acquire::Retries=3 update -qq &&

@@ -12,10 +12,10 @@ static const struct {
   int (*run)(const struct options *);
   const char *use;
 } commands[] = {
-    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--sctp]"},
+    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--exec FILE] [--sctp|--mptcp]"},
     {"tcp", tcp_client,
      "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS] [--step]] "
-     "[--source-port P] [--sctp]"},
+     "[--source-port P] [--sctp|--mptcp]"},
     {"tcp-fork", tcp_fork, "HOST PORT --send N --after N: the parent exits after --send, its child goes on"},
     {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},
     {"tcp-pass", tcp_pass, "HOST PORT --send N --after N [--keep]: hands the socket to a child by SCM_RIGHTS"},

@@ -7,7 +7,7 @@
 
 enum { BIND = 1, PORT, SEND, RECEIVE, AFTER, COUNT, SIZE, RATE, WINDOW, CONNECTIONS, WORKERS, METHOD, SOURCE_PORT,
        PROTOCOL, FD, LINGER, INTERFACE, EXEC, NOTE, CONNECTED, ECHO, PARALLEL, GATE, HOLD, RAW, PREFORK, KEEP, STEP,
-       SCTP, NETWORK };
+       SCTP, MPTCP, NETWORK };
 
 static const struct option names[] = {
     {"bind", 1, 0, BIND},           {"port", 1, 0, PORT},
@@ -24,7 +24,8 @@ static const struct option names[] = {
     {"gate", 0, 0, GATE},           {"hold", 0, 0, HOLD},
     {"raw", 0, 0, RAW},             {"prefork", 0, 0, PREFORK},
     {"keep", 0, 0, KEEP},           {"step", 0, 0, STEP},
-    {"sctp", 0, 0, SCTP},           {"network", 1, 0, NETWORK},
+    {"sctp", 0, 0, SCTP},           {"mptcp", 0, 0, MPTCP},
+    {"network", 1, 0, NETWORK},
     {0, 0, 0, 0},
 };
 
@@ -83,6 +84,7 @@ struct options parse_options(int argc, char **argv) {
     case KEEP: o.keep = true; break;
     case STEP: o.step = true; break;
     case SCTP: o.sctp = true; break;
+    case MPTCP: o.mptcp = true; break;
     case NETWORK: o.network = optarg; break;
     default: exit(64);
     }

@@ -81,6 +81,11 @@ void count_retransmitted(int fd) {
   totals.retransmitted += info.tcpi_bytes_retrans;
 }
 
+// IPPROTO_MPTCP is newer than some C libraries.
+int stream_protocol(const struct options *options) {
+  return options->sctp ? IPPROTO_SCTP : options->mptcp ? 262 : 0;
+}
+
 // A socket stays in the network namespace in which it was made.
 static int make_socket(int family, const struct options *options) {
   bool elsewhere = options->network && !options->keep;
@@ -89,7 +94,7 @@ static int make_socket(int family, const struct options *options) {
     home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     enter(open(options->network, O_RDONLY | O_CLOEXEC));
   }
-  int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, options->sctp ? IPPROTO_SCTP : 0);
+  int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, stream_protocol(options));
   if (fd < 0) fail("socket");
   if (elsewhere) enter(home);
   return fd;

@@ -2,8 +2,10 @@
 #include "traffic.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,14 +13,29 @@ enum { MOST = 256 };
 
 static int bound_to(const struct options *options, const char *port) {
   struct address local = resolve(options->bind, port);
-  int fd = socket(
-      local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, options->sctp ? IPPROTO_SCTP : 0);
+  int fd = socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, stream_protocol(options));
   if (fd < 0) fail("socket");
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options->workers && !options->prefork) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (bind(fd, (struct sockaddr *)&local.storage, local.length)) fail("bind to %s %s", options->bind, port);
   return fd;
+}
+
+// As inetd does: a program of its own for each connection.
+static void delegate(int fd, const struct options *options) {
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) {
+    char number[16], size[32];
+    snprintf(number, sizeof number, "%d", fd);
+    snprintf(size, sizeof size, "%llu", (unsigned long long)options->send);
+    if (fcntl(fd, F_SETFD, 0)) fail("F_SETFD");
+    execl(options->exec, options->exec, "tcp-resume", "--fd", number, "--after", size, (char *)0);
+    fail("exec %s", options->exec);
+  }
+  close(fd);
+  totals.connections++;
 }
 
 // Sends --send bytes on each connection and takes what comes until the client ends it. When it is stopped it still takes
@@ -49,6 +66,10 @@ static void serve(int listener, const struct options *options) {
     // Another worker may have been faster.
     int fd = accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) continue;
+    if (options->exec) {
+      delegate(fd, options);
+      continue;
+    }
     streams[count++] = (struct stream){.fd = fd, .to_send = options->send, .to_receive = UINT64_MAX};
     totals.connections++;
   }
@@ -56,6 +77,8 @@ static void serve(int listener, const struct options *options) {
 
 int tcp_server(const struct options *options) {
   stop_on_signals();
+  // Nobody waits for those who serve.
+  if (options->exec) signal(SIGCHLD, SIG_IGN);
   // Bound, not listening: with SO_REUSEPORT it keeps the port and takes no connection from the workers.
   int listener = bound_to(options, options->port);
   int port = local_port(listener);

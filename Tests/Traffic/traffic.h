@@ -22,7 +22,7 @@ struct options {
   enum method method;
   uint64_t send, receive, after, count, size, rate, window, connections, workers;
   int source_port, protocol, fd, linger;
-  bool connected, echo, parallel, gate, hold, raw, prefork, keep, step, sctp;
+  bool connected, echo, parallel, gate, hold, raw, prefork, keep, step, sctp, mptcp;
 };
 
 // What was moved so far. One for the whole process.
@@ -78,6 +78,7 @@ short stream_events(const struct stream *stream);
 void run_streams(struct stream *streams, size_t count, const struct options *options);
 void wait_until_acknowledged(int fd);
 void count_retransmitted(int fd);
+int stream_protocol(const struct options *options);
 int connect_tcp(const struct options *options);
 
 // threads.c: takes the calling thread into the network namespace that is open, and closes it.
