@@ -24,8 +24,11 @@ struct MonitorServerTests {
       try await client.finish()
     }
     let truth = try await lab.viewOfA()
-    let report = try await monitor.report("\(truth) in all") { $0.balance.attributed.view == truth }
+    let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
     try await server.finish()
+    // A connection that nobody had accepted by a report has moved no payload yet, and may become any worker's.
+    let reasons = report.balance.unattributed.reasons
+    #expect(reasons.values.reduce(0, +) == reasons["ambiguous"], "\(reasons)")
     let workers = try await server.counts(4).filter { $0.connections > 0 }
     #expect(workers.reduce(0) { $0 + $1.connections } == 400)
     for worker in workers {
@@ -34,7 +37,7 @@ struct MonitorServerTests {
       let most = worker.sent + worker.connections * 700 + worker.retransmitted * 2
       #expect((worker.sent...most).contains(row.sent) && row.match == "exact", "\(row) of \(worker)")
     }
-    #expect(report.rows.count == workers.count)
+    #expect(report.rows.count { $0.pid != nil } == workers.count)
     try await monitor.stop()
   }
 
