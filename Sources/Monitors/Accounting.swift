@@ -93,11 +93,14 @@ public struct Accounting: Sendable {
     return inodes
   }
 
-  /// Takes what was used until the table was as it is in `snapshot`; returns what of it no entry counts, or will.
+  /// Takes what was used until the table was as it is in `snapshot`, where flows moved what `deltas` say; returns what of
+  /// it no entry counts, or will.
   mutating func uncounted(
-    _ uses: [WitnessNews.Use], in snapshot: FlowSnapshot, _ place: UncountedUses.Place
+    _ uses: [WitnessNews.Use], in snapshot: FlowSnapshot, moved deltas: [FlowDelta],
+    _ place: UncountedUses.Place,
+    at now: ContinuousClock.Instant
   ) -> [WitnessNews.Use] {
-    uncounted.advance(by: uses, snapshot, place)
+    uncounted.advance(by: uses, snapshot, moved: deltas, place, at: now)
   }
 
   /// Returns what each owner moved, and the balance. Beside the claims on flows, `uncounted` is what was used of sockets
@@ -133,7 +136,10 @@ public struct Accounting: Sendable {
         finding.certainty)
     }
     for use in uncounted {
-      let isLocal = use.socket.remote.port != 0 && local.contains(use.socket.remote.address)
+      // Of a socket without a peer only its own address tells.
+      let isLocal =
+        use.socket.local.address.isLoopback
+        || use.socket.remote.port != 0 && local.contains(use.socket.remote.address)
       if isLocal { balance.loopback += use.usage }
       if layer == .l3 { balance.payload += use.usage }
       moved[use.isKernel ? .kernel : .process(use.process), default: SplitUsage()].add(

@@ -28,6 +28,7 @@ extension Monitor {
     health.malformed += namespaces?.malformed ?? 0
     health.malformed += interfaces?.malformed ?? 0
     health.dropped += interfaces?.dropped ?? 0
+    health.dropped += senders.dropped
     health.dropped += namespaces?.dropped ?? 0
     if let condition = witness?.condition {
       health.dropped += condition.unseen
@@ -41,6 +42,7 @@ extension Monitor {
   func conditions(_ health: Health) -> Conditions {
     Conditions(
       state: state.state, flows: health.flows, uncounted: health.uncounted, isWitnessed: witness != nil,
+      hasPayload: !payload.isZero,
       isOffloaded: snapshot.flows.contains(where: \.isOffloaded), denied: processes.deniedProcesses(),
       unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets, naming: naming,
       untracked: untrackedTime, interfaces: interfaces?.failure, events: table.condition.eventFailure)

@@ -5,8 +5,8 @@ import Model
 /// host, brought together.
 public final class Monitor: Meter {
   let table: any FlowTable
-  var sockets: SocketTable
-  var processes: ProcessTable
+  private(set) var sockets: SocketTable
+  private(set) var processes: ProcessTable
   var namespaces: NamespaceTable?
   private let addresses: LocalAddressSource
   /// Who used sockets; nil where that is looked up.
@@ -15,31 +15,33 @@ public final class Monitor: Meter {
   /// What was used since the last reading, and by whom.
   private var news = WitnessNews()
   private var isLast = false
-  private var senders = FrameSenders()
+  private(set) var senders = FrameSenders()
+  /// What the interfaces moved in the last interval of connections that the table does not count.
+  private(set) var payload = Usage.zero
   var interfaces: InterfaceMeter?
-  var accounting: Accounting
+  private(set) var accounting: Accounting
   private let countsLookback: Bool
   private let wantsAncestors: Bool
   /// True when /proc has the processes of the whole machine.
   private let seesHost: Bool
 
-  var snapshot = FlowSnapshot()
+  private(set) var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
   private var local = LocalAddresses([])
   /// Times that the sockets or addresses could not be read.
-  var unread: UInt64 = 0
-  var naming = Conditions.Naming.notRead
+  private(set) var unread: UInt64 = 0
+  private(set) var naming = Conditions.Naming.notRead
   private var last: ContinuousClock.Instant?
   private var reported: Set<ProcessIdentity> = []
   /// Processes that had ended before their bytes were seen, since the last measurement.
   private var ended: [ProcessIdentity] = []
   /// Processes that ended between the last two ticks.
   private var leaving: [ProcessIdentity] = []
-  var state: StateReader
+  private(set) var state: StateReader
   private var board: WarningBoard
   private var tracking = TrackingWatch()
   /// What passed unseen when tracking ended; nil while it works.
-  var untrackedTime: Conditions.Untracked?
+  private(set) var untrackedTime: Conditions.Untracked?
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
@@ -99,13 +101,16 @@ public final class Monitor: Meter {
     namespaces?.refresh(processes, renamed: snapshot.renamed)
     var measurement = Measurement(interval: interval, readings: [], exited: takeExited())
     var carried = Usage.zero
-    let uncounted = uncountedUses()
+    let place = placeOfUses
+    let uncounted =
+      witness == nil
+      ? [] : accounting.uncounted(news.uses, in: snapshot, moved: deltas, place, at: now)
+    payload = UncountedUses.carried(by: uncounted, place)
     if !(deltas.isEmpty && uncounted.isEmpty) && (interval != nil || countsLookback) {
       carried = try attribute(deltas, uncounted, isFirst: interval == nil, to: &measurement)
     }
     // What had moved before the start is nothing that the interfaces are asked for.
-    let explained = uncounted.reduce(carried) { $0 + $1.usage }
-    compare(with: interval == nil ? .zero : explained, at: now, in: &measurement)
+    compare(with: interval == nil ? .zero : carried + payload, at: now, in: &measurement)
     measurement.renamed = processes.renamed().filter {
       reported.contains($0.identity) && accounting.shows($0)
     }
@@ -130,14 +135,10 @@ public final class Monitor: Meter {
   /// Takes new filters; what was counted stays.
   public func use(_ filters: [MonitorFilter]) { accounting.use(filters) }
 
-  /// What was used of sockets whose connections the table does not count.
-  private func uncountedUses() -> [WitnessNews.Use] {
-    guard let witness else { return [] }
-    return accounting.uncounted(
-      news.uses, in: snapshot,
-      UncountedUses.Place(
-        network: witness.network, isHost: witness.isHost, isAccounting: state.state.isAccounting,
-        isLast: isLast))
+  private var placeOfUses: UncountedUses.Place {
+    UncountedUses.Place(
+      network: witness?.network, local: local, isHost: witness?.isHost ?? false,
+      isAccounting: state.state.isAccounting, isLast: isLast)
   }
 
   /// Returns what the interfaces moved of these flows.
@@ -193,7 +194,7 @@ public final class Monitor: Meter {
     let before = news.descriptions
     news = witness.news(at: now, of: namespaces == nil ? .own : .all)
     witnessed.advance(by: news.uses, network: witness.network)
-    // What no entry counts is told one reading later.
+    // Payload without an entry is shown one reading later, and needs its process's description then.
     accounting.learn(before.merging(news.descriptions) { $1 })
   }
 
@@ -221,7 +222,7 @@ public final class Monitor: Meter {
     measurement.balance.interfaces = comparison.interfaces
     measurement.balance.untracked = comparison.untracked
     var rest = comparison.untracked
-    for share in frames(comparison, at: now) {
+    for share in frames(comparison, isFirst: measurement.interval == nil, at: now) {
       guard
         let process = processes.description(of: share.process, ancestors: wantsAncestors) ?? share.description
       else { continue }
@@ -245,11 +246,12 @@ public final class Monitor: Meter {
 
   /// Who sent how much of what no flow explains.
   private func frames(
-    _ comparison: InterfaceMeter.Comparison, at now: ContinuousClock.Instant
+    _ comparison: InterfaceMeter.Comparison, isFirst: Bool, at now: ContinuousClock.Instant
   ) -> [FrameSenders.Share] {
     if witness?.seesFrames == true {
-      senders.add(news.frames, describedBy: news.descriptions, at: now)
-      return senders.divide(comparison.untracked.sent)
+      // What was sent before the first reading the interfaces are not asked for.
+      if !isFirst { senders.add(news.frames, describedBy: news.descriptions, at: now) }
+      return senders.divide(comparison.untracked.sent, at: now)
     }
     guard let (bytes, sockets) = comparison.sent,
       let owner = PacketSenders.owner(of: sockets, holders: processes.holders(of: sockets))

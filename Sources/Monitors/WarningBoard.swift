@@ -11,6 +11,8 @@ struct Conditions {
   var uncounted = 0
   /// Whether a BPF program tells what moves without counters.
   var isWitnessed = false
+  /// Whether some of it moved in the last interval.
+  var hasPayload = false
   /// Whether some connection is offloaded.
   var isOffloaded = false
   /// Processes that may not be read.
@@ -55,7 +57,7 @@ struct WarningBoard {
     let added = waiting
     waiting = []
     said.formUnion(added.map(\.code))
-    if conditions.state.isAccounting == true { said.remove(Warning.accountingOff.code) }
+    if conditions.state.isAccounting == true { said.remove(Warning.accountingOffCode) }
     if conditions.hasRoom { said.remove(Warning.tableFullCode) }
     if case .read = conditions.naming { said.remove(Warning.unreadSocketsCode) }
     var found = [conditions.withoutOwners, conditions.full, conditions.unread].compactMap(\.self)
@@ -64,6 +66,7 @@ struct WarningBoard {
       found.append(denied.warning)
     }
     if let warning = conditions.withoutCounters { found.append(warning) }
+    if let warning = conditions.withoutEntries { found.append(warning) }
     if conditions.isOffloaded { found.append(.offloaded) }
     if conditions.counterResets > 0 { found.append(.countersReset) }
     return added + found.filter { said.insert($0.code).inserted } + changes(of: conditions.lasting)
@@ -90,7 +93,9 @@ extension Conditions {
         begin: untracked.map { .trackingEnded($0) },
         end: Warning(
           code: Warning.trackingEndedCode,
-          text: "connections are tracked again; what moved meanwhile is `untracked`.", isResolved: true)),
+          text:
+            "connections are tracked again; what moved meanwhile is \(isWitnessed ? "payload or " : "")`untracked`.",
+          isResolved: true)),
       Lasting(
         begin: interfaces.map { .unreadInterfaces($0) },
         end: Warning(
@@ -123,8 +128,13 @@ extension Conditions {
 
   /// Flows without counters are older than accounting, or it was turned off under us.
   fileprivate var withoutCounters: Warning? {
-    if state.isAccounting == false { return .accountingOff }
+    if state.isAccounting == false { return .accountingOff(isWitnessed: isWitnessed) }
     return uncounted > 0 ? .uncounted(uncounted, isWitnessed: isWitnessed) : nil
+  }
+
+  /// Processes move what is in no entry, though nothing else was found that says why.
+  fileprivate var withoutEntries: Warning? {
+    hasPayload && state.isAccounting == true && uncounted == 0 ? .withoutEntries : nil
   }
 }
 
@@ -143,10 +153,22 @@ extension Warning {
     )
   }
 
-  fileprivate static let accountingOff = Warning(
-    code: "accounting_off",
-    text: "byte accounting was turned off while we measure, so new connections are not counted: run "
-      + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+  fileprivate static let accountingOffCode = "accounting_off"
+
+  fileprivate static func accountingOff(isWitnessed: Bool) -> Warning {
+    let loss = isWitnessed ? "have rows of payload without headers" : "are not counted"
+    return Warning(
+      code: accountingOffCode,
+      text: "byte accounting was turned off while we measure, so new connections \(loss): run "
+        + "`sysctl -w net.netfilter.nf_conntrack_acct=1`.")
+  }
+
+  /// With the code of what is said of an empty table at the start: the reason is the same.
+  fileprivate static let withoutEntries = Warning(
+    code: "tracking_off",
+    text:
+      "processes move bytes that no entry of the connection table counts. No rule asks for tracking, or a `notrack` rule "
+      + "leaves them out. Their rows have payload without headers. \(Preflight.trackingAdvice)")
 
   fileprivate static let trackingEndedCode = "tracking_ended"
 

@@ -167,7 +167,8 @@ public struct WitnessedUsers: Sendable, Hashable {
 
   mutating func add(_ use: WitnessNews.Use) { self = self + WitnessedUsers(use) }
 
-  /// Both. Where a process uses a socket, threads of the kernel only send what it gave them.
+  /// Both. Threads of the kernel that use the socket of a process send what it gave them, so they count only where no
+  /// process does. So it is with sockets of the kernel at a port that a process uses as well.
   static func + (left: WitnessedUsers, right: WitnessedUsers) -> WitnessedUsers {
     if left.isKernel != right.isKernel { return left.isKernel ? right : left }
     var all = left

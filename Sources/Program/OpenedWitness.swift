@@ -22,7 +22,7 @@ public struct OpenedWitness: Sendable {
     witness = try WitnessListener.open(options.witness, failures: &failures)
     // The second tier's reason is mostly the same as the first's.
     guard witness == nil, let failure = failures.last else {
-      warnings = []
+      warnings = witness?.knowsOlderSockets == false ? [Self.unreadOlderSockets] : []
       return
     }
     if options.witness != .auto { throw .withoutWitness(failure) }
@@ -34,6 +34,12 @@ public struct OpenedWitness: Sendable {
       )
     ]
   }
+
+  private static let unreadOlderSockets = Warning(
+    code: "older_sockets",
+    text:
+      "not all TCP sockets that were there at the start could be read, so `payload` lacks the first bytes of each "
+      + "connection: run `modprobe -a inet_diag tcp_diag`, or run as root.")
 
   /// `others`, and why there is no program though one was wanted. Whoever lacks capabilities, or cannot see processes, is
   /// told so in one line.

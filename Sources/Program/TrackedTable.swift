@@ -8,8 +8,8 @@ public enum TrackedTable {
   /// administrator should know. Without a `witness` the owner of each new flow is looked up.
   ///
   /// Turns tracking on first if the options ask for it, says what was changed, and undoes it at the end, however
-  /// that comes. Errors: `notPermitted`, `unsupported` and `accountingOff` where there is no witness either, and those of
-  /// `body`.
+  /// that comes. Errors: `notPermitted`; `unsupported` and `accountingOff` where there is no witness either, `unsupported`
+  /// also where tracking cannot be turned on; those of `body`.
   public static func with(
     _ options: SourceOptions, _ witness: OpenedWitness, _ privilege: LeastPrivilege,
     _ diagnostics: Diagnostics,
@@ -18,15 +18,16 @@ public enum TrackedTable {
     guard options.enableTracking else {
       let table = try open(options, witness)
       privilege.fence(diagnostics)
-      return try body(table, try warnings(witness))
+      return try body(table, try warnings(witness, says: diagnostics))
     }
+    // Who asks for tracking is not served by a table that has none.
     let table = try options.source.open(
       namespaces: options.readsNamespaces, looks: witness.witness == nil)
     let tracking = try TrackingSwitch(keep: options.keepTracking)
     privilege.fence(diagnostics)
     for change in tracking.changes { diagnostics.note(change) }
     do throws(KernelError) {
-      try body(table, try warnings(witness, isTrackingOurs: true))
+      try body(table, try warnings(witness, isTrackingOurs: true, says: diagnostics))
     } catch {
       undo(tracking, diagnostics)
       throw error
@@ -47,12 +48,19 @@ public enum TrackedTable {
     }
   }
 
-  /// What the administrator should know before the first measurement. Errors: those of `Preflight.check`.
+  /// What the administrator should know before the first measurement. Errors: those of `Preflight.check`; why there is
+  /// no witness is said first, since one would do.
   public static func warnings(
-    _ witness: OpenedWitness, isTrackingOurs: Bool = false
+    _ witness: OpenedWitness, isTrackingOurs: Bool = false, says diagnostics: Diagnostics
   ) throws(KernelError) -> [Warning] {
-    witness.warnings(
-      after: try Preflight.check(isTrackingOurs: isTrackingOurs, isWitnessed: witness.witness != nil))
+    let known: [Warning]
+    do throws(KernelError) {
+      known = try Preflight.check(isTrackingOurs: isTrackingOurs, isWitnessed: witness.witness != nil)
+    } catch {
+      for warning in witness.warnings(after: []) { diagnostics.warning(warning) }
+      throw error
+    }
+    return witness.warnings(after: known)
   }
 
   private static func undo(_ tracking: consuming TrackingSwitch, _ diagnostics: Diagnostics) {

@@ -17,7 +17,7 @@ import Program
       Reads netfilter's connection table, groups processes by the rules of --app-config (the first that fits), and \
       watches the limits of --notification-config. SIGHUP reads all files again, and uses them only if all are valid.
 
-      Exit status: 0 done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again, or pipes were cut at the end of --drain-timeout; 77 no privilege; \
+      Exit status: 0 done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot, and no BPF program is at work; 75 try again, or pipes were cut at the end of --drain-timeout; 77 no privilege; \
       78 a configuration file is wrong.
       """,
     version: bwmonVersion)
@@ -165,7 +165,7 @@ import Program
           (filters) throws(KernelError) in
           try makeMonitor(
             of: try TrackedTable.open(source, witness), witness.witness, filters,
-            try TrackedTable.warnings(witness))
+            try TrackedTable.warnings(witness, says: diagnostics))
         }
         var screen = Screen(report, style: .applications)
         defer { screen.end() }

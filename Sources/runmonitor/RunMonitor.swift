@@ -17,7 +17,7 @@ import Program
       totals are shown, with what the connections that are open at the start had moved before.
 
       Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep runmonitor. Exit status: 0 \
-      done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot; 75 try again; 77 no privilege.
+      done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot, and no BPF program is at work; 75 try again; 77 no privilege.
       """,
     version: bwmonVersion)
 

@@ -19,12 +19,14 @@ import Testing
     #expect(unsafe recv(server.descriptor, &bytes, 2, 0) == 2)
     var processes = try ProcessTable()
     try processes.refresh()
-    let sockets = OlderSockets.read(processes, hasCookies: true)
+    let older = OlderSockets(reading: processes, hasCookies: true)
+    let sockets = older.carried
+    #expect(older.areAll)
     #expect(sockets[try cookie(of: client)] == Usage(received: 0, sent: 5))
     #expect(sockets[0] == nil)
     // Of five bytes that came two were read.
     #expect(sockets[try cookie(of: server)] == Usage(received: 2, sent: 0))
-    let byInode = OlderSockets.read(processes, hasCookies: false)
+    let byInode = OlderSockets(reading: processes, hasCookies: false).carried
     #expect(byInode[client.inode | 1 << 63] == Usage(received: 0, sent: 5))
   }
 

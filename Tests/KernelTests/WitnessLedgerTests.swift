@@ -26,7 +26,7 @@ import Testing
     /// What was told last of each socket.
     var sockets: [UInt64: WitnessedSocket] = [:]
 
-    init(_ tier: WitnessTier, slotCount: Int = 16, older: [UInt64: Usage] = [:]) {
+    init(_ tier: WitnessTier, slotCount: Int = 16, older: OlderSockets = OlderSockets()) {
       ledger = WitnessLedger(tier: tier, slotCount: slotCount, olderSockets: older, at: start)
     }
 
@@ -106,16 +106,30 @@ import Testing
   }
 
   @Test func `of a socket that was there before, nothing older is told`() throws {
-    var run = Run(.calls, older: [1: Usage(received: 1_000_000, sent: 7)])
+    var run = Run(.calls, older: OlderSockets([1: Usage(received: 1_000_000, sent: 7)]))
     try run.see(3, Self.first, payload: Usage(received: 1_000_000, sent: 7))
     run.table[3]?.received = 50
     #expect(run.settle() == [try #require(Self.first): Usage(received: 50)])
   }
 
   @Test func `what a socket carries from the start to its first sighting is told`() throws {
-    var run = Run(.packets, older: [1: Usage(received: 1_000_000, sent: 7)])
+    var run = Run(.packets, older: OlderSockets([1: Usage(received: 1_000_000, sent: 7)]))
     try run.see(3, Self.first, payload: Usage(received: 1_000_050, sent: 9))
     #expect(run.settle() == [try #require(Self.first): Usage(received: 50, sent: 2)])
+  }
+
+  @Test func `where older sockets are not known, nothing is told from before the first sighting`() throws {
+    var run = Run(.packets, older: OlderSockets(areAll: false))
+    try run.see(3, Self.first, payload: Usage(received: 1_000_050, sent: 9))
+    #expect(run.settle() == [:])
+    run.table[3]?.consumed = 1_000_060
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 10)])
+  }
+
+  @Test func `an older socket that is connected anew counts from nothing`() throws {
+    var run = Run(.packets, older: OlderSockets([1: Usage(received: 500, sent: 7)]))
+    try run.see(3, Self.first, payload: Usage(received: 20, sent: 9))
+    #expect(run.settle() == [try #require(Self.first): Usage(received: 20, sent: 9)])
   }
 
   @Test func `a second process takes nothing that the first has spliced`() throws {

@@ -36,77 +36,97 @@ struct MonitorHandoverTests {
     try await server.finish()
   }
 
+  /// A client that gives its connection to its child by SCM_RIGHTS and, where it is kept, goes on holding it.
+  private struct Passing {
+    let lab: Topology
+    let server: Traffic
+    let monitor: Reporter
+    let client: Traffic
+    let child: Int32
+
+    init(_ arguments: String, _ flags: [String] = [], interval: String = "0.1") async throws {
+      lab = try await MonitorAccountingTests.readyTopology()
+      server = try Traffic("tcp-serve", in: lab.b)
+      let port = try await server.ready()
+      monitor = try Reporter(flags, interval: interval, in: lab.a)
+      try await monitor.report("a first report")
+      client = try Traffic("tcp-pass 10.77.1.2 \(port) \(arguments) --hold", in: lab.a)
+      child = try await client.child()
+    }
+
+    /// What A has moved, once both have moved everything.
+    func truth() async throws -> HostView {
+      let counts = try await client.counts(2)
+      let (truth, flows) = try await lab.flowsOfA()
+      flows.expect(counts)
+      return truth
+    }
+
+    func finish() async throws {
+      try await client.finish()
+      try await server.finish()
+    }
+  }
+
   @Test(.needs(.calls)) func `a socket that two processes use is divided by what each moved`() async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let server = try Traffic("tcp-serve", in: lab.b)
-    let port = try await server.ready()
-    let monitor = try Reporter(["--witness", "bpf"], in: lab.a)
-    try await monitor.report("a first report")
-    let client = try Traffic(
-      "tcp-pass 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold --keep", in: lab.a)
-    let child = try await client.child()
+    let passing = try await Passing("--send 1000000 --after 3000000 --gate --keep", ["--witness", "bpf"])
+    let (monitor, client) = (passing.monitor, passing.client)
     try await monitor.report("the first bytes") { $0.usage(pid: client.pid).sent > 1_000_000 }
     client.go()
-    let counts = try await client.counts(2)
-    let (truth, flows) = try await lab.flowsOfA()
-    flows.expect(counts)
+    let truth = try await passing.truth()
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
-    let (first, second) = (report.usage(pid: client.pid), report.usage(pid: child))
+    let (first, second) = (report.usage(pid: client.pid), report.usage(pid: passing.child))
     #expect(first + second == truth && report.rows.count == 2)
     // With headers each has a little more than its payload.
     #expect((1_000_000...1_030_000).contains(first.sent) && (3_000_000...3_030_000).contains(second.sent))
     #expect(report.rows.allSatisfy { $0.match == "exact" && $0.shared != true })
     try await monitor.stop()
-    try await client.finish()
-    try await server.finish()
+    try await passing.finish()
+  }
+
+  @Test(.needs(.calls)) func `a socket that two write to in one interval is divided within one per cent`()
+    async throws
+  {
+    let passing = try await Passing(
+      "--send 3000000 --after 7000000 --keep", ["--witness", "bpf"], interval: "600")
+    let truth = try await passing.truth()
+    try await passing.monitor.stop()
+    let report = try #require(try passing.monitor.reports().last)
+    #expect(report.balance.total.view == truth)
+    let first = Double(report.usage(pid: passing.client.pid).sent)
+    #expect(abs(first - 0.3 * Double(truth.sent)) < 0.01 * Double(truth.sent))
+    #expect(report.usage(pids: [passing.client.pid, passing.child]) == truth)
+    try await passing.finish()
   }
 
   @Test func `a socket that two processes hold is the older one's to who looks it up, and marked`()
     async throws
   {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let server = try Traffic("tcp-serve", in: lab.b)
-    let port = try await server.ready()
-    let monitor = try Reporter(["--witness", "lookup"], in: lab.a)
-    try await monitor.report("a first report")
-    let client = try Traffic(
-      "tcp-pass 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold --keep", in: lab.a)
-    let child = try await client.child()
+    let passing = try await Passing("--send 1000000 --after 3000000 --gate --keep", ["--witness", "lookup"])
+    let (monitor, client) = (passing.monitor, passing.client)
     client.go()
-    let counts = try await client.counts(2)
-    let (truth, flows) = try await lab.flowsOfA()
-    flows.expect(counts)
+    let truth = try await passing.truth()
     let report = try await monitor.report("\(truth), shared") {
       $0.usage(pid: client.pid) == truth && $0.row(pid: client.pid)?.shared == true
     }
-    #expect(report.row(pid: child) == nil)
+    #expect(report.row(pid: passing.child) == nil)
     #expect(report.balance.attributed.view == truth)
     try await monitor.stop()
-    try await client.finish()
-    try await server.finish()
+    try await passing.finish()
   }
 
   @Test func `a socket that was handed over is its new holder's`() async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let server = try Traffic("tcp-serve", in: lab.b)
-    let port = try await server.ready()
-    let monitor = try Reporter(in: lab.a)
-    try await monitor.report("a first report")
-    let client = try Traffic(
-      "tcp-pass 10.77.1.2 \(port) --send 1000000 --after 3000000 --gate --hold", in: lab.a)
-    let child = try await client.child()
+    let passing = try await Passing("--send 1000000 --after 3000000 --gate")
+    let (monitor, client) = (passing.monitor, passing.client)
     try await monitor.report("the first bytes") { $0.balance.total.sent > 1_000_000 }
     client.go()
-    let counts = try await client.counts(2)
-    let (truth, flows) = try await lab.flowsOfA()
-    flows.expect(counts)
+    let truth = try await passing.truth()
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
-    #expect(report.usage(pid: child).sent > 3_000_000)
+    #expect(report.usage(pid: passing.child).sent > 3_000_000)
     #expect(report.usage(pid: client.pid).sent < 1_020_000)
-    #expect(report.usage(pids: [client.pid, child]) == truth)
+    #expect(report.usage(pids: [client.pid, passing.child]) == truth)
     try await monitor.stop()
-    try await client.finish()
-    try await server.finish()
+    try await passing.finish()
   }
 
   @Test(arguments: ["", "--keep"])

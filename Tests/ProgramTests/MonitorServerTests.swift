@@ -67,28 +67,6 @@ struct MonitorServerTests {
     try await server.finish()
   }
 
-  @Test(.needs(.calls)) func `a socket that two write to is divided within one per cent`() async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let server = try Traffic("tcp-serve", in: lab.b)
-    let port = try await server.ready()
-    // Both write in one interval.
-    let monitor = try Reporter(["--witness", "bpf"], interval: "600", in: lab.a)
-    try await monitor.report("a first report")
-    let client = try Traffic(
-      "tcp-pass 10.77.1.2 \(port) --send 3000000 --after 7000000 --hold --keep", in: lab.a)
-    let child = try await client.child()
-    _ = try await client.counts(2)
-    let truth = try await lab.viewOfA()
-    try await monitor.stop()
-    let report = try #require(try monitor.reports().last)
-    #expect(report.balance.total.view == truth)
-    let first = Double(report.usage(pid: client.pid).sent)
-    #expect(abs(first - 0.3 * Double(truth.sent)) < 0.01 * Double(truth.sent))
-    #expect(report.usage(pids: [client.pid, child]) == truth)
-    try await client.finish()
-    try await server.finish()
-  }
-
   @Test(arguments: ways)
   func `both ends of an MPTCP connection are named`(witness: String) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()

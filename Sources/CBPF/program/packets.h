@@ -116,7 +116,7 @@ int BPF_PROG(queued, struct sk_buff *skb) {
     return use(sk, false, key_of(sk, false), NULL, false, 0);
   }
   if (interrupts(ctx)) return 0;
-  // ksoftirqd runs softirqs on a stack of its own, and sends what had waited for a neighbour's address.
+  // `interrupts` does not recognize ksoftirqd, which sends what had waited for a neighbour's address.
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   if (BPF_CORE_READ(task, flags) & PF_KTHREAD && !BPF_CORE_READ_BITFIELD(sk, sk_kern_sock)) return 0;
   // Most devices have dropped the route by now. Bridges and the like keep it, and pass the packet on to others.

@@ -27,7 +27,9 @@ extension HostFacts {
 
   private var accounting: Finding? {
     isAccounting.map {
-      Finding("accounting", $0 ? .ok("bytes are counted") : .problem("\(KernelError.accountingOff)"))
+      let instead = witness?.tier == nil ? "" : " Until then rows have the payload that processes move."
+      return Finding(
+        "accounting", $0 ? .ok("bytes are counted") : .problem("\(KernelError.accountingOff)\(instead)"))
     }
   }
 
@@ -121,6 +123,11 @@ extension HostFacts {
             + "`LimitRTPRIO=1`."))
   }
 
+  // Where the bytes of connections without counters come from.
+  private static let bySockets =
+    "The bytes of TCP come from their sockets, within 0.5 %; other protocols are counted from their next connection on."
+  private static let byWitness = "Their rows have the payload that processes move."
+
   private var uncounted: Finding? {
     guard let count = counts?.uncounted, isAccounting == true else { return nil }
     return Finding(
@@ -128,8 +135,7 @@ extension HostFacts {
       count == 0
         ? .ok("all have counters")
         : .problem(
-          "connections older than accounting: \(count). The bytes of TCP come from their sockets, within 0.5 %; other "
-            + "protocols are counted from their next connection on. Turn accounting on at boot: `echo net.netfilter.nf_conntrack_acct=1 > /etc/sysctl.d/60-bwmon.conf`."
+          "connections older than accounting: \(count). \(witness?.tier == nil ? Self.bySockets : Self.byWitness) Turn accounting on at boot: `echo net.netfilter.nf_conntrack_acct=1 > /etc/sysctl.d/60-bwmon.conf`."
         ))
   }
 

@@ -53,7 +53,8 @@ extension Warning {
   fileprivate static let untrackedBytes = Warning(
     code: "tracking_off",
     text:
-      "the connection table is empty. While it is, \(payloadOnly): --enable-tracking counts whole packets.")
+      "the connection table is empty: if something moves on this host, the kernel does not track it. Then \(payloadOnly): "
+      + "--enable-tracking counts whole packets.")
 
   fileprivate static let uncountedBytes = Warning(
     code: "accounting_off",
@@ -62,7 +63,8 @@ extension Warning {
       + "--enable-tracking counts whole packets.")
 
   fileprivate static func withoutTable(_ missing: KernelError) -> Warning {
-    Warning(code: "no_table", text: "\(missing) Until then \(payloadOnly).")
+    Warning(
+      code: "no_table", text: "\(missing) Until that is done and this program started again, \(payloadOnly).")
   }
 
   static let trackingAdvice =

@@ -17,9 +17,9 @@ public struct Witness: ~Copyable {
   /// How long slots of sockets that have closed stay in use at least while records come.
   static let settleInterval = Duration.milliseconds(500)
 
-  /// Loads the programs of `tier`. What TCP sockets had carried before, as `olderSockets` says by key, is not counted.
+  /// Loads the programs of `tier`. What `olderSockets` had carried before is not counted.
   public init(
-    _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), olderSockets: [UInt64: Usage] = [:],
+    _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), olderSockets: OlderSockets = OlderSockets(),
     at now: ContinuousClock.Instant
   ) throws(WitnessError) {
     program = try WitnessProgram(tier, room: room)
@@ -28,8 +28,8 @@ public struct Witness: ~Copyable {
   }
 
   /// The best program that `choice` allows and the kernel takes; nil where there is none, each with why not.
-  public static func open(
-    _ choice: WitnessChoice, olderSockets: [UInt64: Usage] = [:], failures: inout [WitnessError],
+  static func open(
+    _ choice: WitnessChoice, olderSockets: OlderSockets = OlderSockets(), failures: inout [WitnessError],
     at now: ContinuousClock.Instant
   ) -> Witness? {
     for tier in choice.tiers {

@@ -82,7 +82,7 @@ public struct WitnessLedger {
 
   let tier: WitnessTier
   private let epoch: ContinuousClock.Instant
-  private let olderSockets: [UInt64: Usage]
+  private var olderSockets: OlderSockets
   var uses: [Use] = []
   /// Where in `uses` a slot is; -1 for none.
   private(set) var positions: [Int32]
@@ -96,7 +96,7 @@ public struct WitnessLedger {
   private var suspects: Set<Int> = []
   /// Sockets whose slots were given back while they were open; once there are too many, all may be.
   private var rested: Set<UInt64> = []
-  private var forgets = false
+  private var forgets: Bool
   /// What was moved by uses whose slot was given back, and not told yet.
   var left: [Movement] = []
 
@@ -105,13 +105,15 @@ public struct WitnessLedger {
   /// Uses that there was no room to tell of.
   private(set) var untold: UInt64 = 0
 
-  /// Starts with nothing at `now`. `olderSockets` are the keys of those that were there before the program, with what had
-  /// passed through them by then: that is not told.
+  /// Starts with nothing at `now`. Movements leave out what `olderSockets` had carried by then. If not all of these are
+  /// known, movements leave out what any socket had carried when it was first seen.
   init(
-    tier: WitnessTier, slotCount: Int, olderSockets: [UInt64: Usage] = [:], at now: ContinuousClock.Instant
+    tier: WitnessTier, slotCount: Int, olderSockets: OlderSockets = OlderSockets(),
+    at now: ContinuousClock.Instant
   ) {
     self.tier = tier
     self.olderSockets = olderSockets
+    forgets = !olderSockets.areAll
     epoch = now
     positions = Array(repeating: -1, count: slotCount)
   }
@@ -151,10 +153,12 @@ public struct WitnessLedger {
     let base = sockets[place].base
     let countsAnew = payload.received < base.received || payload.sent < base.sent
     let isNew = sockets[place].entry == nil
-    if countsAnew || isNew && (hasRested(entry.key) || entry.isClosed) {
+    let older = isNew ? olderSockets.take(entry.key) : nil
+    if countsAnew || isNew && (older == nil && hasRested(entry.key) || entry.isClosed) {
       sockets[place].base = payload
-    } else if isNew, let carried = olderSockets[entry.key] {
-      sockets[place].base = carried
+    } else if let older, older.received <= payload.received, older.sent <= payload.sent {
+      // Where it has less now it has been connected anew.
+      sockets[place].base = older
     }
     if !isNew, sockets[place].entry != entry { for position in positions(of: place) { leave(position) } }
     sockets[place].entry = entry

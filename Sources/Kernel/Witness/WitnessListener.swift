@@ -32,11 +32,11 @@ public final class WitnessListener: SocketWitness, Sendable {
       return nil
     }
     try processes.refresh()
-    let older = OlderSockets.read(processes)
+    let older = OlderSockets(reading: processes)
     guard let witness = Witness.open(choice, olderSockets: older, failures: &failures, at: .now) else {
       return nil
     }
-    return try WitnessListener(witness)
+    return try WitnessListener(witness, knowsOlderSockets: older.areAll)
   }
 
   /// What `open` would do, without anything left at work. Errors: those of `open`.
@@ -46,8 +46,12 @@ public final class WitnessListener: SocketWitness, Sendable {
     return WitnessProbe(choice: choice, tier: tier, failures: failures)
   }
 
+  /// False where some sockets that are older than the program could not be read.
+  public let knowsOlderSockets: Bool
+
   /// Starts to read what `witness` tells. Errors: no descriptor or no thread was to be had.
-  public init(_ witness: consuming sending Witness) throws(KernelError) {
+  public init(_ witness: consuming sending Witness, knowsOlderSockets: Bool = true) throws(KernelError) {
+    self.knowsOlderSockets = knowsOlderSockets
     tier = witness.tier
     network = Self.network(of: "/proc/thread-self")
     isHost = network != nil && network == Self.network(of: "/proc/1")

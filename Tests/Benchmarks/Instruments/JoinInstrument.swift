@@ -32,6 +32,7 @@ struct JoinInstrument: Instrument {
   }
 
   mutating func measure() throws -> [(name: String, value: Double)] {
+    let host = host
     try table.read(into: &snapshot, at: .now)
     let deltas = accounting.advance(to: snapshot, at: .now)
     var claims: [Claim] = []
