@@ -31,11 +31,15 @@ let isFuzzing = Context.environment["BWMON_FUZZ"] != nil
 let fuzz: Target =
   isFuzzing
   ? .executableTarget(
-    name: "fuzz", dependencies: ["Kernel", "Model"], path: "Tests/Fuzz",
+    name: "fuzz",
+    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes"],
+    path: "Tests/Fuzz",
     exclude: ["Corpus", "FuzzTests.swift"],
     swiftSettings: strict)
   : .testTarget(
-    name: "FuzzTests", dependencies: ["Kernel", "Model"], path: "Tests/Fuzz",
+    name: "FuzzTests",
+    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes"],
+    path: "Tests/Fuzz",
     exclude: ["Corpus", "Main.swift"],
     swiftSettings: strict)
 
@@ -45,6 +49,9 @@ let package = Package(
     .executable(name: "runmonitor", targets: ["runmonitor"]),
     .executable(name: "runpipe", targets: ["runpipe"]),
     .executable(name: "runaggregator", targets: ["runaggregator"]),
+    .executable(name: "connvitals", targets: ["connvitals"]),
+    .executable(name: "connmonitor", targets: ["connmonitor"]),
+    .executable(name: "netconnmon", targets: ["netconnmon"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -57,54 +64,128 @@ let package = Package(
     module("INI"),
     .systemLibrary(name: "CPCRE2"),
     module("Patterns", ["CPCRE2"]),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+    module("Curl", ["Model", "SystemRuntime", "CCurl"]),
     .target(name: "CLinux"),
     .systemLibrary(name: "CNetfilterConntrack"),
     // The BPF program is compiled apart (`make bpf`) and embedded.
     .target(name: "CBPF", exclude: ["program"], linkerSettings: [.linkedLibrary("bpf")]),
-    module("Kernel", ["Model", "CLinux", "CNetfilterConntrack", "CBPF", systemPackage]),
+    module("SystemRuntime", ["Model", "CLinux", systemPackage]),
+    module("Channel", ["Model", "SystemRuntime"]),
+    module("Netfilter", ["Model", "SystemRuntime", "CLinux", "CNetfilterConntrack", "CBPF", systemPackage]),
+    module("Ownership", ["Model", "SystemRuntime", "Netfilter", systemPackage]),
+    module("Diagnosis", ["Model", "SystemRuntime", "Netfilter", "Ownership", systemPackage]),
 
     // Abilities: they never import each other.
-    module("Monitors", ["Model", "INI", "Patterns", "Kernel"]),
-    module("Pipes", ["Model", "INI", "Kernel", systemPackage]),
+    module("Monitors", ["Model", "INI", "Patterns", "SystemRuntime", "Netfilter", "Ownership", "Diagnosis"]),
+    module("Pipes", ["Model", "INI", "SystemRuntime", "Netfilter", "Ownership", systemPackage]),
+    module("Probes", ["Model", "INI", "Curl", "SystemRuntime", systemPackage]),
     module("Aggregation", ["Model", "INI", "Patterns"]),
     module("Output", ["Model"]),
-    module("Notifications", ["Model", "INI", subprocess, systemPackage]),
+    module("Notifications", ["Model", "INI", "SystemRuntime", "Curl", subprocess, systemPackage]),
 
     // Programs.
-    module("Program", ["Model", "INI", "Kernel", "Output", arguments]),
-    program("runmonitor", ["Program", "Model", "Patterns", "Kernel", "Monitors", "Output", arguments]),
-    program("runpipe", ["Program", "Model", "Kernel", "Pipes", "Output", arguments]),
+    module(
+      "Program",
+      [
+        "Model", "INI", "SystemRuntime", "Output", arguments,
+      ]),
+    // What programs share that read the connection table, themselves or by a sensor.
+    module(
+      "Metering",
+      [
+        "Program", "Model", "Channel", "SystemRuntime", "Netfilter", "Ownership", "Diagnosis", "Output",
+        arguments,
+      ]),
+    program(
+      "runmonitor",
+      [
+        "Program", "Metering", "Model", "Patterns", "Channel", "SystemRuntime", "Netfilter", "Ownership",
+        "Monitors",
+        "Output",
+        arguments,
+      ]),
+    program(
+      "runpipe",
+      ["Program", "Model", "SystemRuntime", "Pipes", "Output", arguments]),
     program(
       "runaggregator",
       [
-        "Program", "Model", "INI", "Patterns", "Kernel", "Monitors", "Pipes", "Aggregation", "Output",
-        "Notifications", arguments,
+        "Program", "Metering", "Model", "INI", "Patterns", "Channel", "SystemRuntime", "Monitors", "Pipes",
+        "Probes", "Aggregation", "Output", "Notifications", "Curl", arguments,
+      ]),
+
+    program("connvitals", ["Program", "Model", "SystemRuntime", "Probes", "Output", arguments]),
+    program(
+      "connmonitor",
+      ["Program", "Model", "INI", "SystemRuntime", "Probes", "Output", systemPackage, arguments]),
+    program(
+      "netconnmon",
+      [
+        "Program", "Model", "SystemRuntime", "Probes", "Output", "Notifications", "Curl", systemPackage,
+        arguments,
       ]),
 
     // The laboratory: private network namespaces, the programs in them, traffic of known size.
     .target(
       name: "Lab", path: "Tests/Lab", resources: [.copy("Fixtures")], swiftSettings: strict),
+    // What the tests of the kernel's modules share: sockets, processes, namespaces and records of this process's own.
+    .target(
+      name: "KernelLab", dependencies: ["Model", "SystemRuntime", "Netfilter", "CBPF"],
+      path: "Tests/KernelLab",
+      swiftSettings: strict),
     .executableTarget(
       name: "traffic", path: "Tests/Traffic", cSettings: [.treatAllWarnings(as: .error)]),
+    .executableTarget(
+      name: "fakenet", path: "Tests/FakeNetwork", cSettings: [.treatAllWarnings(as: .error)]),
 
     // Tests.
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI", "Lab"]),
     tests("PatternsTests", ["Patterns"]),
-    tests("KernelTests", ["Kernel", "Model", "CBPF", "CNetfilterConntrack", "Lab"]),
+    tests("ChannelTests", ["Channel", "Model", "SystemRuntime", "Lab"]),
+    tests("SystemRuntimeTests", ["SystemRuntime", "Model", "CLinux", "KernelLab", "Lab", systemPackage]),
+    tests(
+      "NetfilterTests",
+      [
+        "Netfilter", "SystemRuntime", "Model", "CBPF", "CNetfilterConntrack", "KernelLab", "Lab",
+        systemPackage,
+      ]),
+    tests(
+      "OwnershipTests",
+      ["Ownership", "Netfilter", "SystemRuntime", "Model", "CBPF", "KernelLab", "Lab", systemPackage]),
+    tests(
+      "DiagnosisTests",
+      ["Diagnosis", "Ownership", "Netfilter", "SystemRuntime", "Model", "KernelLab", systemPackage]),
     fuzz,
-    tests("MonitorsTests", ["Monitors", "Model", "INI", "Kernel", "Lab"]),
-    tests("PipesTests", ["Pipes", "Model", "INI", "Kernel", "Lab"]),
+    tests(
+      "MonitorsTests",
+      ["Monitors", "Model", "INI", "SystemRuntime", "Netfilter", "Ownership", "Lab"]),
+    tests("PipesTests", ["Pipes", "Model", "INI", "SystemRuntime", "Netfilter", "Lab"]),
+    tests("ProbesTests", ["Probes", "Curl", "Model", "INI", "SystemRuntime", "Lab", systemPackage]),
+    tests("ConnectivityMailTests", ["netconnmon", "Notifications", "Lab"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI", "Lab"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),
-    tests("StatusTests", ["Program", "Kernel", "Model", systemPackage, arguments]),
-    tests("NotificationsTests", ["Notifications", "Model", "INI"]),
+    tests(
+      "StatusTests",
+      ["Program", "Metering", "Channel", "SystemRuntime", "Diagnosis", "Model", systemPackage, arguments]),
+    tests("CurlTests", ["Curl", "Lab"]),
+    tests(
+      "NotificationsTests",
+      ["Notifications", "Curl", "SystemRuntime", "Model", "INI", "Lab", systemPackage]),
     .executableTarget(
       name: "benchmark",
       dependencies: [
-        "CNetfilterConntrack", "Aggregation", "INI", "Kernel", "Model", "Monitors", systemPackage,
+        "CNetfilterConntrack", "Aggregation", "Channel", "INI", "SystemRuntime", "Netfilter", "Ownership",
+        "Model",
+        "Monitors", systemPackage,
       ],
       path: "Tests/Benchmarks/Instruments", swiftSettings: strict),
+    .testTarget(
+      name: "FakeNetworkTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
+    // connvitals and connmonitor; apart from ProgramTests, which build and run much longer.
+    .testTarget(
+      name: "ProbeProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
   ],

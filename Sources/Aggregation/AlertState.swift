@@ -1,8 +1,18 @@
 import Model
 
-/// Whether one rule fires for one direction of one application.
+/// How long something must hold before it is reported, and how often it is again.
+struct AlertTiming: Sendable, Hashable {
+  /// How long a value must be above the threshold before an alert is raised.
+  var hold = Duration.zero
+  /// How long it must not be above the clear level, or be gone, before the alert is over.
+  var keepFiring = Duration.zero
+  /// The time between two repetitions of an alert; nil for none.
+  var repeatInterval: Duration?
+}
+
+/// Whether one rule fires for one thing that it watches: a direction of an application, a measure of a path.
 struct AlertState: Sendable {
-  /// What is to be told.
+  /// What is to be reported.
   enum Change: Sendable, Hashable {
     case raised
     case repeated(count: Int)
@@ -31,8 +41,8 @@ struct AlertState: Sendable {
 
   private struct Firing {
     var count = 1
-    /// When it was last told.
-    var told: ContinuousClock.Instant
+    /// When it was last reported.
+    var reported: ContinuousClock.Instant
     /// Since when it is clear or gone, nil while it is neither.
     var clearSince: ContinuousClock.Instant?
   }
@@ -52,8 +62,8 @@ struct AlertState: Sendable {
     return false
   }
 
-  /// Takes what a tick that ended at `time` has shown; returns what is to be told, if anything.
-  mutating func update(_ seen: Observation, _ rule: ThresholdRule, at time: Timestamp) -> Change? {
+  /// Takes what a tick that ended at `time` has shown; returns what is to be reported, if anything.
+  mutating func update(_ seen: Observation, _ rule: AlertTiming, at time: Timestamp) -> Change? {
     switch phase {
     case .firing(let firing): return update(firing, seen, rule)
     case .quiet: return seen.isAbove && !seen.isGone ? rise(from: seen.start, seen, rule, time) : nil
@@ -67,18 +77,18 @@ struct AlertState: Sendable {
   }
 
   private mutating func rise(
-    from start: ContinuousClock.Instant, _ seen: Observation, _ rule: ThresholdRule, _ time: Timestamp
+    from start: ContinuousClock.Instant, _ seen: Observation, _ rule: AlertTiming, _ time: Timestamp
   ) -> Change? {
     guard seen.end - start >= rule.hold else {
       phase = .above(since: start)
       return nil
     }
-    phase = .firing(Firing(told: seen.end))
+    phase = .firing(Firing(reported: seen.end))
     since = time
     return .raised
   }
 
-  private mutating func update(_ before: Firing, _ seen: Observation, _ rule: ThresholdRule) -> Change? {
+  private mutating func update(_ before: Firing, _ seen: Observation, _ rule: AlertTiming) -> Change? {
     var firing = before
     // Who runs one short process after the other is gone between two of them: that must hold, too.
     if seen.isGone || seen.isClear {
@@ -92,12 +102,12 @@ struct AlertState: Sendable {
       return nil
     }
     firing.clearSince = nil
-    guard let interval = rule.repeatInterval, seen.end - firing.told >= interval else {
+    guard let interval = rule.repeatInterval, seen.end - firing.reported >= interval else {
       phase = .firing(firing)
       return nil
     }
     firing.count += 1
-    firing.told = seen.end
+    firing.reported = seen.end
     phase = .firing(firing)
     return .repeated(count: firing.count)
   }

@@ -35,9 +35,9 @@ public struct ApplicationRules: Sendable {
   public let rules: [Rule]
   /// What is understood and most likely not meant so.
   public let warnings: [INIWarning]
-  /// Whether what no rule claims is grouped by program.
+  /// Whether what no rule matches is grouped by program.
   public let autoGroup: Bool
-  /// Whether a process that no rule claims belongs to its nearest ancestor that one claims.
+  /// Whether a process that no rule matches belongs to its nearest ancestor that one matches.
   public let inherit: Bool
 
   /// Rules without any rule of the user.

@@ -37,6 +37,15 @@ extension ThresholdRule {
       warnings: Self.warnings(of: section) + (hasLimit ? [] : [Self.noLimit(of: section)]))
   }
 
+  /// Whether a section names a limit of bandwidth.
+  static func hasThreshold(_ section: INISection) -> Bool { thresholds.contains { section.entry($0) != nil } }
+
+  /// Whether a section has a limit of bandwidth, or wants one: it may have limits of probes alone.
+  public static func hasLimit(_ section: INISection) -> Bool {
+    ownKeys.contains { section.entry($0) != nil }
+  }
+
+  private static let ownKeys = thresholds + ["process_filter", "in_clear", "out_clear"]
   private static let thresholds = ["in_threshold", "out_threshold", "notification_threshold"]
 
   private static func level(

@@ -44,13 +44,18 @@ public struct ThresholdRule: Sendable {
     }
   }
 
-  /// What tells the filter of a reloaded rule from the one before.
+  /// What distinguishes the filter of a reloaded rule from the one before.
   var filterSource: String {
     switch filter {
     case .applications: ""
     case .matching(let pattern): pattern.source
     case .remainder(let name): name
     }
+  }
+
+  /// When it is reported.
+  var timing: AlertTiming {
+    AlertTiming(hold: hold, keepFiring: keepFiring, repeatInterval: repeatInterval)
   }
 
   /// The interval in nanoseconds.

@@ -4,7 +4,7 @@ import Patterns
 /// Decides from each report which limits were crossed, and which no longer are.
 ///
 /// An alert is raised once for each rule, application and direction, and resolved once. The average is over the
-/// rule's interval of time: a rule says nothing before it has watched for that long. Applications are told by
+/// rule's interval of time: a rule says nothing before it has watched for that long. Applications are distinguished by
 /// their name, so a report must not have two rows of one name.
 public struct Thresholds: Sendable {
   /// Searches of a filter that were given up, since start; the row counts as one that does not match.
@@ -14,7 +14,7 @@ public struct Thresholds: Sendable {
   /// How long each rule has watched, in nanoseconds and at most its interval.
   private var watched: [Int64]
   private var applications: [TrackedApplication.Key: TrackedApplication] = [:]
-  /// Alerts that a reload has ended and that must still be told.
+  /// Alerts that a reload has ended and that must still be reported.
   private var removed: [Alert] = []
   private var tick = 0
 
@@ -24,7 +24,7 @@ public struct Thresholds: Sendable {
     watched = rules.map { _ in 0 }
   }
 
-  /// Takes the report of a tick that ended at `now`; returns what is to be told.
+  /// Takes the report of a tick that ended at `now`; returns what is to be reported.
   ///
   /// A report without an interval (the lookback) has no rates and changes nothing. With `isPartial` what processes
   /// moved is not known: applications that have or had some, also if pipes belong to them, and remainders stay as they

@@ -26,7 +26,7 @@ struct TrackedApplication: Sendable {
   }
 
   /// A rule that looks at the application. There may be many, so what each tick compares is at hand.
-  private struct Watch {
+  private struct RuleWindows {
     var rule: Int
     var window: Int
     /// Above this something is to be done; infinite without a limit.
@@ -54,7 +54,7 @@ struct TrackedApplication: Sendable {
   private(set) var tick = 0
   /// One for each interval that its rules have.
   private var windows: [RateWindow] = []
-  private var watches: [Watch] = []
+  private var watches: [RuleWindows] = []
   private var activities: [Activity] = []
   private var pids: [Int32] = []
   /// Whether a process of it was ever seen alive. A pipe has none, and is not gone for that.
@@ -73,7 +73,7 @@ struct TrackedApplication: Sendable {
 
   /// Starts to watch for the rule at position `index`.
   mutating func watch(_ index: Int, _ rule: ThresholdRule) {
-    watches.append(Watch(index, rule, window: window(of: rule.intervalNanoseconds)))
+    watches.append(RuleWindows(index, rule, window: window(of: rule.intervalNanoseconds)))
   }
 
   /// Lets a tick pass of which nothing is known.
@@ -106,7 +106,7 @@ struct TrackedApplication: Sendable {
       let seen = AlertState.Observation(
         isAbove: isFull && value > level.threshold, isClear: isClear, isGone: isGone && (isIdle || isClear),
         start: span.start, end: span.end)
-      guard let change = activities[index].state.update(seen, rule, at: span.time) else { continue }
+      guard let change = activities[index].state.update(seen, rule.timing, at: span.time) else { continue }
       var alert = alert(rule, level, value, of: activities[index])
       alert.state = change.state
       // The average of a window that began before the end may be above the limit still.
@@ -131,7 +131,7 @@ struct TrackedApplication: Sendable {
     }
   }
 
-  private mutating func startActivity(_ watch: Watch, _ direction: Alert.Direction) {
+  private mutating func startActivity(_ watch: RuleWindows, _ direction: Alert.Direction) {
     guard !activities.contains(where: { $0.rule == watch.rule && $0.direction == direction }) else { return }
     activities.append(Activity(rule: watch.rule, direction: direction, window: watch.window))
   }
@@ -142,9 +142,9 @@ struct TrackedApplication: Sendable {
     let oldWindows = windows
     watches = []
     windows = []
-    var positions: [String: Watch] = [:]
+    var positions: [String: RuleWindows] = [:]
     for index in matching {
-      let watch = Watch(
+      let watch = RuleWindows(
         index, new[index], window: window(of: new[index].intervalNanoseconds, from: oldWindows))
       positions[new[index].name] = watch
       watches.append(watch)

@@ -3,12 +3,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "object.h"
@@ -175,6 +177,11 @@ size_t cbpf_longest_record(void) { return 8 + sizeof(struct witness_process) + W
 int cbpf_descriptor(const struct cbpf_witness *witness) { return ring_buffer__epoll_fd(witness->ring); }
 
 struct witness_slot *cbpf_slots(const struct cbpf_witness *witness) { return witness->slots; }
+
+int cbpf_wait_for_programs(void) {
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return -1;
+  return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
 
 void cbpf_release(struct witness_slot *slot) { __atomic_store_n(&slot->claims, 0, __ATOMIC_RELEASE); }
 

@@ -51,7 +51,7 @@ static int refuse_calls(unsigned flags) {
   const unsigned own = (unsigned)getpid();
   // Calls by number are newer than some kernels' headers, and the same on every processor.
   const struct sock_filter calls[] = {
-    // Another instruction set has other numbers; x32 is one, told by this bit.
+    // Another instruction set has other numbers; x32 is one, marked by this bit.
     LOAD(offsetof(struct seccomp_data, arch)), EQUAL(ARCHITECTURE, 1, 0), DENY, LOAD_CALL,
     ANY_BIT(0x40000000, 0, 1), DENY,
     // Files. First what is called most.

@@ -28,7 +28,7 @@ int clinux_netlink_socket_in(int descriptor, int protocol) {
   // Signals are for the threads that were there before: a new one has the mask of its maker.
   sigset_t all, before;
   sigfillset(&all);
-  // By this one a thread is told to give up capabilities.
+  // By this one a thread is asked to give up capabilities.
   sigdelset(&all, SIGSYS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread;

@@ -128,7 +128,7 @@ int clinux_confine(struct clinux_capabilities capabilities, int for_good, int al
   struct sigaction former;
   if (sigaction(SIGSYS, &action, &former) != 0) return -1;
   struct threads threads = {.known = {(pid_t)syscall(SYS_gettid)}, .count = 1};
-  // A thread that another started before that one was told is told in the next round.
+  // A thread that another started before that one was asked is asked in the next round.
   int found;
   do found = signal_new_threads(&threads);
   while (found > 0);

@@ -48,17 +48,3 @@ int clinux_allowed_processors(void) {
   cpu_set_t allowed;
   return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : -1;
 }
-
-int clinux_move_to(int processor) {
-  if (processor == sched_getcpu()) return 0;
-  cpu_set_t allowed, one;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return -1;
-  if (processor < 0 || processor >= CPU_SETSIZE || !CPU_ISSET(processor, &allowed)) return -1;
-  CPU_ZERO(&one);
-  CPU_SET(processor, &one);
-  if (sched_setaffinity(0, sizeof one, &one) != 0) return -1;
-  if (sched_setaffinity(0, sizeof allowed, &allowed) == 0) return 0;
-  // What was allowed before is not any more: whatever is allowed now.
-  memset(&allowed, 0xff, sizeof allowed);
-  return sched_setaffinity(0, sizeof allowed, &allowed);
-}

@@ -44,6 +44,8 @@ public struct Alert: Sendable, Hashable {
   public var interval: Duration
   /// The processes of the application.
   public var pids: [Int32]
+  /// How the probed targets were at the time; empty where none are probed.
+  public var probes: [ProbeState] = []
   /// When the alert was first raised.
   public var since: Timestamp
   /// When this happened.

@@ -89,7 +89,7 @@ public struct Health: Sendable, Hashable {
   /// Events of the kernel that were lost, and readings for which there were more of them than time.
   public var missedEvents: UInt64 = 0
   /// Flows that left the connection table without the kernel's word: what they moved after the last look is not known.
-  public var unheardEnds: UInt64 = 0
+  public var missedEnds: UInt64 = 0
   /// Connections that got no place in the connection table, or lost it or collided there, as the kernel counts them.
   public var lostEntries: UInt64 = 0
   /// Times that the counters of a connection were found to have been zeroed by another program.
@@ -122,26 +122,23 @@ public struct Health: Sendable, Hashable {
   /// Makes the health of a meter that has seen nothing.
   public init() {}
 
+  /// What is true now.
+  public static var gauges: [WritableKeyPath<Health, Int>] {
+    [\.flows, \.uncounted, \.offloaded, \.denied, \.namespaces, \.unreadNamespaces]
+  }
+
+  /// What was counted since start.
+  public static var counters: [WritableKeyPath<Health, UInt64>] {
+    [
+      \.missedEvents, \.missedEnds, \.lostEntries, \.counterResets, \.interruptedDumps, \.malformed,
+      \.vanished,
+      \.failedReads, \.dropped, \.evicted, \.abandonedSearches, \.skippedReports, \.droppedNotifications,
+    ]
+  }
+
   /// Adds what another meter saw.
   public static func += (left: inout Health, right: Health) {
-    left.flows += right.flows
-    left.uncounted += right.uncounted
-    left.offloaded += right.offloaded
-    left.missedEvents += right.missedEvents
-    left.unheardEnds += right.unheardEnds
-    left.lostEntries += right.lostEntries
-    left.counterResets += right.counterResets
-    left.interruptedDumps += right.interruptedDumps
-    left.malformed += right.malformed
-    left.vanished += right.vanished
-    left.denied += right.denied
-    left.failedReads += right.failedReads
-    left.dropped += right.dropped
-    left.namespaces += right.namespaces
-    left.unreadNamespaces += right.unreadNamespaces
-    left.evicted += right.evicted
-    left.abandonedSearches += right.abandonedSearches
-    left.skippedReports += right.skippedReports
-    left.droppedNotifications += right.droppedNotifications
+    for gauge in gauges { left[keyPath: gauge] &+= right[keyPath: gauge] }
+    for counter in counters { left[keyPath: counter] &+= right[keyPath: counter] }
   }
 }

@@ -24,6 +24,12 @@ public enum Event: Sendable, Hashable {
   case usage(UsageReport)
   /// A rule was crossed.
   case alert(Alert)
+  /// A limit of a probe was crossed.
+  case probeAlert(ProbeAlert)
   /// Something that makes the numbers less than they could be.
   case warning(Warning, at: Timestamp)
+  /// What a round of a probe found.
+  case probe(ProbeResult)
+  /// A host or the network is not reachable, or is again.
+  case outage(Outage)
 }

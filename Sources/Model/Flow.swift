@@ -65,7 +65,7 @@ public struct FlowTuple: Sendable, Hashable {
     self.transport = transport
   }
 
-  /// As few words as tell tuples apart: large tables are searched for each event.
+  /// As few words as distinguish tuples: large tables are searched for each event.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(
       UInt64(source.port) << 32 | UInt64(destination.port) << 16 | UInt64(transport.rawValue))
@@ -112,7 +112,7 @@ public struct Flow: Sendable, Hashable {
   public var isCounted: Bool
   /// The packets that opened the flow, before address translation.
   public var original: FlowTuple
-  /// Tells the entry from one just before it with the same identifier and ends; see FlowIdentity.
+  /// Distinguishes the entry from one just before it with the same identifier and ends; see FlowIdentity.
   public var generation: UInt32 = 0
   /// True once a TCP connection has ended, by both ends or by a reset: what may still pass was sent before.
   public var hasClosed = false

@@ -1,4 +1,4 @@
-/// What tells an entry of the connection table from an earlier one of the same ends.
+/// What distinguishes an entry of the connection table from an earlier one of the same ends.
 public struct FlowIdentity: Sendable, Hashable {
   /// The kernel's identifier of the entry (CTA_ID); zero where the source has none (/proc).
   public var id: UInt32
@@ -6,8 +6,8 @@ public struct FlowIdentity: Sendable, Hashable {
   public var zone: UInt16
   /// The packets that opened the flow, before address translation.
   public var original: FlowTuple
-  /// Not zero for an entry that was made a moment after one of the same identifier, zone and tuple had ended: tells
-  /// the two apart.
+  /// Not zero for an entry that was made a moment after one of the same identifier, zone and tuple had ended:
+  /// distinguishes the two.
   public var generation: UInt32
 
   /// Makes an identity.
@@ -26,7 +26,7 @@ public struct FlowIdentity: Sendable, Hashable {
 }
 
 extension Flow {
-  /// What tells this entry from an earlier one of the same ends.
+  /// What distinguishes this entry from an earlier one of the same ends.
   public var identity: FlowIdentity {
     FlowIdentity(id: id, zone: zone, original: original, generation: generation)
   }

@@ -1,4 +1,4 @@
-/// A process that is told from any other that has or had its pid.
+/// A process that is distinguished from any other that has or had its pid.
 public struct ProcessIdentity: Sendable, Hashable, Comparable {
   /// The process (thread group) identifier.
   public var pid: Int32
@@ -25,7 +25,7 @@ public struct ProcessDescription: Sendable, Hashable {
   public var uid: UInt32
   /// The path of the running file, nil where it may not be read or there is none (kernel threads).
   public var executable: String?
-  /// The first arguments, the program's name included; enough to tell an interpreter's script.
+  /// The first arguments, the program's name included; enough to identify an interpreter's script.
   public var arguments: [String]
   /// All arguments joined by spaces; `[comm]` for a process without any, as ps(1) writes it.
   public var commandLine: String

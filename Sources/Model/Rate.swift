@@ -41,4 +41,13 @@ extension Duration {
   public var inSeconds: Double {
     Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
+
+  /// The duration in milliseconds, to the nanosecond: up to a hundred days the nearest number that there is.
+  public var inMilliseconds: Double {
+    let (seconds, attoseconds) = components
+    let nanoseconds = attoseconds / 1_000_000_000
+    // 64 bits have room for 285 years, and the conversion of 128 bits takes fifty times as long.
+    if seconds.magnitude < 9_000_000_000 { return Double(seconds * 1_000_000_000 + nanoseconds) / 1e6 }
+    return Double(Int128(seconds) * 1_000_000_000 + Int128(nanoseconds)) / 1e6
+  }
 }

@@ -21,7 +21,7 @@ public struct Reading: Sendable, Hashable {
 }
 
 /// All readings of one meter for one interval, and what it has to say of their quality.
-public struct Measurement: Sendable {
+public struct Measurement: Sendable, Hashable {
   /// The time that the bytes took; nil for what had moved before the meter first looked, which has no rate.
   public var interval: Duration?
   /// One reading for each owner that moved something and that the meter's filters show.
@@ -53,10 +53,24 @@ public struct Measurement: Sendable {
 }
 
 extension Measurement {
+  /// This measurement and the one that the same meter made after it, as one.
+  public func followed(by next: Measurement) -> Measurement {
+    var both = next
+    // What had moved before the meter looked has no rate.
+    both.interval = interval.flatMap { first in next.interval.map { first + $0 } }
+    both.readings = readings + next.readings
+    both.exited = exited + next.exited
+    both.renamed = renamed + next.renamed
+    both.balance += balance
+    both.warnings = warnings + next.warnings
+    return both
+  }
+
   /// Splits what took longer than `recent`, because the meter did not answer for a while, into what comes late (without
-  /// an interval, so that it adds to totals only) and the share of the last `recent`, at an even pace.
+  /// an interval, so that it adds to totals only) and the share of the last `recent`, at an even pace. A little longer is
+  /// what clocks of two processes differ by.
   public func split(recent: Duration) -> [Measurement] {
-    guard let interval, interval > recent else { return [self] }
+    guard let interval, interval > recent * 1.1 else { return [self] }
     var late = Measurement(interval: nil, readings: readings)
     var last = self
     last.interval = recent

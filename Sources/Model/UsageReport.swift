@@ -91,6 +91,8 @@ public struct UsageReport: Sendable, Hashable {
   public var balance: Balance
   /// How well the measurement went, since start.
   public var health: Health
+  /// How the probed targets are; empty without any.
+  public var probes: [ProbeState] = []
 
   /// Makes a report.
   public init(

@@ -1,12 +1,12 @@
-import Kernel
 import Model
+import Netfilter
 
 /// Says whose bytes a flow's bytes are.
 ///
-/// `claims` finds the sockets that fit, without knowing any process; `settle` turns the processes that hold
+/// `ends` finds the sockets that fit, without knowing any process; `settle` turns the processes that hold
 /// them into owners. Both work on values: a scenario is a table.
 public struct Attribution: Sendable {
-  private var earlier = EarlierOwners()
+  private var earlier = LastKnownOwners()
   /// Processes that had ended when the last reading was made.
   private var retired: Set<ProcessIdentity> = []
   /// With so many it is time to see which still matter.
@@ -16,18 +16,19 @@ public struct Attribution: Sendable {
   /// Makes an attribution that remembers nothing.
   public init() {}
 
-  /// Returns one claim for each end of a flow on this host, or one for a flow that only passes through.
+  /// Returns a flow end for each end of a flow on this host, or one for a flow that only passes through.
   ///
   /// The client's end is looked up by the original tuple, the server's by the reply tuple: whatever address
   /// translation does, these are the addresses that the sockets have. An end that is not in this network
   /// namespace may be in another: in `namespaces`.
-  public func claims(
+  public func ends(
     of deltas: [FlowDelta], in flows: [Flow], sockets: SocketIndex, local: LocalAddresses,
     namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers(),
     witness: WitnessIndex = WitnessIndex()
-  ) -> [Claim] {
-    var claims: [Claim] = []
-    claims.reserveCapacity(deltas.count)
+  ) -> [FlowEnd] {
+    var ends: [FlowEnd] = []
+    // Over loopback each flow has two.
+    ends.reserveCapacity(2 * deltas.count)
     for delta in deltas {
       let flow = flows[delta.index]
       let transport = flow.original.transport
@@ -54,37 +55,37 @@ public struct Attribution: Sendable {
           ?? elsewhere(delta.key, .server, flow.reply, namespaces, isPeerOurs: isClientOurs)
       }
       // One that carries a tunnel here carries it there, too: its inner flow is in this table.
-      let tunnel = carriers.ground(
+      let mayCarryTunnel = carriers.mayCarry(
         flow, transport, client: isClientOurs ? client : nil, server: isServerOurs ? server : nil)
       let usage = delta.usage
       let carried = delta.carried(isClientHere: isClientOurs, isServerHere: isServerOurs)
       if let client {
-        claims.append(
-          Claim(
+        ends.append(
+          FlowEnd(
             flow: delta.key, usage: usage, carried: carried, role: .client, transport: transport,
             isLocal: server != nil, match: client,
             isDoubtful: !isClientOurs && !namespaces.isComplete && !client.isWitnessed,
-            isLagging: flow.isOffloaded, tunnel: tunnel))
+            isLagging: flow.isOffloaded, mayCarryTunnel: mayCarryTunnel))
       }
       if let server {
-        claims.append(
-          Claim(
+        ends.append(
+          FlowEnd(
             flow: delta.key, usage: usage.reversed, carried: client == nil ? carried : .zero, role: .server,
             transport: transport, isLocal: client != nil, match: server,
             isDoubtful: !isServerOurs && !namespaces.isComplete && !server.isWitnessed,
             isLagging: flow.isOffloaded,
-            tunnel: tunnel))
+            mayCarryTunnel: mayCarryTunnel))
       }
       if client == nil && server == nil {
         // It came in once and left once.
-        claims.append(
-          Claim(
+        ends.append(
+          FlowEnd(
             flow: delta.key, usage: usage + usage.reversed, carried: carried, role: .passing,
             transport: transport,
             isLocal: false, match: .none))
       }
     }
-    return claims
+    return ends
   }
 
   /// What fits the end `tuple.source` in this network namespace: who used its socket, else the socket.
@@ -106,7 +107,7 @@ public struct Attribution: Sendable {
   /// A namespace may have an address that is also another host's. With a peer in our own namespace an address
   /// alone is no proof; what passes through us must be somebody's.
   private func elsewhere(
-    _ flow: FlowKey, _ role: Claim.Role, _ tuple: FlowTuple, _ namespaces: NamespaceIndex, isPeerOurs: Bool
+    _ flow: FlowKey, _ role: FlowEnd.Role, _ tuple: FlowTuple, _ namespaces: NamespaceIndex, isPeerOurs: Bool
   ) -> SocketIndex.Match? {
     var match = namespaces.match(tuple.transport, local: tuple.source, remote: tuple.destination)
     // The kernel answers ICMP there as here.
@@ -115,70 +116,74 @@ public struct Attribution: Sendable {
     return earlier.isOurs(flow, role) ? SocketIndex.Match.none : nil
   }
 
-  /// Who moved the bytes of a claim, and how sure that is.
-  public struct Finding: Sendable, Hashable {
+  /// Who moved the bytes of a flow end, and how sure that is.
+  public struct Resolution: Sendable, Hashable {
     /// Who.
     public var owner: Owner
     /// How sure.
     public var certainty = Certainty()
   }
 
-  /// Returns who moved how much of the bytes of a claim that the kernel told of, and remembers it.
-  mutating func settle(_ claim: Claim, among users: WitnessedUsers) -> [(finding: Finding, usage: Usage)] {
-    if users.isKernel { return [(Finding(owner: .kernel), claim.usage)] }
-    earlier.remember(users.principal, Certainty(), of: claim.flow, claim.role)
-    return users.split(claim.usage).map { (Finding(owner: .process($0.process)), $0.usage) }
+  /// Returns who moved how much of the bytes of a flow end that the kernel reported, and remembers it.
+  mutating func settle(_ flowEnd: FlowEnd, among users: WitnessedUsers) -> [(
+    resolution: Resolution, usage: Usage
+  )] {
+    if users.isKernel { return [(Resolution(owner: .kernel), flowEnd.usage)] }
+    earlier.remember(users.principal, Certainty(), of: flowEnd.flow, flowEnd.role)
+    return users.split(flowEnd.usage).map { (Resolution(owner: .process($0.process)), $0.usage) }
   }
 
   /// Whether somebody is known to have had this end of a flow.
-  func isKnown(_ flow: FlowKey, _ role: Claim.Role) -> Bool { earlier.owner(of: flow, role) != nil }
+  func isKnown(_ flow: FlowKey, _ role: FlowEnd.Role) -> Bool { earlier.owner(of: flow, role) != nil }
 
-  /// Returns who moved the bytes of a claim, and remembers it.
+  /// Returns who moved the bytes of a flow end, and remembers it.
   ///
   /// `holders` has the processes that hold its sockets' inodes, the oldest first; `isDenied` says that some
   /// processes could not be read; `hasEnded` that the flow is no longer in the table. A socket that several processes
   /// hold belongs to the oldest of them.
   public mutating func settle(
-    _ claim: Claim, holders: [UInt64: [ProcessIdentity]], isDenied: Bool, hasEnded: Bool = false
-  ) -> Finding {
-    if hasEnded, let former = ownerBeforeSuccessor(claim, holders) { return former }
-    var finding = find(claim, holders, isDenied)
-    if claim.isDoubtful { finding.certainty.match = .relaxed }
-    guard case .process(let process) = finding.owner else { return finding }
-    let hasChanged = isAnothersNow(claim, holders)
-    earlier.remember(process, finding.certainty, of: claim.flow, claim.role, socket: claim.match.onlyInode)
-    return hasChanged ? Finding(owner: .unattributed(.ambiguous)) : finding
+    _ flowEnd: FlowEnd, holders: [UInt64: [ProcessIdentity]], isDenied: Bool, hasEnded: Bool = false
+  ) -> Resolution {
+    if hasEnded, let former = ownerBeforeSuccessor(flowEnd, holders) { return former }
+    var resolution = find(flowEnd, holders, isDenied)
+    if flowEnd.isDoubtful { resolution.certainty.match = .relaxed }
+    guard case .process(let process) = resolution.owner else { return resolution }
+    let hasChanged = isAnothersNow(flowEnd, holders)
+    earlier.remember(
+      process, resolution.certainty, of: flowEnd.flow, flowEnd.role, socket: flowEnd.match.onlyInode)
+    return hasChanged ? Resolution(owner: .unattributed(.ambiguous)) : resolution
   }
 
   /// True when the end was another process's, by a socket that is not among those that take its packets now: a
   /// connected socket of a shared port was closed, or a server was started again, and whose these bytes are is not
   /// known.
-  private func isAnothersNow(_ claim: Claim, _ holders: [UInt64: [ProcessIdentity]]) -> Bool {
-    guard case .bound(let sockets) = claim.match, claim.transport.hasPorts,
-      let former = earlier.owner(of: claim.flow, claim.role)
+  private func isAnothersNow(_ flowEnd: FlowEnd, _ holders: [UInt64: [ProcessIdentity]]) -> Bool {
+    guard case .bound(let sockets) = flowEnd.match, flowEnd.transport.hasPorts,
+      let former = earlier.owner(of: flowEnd.flow, flowEnd.role)
     else { return false }
     return !isHeld(by: former.owner, sockets, holders)
-      && !earlier.wasEnd(sockets, of: claim.flow, claim.role)
+      && !earlier.wasEnd(sockets, of: flowEnd.flow, flowEnd.role)
   }
 
-  /// Whose the end of a connection was that has ended, when the socket with its ends is already that of the next one
-  /// there, or may be: where nobody was seen before, it cannot be told which of the two had these bytes. Nil when it is
-  /// the same.
-  private func ownerBeforeSuccessor(_ claim: Claim, _ holders: [UInt64: [ProcessIdentity]]) -> Finding? {
-    guard case .exact(let socket) = claim.match, claim.transport == .tcp else { return nil }
-    guard let former = earlier.owner(of: claim.flow, claim.role) else {
-      return Finding(owner: .unattributed(.ambiguous))
+  /// Who owned the end of a connection that has ended, when the socket with its ends is already that of the next one
+  /// there, or may be: where nobody was seen before, it cannot be known which of the two had these bytes. Nil when it
+  /// is the same.
+  private func ownerBeforeSuccessor(_ flowEnd: FlowEnd, _ holders: [UInt64: [ProcessIdentity]]) -> Resolution?
+  {
+    guard case .exact(let socket) = flowEnd.match, flowEnd.transport == .tcp else { return nil }
+    guard let former = earlier.owner(of: flowEnd.flow, flowEnd.role) else {
+      return Resolution(owner: .unattributed(.ambiguous))
     }
     let isSame =
-      isHeld(by: former.owner, [socket], holders) || earlier.wasEnd([socket], of: claim.flow, claim.role)
+      isHeld(by: former.owner, [socket], holders) || earlier.wasEnd([socket], of: flowEnd.flow, flowEnd.role)
     return isSame ? nil : former
   }
 
   /// Remembers whose end of a flow this is, seen while its socket lived.
-  public mutating func learn(_ sighting: Sighting, of flow: FlowKey) {
+  public mutating func learn(_ earlyOwner: EarlyOwner, of flow: FlowKey) {
     earlier.remember(
-      sighting.process, sighting.certainty, of: flow, sighting.isClient ? .client : .server,
-      isOurs: sighting.hasAddress)
+      earlyOwner.process, earlyOwner.certainty, of: flow, earlyOwner.isClient ? .client : .server,
+      isOurs: earlyOwner.hasAddress)
   }
 
   /// Remembers what processes run that were seen while their sockets lived.
@@ -197,7 +202,7 @@ public struct Attribution: Sendable {
   /// True when these are far more than `flows` flows have.
   func remembersMore(than flows: Int) -> Bool { remembered > 2 * flows + Self.fewest }
 
-  /// Forgets all flows but these: ends that the kernel could not tell of.
+  /// Forgets all flows but these: ends that the kernel could not report.
   mutating func keep(_ flows: Set<FlowKey>) { earlier.keep(flows) }
 
   /// Takes processes that had ended when the last reading was made. What left since by a datagram socket that is gone
@@ -213,41 +218,44 @@ public struct Attribution: Sendable {
   public mutating func forget(_ gone: [FlowKey]) { earlier.forget(gone) }
 
   private func find(
-    _ claim: Claim, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool
-  ) -> Finding {
-    var earlier: Finding? { self.earlier.owner(of: claim.flow, claim.role) }
-    switch claim.match {
-    case _ where claim.role == .passing: return Finding(owner: .forwarded)
+    _ flowEnd: FlowEnd, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool
+  ) -> Resolution {
+    var earlier: Resolution? { self.earlier.owner(of: flowEnd.flow, flowEnd.role) }
+    switch flowEnd.match {
+    case _ where flowEnd.role == .passing: return Resolution(owner: .forwarded)
     case .exact(let socket):
       // Most bytes of most hosts: no list is made for them.
       if let all = holders[socket.inode], let oldest = all.first {
-        return Finding(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
+        return Resolution(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
       }
       return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
-      if let earlier, claim.transport.isICMP, !isHeld(by: earlier.owner, sockets, holders) { return earlier }
+      if let earlier, flowEnd.transport.isICMP, !isHeld(by: earlier.owner, sockets, holders) {
+        return earlier
+      }
       return holder(of: sockets, holders, earlier) ?? unheldOwner(isDenied, earlier)
-    case .listening(let sockets) where claim.role == .server:
+    case .listening(let sockets) where flowEnd.role == .server:
       // The accepted socket is not there yet, or no longer: whoever had it, else the only listener.
       if let earlier { return earlier }
       let processes = Set(sockets.flatMap { holders[$0.inode] ?? [] })
       if let only = processes.first, processes.count == 1 {
-        return Finding(owner: .process(only), certainty: Certainty(match: .relaxed))
+        return Resolution(owner: .process(only), certainty: Certainty(match: .relaxed))
       }
-      return Finding(owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
-    case .contested: return Finding(owner: .unattributed(.ambiguous))
+      return Resolution(
+        owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
+    case .contested: return Resolution(owner: .unattributed(.ambiguous))
     case .witnessed, .listening, .closing, .none:
-      if claim.isSentByDatagrams, case .process(let process) = earlier?.owner, retired.contains(process) {
-        return Finding(owner: claim.ownerWithoutSocket)
+      if flowEnd.isSentByDatagrams, case .process(let process) = earlier?.owner, retired.contains(process) {
+        return Resolution(owner: flowEnd.ownerWithoutSocket)
       }
-      return earlier ?? Finding(owner: claim.ownerWithoutSocket)
+      return earlier ?? Resolution(owner: flowEnd.ownerWithoutSocket)
     }
   }
 
   /// The process that holds all of `sockets`, each by its oldest holder; nil when nobody holds any.
   private func holder(
-    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ earlier: Finding?
-  ) -> Finding? {
+    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ earlier: Resolution?
+  ) -> Resolution? {
     var only: ProcessIdentity?
     var isShared = false
     var isHidden = false
@@ -256,18 +264,18 @@ public struct Attribution: Sendable {
         isHidden = true
         continue
       }
-      if let only, only != oldest { return Finding(owner: .unattributed(.ambiguous)) }
+      if let only, only != oldest { return Resolution(owner: .unattributed(.ambiguous)) }
       only = oldest
       isShared = isShared || all.count > 1
     }
     guard let only else { return nil }
     // Somebody who cannot be seen may have moved them as well.
-    if isHidden { return Finding(owner: .unattributed(.ambiguous)) }
+    if isHidden { return Resolution(owner: .unattributed(.ambiguous)) }
     // A raw socket sees what others of its protocol send. A port may have had another socket when the flow began,
     // unless this one was seen then.
     let wasSeen = earlier?.owner == .process(only) && earlier?.certainty.match == .exact
     let isExact = sockets.allSatisfy { $0.transport.hasPorts && ($0.remote.port != 0 || wasSeen) }
-    return Finding(
+    return Resolution(
       owner: .process(only), certainty: Certainty(match: isExact ? .exact : .relaxed, isShared: isShared))
   }
 
@@ -281,7 +289,7 @@ public struct Attribution: Sendable {
 
   /// Whose a socket is that no process seems to hold. Never the kernel's for want of a better name: the holder may
   /// be hidden, in another pid namespace, or without a leading thread.
-  private func unheldOwner(_ isDenied: Bool, _ earlier: Finding?) -> Finding {
-    earlier ?? Finding(owner: .unattributed(isDenied ? .denied : .noHolder))
+  private func unheldOwner(_ isDenied: Bool, _ earlier: Resolution?) -> Resolution {
+    earlier ?? Resolution(owner: .unattributed(isDenied ? .denied : .noHolder))
   }
 }

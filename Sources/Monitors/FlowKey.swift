@@ -7,7 +7,7 @@ public struct FlowKey: Sendable, Hashable {
   /// The mixed bits.
   public let bits: UInt64
 
-  /// Mixes what tells `flow` from others, with a secret `seed`.
+  /// Mixes what distinguishes `flow` from others, with a secret `seed`.
   @inline(__always)
   public init(_ flow: FlowIdentity, seed: UInt64) {
     let tuple = flow.original

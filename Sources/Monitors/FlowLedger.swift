@@ -1,9 +1,9 @@
-import Kernel
 import Model
+import Netfilter
 
 /// What one flow moved since the ledger last saw it.
 public struct FlowDelta: Sendable, Hashable {
-  /// Tells the flow from all others, also from an earlier one of the same tuple.
+  /// Distinguishes the flow from all others, also from an earlier one of the same tuple.
   public var key: FlowKey
   /// Where the flow stands in the snapshot that the ledger was given.
   public var index: Int
@@ -48,10 +48,10 @@ public struct FlowLedger: Sendable {
   public struct Changes: Sendable, Hashable {
     /// Flows that moved something.
     public var deltas: [FlowDelta] = []
-    /// Flows that ended, or of which nothing will be heard any more.
+    /// Flows that ended, or of which nothing more will be received.
     public var gone: [FlowKey] = []
     /// How many of `gone` left without a word: what they moved last is not known.
-    public var unheard = 0
+    public var missed = 0
     /// Entries whose counters fell, though all that was made and has ended is known: somebody zeroes them.
     public var resets = 0
   }
@@ -109,8 +109,8 @@ public struct FlowLedger: Sendable {
     var changes = Changes()
     if snapshot.closedCount == nil { walk(snapshot, at: now, &changes) } else { update(snapshot, &changes) }
     forget(at: now, &changes)
-    // An identifier returns with the ends: without the news it may as well be the next flow of these.
-    if !snapshot.hasAllNews { changes.resets = 0 }
+    // An identifier returns with the ends: without the events it may as well be the next flow of these.
+    if !snapshot.hasAllEvents { changes.resets = 0 }
     return changes
   }
 
@@ -130,7 +130,7 @@ public struct FlowLedger: Sendable {
     }
     for index in 0..<snapshot.livingCount {
       let entry = entry(snapshot.flows[index])
-      // The kernel tells of the end a moment before the entry leaves the table.
+      // The kernel reports the end a moment before the entry leaves the table.
       if !ended.isEmpty, ended.contains(entry.key) { continue }
       if let place = places?[entry.key] {
         compare(entries[place], entry, at: index, &changes)
@@ -163,7 +163,7 @@ public struct FlowLedger: Sendable {
     let endedKeys = Set(ended.lazy.map(\.1.key))
     for index in 0..<snapshot.livingCount {
       let entry = entry(snapshot.flows[index])
-      // The kernel tells of the end a moment before the entry leaves the table.
+      // The kernel reports the end a moment before the entry leaves the table.
       if !endedKeys.isEmpty, endedKeys.contains(entry.key) { continue }
       if let place = find(entry.key, from: walk.cursor) {
         walk.skipped.append(contentsOf: walk.cursor..<place)
@@ -238,7 +238,7 @@ public struct FlowLedger: Sendable {
     let late = missing.filter { now - $0.value.since >= Self.patience }.map(\.key)
     for key in late { missing[key] = nil }
     changes.gone += late
-    changes.unheard = late.count
+    changes.missed = late.count
   }
 
   @inline(__always)

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 /// What the interfaces moved between two readings, in bytes of network packets as the connection table counts them.
 ///

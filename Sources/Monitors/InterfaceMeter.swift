@@ -1,5 +1,6 @@
-import Kernel
 import Model
+import Netfilter
+import SystemRuntime
 
 /// The interfaces beside the connection table: what they moved, what of that no flow explains, and who may have
 /// sent it.

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 /// The sockets of other network namespaces, found by the addresses that those have.
 ///

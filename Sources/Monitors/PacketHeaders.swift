@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import SystemRuntime
 
 /// How many of a flow's bytes are headers: all that is left is payload of its transport.
 ///

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 /// Who may have sent what is not tracked: the packet sockets of the last readings.
 ///

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 /// The sockets of this host, found by what a flow says of its ends.
 public struct SocketIndex: Sendable {
@@ -11,7 +11,7 @@ public struct SocketIndex: Sendable {
     case bound([SocketEntry])
     /// Sockets that wait for connections to this port, all equally near; never empty.
     case listening([SocketEntry])
-    /// Sockets whose users the kernel told of.
+    /// Sockets whose users the kernel reported.
     case witnessed(WitnessedUsers)
     /// Sockets in more than one network namespace, all equally near.
     case contested

@@ -1,4 +1,4 @@
-import Kernel
+import Netfilter
 
 /// What the kernel says of its connection table, read again when it may have changed: that costs files, and it rarely
 /// does.

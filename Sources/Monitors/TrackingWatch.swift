@@ -29,7 +29,7 @@ struct TrackingWatch: Sendable {
 
   /// How long nothing must have been tracked.
   static let patience = Duration.seconds(6)
-  /// Bytes a second that the interfaces must move meanwhile: an idle host hears that much of its neighbours.
+  /// Bytes a second that the interfaces must move meanwhile: an idle host receives that much from its neighbours.
   static let noise = 3_000.0
   /// How much of the bytes the table must have explained before.
   static let usualShare = 0.5

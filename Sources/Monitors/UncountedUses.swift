@@ -1,5 +1,6 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
 
 /// What processes moved through sockets whose connections the table does not count: those that it does not track, and
 /// those whose entries have no counters.
@@ -8,7 +9,7 @@ import Model
 /// known with the next reading only. What no entry explains waits for that reading, so that no byte is counted twice.
 struct UncountedUses: Sendable {
   private var tracked: TrackedEnds
-  private var waiting: [WitnessNews.Use] = []
+  private var waiting: [WitnessReport.Use] = []
   private var isFirst = true
 
   /// Makes one that knows no entry. `seed` keeps strangers from choosing ports whose pairs collide.
@@ -29,11 +30,11 @@ struct UncountedUses: Sendable {
   }
 
   /// Takes the table as it is at `now`, the flows of it that moved something, and what was used until then. Returns the
-  /// uses that the table does not count. What was used before the first reading is not told.
+  /// uses that the table does not count. What was used before the first reading is not reported.
   mutating func advance(
-    by uses: [WitnessNews.Use], _ snapshot: FlowSnapshot, moved deltas: [FlowDelta], _ place: Place,
+    by uses: [WitnessReport.Use], _ snapshot: FlowSnapshot, moved deltas: [FlowDelta], _ place: Place,
     at now: ContinuousClock.Instant
-  ) -> [WitnessNews.Use] {
+  ) -> [WitnessReport.Use] {
     tracked.advance(to: snapshot, moved: deltas, place.local, at: now)
     if isFirst {
       isFirst = false
@@ -56,7 +57,7 @@ struct UncountedUses: Sendable {
   ///
   /// What a container moves passes its veth interface on this side, in the other direction, and if it is not for this host
   /// or for another container, a card as well. A process of this host that is its peer has counted the veth already.
-  static func carried(by uses: [WitnessNews.Use], _ place: Place) -> Usage {
+  static func carried(by uses: [WitnessReport.Use], _ place: Place) -> Usage {
     let containers = Set(uses.lazy.filter { $0.network != place.network }.map(\.socket.local.address))
     return uses.reduce(.zero) { sum, use in
       if use.network == place.network { return sum + use.usage }
@@ -67,7 +68,7 @@ struct UncountedUses: Sendable {
   }
 }
 
-extension WitnessNews.Use {
+extension WitnessReport.Use {
   fileprivate var isOnLoopback: Bool {
     socket.remote.address.isLoopback || socket.local.address.isLoopback
   }
@@ -102,6 +103,11 @@ private struct TrackedEnds: Sendable {
   /// All ends and ports of the first reading, while they are believed.
   private var initial = Recent()
   private var readings = 0
+  /// This host's addresses at the latest reading and at the one before: what moved there before one was removed is
+  /// reported only now.
+  private var local: (latest: LocalAddresses, before: LocalAddresses) = (
+    LocalAddresses([]), LocalAddresses([])
+  )
 
   init(seed: UInt64) { self.seed = seed }
 
@@ -116,11 +122,12 @@ private struct TrackedEnds: Sendable {
     at now: ContinuousClock.Instant
   ) {
     readings += 1
+    self.local = (local, self.local.latest)
     if readings == 1 {
       since = now
       for flow in snapshot.flows where flow.isCounted {
         initial.ends.formUnion([end(flow.original), end(flow.reply)])
-        note(flow, local, in: &initial.ports)
+        initial.ports.formUnion(ports(of: flow))
       }
       return
     }
@@ -146,7 +153,7 @@ private struct TrackedEnds: Sendable {
         recent.latest.ends.insert(client)
         recent.latest.ends.insert(server)
       }
-      note(flow, local, in: &recent.latest.ports)
+      recent.latest.ports.formUnion(ports(of: flow))
     }
   }
 
@@ -167,7 +174,7 @@ private struct TrackedEnds: Sendable {
   }
 
   /// Whether one of them has the socket. What is sent with an IP header of its own may be any.
-  func have(_ use: WitnessNews.Use) -> Bool {
+  func have(_ use: WitnessReport.Use) -> Bool {
     let socket = use.socket
     if socket.transport == .raw { return !isEmpty }
     guard socket.transport.hasPorts, socket.remote.port != 0 else {
@@ -184,16 +191,18 @@ private struct TrackedEnds: Sendable {
     FlowKey.bits(UInt64(tuple.transport.rawValue), tuple.source, tuple.destination, seed: seed)
   }
 
-  /// Notes the ports of this host's sockets at the ends of `flow`. Those of TCP that move payload all have a peer.
-  private func note(_ flow: Flow, _ local: LocalAddresses, in ports: inout Set<UInt32>) {
-    guard flow.original.transport != .tcp else { return }
+  /// The ports of this host's sockets at the ends of `flow`. Those of TCP that move payload all have a peer.
+  private func ports(of flow: Flow) -> [UInt32] {
+    guard flow.original.transport != .tcp else { return [] }
     let (client, server) = (flow.original, flow.reply)
-    if local.contains(client.source.address) {
-      ports.insert(Self.port(client.transport, client.source.port))
+    var ports: [UInt32] = []
+    if [local.latest, local.before].contains(where: { $0.contains(client.source.address) }) {
+      ports.append(Self.port(client.transport, client.source.port))
     }
-    if local.receives(server.source.address) {
-      ports.insert(Self.port(server.transport, server.source.port))
+    if [local.latest, local.before].contains(where: { $0.receives(server.source.address) }) {
+      ports.append(Self.port(server.transport, server.source.port))
     }
+    return ports
   }
 
   private static func port(_ transport: TransportProtocol, _ port: UInt16) -> UInt32 {

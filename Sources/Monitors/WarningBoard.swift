@@ -1,5 +1,8 @@
-import Kernel
+import Diagnosis
 import Model
+import Netfilter
+import Ownership
+import SystemRuntime
 
 /// What makes numbers less than they could be, as one measurement found it.
 struct Conditions {
@@ -9,7 +12,7 @@ struct Conditions {
   var flows = 0
   /// Of these, without counters.
   var uncounted = 0
-  /// Whether a BPF program tells what moves without counters.
+  /// Whether a BPF program reports what moves without counters.
   var isWitnessed = false
   /// Whether some of it moved in the last interval.
   var hasPayload = false
@@ -53,7 +56,7 @@ struct WarningBoard {
   init(_ warnings: [Warning]) { waiting = warnings }
 
   /// Returns what is to be said of `conditions`.
-  mutating func news(of conditions: Conditions) -> [Warning] {
+  mutating func changes(of conditions: Conditions) -> [Warning] {
     let added = waiting
     waiting = []
     said.formUnion(added.map(\.code))

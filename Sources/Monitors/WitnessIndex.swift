@@ -1,10 +1,11 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
 
 /// Who used the sockets of this host in the last two intervals, found by what a flow says of its ends.
 ///
-/// A flow is counted when a packet passes and a call when it returns. So what a call moved may be told one interval
-/// before its packets are counted, or one after.
+/// A flow is counted when a packet passes and a call when it returns. So what a call moved may be reported one
+/// interval before its packets are counted, or one after.
 public struct WitnessIndex: Sendable {
   private var latest = WitnessedInterval()
   private var before = WitnessedInterval()
@@ -17,7 +18,7 @@ public struct WitnessIndex: Sendable {
   public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
 
   /// Takes what was used in the latest interval. `network` is the network namespace of the connection table.
-  public mutating func advance(by uses: [WitnessNews.Use], network: UInt64?) {
+  public mutating func advance(by uses: [WitnessReport.Use], network: UInt64?) {
     before = latest
     latest = WitnessedInterval(uses, network: network, seed: seed)
     joinUnpaired()
@@ -82,9 +83,9 @@ public struct WitnessIndex: Sendable {
 
 /// Who used sockets in one interval.
 private struct WitnessedInterval: Sendable {
-  private let paired: [WitnessNews.Use]
+  private let paired: [WitnessReport.Use]
   /// Sockets of this network namespace without a peer or without ports.
-  private(set) var unpaired: [WitnessNews.Use] = []
+  private(set) var unpaired: [WitnessReport.Use] = []
   /// Where the first use of a pair of ends is, by its bits, in this network namespace and in others.
   private var own: [UInt64: Int32] = [:]
   private var elsewhere: [UInt64: Int32] = [:]
@@ -93,7 +94,7 @@ private struct WitnessedInterval: Sendable {
 
   init() { paired = [] }
 
-  init(_ uses: [WitnessNews.Use], network: UInt64?, seed: UInt64) {
+  init(_ uses: [WitnessReport.Use], network: UInt64?, seed: UInt64) {
     paired = uses
     own.reserveCapacity(uses.count)
     for place in uses.indices {
@@ -150,7 +151,7 @@ public struct WitnessedUsers: Sendable, Hashable {
   /// True when the socket has both ends of the flow, which proves that one is on this host.
   private(set) var haveBothEnds = false
 
-  init(_ use: WitnessNews.Use) {
+  init(_ use: WitnessReport.Use) {
     first = Share(process: use.process, usage: use.usage)
     isKernel = use.isKernel
   }
@@ -165,7 +166,7 @@ public struct WitnessedUsers: Sendable, Hashable {
     return found
   }
 
-  mutating func add(_ use: WitnessNews.Use) { self = self + WitnessedUsers(use) }
+  mutating func add(_ use: WitnessReport.Use) { self = self + WitnessedUsers(use) }
 
   /// Both. Threads of the kernel that use the socket of a process send what it gave them, so they count only where no
   /// process does. So it is with sockets of the kernel at a port that a process uses as well.

@@ -1,105 +1,119 @@
 public import Model
 import Synchronization
 
-/// Hands alerts to their commands without ever making its caller wait.
+/// Hands notifications to their deliveries without ever making its caller wait.
 ///
-/// The loop that measures owns the notifier and calls `submit`; `service` runs the commands in a task of its own.
+/// The loop that measures owns the notifier and calls `submit`; `service` delivers in a task of its own.
 public struct Notifier: Sendable {
-  /// What runs the commands; the program gives it a task.
-  public let service: CommandService
+  /// What delivers; the program gives it a task.
+  public let service: DeliveryService
 
   private struct Beginning {
-    var rule: CommandRule
+    var delivery: any Delivery
     /// False while all that was to be said of it was dropped: its end is then dropped as well.
-    var isTold: Bool
+    var isReported: Bool
   }
 
-  private let commands: AsyncStream<Command>.Continuation
+  private let submitted: AsyncStream<PendingDelivery>.Continuation
   private let drops = DropCounter()
-  private var rules: [String: CommandRule] = [:]
-  /// How the alerts which still go on began: a reload may take their rule away before the end is told.
-  private var begun: [Command.Episode: Beginning] = [:]
-  private var hasForgotten = false
+  private let line: LineDelivery
+  private let output: CInt
+  private var deliveries: [DeliveryKey: any Delivery] = [:]
+  /// How the episodes which still go on began: a reload may take their delivery away before the end is reported.
+  private var begun: [DeliveredEpisode: Beginning] = [:]
+  /// Kinds of deliveries of which a beginning could not be remembered.
+  private var forgotten: Set<DeliveryKind> = []
 
-  /// The most alerts that wait for the service to look at them; ends of what was told wait beyond it.
+  /// The most notifications that wait for the service to look at them; ends of what was reported wait beyond it.
   static let capacity = 1024
-  /// The most alerts that go on at a time whose rule is remembered.
+  /// The most episodes that go on at a time whose delivery is remembered.
   static let mostBegun = 16_384
 
-  /// Makes a notifier for the commands of `rules`, on the host of this name. What commands write goes to the
-  /// descriptor `output`, stderr unless told; `warn` is called with one warning for each rule whose command
-  /// fails, until it succeeds again.
+  /// Makes a notifier for the commands of `rules` and for `others`; a rule may have one delivery of each kind. The line of
+  /// each notification goes to `line`. What commands write goes to the descriptor `output`, stderr by default; `warn` is
+  /// called with one warning for each delivery that fails, until it succeeds again.
   public init(
-    rules: [CommandRule], host: String, output: CInt = 2,
+    rules: [CommandRule], others: [RuleDelivery] = [], line: LineDelivery, output: CInt = 2,
     warn: @escaping @Sendable (Warning) -> Void
   ) {
     let (stream, continuation) = AsyncStream.makeStream(
-      of: Command.self, bufferingPolicy: .unbounded)
-    commands = continuation
-    service = CommandService(
-      commands: stream, runner: CommandRunner(host: host, output: output),
-      drops: drops, warn: warn)
-    reload(rules: rules)
+      of: PendingDelivery.self, bufferingPolicy: .unbounded)
+    submitted = continuation
+    self.line = line
+    self.output = output
+    service = DeliveryService(submitted: stream, drops: drops, warn: warn)
+    reload(rules: rules, others: others)
   }
 
-  /// How many notifications were not run because too many waited, since start.
+  /// How many notifications were not delivered because too many waited, since start.
   public var dropped: UInt64 { drops.total }
 
-  /// Has the command of the alert's rule run, if it has one; returns at once.
+  /// Writes the line, and hands the notification to the deliveries of its rule; returns at once.
   ///
-  /// A command sees the beginning and the end of an alert or neither: where too many wait, the end of one that began
-  /// untold is dropped, and the end of one that was told is not.
-  public mutating func submit(_ alert: Alert) {
-    switch alert.state {
-    case .firing, .repeated: begin(alert)
-    case .resolved(let why): end(alert, why)
+  /// A delivery takes the beginning and the end of an episode or neither: where too many wait, an end is dropped if its
+  /// beginning was not reported, and kept if it was.
+  public mutating func submit(_ notification: Notification) {
+    line.attempt(notification)
+    for kind in DeliveryKind.allCases where kind != .line {
+      switch notification.stage {
+      case .began, .goesOn: begin(notification, kind)
+      case .ended(let why): end(notification, kind, why)
+      }
     }
   }
 
-  /// Uses `rules` for all alerts that are submitted from now on; alerts that only end now still find the rule
-  /// that they began with. The last of two rules of one name counts.
-  public mutating func reload(rules: [CommandRule]) {
-    self.rules = Dictionary(rules.map { ($0.rule, $0) }) { _, last in last }
+  /// Uses `rules` and `others` for all that is submitted from now on; episodes that only end now still find the delivery
+  /// that they began with. The last of two of one rule and kind counts.
+  public mutating func reload(rules: [CommandRule], others: [RuleDelivery] = []) {
+    let commands = rules.map {
+      RuleDelivery(rule: $0.rule, delivery: CommandDelivery(rule: $0, output: output))
+    }
+    deliveries = Dictionary(
+      (commands + others).map { ($0.key, $0.delivery) }, uniquingKeysWith: { _, last in last })
   }
 
-  private mutating func begin(_ alert: Alert) {
-    guard let rule = rules[alert.rule] else { return }
-    let episode = Command.Episode(alert)
-    let isTold = drops.waiting < Self.capacity
-    if isTold { send(alert, rule) } else { drops.countUnread() }
+  private mutating func begin(_ notification: Notification, _ kind: DeliveryKind) {
+    guard let delivery = deliveries[DeliveryKey(notification.rule, kind)] else { return }
+    let episode = DeliveredEpisode(kind: kind, episode: notification.episode)
+    let isReported = drops.waiting < Self.capacity
+    if isReported { send(notification, delivery) } else { drops.countUnread() }
     if begun[episode] != nil {
-      if isTold { begun[episode]?.isTold = true }
+      if isReported { begun[episode]?.isReported = true }
     } else if begun.count < Self.mostBegun {
-      begun[episode] = Beginning(rule: rule, isTold: isTold)
+      begun[episode] = Beginning(delivery: delivery, isReported: isReported)
     } else {
-      hasForgotten = true
+      forgotten.insert(kind)
     }
   }
 
-  private mutating func end(_ alert: Alert, _ why: Alert.Resolution) {
-    let beginning = begun.removeValue(forKey: Command.Episode(alert))
-    // Nobody was told that it began.
-    if beginning == nil, !hasForgotten { return }
-    if let beginning, !beginning.isTold {
-      if beginning.rule.runsOnResolve { drops.countUnread() }
+  private mutating func end(
+    _ notification: Notification, _ kind: DeliveryKind, _ why: Notification.Ending
+  ) {
+    let beginning = begun.removeValue(
+      forKey: DeliveredEpisode(kind: kind, episode: notification.episode))
+    // Its beginning was reported to nobody.
+    if beginning == nil, !forgotten.contains(kind) { return }
+    if let beginning, !beginning.isReported {
+      if beginning.delivery.deliversEnds { drops.countUnread() }
       return
     }
     // A new rule of the same name knows nothing of what the removed one said.
-    let old = beginning?.rule
-    let current = why == .removed ? old ?? rules[alert.rule] : rules[alert.rule] ?? old
-    guard let rule = current, beginning != nil || drops.waiting < Self.capacity else {
+    let old = beginning?.delivery
+    let new = deliveries[DeliveryKey(notification.rule, kind)]
+    let current = why == .ruleRemoved ? old ?? new : new ?? old
+    guard let delivery = current, beginning != nil || drops.waiting < Self.capacity else {
       return drops.countUnread()
     }
-    send(alert, rule)
+    send(notification, delivery)
   }
 
-  private func send(_ alert: Alert, _ rule: CommandRule) {
+  private func send(_ notification: Notification, _ delivery: any Delivery) {
     drops.countSubmitted()
-    commands.yield(Command(alert: alert, rule: rule))
+    submitted.yield(PendingDelivery(notification: notification, delivery: delivery))
   }
 
-  /// Takes no more alerts: the service ends when the commands of those before have ended.
-  public func finish() { commands.finish() }
+  /// Takes no more notifications: the service ends when the deliveries of those before have ended.
+  public func finish() { submitted.finish() }
 }
 
 /// Counts what waits and what was dropped, where the loop and the service can both see it.
@@ -110,7 +124,7 @@ final class DropCounter: Sendable {
 
   var total: UInt64 { unread.load(ordering: .relaxed) + queued.load(ordering: .relaxed) }
 
-  /// How many commands the service has not looked at.
+  /// How many deliveries the service has not looked at.
   var waiting: Int { submitted.load(ordering: .relaxed) }
 
   func countSubmitted() { submitted.add(1, ordering: .relaxed) }

@@ -18,7 +18,7 @@ extension Unicode.Scalar {
     return properties.isEmojiPresentation || Self.wide.contains { $0.contains(value) }
   }
 
-  /// The blocks of UAX 11's W and F; single emoji are told by their own property (UTS 51).
+  /// The blocks of UAX 11's W and F; single emoji are recognized by their own property (UTS 51).
   private static let wide: [ClosedRange<UInt32>] = [
     0x1100...0x115f,  // Hangul initial consonants
     0x2329...0x232a,  // Angle brackets

@@ -154,7 +154,7 @@ extension Health {
   fileprivate func write(to writer: inout JSONWriter) {
     writer.field("flows", flows)
     writer.field("missed_events", missedEvents)
-    writer.field("unheard_ends", unheardEnds)
+    writer.field("unheard_ends", missedEnds)
     writer.field("vanished", vanished)
     writer.field("denied", denied)
     writer.field("uncounted", uncounted)

@@ -42,6 +42,9 @@ public struct JSONRenderer: Renderer, Sendable {
       switch event {
       case .usage(let report): report.write(to: &writer, idle: &idle, all: showsAllRows)
       case .alert(let alert): alert.write(to: &writer)
+      case .probeAlert(let alert): alert.write(to: &writer)
+      case .probe(let result): result.write(to: &writer)
+      case .outage(let outage): outage.write(to: &writer)
       case .warning(let warning, let time):
         writer.field("event", "warning")
         writer.field("time", time.rfc3339)
@@ -61,6 +64,11 @@ extension JSONWriter {
   mutating func field(_ key: String, _ value: String) {
     self.key(key)
     string(value)
+  }
+
+  mutating func field(_ key: String, _ value: String?) {
+    self.key(key)
+    if let value { string(value) } else { null() }
   }
 
   mutating func field(_ key: String, _ value: some BinaryInteger) {
@@ -98,5 +106,44 @@ extension JSONWriter {
   mutating func fields(_ usage: Usage) {
     field("received", usage.received)
     field("sent", usage.sent)
+  }
+}
+
+extension Alert {
+  /// `count` says how often a firing alert was raised, 1 for the first time; `reason` why it is resolved.
+  func write(to writer: inout JSONWriter) {
+    writer.field("event", "alert")
+    writer.field("time", time.rfc3339)
+    state.write(to: &writer)
+    writer.field("rule", rule)
+    writer.field("subject", subject)
+    writer.field("direction", direction.rawValue)
+    writer.field("value", value)
+    writer.field("threshold", threshold)
+    writer.field("unit", "B/s")
+    writer.field("interval", interval)
+    writer.field("since", since.rfc3339)
+    state.writeDetail(to: &writer)
+    writer.field("pids", pids)
+    if !probes.isEmpty { writer.field("probes", probes) }
+  }
+}
+
+extension Alert.State {
+  /// Whether an alert, of whatever, fires or is over.
+  func write(to writer: inout JSONWriter) {
+    switch self {
+    case .firing, .repeated: writer.field("state", "firing")
+    case .resolved: writer.field("state", "resolved")
+    }
+  }
+
+  /// How often it was raised, or why it is over.
+  func writeDetail(to writer: inout JSONWriter) {
+    switch self {
+    case .firing: writer.field("count", 1)
+    case .repeated(let count): writer.field("count", count)
+    case .resolved(let reason): writer.field("reason", reason.rawValue)
+    }
   }
 }

@@ -9,10 +9,19 @@ struct JSONWriter {
   private var bytes: [UInt8] = []
   private var needsComma = false
 
+  private init() {}
+
   /// Takes `text` over, without copying it, and starts one after it that will have about `capacity` bytes.
   init(after text: inout [UInt8], capacity: Int) {
     swap(&bytes, &text)
     bytes.reserveCapacity(bytes.count + capacity)
+  }
+
+  /// `text` as a JSON string.
+  static func quoted(_ text: String) -> String {
+    var writer = JSONWriter()
+    writer.quote(text)
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 
   /// How many bytes there are so far, with those before the text.

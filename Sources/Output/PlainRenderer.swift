@@ -4,7 +4,8 @@ public import Model
 ///
 /// The original cleared the screen before each report. Here a report that is not empty ends with an empty line,
 /// which no row can be: `grep` and `awk` see every row as before, and who wants whole reports splits at empty
-/// lines (`awk -v RS=`). Alerts and warnings are not part of these lines.
+/// lines (`awk -v RS=`). Alerts, warnings and the results of probes are not part of these lines. An outage, which only
+/// who asks for probes can have, is one line with an empty one behind it (`OutageLine`).
 public struct PlainRenderer: Renderer, Sendable {
   /// Which of the original's programs speaks.
   public enum Style: Sendable, Hashable, CaseIterable {
@@ -25,9 +26,17 @@ public struct PlainRenderer: Renderer, Sendable {
   public init(style: Style) { self.style = style }
 
   /// Appends the report's rows by ascending received bytes (then sent bytes, then name) and an empty line;
-  /// nothing for a report without rows to show and for every other event.
+  /// nothing for a report without rows to show; the line of an outage and an empty line; nothing for every other event.
   public mutating func render(_ event: Event, to output: inout [UInt8]) {
-    guard case .usage(let report) = event else { return }
+    switch event {
+    case .usage(let report): render(report, to: &output)
+    case .outage(let outage): output += "\(OutageLine(outage))\n\n".utf8
+    // The original had none.
+    case .alert, .probeAlert, .warning, .probe: break
+    }
+  }
+
+  private func render(_ report: UsageReport, to output: inout [UInt8]) {
     // The original saw the connection table only.
     let rows = report.rows.filter { $0.subject != .remainder || $0.name != UsageRow.untrackedName }
     let lines =
@@ -110,4 +119,11 @@ extension [UsageRow] {
       return (first.received, first.sent, left.name) < (second.received, second.sent, right.name)
     }
   }
+}
+
+/// Turns what leaves a program into text.
+public protocol Renderer {
+  /// Appends `event` to `output` as complete lines of UTF-8, each ended by a line feed; nothing when there is nothing
+  /// to show. Bytes, as a report of thousands of rows is better not copied.
+  mutating func render(_ event: Event, to output: inout [UInt8])
 }

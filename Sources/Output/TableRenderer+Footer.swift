@@ -4,16 +4,25 @@ import Model
 struct Footer {
   /// Where all bytes went since start, in percent of all; only the parts that are not empty.
   let balance: Pieces
+  /// How the probed targets are, those of which nothing answers first; empty without any.
+  let probes: Pieces
   /// What did not fit or could not be read, each with its counter; empty when all is well.
   let warnings: Pieces
 
   init(_ report: UsageReport) {
     let layer = report.layer == .payload ? ["payload only"] : []
     balance = Pieces(separator: " · ", Self.parts(of: report.balance) + layer)
+    let states = report.probes.filter { !$0.isUp } + report.probes.filter(\.isUp)
+    let shown = states.prefix(Self.mostProbes).map(\.sentence)
+    let rest = states.count - shown.count
+    let targets = shown + (rest > 0 ? ["and \(rest) more"] : [])
+    probes = Pieces(separator: " · ", targets.isEmpty ? [] : ["probes: " + targets[0]] + targets.dropFirst())
     let counters = Self.counters(of: report.health).filter { $0.count > 0 }
     let parts = counters.map { "\($0.count) \($0.what.counted($0.count)) \($0.become)" }
     warnings = Pieces(separator: ", ", parts.isEmpty ? [] : ["warning: " + parts[0]] + parts.dropFirst())
   }
+
+  private static let mostProbes = 12
 
   private static func parts(of balance: Balance) -> [String] {
     // What has no counters was not tracked.
@@ -50,7 +59,7 @@ struct Footer {
       (health.missedEvents, "kernel event", "lost"),
       (health.malformed, "message", "not understood"),
       (health.dropped, "item", "without room"),
-      (health.unheardEnds, "connection", "ended unheard"),
+      (health.missedEnds, "connection", "ended unheard"),
       (health.lostEntries, "connection", "refused or forgotten by the table"),
       (health.failedReads, "read", "failed"),
       (health.evicted, "owner", "evicted"),

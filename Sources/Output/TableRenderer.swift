@@ -25,7 +25,16 @@ public struct TableRenderer: Renderer, Sendable {
 
   /// Appends the frame of a report and an empty line; nothing for every other event.
   public mutating func render(_ event: Event, to output: inout [UInt8]) {
-    guard case .usage(let report) = event else { return }
+    switch event {
+    case .usage(let report): render(report, to: &output)
+    // Standard error has these.
+    case .alert, .probeAlert, .warning, .outage: break
+    // The report has how the targets are.
+    case .probe: break
+    }
+  }
+
+  private func render(_ report: UsageReport, to output: inout [UInt8]) {
     for line in frame(report) + [""] { output += "\(line)\n".utf8 }
   }
 
@@ -63,7 +72,8 @@ public struct TableRenderer: Renderer, Sendable {
     let footer = Footer(report)
     let budget = LineBudget(
       height: height, rows: rows.count,
-      balance: footer.balance.wrapped(to: width).count, warnings: footer.warnings.wrapped(to: width).count)
+      balance: footer.balance.wrapped(to: width).count + footer.probes.wrapped(to: width).count,
+      warnings: footer.warnings.wrapped(to: width).count)
 
     var lines = [String]()
     if budget.hasHeader { lines.append(emphasised(layout.header, "1")) }
@@ -74,7 +84,7 @@ public struct TableRenderer: Renderer, Sendable {
     if budget.hasTotals {
       lines.append(emphasised(layout.totals(rows.filter { !$0.isPart }, over: report.interval), "1"))
     }
-    if budget.hasBalance { lines += footer.balance.wrapped(to: width) }
+    if budget.hasBalance { lines += footer.balance.wrapped(to: width) + footer.probes.wrapped(to: width) }
     if budget.hasWarnings { lines += footer.warnings.wrapped(to: width).map { emphasised($0, "33") } }
     return lines
   }
@@ -106,4 +116,34 @@ extension UsageRow {
 extension UsageRow {
   /// True for a row whose bytes are in another row too: a client's are its pipe's.
   fileprivate var isPart: Bool { if case .client = subject { true } else { false } }
+}
+
+extension String {
+  /// This text on lines of at most `columns` columns, broken between words; a longer word is broken where the line
+  /// ends, so that a path can still be read whole.
+  func wrappedWords(to columns: Int) -> [String] {
+    if columns < 1 { return [] }
+    var lines: [String] = []
+    for word in split(separator: " ").map(String.init) {
+      if let last = lines.last, (last + " " + word).displayWidth <= columns {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines += word.pieces(of: columns)
+      }
+    }
+    return lines
+  }
+
+  private func pieces(of columns: Int) -> [String] {
+    var pieces: [String] = []
+    var piece = ""
+    for character in self {
+      if !piece.isEmpty, (piece + String(character)).displayWidth > columns {
+        pieces.append(piece)
+        piece = ""
+      }
+      piece.append(character)
+    }
+    return (pieces + [piece]).map { $0.fitted(to: columns) }
+  }
 }

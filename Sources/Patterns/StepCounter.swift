@@ -2,7 +2,7 @@ import CPCRE2
 
 /// Counts the work of one search.
 ///
-/// PCRE2's own limit starts anew at each place of the text, and does not see how far a single item runs: an
+/// PCRE2's own limit starts again at each place of the text, and does not see how far a single item runs: an
 /// innocent expression and a hostile text of 100 kB could take minutes.
 struct StepCounter {
   /// About 20 ms on a machine of 2020.

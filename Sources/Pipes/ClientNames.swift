@@ -1,5 +1,7 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
+import SystemRuntime
 
 /// Names clients of this host by the process that holds their socket. Reads the kernel's tables only while there are
 /// connections without a name.

@@ -1,5 +1,5 @@
-public import Kernel
 public import Model
+import SystemRuntime
 public import SystemPackage
 
 /// Why a pipe cannot be opened. Each description ends with what to do.

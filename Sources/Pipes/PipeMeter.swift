@@ -1,5 +1,5 @@
-public import Kernel
 public import Model
+import SystemRuntime
 
 /// What each pipe moved since it was last asked, while its engine forwards.
 ///
@@ -24,10 +24,10 @@ public final class PipeMeter: Meter {
   ///
   /// With `waitsForNames` targets' names are looked up first, for 3 s at most, to refuse a pipe that leads to itself;
   /// without, such a pipe refuses its clients once its name is known.
-  /// `activated` are sockets that somebody else made for the first pipe to listen on. `log` is told what the
+  /// `activated` are sockets that somebody else made for the first pipe to listen on. `log` gets what the
   /// administrator should know, on any thread, of each kind at most once a second.
   public init(
-    _ configurations: [Configuration], threads: Int, activated: [TCPListener] = [],
+    _ configurations: [PipeConfiguration], threads: Int, activated: [TCPListener] = [],
     waitsForNames: Bool = true, log: @escaping @Sendable (Warning) -> Void
   ) throws(PipeError) {
     engine = try PipeEngine(threads: threads, log: log)
@@ -38,7 +38,7 @@ public final class PipeMeter: Meter {
   ///
   /// A pipe that stays takes its new limits at once and keeps its connections; one that is gone is closed with its.
   /// Waits for no name: a pipe that turns out to lead to itself later refuses its clients.
-  public func reload(_ configurations: [Configuration]) throws(PipeError) {
+  public func reload(_ configurations: [PipeConfiguration]) throws(PipeError) {
     try engine.apply(configurations, waitsForNames: false)
   }
 

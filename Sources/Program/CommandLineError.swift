@@ -1,7 +1,7 @@
 public import ArgumentParser
 import Glibc
 import INI
-import Kernel
+import SystemRuntime
 
 extension ParsableCommand {
   /// Ends the program after `error`, as every program of ours does: what is wrong begins as our other errors do, and

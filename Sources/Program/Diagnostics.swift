@@ -1,5 +1,5 @@
-import Kernel
 public import Model
+import SystemRuntime
 
 /// What a program says to its administrator: on standard error, one line each, never in the reports.
 public struct Diagnostics: Sendable {
@@ -28,3 +28,9 @@ public struct Diagnostics: Sendable {
 
   private func write(_ text: String) { line("\(program): \(text)") }
 }
+
+/// The version of all programs.
+public let bwmonRelease = "2.0.0"
+
+/// What `--version` of every program says.
+public let bwmonVersion = "bwmon \(bwmonRelease)"

@@ -1,4 +1,4 @@
-import Kernel
+import SystemRuntime
 
 /// What SIGTERM lets go on for a while before the program ends.
 public struct Drain {

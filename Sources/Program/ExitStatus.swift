@@ -1,5 +1,5 @@
 import ArgumentParser
-import Kernel
+import SystemRuntime
 
 /// How a program ended, for scripts (sysexits(3head)).
 public enum ExitStatus: Int32, Sendable {
@@ -24,17 +24,13 @@ public enum ExitStatus: Int32, Sendable {
   public init(_ error: KernelError) {
     self =
       switch error {
-      case .notPermitted, .withoutWitness(.notPermitted): .noPermission
+      case .notPermitted, .withoutWitness(_, isPermission: true): .noPermission
       case .unsupported, .accountingOff, .withoutWitness: .unavailable
       case .failed, .notConfined, .neverConsistent, .tableTaken: .temporary
       case .unreadable, .wrongActivation: .configuration
+      case .reported(_, let status, _): ExitStatus(rawValue: status) ?? .unavailable
+      case .sensorLost: .unavailable
       }
-  }
-
-  /// What `--doctor` exits with; nil where nothing is to be done, which is 0.
-  public init?(_ findings: [Finding]) {
-    if !findings.contains(where: \.isProblem) { return nil }
-    self = .problems
   }
 
   /// The same, as ArgumentParser takes it.

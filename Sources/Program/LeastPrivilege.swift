@@ -1,4 +1,4 @@
-public import Kernel
+import SystemRuntime
 
 /// What a program keeps of its privileges: first capabilities are dropped, then, with all open that is to be written,
 /// a fence refuses what only an intruder would do. What the kernel refuses is said, and the program works on.
@@ -20,7 +20,7 @@ public struct LeastPrivilege: Sendable {
   /// With `listens` a thread will listen to the connection table, which should come first. Where no limit can permit
   /// that, CAP_SYS_NICE stays until `fence(_:)`, and after that with such threads alone.
   public func drop(_ diagnostics: Diagnostics, listens: Bool = false) {
-    drop(toKeep: listens && !PromptThread.allow() ? kept.union(.priority) : kept, diagnostics)
+    drop(toKeep: listens && !RealTimeThread.allow() ? kept.union(.priority) : kept, diagnostics)
   }
 
   private func drop(toKeep kept: Capabilities, _ diagnostics: Diagnostics) {
@@ -32,8 +32,8 @@ public struct LeastPrivilege: Sendable {
   /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, if that has started,
   /// and one that only starts others like it.
   public func fence(_ diagnostics: Diagnostics) {
-    if PromptThread.hasCapability {
-      do throws(KernelError) { try PromptThread.reserve() } catch { diagnostics.warning("\(error)") }
+    if RealTimeThread.hasCapability {
+      do throws(KernelError) { try RealTimeThread.reserve() } catch { diagnostics.warning("\(error)") }
       drop(toKeep: kept, diagnostics)
     }
     guard children == .none else { return }

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import SystemRuntime
 
 /// The loop of every program: at each tick a report, at SIGINT or SIGTERM a last one.
 public struct ReportLoop: ~Copyable {
@@ -37,13 +37,13 @@ public struct ReportLoop: ~Copyable {
 
   /// Runs until the count is reached, a signal ends it or nobody reads the output any more; returns which.
   ///
-  /// `measure` is asked at the start and at each tick; what it returns is shown, but for the start without
+  /// `measure` is asked at the start and at each tick; `sink` gets what it returns, but for the start without
   /// `startsAtOnce`; events without a report do not count as one. A report that fails is said and made up for at the
   /// next tick, unless it is the first, the last or the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
   /// `beforeLast` comes before the report that a signal ends it with, `refresh` before any that is the last. A
   /// reader that is slow delays nothing.
   @discardableResult public func run(
-    on screen: inout Screen, _ diagnostics: Diagnostics,
+    into sink: inout some Sink, _ diagnostics: Diagnostics,
     measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {},
     drain: Drain? = nil, beforeLast: () -> Void = {}, refresh: () -> Void = {}
   ) throws(KernelError) -> Ending {
@@ -54,24 +54,24 @@ public struct ReportLoop: ~Copyable {
     let first = try measure(measured)
     var outcome = StandardOutput.Outcome.written
     if startsAtOnce {
-      outcome = try screen.show(first)
+      outcome = try sink.receive(first)
       reports += 1
     }
-    // Nothing tells that of an empty report.
+    // An empty report does not show that.
     if !StandardOutput.isOpen { outcome = .closed }
     func attempt(isLast: Bool = false) throws(KernelError) {
       do throws(KernelError) {
         if isLast || reports + 1 == count { refresh() }
         measured = .now
         let events = try measure(measured)
-        if isLast { try screen.showLast(events) } else { outcome = try screen.show(events) }
+        if isLast { try sink.finish(with: events) } else { outcome = try sink.receive(events) }
         failures = 0
         guard events.contains(where: \.isReport) else { return }
         reports += 1
         if reports % Self.reportsBetweenTrims == 0 { ProcessMemory.returnGaps() }
       } catch {
         failures += 1
-        if isLast || failures >= Self.patience { throw error }
+        if isLast || failures >= Self.patience || error.isFinal { throw error }
         if failures == 1 {
           diagnostics.warning("\(error) Nothing is lost yet: the next report makes up for it.")
         }
@@ -80,7 +80,7 @@ public struct ReportLoop: ~Copyable {
     while outcome != .closed && reports < count ?? .max {
       switch try ticker.wait(isOutputWaiting: outcome == .waiting) {
       case .outputClosed: outcome = .closed
-      case .outputWritable: outcome = try screen.flush()
+      case .outputWritable: outcome = try sink.flush()
       case .signal(.hangup): reload()
       case .signal(.resize): continue
       case .signal(let signal):
@@ -97,17 +97,17 @@ public struct ReportLoop: ~Copyable {
       case .tick: try attempt()
       }
     }
-    return outcome == .closed ? .outputClosed : try handOver(outcome, screen: &screen)
+    return outcome == .closed ? .outputClosed : try handOver(outcome, &sink)
   }
 
   /// All reports are made: waits until a slow reader has them, or a signal comes.
   private func handOver(
-    _ outcome: StandardOutput.Outcome, screen: inout Screen
+    _ outcome: StandardOutput.Outcome, _ sink: inout some Sink
   ) throws(KernelError) -> Ending {
     var outcome = outcome
     while outcome == .waiting {
       switch try ticker.wait(isOutputWaiting: true) {
-      case .outputWritable: outcome = try screen.flush()
+      case .outputWritable: outcome = try sink.flush()
       case .outputClosed: outcome = .closed
       case .signal(.interrupt), .signal(.terminate): return .counted
       case .signal, .tick: continue
@@ -117,6 +117,16 @@ public struct ReportLoop: ~Copyable {
   }
 }
 
+extension KernelError {
+  /// Whether no later report can make up for it.
+  fileprivate var isFinal: Bool { if case .sensorLost(_, isLasting: true) = self { true } else { false } }
+}
+
 extension Event {
-  fileprivate var isReport: Bool { if case .usage = self { true } else { false } }
+  fileprivate var isReport: Bool {
+    switch self {
+    case .usage: true
+    case .alert, .probeAlert, .warning, .probe, .outage: false
+    }
+  }
 }

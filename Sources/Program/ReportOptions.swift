@@ -1,6 +1,6 @@
 import ArgumentParser
-import Kernel
 import Output
+import SystemRuntime
 
 /// The flags that every program of ours has.
 public struct ReportOptions: ParsableArguments {

@@ -1,9 +1,9 @@
-import Kernel
-import Model
+public import Model
 import Output
+import SystemRuntime
 
 /// Where events go: standard output, in the wanted format. Repaints a terminal, appends elsewhere.
-public struct Screen {
+public struct Screen: Sink {
   private var renderer: any Renderer
   private let repaints: Bool
   private let isFull: Bool
@@ -29,9 +29,9 @@ public struct Screen {
     }
   }
 
-  /// Writes `events` in their order, as far as the reader takes them now; what becomes of the rest is told by
+  /// Writes `events` in their order, as far as the reader takes them now; what becomes of the rest is reported by
   /// `flush`. A report that a slow reader has no room for is left out, and counted in the next one's health.
-  public mutating func show(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
+  public mutating func receive(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
     var text: [UInt8] = []
     for event in events { add(event, to: &text) }
     return try output.write(text)
@@ -44,8 +44,8 @@ public struct Screen {
   private static let farewell = Duration.seconds(1)
 
   /// Writes `events` as the last ones, and waits a second at most for a slow reader.
-  public mutating func showLast(_ events: [Event]) throws(KernelError) {
-    if try show(events) == .waiting { try output.finish(within: Self.farewell) }
+  public mutating func finish(with events: [Event]) throws(KernelError) {
+    if try receive(events) == .waiting { try output.finish(within: Self.farewell) }
   }
 
   private mutating func add(_ event: Event, to text: inout [UInt8]) {
@@ -55,7 +55,16 @@ public struct Screen {
       event = .usage(report)
     }
     guard repaints else { return renderer.render(event, to: &text) }
-    guard case .usage(let report) = event else { return }
+    switch event {
+    case .usage(let report): paint(report, to: &text)
+    // The messages below the table have these.
+    case .alert, .probeAlert, .warning, .outage: break
+    // The table has no rows for probes.
+    case .probe: break
+    }
+  }
+
+  private func paint(_ report: UsageReport, to text: inout [UInt8]) {
     let messages = StandardError.isTerminal ? StandardError.recent : []
     let frame = Self.table(isTerminal: true, isFull: isFull).frame(
       report, messages: messages.map { String($0.dropLast()) })
@@ -66,7 +75,7 @@ public struct Screen {
 
   /// Leaves the cursor below what was painted, for whatever is written next.
   public mutating func end() {
-    // Nobody is left to tell when this fails.
+    // Nobody is left to report to when this fails.
     if repaints { _ = try? output.write(Array("\r\n".utf8)) }
   }
 

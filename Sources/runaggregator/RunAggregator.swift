@@ -1,12 +1,15 @@
 import Aggregation
 import ArgumentParser
-import Kernel
+import Channel
+import Curl
+import Metering
 import Model
 import Monitors
 import Notifications
 import Output
 import Pipes
 import Program
+import SystemRuntime
 
 /// Bytes per application, and commands when a limit is crossed.
 @main struct RunAggregator: AsyncParsableCommand {
@@ -30,11 +33,21 @@ import Program
 
   @Option(
     help: ArgumentHelp(
-      "What to measure: an INI file, a section with type=monitor for each monitor.", valueName: "file"))
+      "What to measure: an INI file, a section for each monitor (type=monitor), pipe (type=pipe) and probe (type=ping, trace, scan or connect).",
+      valueName: "file"))
   var monitorConfig: String?
 
-  @Option(help: ArgumentHelp("Limits: an INI file, a section for each rule.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Limits of applications' bandwidth and of what probes find (loss, round-trip time, down): an INI file, a section for each rule.",
+      valueName: "file"))
   var notificationConfig: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where mails of alerts (mail_config) wait for the mail server, for this program alone. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
+      valueName: "folder"))
+  var spool: String?
 
   @Flag(help: "Group what no rule claims by its program, or by its script if it is run by an interpreter.")
   var autoGroup = false
@@ -67,14 +80,17 @@ import Program
 
   mutating func validate() throws {
     try drainTimeout.validate("--drain-timeout", in: 0...86_400)
+    if let spool, !spool.hasPrefix("/") {
+      throw ValidationError("--spool must be an absolute path, as /var/lib/bwmon/runaggregator.")
+    }
     if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil {
       throw ValidationError(
         "--check-config needs --app-config, --monitor-config or --notification-config.")
     }
   }
 
-  private var files: Configuration.Files {
-    Configuration.Files(
+  private var files: AggregatorConfiguration.Files {
+    AggregatorConfiguration.Files(
       applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
       autoGroup: autoGroup,
       inherit: inherit, excludesTunnels: source.excludeTunnels)
@@ -82,12 +98,19 @@ import Program
 
   /// Files that are not named now are never read: what they may ask for is known.
   private var privilege: LeastPrivilege {
-    var kept = source.capabilities
-    if monitorConfig != nil { kept.formUnion(.forwarding) }
+    var kept: Capabilities = []
+    // Root's configuration may lie in another user's folder.
+    if [appConfig, monitorConfig, notificationConfig].contains(where: { $0 != nil }) {
+      kept.formUnion(.files)
+    }
+    if monitorConfig != nil { kept.formUnion([.forwarding, .probing]) }
     if notificationConfig != nil { kept.formUnion(.commands) }
     return LeastPrivilege(
       toKeep: kept, runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
   }
+
+  /// How long mails may take that wait at the end.
+  private static let farewell = Duration.seconds(3)
 
   private static let valid = "all configuration files are valid"
 
@@ -101,26 +124,26 @@ import Program
   @MainActor func run() async throws {
     ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runaggregator")
-    if source.doctor { return try Doctor.run(source, privilege, diagnostics) }
-    var witness: OpenedWitness
+    let sensor: SensorSource
     do throws(KernelError) {
-      witness = checkConfig || explain != nil ? .none : try OpenedWitness(source)
+      if source.doctor {
+        throw ProgramFile.become(try SensorProgram.path(), [SensorProgram.name] + source.flags)
+      }
+      sensor = checkConfig || explain != nil ? .none : SensorSource(settings, diagnostics)
     } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
     }
-    privilege.drop(diagnostics, listens: source.source != .procfs)
-    let configuration: Configuration
-    do throws(Configuration.Failure) { configuration = try Configuration(files) } catch {
+    privilege.drop(diagnostics)
+    let configuration: AggregatorConfiguration
+    do throws(AggregatorConfiguration.Failure) { configuration = try AggregatorConfiguration(files) } catch {
       diagnostics.error(error)
       throw ExitStatus.configuration.exitCode
     }
     for warning in configuration.warnings { diagnostics.warning(warning) }
-    // Nobody would take what it tells.
-    if configuration.filters.isEmpty { witness = .none }
     let explained = explain.map { "\(configuration.rules.explain(commandLine: $0))" }
     guard let answer = explained ?? (checkConfig ? Self.valid : nil) else {
-      return try await measure(configuration, witness, diagnostics)
+      return try await measure(configuration, sensor, diagnostics)
     }
     do throws(KernelError) { try StandardOutput.printLine(answer) } catch {
       diagnostics.error(error)
@@ -129,20 +152,42 @@ import Program
   }
 
   @MainActor private func measure(
-    _ configuration: Configuration, _ witness: OpenedWitness, _ diagnostics: Diagnostics
+    _ configuration: AggregatorConfiguration, _ sensor: SensorSource, _ diagnostics: Diagnostics
   ) async throws {
-    let notifier = Notifier(rules: configuration.commands, host: HostName.current) {
-      diagnostics.warning($0)
+    let line = LineDelivery { diagnostics.line($0) }
+    let transfers: TransferThread
+    do throws(CurlError) { transfers = try TransferThread() } catch {
+      diagnostics.error(error)
+      throw ExitStatus.temporary.exitCode
     }
-    let pipes = PipeSet(diagnostics)
+    let mail = MailService(
+      configuration.actions.mailConfigurations,
+      folder: { [spool] in
+        let path = StateFolder.path(of: "runaggregator", named: spool)
+        return SpoolFolder.take(path, program: "runaggregator") { diagnostics.warning($0) }
+      }, host: HostName.current, now: { WallClock.now() }
+    ) { diagnostics.warning($0) }
+    let notifier = Notifier(
+      rules: configuration.actions.commands,
+      others: configuration.actions.deliveries(by: transfers, mail: mail), line: line
+    ) { diagnostics.warning($0) }
+    let pipes = PipeSource(diagnostics)
+    let probes = ProbeSource(configuration.probeRules)
     do throws(PipeError) { try pipes.use(configuration.pipes, isStart: true) } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
     }
     defer { pipes.stop() }
     let failure = await withTaskGroup(of: Void.self) { group in
-      group.addTask { [service = notifier.service] in await service.run() }
-      let failure = loop(configuration, witness, pipes, notifier, diagnostics)
+      group.addTask { await mail.run() }
+      group.addTask { [service = notifier.service] in
+        await service.run()
+        // What it has handed over is known there by now.
+        mail.finish(within: Self.farewell)
+      }
+      let sinks = HubSinks(
+        MessageSink(diagnostics), notifier, transfers, mail, Screen(report, style: .applications))
+      let failure = loop(configuration, sensor, pipes, probes, sinks, diagnostics)
       notifier.finish()
       return failure
     }
@@ -155,53 +200,42 @@ import Program
 
   /// Measures until the end; returns why it ended early.
   @MainActor private func loop(
-    _ configuration: Configuration, _ witness: OpenedWitness, _ pipes: PipeSet, _ notifier: Notifier,
-    _ diagnostics: Diagnostics
+    _ configuration: AggregatorConfiguration, _ sensor: SensorSource, _ pipes: PipeSource,
+    _ probes: ProbeSource, _ sinks: HubSinks, _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
-      let run = { (monitor: Monitor?) throws(KernelError) in
-        var watch = Watch(configuration, monitor, source.layer, pipes, notifier, diagnostics) {
-          (filters) throws(KernelError) in
-          try makeMonitor(
-            of: try TrackedTable.open(source, witness), witness.witness, filters,
-            try TrackedTable.warnings(witness, says: diagnostics))
-        }
-        var screen = Screen(report, style: .applications)
-        defer { screen.end() }
-        let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
-          try watch.tick(until: now, at: WallClock.now())
-        }
-        try loop.run(
-          on: &screen, diagnostics, measure: measure, reload: { watch.reload(files) },
-          drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stop,
-          refresh: { watch.refresh() })
-        // The last report lacks what the monitor measures.
-        if let failure = watch.failure { throw failure }
+      defer { sensor.close() }
+      privilege.fence(diagnostics)
+      if !configuration.filters.isEmpty {
+        try sensor.start(configuration.filters.map(FilterSettings.init))
+      } else if source.enableTracking {
+        diagnostics.note("no monitor is configured: tracking is left as it is")
       }
-      guard !configuration.filters.isEmpty else {
-        if source.enableTracking { diagnostics.note("no monitor is configured: tracking is left as it is") }
-        privilege.fence(diagnostics)
-        try run(nil)
-        return nil
+      try probes.use(configuration.probes, configuration.probeRules)
+      var hub = Hub(configuration, sensor, pipes, probes, source.layer, diagnostics)
+      var sinks = sinks
+      defer { sinks.end() }
+      let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
+        try hub.tick(until: now, at: WallClock.now())
       }
-      try TrackedTable.with(source, witness, privilege, diagnostics) {
-        (table, warnings) throws(KernelError) in
-        try run(try makeMonitor(of: table, witness.witness, configuration.filters, warnings))
+      let reload = { [sinks] in
+        if let configuration = hub.reload(files) { sinks.use(configuration.actions) }
       }
-      return nil
+      try loop.run(
+        into: &sinks, diagnostics, measure: measure, reload: reload,
+        drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stop, refresh: { hub.refresh() })
+      // The last report lacks what the sensor measures.
+      return hub.failure
     } catch {
       return error
     }
   }
 
-  private func makeMonitor(
-    of table: any FlowTable, _ witness: WitnessListener?, _ filters: [MonitorFilter], _ warnings: [Warning]
-  ) throws(KernelError) -> Monitor {
-    Monitor(
-      table: table, sockets: SocketTable(), processes: try ProcessTable(),
-      addresses: .kernel(try LocalAddressReader()), filters: filters, countsLookback: true,
-      wantsAncestors: inherit, readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(),
-      layer: source.layer, hidesItself: !showSelf, witness: witness, warnings: warnings)
+  private var settings: SensorSettings {
+    var settings = SensorSettings(flags: source.flags, filters: [])
+    settings.wantsAncestors = inherit
+    settings.hidden = showSelf ? nil : ChildProgram.ownPid()
+    return settings
   }
 }

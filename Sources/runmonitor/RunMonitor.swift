@@ -1,10 +1,13 @@
 import ArgumentParser
-import Kernel
+import Metering
 import Model
 import Monitors
+import Netfilter
 import Output
+import Ownership
 import Patterns
 import Program
+import SystemRuntime
 
 /// Bytes per process, from netfilter's connection table.
 @main struct RunMonitor: ParsableCommand {
@@ -44,6 +47,9 @@ import Program
   @Flag(help: "Leave out what moves between two addresses of this host.")
   var ignoreLocal = false
 
+  @Flag(help: ArgumentHelp("Serve runaggregator, which starts this program so.", visibility: .hidden))
+  var sensor = false
+
   @OptionGroup var report: ReportOptions
   @OptionGroup var source: SourceOptions
 
@@ -54,8 +60,14 @@ import Program
   }
 
   func run() throws {
-    ProcessMemory.returnEarly()
     let diagnostics = Diagnostics(program: "runmonitor")
+    if sensor {
+      do throws(KernelError) { return try Sensor.run() } catch {
+        diagnostics.error(error)
+        throw ExitStatus(error).exitCode
+      }
+    }
+    ProcessMemory.returnEarly()
     let privilege = LeastPrivilege(toKeep: source.capabilities)
     if source.doctor { return try Doctor.run(source, privilege, diagnostics) }
     do throws(KernelError) {
@@ -64,7 +76,7 @@ import Program
       let loop = try ReportLoop(
         period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
       try TrackedTable.with(source, witness, privilege, diagnostics) {
-        (table, warnings) throws(KernelError) in
+        (table, warnings, _) throws(KernelError) in
         try measure(table, witness.witness, warnings, loop, diagnostics)
       }
     } catch {
@@ -113,7 +125,7 @@ import Program
       monitor.refresh()
       guarded.hurry()
     }
-    try loop.run(on: &screen, diagnostics, measure: measure, refresh: refresh)
+    try loop.run(into: &screen, diagnostics, measure: measure, refresh: refresh)
     // The last report is missing.
     if let failure = guarded.failure { throw failure }
   }

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Kernel
 import Model
 import Pipes
 import Program
+import SystemRuntime
 
 /// The flags that say what the pipe does.
 struct PipeOptions: ParsableArguments {
@@ -60,7 +60,7 @@ struct PipeOptions: ParsableArguments {
   var acceptProxy = false
 
   @Option(help: "Move bytes in the kernel (on), copy them (off), or choose by their size (auto).")
-  var splice: Configuration.Splice = .auto
+  var splice: PipeConfiguration.Splice = .auto
 
   @Flag(help: "Count per client too; a client on this host by its process.")
   var clients = false
@@ -68,8 +68,8 @@ struct PipeOptions: ParsableArguments {
   mutating func validate() throws {
     guard port > 0 else { throw ValidationError("The port must be between 1 and 65535.") }
     guard remotePort != 0 else { throw ValidationError("The remote port must be between 1 and 65535.") }
-    host = Configuration.withoutBrackets(host)
-    if let reason = Configuration.reasonNotAHost(host) {
+    host = PipeConfiguration.withoutBrackets(host)
+    if let reason = PipeConfiguration.reasonNotAHost(host) {
       throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
     }
     if let maxConn, maxConn < 1 { throw ValidationError("--max-conn must be at least 1.") }
@@ -83,8 +83,8 @@ struct PipeOptions: ParsableArguments {
   }
 
   /// What the flags say.
-  var configuration: Configuration {
-    var configuration = Configuration(
+  var configuration: PipeConfiguration {
+    var configuration = PipeConfiguration(
       port: port, host: host, remotePort: remotePort ?? port, bind: bind?.address)
     configuration.bindInterface = bind?.interface
     configuration.receivedLimit = limitIn ?? limit
@@ -100,3 +100,27 @@ struct PipeOptions: ParsableArguments {
     return configuration
   }
 }
+
+extension Rate {
+  /// A limit given as a flag's value.
+  init(argument: String) throws {
+    guard let rate = Rate(limit: argument) else {
+      throw ValidationError(
+        "it must be at least 1 and at most 2^50 bytes in a second, as a number or one with k, M or G (of 1024): 500k, 1.5M."
+      )
+    }
+    self = rate
+  }
+}
+
+extension BindAddress {
+  /// An address given as a flag's value.
+  init(argument: String) throws {
+    do throws(BindAddress.Problem) { self = try BindAddress(argument) } catch {
+      throw ValidationError("it \(error.reason).")
+    }
+  }
+}
+
+extension ProxyHeader.Version: ExpressibleByArgument {}
+extension PipeConfiguration.Splice: ExpressibleByArgument {}

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Kernel
 import Model
 import Output
 import Pipes
 import Program
+import SystemRuntime
 
 /// A TCP port forwarded to another host, counted and, if asked, shaped.
 @main struct RunPipe: ParsableCommand {
@@ -92,7 +92,7 @@ extension RunPipe {
       return [.usage(meter.report(at: WallClock.now()))]
     }
     // After a signal the one last report has what was delivered until everything was cut.
-    let ending = try loop.run(on: &screen, diagnostics, measure: measure, drain: drain) {
+    let ending = try loop.run(into: &screen, diagnostics, measure: measure, drain: drain) {
       cut = meter.openConnections
       meter.stop()
     }

@@ -8,7 +8,7 @@ import Testing
     ("nginx: worker process", "Web"), ("/usr/sbin/httpd -k start", "Web"), ("sshd: root@pts/0", "SSH"),
     ("vim nginx.conf", "Web"), ("firefox", "firefox"), ("", ""),
   ])
-  func `the first rule that matches claims`(commandLine: String, application: String) throws {
+  func `the first rule that matches matches`(commandLine: String, application: String) throws {
     let rules = try rules("Web=nginx|httpd", "SSH=^sshd:", "Editor=vim")
     #expect(rules.claim(process(1, commandLine)).application == application)
   }
@@ -83,7 +83,8 @@ import Testing
     ("sshd", "SSH: group.cfg:4: rule=sshd" + unasked(1)),
     ("vim", "Editor: group.cfg:8: rule=vim" + unasked(2)),
     (
-      "cat", "cat: no rule claims it, it stands for itself; add a section for it to --app-config" + unasked(3)
+      "cat",
+      "cat: no rule matches it, it stands for itself; add a section for it to --app-config" + unasked(3)
     ),
   ])
   func `explain says which rules a command line does not answer`(commandLine: String, expected: String) throws
@@ -151,7 +152,7 @@ import Testing
     #expect(rules.explain(commandLine: "two").description == "a: f:6: z=two")
   }
 
-  @Test func `a file without rules claims nothing`() throws {
+  @Test func `a file without rules matches nothing`() throws {
     let empty = try ApplicationRules(INIFile(name: "f", bytes: []), autoGroup: false, inherit: false)
     #expect(empty.claim(process(1, "curl x")).application == "curl x")
   }
@@ -178,10 +179,10 @@ import Testing
 
   @Test(arguments: [
     ("/usr/sbin/nginx -g x", "Web: group.cfg:4: rule=nginx|httpd"),
-    ("python3 /opt/a/job.py", "job.py: no rule claims it, it is grouped by its program"),
+    ("python3 /opt/a/job.py", "job.py: no rule matches it, it is grouped by its program"),
     (
       "[kworker/0:1-events]",
-      "[kworker/0:1-events]: no rule claims it, it stands for itself; add a section for it to --app-config"
+      "[kworker/0:1-events]: no rule matches it, it stands for itself; add a section for it to --app-config"
     ),
   ])
   func `explain names the rule`(commandLine: String, expected: String) throws {
@@ -191,7 +192,7 @@ import Testing
 
   @Test func `explain is safe for a terminal, and names the ancestor`() throws {
     let lines = try rules("SSH=sshd", inherit: true)
-    #expect(lines.explain(commandLine: "a\u{1b}[2J").description.hasPrefix("a\\e[2J: no rule claims it"))
+    #expect(lines.explain(commandLine: "a\u{1b}[2J").description.hasPrefix("a\\e[2J: no rule matches it"))
     let claim = lines.claim(process(1, "x", ancestors: ["sshd: \n"]))
     #expect(claim.description == "SSH: group.cfg:2: rule=sshd (by its ancestor sshd: \\n)")
   }

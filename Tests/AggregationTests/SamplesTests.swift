@@ -23,6 +23,10 @@ import Testing
     return bytes
   }
 
+  private func thresholds(of file: INIFile) throws -> [ThresholdRule] {
+    try file.sections.filter(ThresholdRule.hasLimit).map { try ThresholdRule($0) }
+  }
+
   @Test(arguments: [
     ("nginx: worker process", "Webserver"), ("/usr/sbin/apache2 -k start", "Webserver"),
     ("sshd: root@pts/0", "SSH"), ("/usr/bin/ssh host", "SSH"), ("scp a b:", "SSH"), ("ssh-agent", "SSH"),
@@ -42,10 +46,14 @@ import Testing
 
   @Test func `the sample notifications are read and document each key`() throws {
     let file = try sample("notifications.sample.cfg")
-    let commands = ["notification_command", "on_resolve", "command_timeout"]
-    for section in file.sections { try section.checkKeys(known: ThresholdRule.keys + commands) }
-    let rules = try file.sections.map { try ThresholdRule($0) }
+    let actions = ["notification_command", "on_resolve", "command_timeout", "mail_config", "webhook"]
+    let keys = ThresholdRule.keys + ProbeRule.ownKeys + actions
+    for section in file.sections { try section.checkKeys(known: keys) }
+    let text = String(decoding: bytes(of: "notifications.sample.cfg"), as: UTF8.self)
+    for key in keys { #expect(text.contains(key)) }
+    let rules = try thresholds(of: file)
     #expect(rules.map(\.name) == ["SSH", "Downloads", "Anything", "Routed"])
+    #expect(try file.sections.compactMap { try ProbeRule($0)?.name } == ["Paths", "Unreachable"])
     #expect(rules.flatMap(\.warnings) == [])
     let mail = try file.sections.first { $0.name == "SSH" }?.words("notification_command")
     #expect(mail == ["mail", "-s", "SSH exceeding bandwidth limit", "root"])
@@ -61,7 +69,7 @@ import Testing
     var aggregator = Aggregator(
       rules: try ApplicationRules(sample("group.sample.cfg"), autoGroup: false, inherit: false))
     let file = try sample("notifications.sample.cfg")
-    var thresholds = Thresholds(rules: try file.sections.map { try ThresholdRule($0) })
+    var thresholds = Thresholds(rules: try thresholds(of: file))
     let curl = process(1, "curl -s http://h/")
     let start = ContinuousClock.now
     var alerts: [Alert] = []

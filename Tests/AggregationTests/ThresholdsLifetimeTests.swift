@@ -10,7 +10,7 @@ import Testing
     // The tick of its end still has bytes.
     watching.tick(500, pids: [])
     for _ in 0..<30 { watching.tick(0, pids: []) }
-    #expect(watching.told == ["10 firing received app", "17 gone received app"])
+    #expect(watching.reported == ["10 firing received app", "17 gone received app"])
     #expect(watching.thresholds.trackedCount == 0)
   }
 
@@ -18,9 +18,9 @@ import Testing
     var watching = try Watching("[r]\nin_threshold=100\nkeep_firing_for=5")
     // A loop of short processes: between two of them nothing is left.
     for second in 0..<40 { watching.tick(second % 4 == 0 ? 1000 : 0, pids: second % 4 == 0 ? [7] : []) }
-    #expect(watching.told == ["1 firing received app"])
+    #expect(watching.reported == ["1 firing received app"])
     for _ in 0..<10 { watching.tick(0, pids: []) }
-    #expect(watching.told == ["1 firing received app", "42 gone received app"])
+    #expect(watching.reported == ["1 firing received app", "42 gone received app"])
     #expect(watching.thresholds.trackedCount == 0)
   }
 
@@ -29,9 +29,9 @@ import Testing
     watching.tick(200)
     for _ in 0..<2 { watching.tick(rows: []) }
     watching.tick(200)
-    #expect(watching.told == ["1 firing received app"])
+    #expect(watching.reported == ["1 firing received app"])
     for _ in 0..<4 { watching.tick(rows: []) }
-    #expect(watching.told == ["1 firing received app", "7 gone received app"])
+    #expect(watching.reported == ["1 firing received app", "7 gone received app"])
     #expect(watching.thresholds.trackedCount == 0)
   }
 
@@ -39,7 +39,7 @@ import Testing
     var watching = try Watching("[r]\nin_threshold=100")
     watching.tick(200)
     watching.tick(30, pids: [])
-    #expect(watching.told == ["1 firing received app", "2 gone received app"])
+    #expect(watching.reported == ["1 firing received app", "2 gone received app"])
   }
 
   @Test func `an application without a row is gone`() throws {
@@ -48,7 +48,7 @@ import Testing
     watching.tick(rows: [])
     watching.tick(rows: [])
     #expect(
-      watching.told == [
+      watching.reported == [
         "1 firing received app", "1 firing sent app", "2 gone received app", "2 gone sent app",
       ])
     #expect(watching.thresholds.trackedCount == 0)
@@ -57,17 +57,17 @@ import Testing
   @Test func `processes that each live for less than a tick are one application that goes on`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=5")
     for second in 0..<30 { watching.tick(200, pids: second % 3 == 0 ? [Int32(second)] : []) }
-    #expect(watching.told == ["5 firing received app"])
+    #expect(watching.reported == ["5 firing received app"])
     for _ in 0..<3 { watching.tick(0, pids: []) }
-    #expect(watching.told.last == "31 gone received app" && watching.told.count == 2)
+    #expect(watching.reported.last == "31 gone received app" && watching.reported.count == 2)
   }
 
   @Test func `a pipe has no process and is not gone for that`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=4")
     for second in 0..<10 { watching.tick(second % 2 == 0 ? 0 : 300, 0, "pipe-80:h:80", pids: []) }
-    #expect(watching.told == ["4 firing received pipe-80:h:80"])
+    #expect(watching.reported == ["4 firing received pipe-80:h:80"])
     for _ in 0..<5 { watching.tick(0, 0, "pipe-80:h:80", pids: []) }
-    #expect(watching.told.last == "12 below received pipe-80:h:80")
+    #expect(watching.reported.last == "12 below received pipe-80:h:80")
   }
 
   @Test func `who ends on the way to an alert raises none`() throws {
@@ -75,7 +75,7 @@ import Testing
     for _ in 0..<20 { watching.tick(0) }
     for _ in 0..<2 { watching.tick(5000) }
     for _ in 0..<30 { watching.tick(0, pids: []) }
-    #expect(watching.told.isEmpty)
+    #expect(watching.reported.isEmpty)
   }
 
   @Test func `what is gone starts anew`() throws {
@@ -83,7 +83,7 @@ import Testing
     for _ in 0..<10 { watching.tick(1000) }
     watching.tick(0, pids: [])
     watching.tick(10, pids: [2])
-    #expect(watching.told == ["10 firing received app", "11 gone received app"])
+    #expect(watching.reported == ["10 firing received app", "11 gone received app"])
     // Its window would say 900.
     #expect(watching.alerts.last?.value == .zero)
   }
@@ -132,19 +132,19 @@ import Testing
     for _ in 0..<5 { watching.tick(rows: names.map { row($0, .zero) }) }
     #expect(watching.thresholds.trackedCount == 0)
     watching.tick(rows: [row("app 7", Usage(received: 600 * 1024))])
-    #expect(watching.told == ["7 firing received app 7"])
+    #expect(watching.reported == ["7 firing received app 7"])
   }
 
   @Test func `a filter that takes too long does not match and is counted`() throws {
     var watching = try Watching("[r]\nprocess_filter=(a+)+$\nin_threshold=1")
     watching.tick(1000, 0, String(repeating: "a", count: 4000) + "!")
-    #expect(watching.told.isEmpty && watching.thresholds.abandonedSearches == 1)
+    #expect(watching.reported.isEmpty && watching.thresholds.abandonedSearches == 1)
   }
 
   @Test func `without rules nothing is remembered`() throws {
     var watching = try Watching("")
     for _ in 0..<5 { watching.tick(1000) }
-    #expect(watching.told.isEmpty && watching.thresholds.trackedCount == 0)
+    #expect(watching.reported.isEmpty && watching.thresholds.trackedCount == 0)
   }
 }
 
@@ -152,12 +152,12 @@ import Testing
   @Test func `a rule that survives keeps its average and what fires`() throws {
     var watching = try Watching("[a]\nin_threshold=100\ninterval=10\n[b]\nin_threshold=300\ninterval=10")
     for _ in 0..<12 { watching.tick(200) }
-    #expect(watching.told == ["10 firing received app"])
+    #expect(watching.reported == ["10 firing received app"])
     watching.thresholds.reload(
       rules: try thresholdRules("[b]\nin_threshold=150\ninterval=10\n[a]\nin_threshold=100\ninterval=10"))
     watching.tick(200)
     // [a] is not raised again; [b], whose window is full, is at once above its new limit.
-    #expect(watching.alerts.map(\.rule) == ["a", "b"] && watching.told.last == "13 firing received app")
+    #expect(watching.alerts.map(\.rule) == ["a", "b"] && watching.reported.last == "13 firing received app")
     for _ in 0..<20 { watching.tick(0) }
     #expect(watching.alerts.map(\.rule) == ["a", "b", "b", "a"])
   }
@@ -183,7 +183,7 @@ import Testing
     watching.tick(200)
     watching.thresholds.reload(rules: [])
     watching.tick(rows: [], isTimed: false)
-    #expect(watching.told == ["1 firing received app", "2 removed received app"])
+    #expect(watching.reported == ["1 firing received app", "2 removed received app"])
   }
 
   @Test func `a new rule and a new interval wait for a full window`() throws {
@@ -192,7 +192,7 @@ import Testing
     watching.thresholds.reload(
       rules: try thresholdRules("[a]\nin_threshold=80\ninterval=10\n[b]\nin_threshold=80\ninterval=5"))
     for _ in 0..<30 { watching.tick(90) }
-    #expect(watching.told == ["25 firing received app", "30 firing received app"])
+    #expect(watching.reported == ["25 firing received app", "30 firing received app"])
     #expect(watching.alerts.map(\.rule) == ["b", "a"])
   }
 
@@ -201,9 +201,9 @@ import Testing
     watching.tick(200)
     watching.thresholds.reload(rules: try thresholdRules("[a]\nin_threshold=50"))
     watching.tick(200)
-    #expect(watching.told.count == 1)
+    #expect(watching.reported.count == 1)
     watching.thresholds.reload(rules: try thresholdRules("[a]\nin_threshold=500"))
     watching.tick(200)
-    #expect(watching.told == ["1 firing received app", "3 below received app"])
+    #expect(watching.reported == ["1 firing received app", "3 below received app"])
   }
 }

@@ -20,16 +20,17 @@ import Testing
       "[r]\nin_threshold=100\ninterval=5\n[f]\nprocess_filter=(forwarded)\nin_threshold=100\ninterval=5")
     for _ in 0..<5 { watching.tick(rows: Self.rows(Self.busy, Self.quiet)) }
     let raised = ["5 firing received app", "5 firing received (forwarded)"]
-    #expect(Set(watching.told) == Set(raised))
+    #expect(Set(watching.reported) == Set(raised))
     // For a minute, and a pipe becomes busy and quiet.
     for _ in 0..<10 { watching.tick(rows: Self.rows(Self.quiet, Self.busy), isPartial: true) }
     for _ in 0..<50 { watching.tick(rows: Self.rows(Self.quiet, Self.quiet), isPartial: true) }
-    #expect(watching.told.dropFirst(2) == ["8 firing received pipe", "18 below received pipe"])
+    #expect(watching.reported.dropFirst(2) == ["8 firing received pipe", "18 below received pipe"])
     // What is known again goes on where it was.
     for _ in 0..<5 { watching.tick(rows: Self.rows(Self.busy, Self.quiet)) }
-    #expect(watching.told.count == 4)
+    #expect(watching.reported.count == 4)
     for _ in 0..<5 { watching.tick(rows: Self.rows(Self.quiet, Self.quiet)) }
-    #expect(Set(watching.told.dropFirst(4)) == ["73 below received app", "73 below received (forwarded)"])
+    #expect(
+      Set(watching.reported.dropFirst(4)) == ["73 below received app", "73 below received (forwarded)"])
   }
 
   /// An application of processes and a pipe, by the processes that it has while nothing is known of them.
@@ -47,23 +48,23 @@ import Testing
       )
     }
     for _ in 0..<5 { watching.tick(rows: [application(Self.busy)]) }
-    #expect(watching.told == ["5 firing received app"])
+    #expect(watching.reported == ["5 firing received app"])
     for _ in 0..<60 {
       watching.tick(rows: [application(Usage(received: 1000, sent: 1000))], isPartial: true)
     }
-    #expect(watching.told.count == 1)
+    #expect(watching.reported.count == 1)
     for _ in 0..<5 { watching.tick(rows: [application(Self.busy)]) }
-    #expect(watching.told.count == 1)
+    #expect(watching.reported.count == 1)
     for _ in 0..<5 { watching.tick(rows: [application(Usage(received: 1000, sent: 1000))]) }
-    #expect(watching.told.count == 2)
-    #expect(watching.told.last?.hasSuffix("received app") == true)
+    #expect(watching.reported.count == 2)
+    #expect(watching.reported.last?.hasSuffix("received app") == true)
   }
 
   @Test func `what begins meanwhile is watched when all is known again`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=5")
     for _ in 0..<9 { watching.tick(rows: [row("app", Self.busy)], isPartial: true) }
-    #expect(watching.told.isEmpty && watching.thresholds.trackedCount == 0)
+    #expect(watching.reported.isEmpty && watching.thresholds.trackedCount == 0)
     for _ in 0..<5 { watching.tick(rows: [row("app", Self.busy)]) }
-    #expect(watching.told == ["12 firing received app"])
+    #expect(watching.reported == ["12 firing received app"])
   }
 }

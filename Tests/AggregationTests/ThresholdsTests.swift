@@ -9,7 +9,7 @@ struct Watching {
   private let start = ContinuousClock.now
   private(set) var elapsed = Duration.zero
   /// `second state direction subject`, in the order told.
-  private(set) var told: [String] = []
+  private(set) var reported: [String] = []
   private(set) var alerts: [Alert] = []
 
   init(_ text: String) throws { thresholds = Thresholds(rules: try thresholdRules(text)) }
@@ -33,7 +33,8 @@ struct Watching {
       with: report, at: start.advanced(by: elapsed), isPartial: isPartial)
     {
       alerts.append(alert)
-      told.append("\(elapsed.components.seconds) \(word(alert.state)) \(alert.direction) \(alert.subject)")
+      reported.append(
+        "\(elapsed.components.seconds) \(word(alert.state)) \(alert.direction) \(alert.subject)")
     }
   }
 
@@ -61,27 +62,27 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
       (99, []), (100, []), (101, ["10 firing received app"]), (200, ["10 firing received app"]),
     ] as [(Double, [String])])
   func `only a steady rate above the threshold fires, once, when the first window is full`(
-    rate: Double, told: [String]
+    rate: Double, reported: [String]
   ) throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=10")
     for _ in 0..<60 { watching.tick(rate) }
-    #expect(watching.told == told)
+    #expect(watching.reported == reported)
   }
 
   @Test func `a burst that the interval evens out does not fire`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=10")
     for second in 0..<60 { watching.tick(second == 20 ? 500 : 0) }
-    #expect(watching.told.isEmpty)
+    #expect(watching.reported.isEmpty)
     for second in 0..<60 { watching.tick(second == 20 ? 1500 : 0) }
-    #expect(watching.told == ["81 firing received app", "91 below received app"])
+    #expect(watching.reported == ["81 firing received app", "91 below received app"])
   }
 
   @Test func `nothing fires before the window is full, whatever the rate`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=30")
     for _ in 0..<29 { watching.tick(1_000_000) }
-    #expect(watching.told.isEmpty)
+    #expect(watching.reported.isEmpty)
     watching.tick(1_000_000)
-    #expect(watching.told == ["30 firing received app"])
+    #expect(watching.reported == ["30 firing received app"])
   }
 
   @Test func `an application that starts later was idle before`() throws {
@@ -89,7 +90,7 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     for _ in 0..<20 { watching.tick(rows: []) }
     for _ in 0..<10 { watching.tick(250) }
     // The average passes 100 with the fifth second of 250.
-    #expect(watching.told == ["25 firing received app"])
+    #expect(watching.reported == ["25 firing received app"])
   }
 
   @Test(arguments: [0.25, 0.5, 1, 2, 3, 7, 10, 15])
@@ -100,9 +101,9 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
       above.tick(104, seconds: seconds)
       below.tick(96, seconds: seconds)
     }
-    #expect(above.told.count == 1 && above.alerts.first?.state == .firing)
+    #expect(above.reported.count == 1 && above.alerts.first?.state == .firing)
     #expect(abs((above.alerts.first?.value.kibibytesPerSecond ?? 0) - 104) < 0.1)
-    #expect(below.told.isEmpty)
+    #expect(below.reported.isEmpty)
   }
 
   @Test func `directions are told apart`() throws {
@@ -111,7 +112,7 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     watching.tick(200, 5)
     watching.tick(0, 0)
     #expect(
-      watching.told == [
+      watching.reported == [
         "1 firing sent app", "2 below sent app", "2 firing received app", "3 below received app",
       ])
   }
@@ -119,7 +120,7 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
   @Test func `zero is no limit`() throws {
     var watching = try Watching("[r]\nin_threshold=0\nout_threshold=10")
     for _ in 0..<5 { watching.tick(1_000_000, 10) }
-    #expect(watching.told.isEmpty)
+    #expect(watching.reported.isEmpty)
   }
 
   @Test func `an alert carries its facts`() throws {
@@ -145,15 +146,15 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     for _ in 0..<4 { watching.tick(200) }
     watching.tick(100)
     for _ in 0..<10 { watching.tick(200) }
-    #expect(watching.told == ["10 firing received app"])
+    #expect(watching.reported == ["10 firing received app"])
   }
 
   @Test func `a square wave never fires, a step fires and resolves once`() throws {
     var watching = try Watching("[r]\nin_threshold=100\nfor=5\nkeep_firing_for=30")
     for second in 0..<60 { watching.tick(second / 2 % 2 == 0 ? 200 : 50) }
-    #expect(watching.told.isEmpty)
+    #expect(watching.reported.isEmpty)
     for second in 0..<100 { watching.tick(second < 10 ? 200 : 50) }
-    #expect(watching.told == ["65 firing received app", "100 below received app"])
+    #expect(watching.reported == ["65 firing received app", "100 below received app"])
   }
 
   @Test func `keep_firing_for starts again when the average rises again`() throws {
@@ -162,21 +163,21 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     for _ in 0..<4 { watching.tick(0) }
     watching.tick(200)
     for _ in 0..<10 { watching.tick(0) }
-    #expect(watching.told == ["1 firing received app", "11 below received app"])
+    #expect(watching.reported == ["1 firing received app", "11 below received app"])
   }
 
   @Test func `between clear level and threshold nothing changes`() throws {
     var watching = try Watching("[r]\nin_threshold=100\nin_clear=80")
     // A wave from 90 to 110 and back.
     for second in 0..<100 { watching.tick([100, 105, 110, 105, 100, 95, 90, 95][second % 8]) }
-    #expect(watching.told == ["2 firing received app"])
+    #expect(watching.reported == ["2 firing received app"])
     watching.tick(81)
-    #expect(watching.told.count == 1)
+    #expect(watching.reported.count == 1)
     watching.tick(80)
-    #expect(watching.told.last == "102 below received app")
+    #expect(watching.reported.last == "102 below received app")
     watching.tick(100)
     watching.tick(101)
-    #expect(watching.told.last == "104 firing received app")
+    #expect(watching.reported.last == "104 firing received app")
   }
 
   @Test func `repeat tells again for as long as it lasts`() throws {
@@ -185,7 +186,7 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     for _ in 0..<20 { watching.tick(0) }
     watching.tick(200)
     #expect(
-      watching.told == [
+      watching.reported == [
         "1 firing received app", "11 repeated-2 received app", "21 repeated-3 received app",
         "31 repeated-4 received app", "36 below received app", "56 firing received app",
       ])
@@ -198,6 +199,6 @@ func remainder(_ name: String, _ moved: Usage) -> UsageRow {
     watching.tick(50)
     watching.tick(rows: [huge], isTimed: false)
     watching.tick(50)
-    #expect(watching.told.isEmpty)
+    #expect(watching.reported.isEmpty)
   }
 }

@@ -58,7 +58,12 @@ def main():
     laboratory.network()
     for _ in range(PROCESSES):
         controls.append(start())
-    instrument = laboratory.Instrument("join")
+    for name, limit in [("join", 20), ("join-bpf", 8), ("join-bpf-5.8", 8)]:
+        measure(name, limit)
+
+
+def measure(name, limit):
+    instrument = laboratory.Instrument(name)
     move()
     first = instrument.round()
     figures, theirs = [], []
@@ -70,9 +75,9 @@ def main():
     if flows != PROCESSES * CONNECTIONS or named != PROCESSES:
         sys.exit(f"{flows:.0f} flows of {named:.0f} processes moved: expected {PROCESSES * CONNECTIONS} of {PROCESSES}")
     parts = ", ".join(
-        f"{part} {median(figures, part):.1f}" for part in ["refresh", "sockets", "claims", "holders", "readings"])
-    goal(f"join: {2 * PROCESSES * CONNECTIONS} sockets of {PROCESSES} processes, a tick after the first",
-         median(figures, "join"), "ms", 20,
+        f"{part} {median(figures, part):.1f}" for part in ["refresh", "news", "sockets", "claims", "holders", "readings"])
+    goal(f"{name}: {2 * PROCESSES * CONNECTIONS} sockets of {PROCESSES} processes, a tick after the first",
+         median(figures, "join"), "ms", limit,
          "of a processor", spread(figures, "join"), f"wall {median(figures, 'join_wall'):.1f} ms", parts,
          f"{median(figures, 'join') / median(figures, 'floor'):.2f} x asking the kernel for the same sockets and "
          f"processes and throwing it away, {median(figures, 'floor'):.1f} ms",

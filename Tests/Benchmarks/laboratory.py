@@ -103,6 +103,21 @@ def status(pid, field):
     raise SystemExit(f"/proc/{pid}/status has no {field}")
 
 
+def family(pid):
+    """A process and all below it."""
+    folder = f"/proc/{pid}/task"
+    children = (open(f"{folder}/{task}/children").read().split() for task in os.listdir(folder))
+    return [pid] + [member for some in children for child in some for member in family(int(child))]
+
+
+def proportional(pid):
+    """Memory of a process in MB, what it shares divided by those who share it (proc(5), smaps_rollup)."""
+    for line in open(f"/proc/{pid}/smaps_rollup"):
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise SystemExit(f"/proc/{pid}/smaps_rollup has no Pss")
+
+
 def cpu_seconds(pid):
     """What all threads of a process have used of a processor, in user mode and in the kernel."""
     folder = f"/proc/{pid}/task"

@@ -1,7 +1,8 @@
 // Short-lived programs that open a connection, and a crowd of idle ones around them.
 //
-//   owners_clients run TRIALS PORT HOLD_US exec|fork   a process for each connection, one after the other; each
-//       writes "PID LOCAL_PORT NANOSECONDS" (CLOCK_MONOTONIC just before connect) when its connection is closed
+//   owners_clients run TRIALS PORT HOLD_US exec|fork [MOST]   a process for each connection, one after the other; each
+//       sends 1 + PID % MOST bytes, none without MOST, and writes "PID LOCAL_PORT NANOSECONDS" (CLOCK_MONOTONIC just
+//       before connect) when its connection is closed
 //   owners_clients crowd COUNT DESCRIPTORS             idle processes; a line when all are there
 //   owners_clients serve PORT                          accepts connections and reads them to their end
 #define _GNU_SOURCE
@@ -28,7 +29,8 @@ static void pause_for(long microseconds) {
   nanosleep(&time, NULL);
 }
 
-static int once(int port, long hold) {
+static int once(int port, long hold, int most) {
+  static char payload[4096];
   struct sockaddr_in remote = loopback(port), local;
   socklen_t length = sizeof local;
   struct timespec start;
@@ -37,21 +39,22 @@ static int once(int port, long hold) {
   if (connect(descriptor, (struct sockaddr *)&remote, sizeof remote) != 0) return 1;
   // Costs less than a microsecond, and nothing can tell the port after the end.
   getsockname(descriptor, (struct sockaddr *)&local, &length);
+  if (most > 0 && write(descriptor, payload, 1 + getpid() % most) < 0) return 1;
   if (hold > 0) pause_for(hold);
   close(descriptor);
   dprintf(1, "%d %d %lld\n", getpid(), ntohs(local.sin_port), start.tv_sec * 1000000000LL + start.tv_nsec);
   return 0;
 }
 
-static int run(char **arguments) {
+static int run(char **arguments, const char *most) {
   int trials = atoi(arguments[0]), port = atoi(arguments[1]);
   long hold = atol(arguments[2]);
   int is_exec = strcmp(arguments[3], "exec") == 0;
   for (int trial = 0; trial < trials; trial++) {
     pid_t child = fork();
     if (child == 0) {
-      if (!is_exec) _exit(once(port, hold));
-      execl("/proc/self/exe", "owners-client", "once", arguments[1], arguments[2], (char *)NULL);
+      if (!is_exec) _exit(once(port, hold, atoi(most)));
+      execl("/proc/self/exe", "owners-client", "once", arguments[1], arguments[2], most, (char *)NULL);
       _exit(127);
     }
     int status;
@@ -96,8 +99,9 @@ static int serve(int port) {
 
 int main(int count, char **arguments) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (count == 6 && strcmp(arguments[1], "run") == 0) return run(arguments + 2);
-  if (count == 4 && strcmp(arguments[1], "once") == 0) return once(atoi(arguments[2]), atol(arguments[3]));
+  if (count >= 6 && strcmp(arguments[1], "run") == 0) return run(arguments + 2, count > 6 ? arguments[6] : "0");
+  if (count == 5 && strcmp(arguments[1], "once") == 0)
+    return once(atoi(arguments[2]), atol(arguments[3]), atoi(arguments[4]));
   if (count == 4 && strcmp(arguments[1], "crowd") == 0) return crowd(atoi(arguments[2]), atoi(arguments[3]));
   if (count == 3 && strcmp(arguments[1], "serve") == 0) return serve(atoi(arguments[2]));
   return 64;

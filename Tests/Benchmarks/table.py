@@ -47,7 +47,7 @@ def peak_of_program(name, *flags):
     for _ in range(3):
         if not process.stdout.readline():
             raise SystemExit(f"{name} ended early")
-    peak = laboratory.status(process.pid, "VmHWM")
+    peak = sum(laboratory.status(pid, "VmHWM") for pid in laboratory.family(process.pid))
     process.terminate()
     process.wait()
     return peak

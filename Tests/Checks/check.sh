@@ -23,9 +23,9 @@ for ability in Sources/*/; do
   [ -z "$found" ] || fail "layers: an ability imports another: $found"
 done
 
-# Kernel and the wrappers over C libraries may be unsafe; nothing else.
-found=$(grep -rnwE 'unsafe|@unchecked' Sources --include='*.swift' | grep -vE '^Sources/(Kernel|Patterns)/')
-[ -z "$found" ] || fail "unsafe code outside Kernel and Patterns: $found"
+# The runtime, what decodes the kernel's answers, and the wrappers of PCRE2 and libcurl may be unsafe; nothing else.
+found=$(grep -rnwE 'unsafe|@unchecked' Sources --include='*.swift' | grep -vE '^Sources/(SystemRuntime|Netfilter|Patterns|Curl)/')
+[ -z "$found" ] || fail "unsafe code outside SystemRuntime, Netfilter, Patterns and Curl: $found"
 
 # What runs in the kernel is what the source says.
 Tests/Checks/bpf.sh --check || failed=1
@@ -37,15 +37,17 @@ absent() {
 }
 absent '\bTask(\.detached)? *\{' "an unstructured task: use a task group"
 absent '\b(fatalError|preconditionFailure)\(|\btry!|\bas!' "a crash in waiting: throw"
-# A lock is only for what two threads share: in Kernel and Pipes. Notifications' atomic counter of what was dropped is
-# read by the loop and written by the service; it makes nobody wait.
+# A lock is only for what two threads share: in SystemRuntime, Ownership, Pipes and Curl, whose thread takes transfers from
+# callers. Notifications' atomic counters of what was dropped and waits are read by the loop and written by the service; they
+# make nobody wait.
 absent '\b(Mutex|NSLock|NSRecursiveLock|DispatchSemaphore|pthread_mutex[a-z_]*|pthread_rwlock[a-z_]*)\b' \
-  "a lock outside Kernel and Pipes" '^Sources/(Kernel|Pipes)/'
-absent '\bAtomic\b' "an atomic outside Kernel, Pipes and Notifications" '^Sources/(Kernel|Pipes|Notifications)/'
+  "a lock outside SystemRuntime, Ownership, Pipes and Curl" '^Sources/(SystemRuntime|Ownership|Pipes|Curl)/'
+absent '\bAtomic\b' "an atomic outside SystemRuntime, Ownership, Pipes and Notifications" '^Sources/(SystemRuntime|Ownership|Pipes|Notifications)/'
 
+# Mails that wait are written by runaggregator and netconnmon, which have no such fence.
 absent '\.(writeOnly|readWrite)\b|\bO_(WRONLY|RDWR|CREAT)\b' \
   "a file opened to write, which the fence (Docs/decisions/0012) refuses: open it before, and name it here" \
-  '^Sources/Kernel/Conntrack/ConntrackSettings\.swift:'
+  '^Sources/(Netfilter/Conntrack/ConntrackSettings|SystemRuntime/Files/DurableFolder)\.swift:'
 
 found=$(find Sources -type f -name '*.swift' -exec wc -l {} + | awk '$2 != "total" && $1 > 320')
 [ -z "$found" ] || fail "files of more than 320 lines, split as Type+Aspect.swift: $found"
@@ -79,6 +81,19 @@ for program in runmonitor runpipe; do
     esac
   done
 done
+# README says whose terms the built programs have: those that link libnetfilter_conntrack, which is under the GPL.
+for program in runmonitor runpipe runaggregator; do
+  readelf -d "$bin/$program" | grep -q 'NEEDED.*libnetfilter_conntrack' ||
+    fail "licence: $program does not link libnetfilter_conntrack any more: say so in README"
+done
+
+# Those that only probe do not read the connection table: neither its library nor BPF's has a place in them.
+for program in connvitals connmonitor netconnmon; do
+  needed=$(readelf -d "$bin/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+  [ -n "$needed" ] || fail "links: $program was not built"
+  ! grep -E 'libnetfilter_conntrack|libbpf' <<<"$needed" || fail "links: $program needs what reads the connection table"
+done
+
 # The search itself: this program runs commands, so it must find something.
 [ "$(count_forbidden "$bin/runaggregator")" -gt 0 ] 2>/dev/null ||
   fail "links: the search for forbidden symbols finds nothing where there is something"

@@ -6,6 +6,10 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 swift test --skip-build "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
+echo
+echo "tests: the slowest, in seconds:"
+sed -nE 's/^[^ ]+ Test (".*") (with [0-9]+ test cases )?(passed|failed) after ([0-9.]+) seconds.*/\4 \1/p' "$log" |
+  sort -rn | head -n 10
 if [ "$status" != 0 ]; then
   echo
   echo "tests: what failed, once more:"

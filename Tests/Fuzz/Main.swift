@@ -1,5 +1,5 @@
 import Glibc
-import Kernel
+import SystemRuntime
 
 /// The target that BWMON_FUZZ_TARGET names.
 private let target = Environment.value("BWMON_FUZZ_TARGET").flatMap(Target.init(rawValue:))

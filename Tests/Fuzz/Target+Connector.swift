@@ -1,22 +1,20 @@
-@testable import Kernel
+@testable import Netfilter
 
 extension Target {
   static func connector(_ input: [UInt8]) throws(Violation) {
-    var told: [ProcConnectorMessage] = []
+    var reported: [ProcConnectorMessage] = []
     _ = forEachMessage(in: unsafe input.span.bytes) { _, payload in
-      if let message = ProcConnectorMessage(payload) { told.append(message) }
+      if let message = ProcConnectorMessage(payload) { reported.append(message) }
     }
-    try law("a message needs its headers", told.count * (16 + 20) <= input.count)
-    for message in told {
+    try law("a message needs its headers", reported.count * (16 + 20) <= input.count)
+    for message in reported {
       let words: [UInt32]
-      var on: UInt32 = 0
       switch message {
       case .fork(let parent, let child):
         try law("pids are positive", parent >= 0 && child > 0)
         words = [1, UInt32(parent), UInt32(parent), UInt32(child), UInt32(child)]
-      case .exec(let pid, let processor):
-        try law("pids are positive", pid > 0 && processor >= 0)
-        on = UInt32(processor)
+      case .exec(let pid):
+        try law("pids are positive", pid > 0)
         words = [2, UInt32(pid), UInt32(pid)]
       case .exit(let pid):
         try law("pids are positive", pid > 0)
@@ -24,7 +22,7 @@ extension Target {
       case .acknowledged(let error): words = [0, error]
       case .other: continue
       }
-      let written = encode(words, on)
+      let written = encode(words)
       try law(
         "written again it reads the same: \(message)",
         ProcConnectorMessage(unsafe written.span.bytes) == message)
@@ -34,9 +32,9 @@ extension Target {
     }
   }
 
-  /// A struct cn_msg around a proc_event of this kind, processor and detail.
-  private static func encode(_ words: [UInt32], _ processor: UInt32) -> [UInt8] {
-    let event = [words[0], processor, 0, 0] + words.dropFirst()
+  /// A struct cn_msg around a proc_event of this kind and detail.
+  private static func encode(_ words: [UInt32]) -> [UInt8] {
+    let event = [words[0], 0, 0, 0] + words.dropFirst()
     return ([1, 1, 0, 0, UInt32(event.count * 4)] + event).flatMap {
       NetlinkRequest.bytes(ofBigEndian: $0.bigEndian)
     }

@@ -1,6 +1,7 @@
 import Model
+import SystemRuntime
 
-@testable import Kernel
+@testable import Netfilter
 
 extension Target {
   /// What a datagram of ctnetlink tells.
@@ -27,21 +28,23 @@ extension Target {
   }
 
   static func conntrack(_ input: [UInt8]) throws(Violation) {
-    let told = Told(input)
+    let reported = Told(input)
     try law(
       "messages lie in the datagram",
-      told.messages * NetlinkHeader.byteCount + told.payloadBytes <= input.count)
-    try law("faults are fewer than bytes", told.malformed <= input.count)
-    try law("no failure before the end", told.answer.failure == nil || told.answer.isDone)
-    try law("a failure is an error's number", told.answer.failure ?? 0 >= 0)
+      reported.messages * NetlinkHeader.byteCount + reported.payloadBytes <= input.count)
+    try law("faults are fewer than bytes", reported.malformed <= input.count)
+    try law("no failure before the end", reported.answer.failure == nil || reported.answer.isDone)
+    try law("a failure is an error's number", reported.answer.failure ?? 0 >= 0)
     // nfgenmsg, and twice a tuple with a transport that names its protocol.
-    try law("a flow has a message that can hold it", told.flows.count * (16 + 4 + 2 * 13) <= input.count)
+    try law("a flow has a message that can hold it", reported.flows.count * (16 + 4 + 2 * 13) <= input.count)
 
     let cut = input.reduce(0) { $0 &* 31 &+ Int($1) }.magnitude % UInt(input.count + 1)
     let part = Told(input.prefix(Int(cut)))
-    try law("a prefix tells a prefix", told.flows.starts(with: part.flows) && told.messages >= part.messages)
+    try law(
+      "a prefix tells a prefix", reported.flows.starts(with: part.flows) && reported.messages >= part.messages
+    )
 
-    for flow in told.flows {
+    for flow in reported.flows {
       var malformed: UInt64 = 0
       let message = encode(flow)
       let again = FlowDecoder.decode(

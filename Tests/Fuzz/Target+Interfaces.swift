@@ -1,15 +1,15 @@
-@testable import Kernel
+@testable import Netfilter
 
 extension Target {
   static func interfaces(_ input: [UInt8]) throws(Violation) {
-    var told: [(interface: Interface?, packet: PacketSocket?, malformed: UInt64, byteCount: Int)] = []
+    var reported: [(interface: Interface?, packet: PacketSocket?, malformed: UInt64, byteCount: Int)] = []
     _ = forEachMessage(in: unsafe input.span.bytes) { _, payload in
       var malformed: UInt64 = 0
       let interface = InterfaceDecoder.decode(payload, malformed: &malformed)
       let packet = PacketDiagnostics.decode(payload, malformed: &malformed)
-      told.append((interface, packet, malformed, payload.byteCount))
+      reported.append((interface, packet, malformed, payload.byteCount))
     }
-    for message in told {
+    for message in reported {
       try law("each reader counts a message once", message.malformed <= 2)
       if let interface = message.interface {
         // What is no UTF-8 is replaced, by three bytes each.

@@ -1,6 +1,6 @@
 import Glibc
 
-@testable import Kernel
+@testable import SystemRuntime
 
 extension Target {
   // Has no name: gone with the process.

@@ -1,6 +1,7 @@
 import Model
 
-@testable import Kernel
+@testable import Netfilter
+@testable import Ownership
 
 extension Target {
   /// The first byte chooses the parser; the others are the text.
@@ -105,7 +106,7 @@ extension Target {
   }
 
   private static func mounts(_ text: ArraySlice<UInt8>) throws(Violation) {
-    let visibility = ProcessVisibility(mounts: text, path: "/proc")
+    let visibility = ProcAccess(mounts: text, path: "/proc")
     guard let hidepid = visibility.hidepid else { return }
     try law(
       "an option ends at a comma or space: \(hidepid)", !hidepid.utf8.contains { ", \n".utf8.contains($0) })

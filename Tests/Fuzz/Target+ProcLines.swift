@@ -1,6 +1,6 @@
 import Model
 
-@testable import Kernel
+@testable import Netfilter
 
 extension Target {
   static func flowLine(_ text: ArraySlice<UInt8>) throws(Violation) {

@@ -1,6 +1,6 @@
 import Model
 
-@testable import Kernel
+@testable import Netfilter
 
 extension Target {
   /// What one message of sock_diag tells, by all of its readers.
@@ -9,25 +9,25 @@ extension Target {
     var entry: SocketEntry?
     var answer: SocketLookup.Answer?
     var end: SocketDestroyEvents.Event?
-    var tally = SocketDiagnostics.Tally()
+    var tally = SocketDiagnostics.Counts()
     var byteCount: Int
 
     init(_ payload: borrowing RawSpan, _ transport: TransportProtocol) {
       self.transport = transport
       byteCount = payload.byteCount
       entry = SocketDiagnostics.decode(payload, of: transport, tally: &tally)
-      var others = SocketDiagnostics.Tally()
+      var others = SocketDiagnostics.Counts()
       answer = SocketDiagnostics.decodeAnswer(payload, of: transport, tally: &others)
       if transport == .tcp { end = SocketDiagnostics.decodeEnd(payload, tally: &others) }
     }
   }
 
   static func sockets(_ input: [UInt8]) throws(Violation) {
-    var told: [Told] = []
+    var reported: [Told] = []
     _ = forEachMessage(in: unsafe input.span.bytes) { header, payload in
-      told.append(Told(payload, [.tcp, .udp, .raw, .udpLite][Int(header.sequence % 4)]))
+      reported.append(Told(payload, [.tcp, .udp, .raw, .udpLite][Int(header.sequence % 4)]))
     }
-    for message in told {
+    for message in reported {
       try law(
         "attributes lie in the message",
         message.tally.malformed + message.tally.unknownAttributes <= 1 + message.byteCount / 4)
@@ -44,12 +44,12 @@ extension Target {
       try law("nobody holds what closes", entry.state != .closing || entry.inode == 0)
       try law(
         "a raw socket has no port", message.transport != .raw || entry.local.port + entry.remote.port == 0)
-      var tally = SocketDiagnostics.Tally()
+      var tally = SocketDiagnostics.Counts()
       let written = encode(entry)
       let again = SocketDiagnostics.decode(
         unsafe written.span.bytes, of: message.transport, tally: &tally)
       try law(
-        "written again it reads the same: \(entry)", again == entry && tally == SocketDiagnostics.Tally())
+        "written again it reads the same: \(entry)", again == entry && tally == SocketDiagnostics.Counts())
     }
   }
 

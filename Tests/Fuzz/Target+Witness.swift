@@ -1,6 +1,7 @@
 import Model
 
-@testable import Kernel
+@testable import Netfilter
+@testable import Ownership
 
 extension Target {
   /// Records of the BPF program, framed as its reader takes them; then the sums that are made of them.

@@ -1,4 +1,4 @@
-/// A group of parsers of what the kernel, and through it a stranger, writes.
+/// A group of parsers of what the kernel, and through it a stranger, or another process of ours writes.
 enum Target: String, CaseIterable {
   /// Datagrams of ctnetlink.
   case conntrack
@@ -14,6 +14,10 @@ enum Target: String, CaseIterable {
   case lines
   /// Records of the BPF program.
   case witness
+  /// Messages between the hub and a sensor.
+  case channel
+  /// Answers to probes, and connmonitor's file.
+  case probes
 
   /// Gives `input` to the parsers and throws the law that does not hold for what came out.
   func check(_ input: [UInt8]) throws(Violation) {
@@ -25,6 +29,8 @@ enum Target: String, CaseIterable {
     case .proc: try Self.proc(input)
     case .lines: try Self.lines(input)
     case .witness: try Self.witness(input)
+    case .channel: try Self.channel(input)
+    case .probes: try Self.probes(input)
     }
   }
 }

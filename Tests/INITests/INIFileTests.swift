@@ -87,11 +87,11 @@ func shown(_ file: INIFile) -> String {
   }
 
   @Test func `a file and a line have a greatest length`() throws {
-    let line = "k=" + String(repeating: "v", count: INIFile.maximumLineLength - 2)
-    #expect(try read("[a]\n" + line).sections[0].text("k")?.utf8.count == INIFile.maximumLineLength - 2)
+    let line = "k=" + String(repeating: "v", count: TextLines.maximumLineLength - 2)
+    #expect(try read("[a]\n" + line).sections[0].text("k")?.utf8.count == TextLines.maximumLineLength - 2)
     let long = #expect(throws: INIError.self) { try read("[a]\n" + line + "v") }
     #expect(long?.description == "f:2: the line is longer than 65536 bytes: shorten it")
-    let full = "[a]\n" + String(repeating: "#\n", count: INIFile.maximumSize / 2 - 2)
+    let full = "[a]\n" + String(repeating: "#\n", count: TextLines.maximumSize / 2 - 2)
     #expect(try read(full).sections.count == 1)
     let large = #expect(throws: INIError.self) { try read(full + "#") }
     #expect(large?.description == "f:1: the file is longer than 1048576 bytes: shorten or split it")

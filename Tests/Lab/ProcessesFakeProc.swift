@@ -22,11 +22,11 @@ public final class ProcessesFakeProc {
     _ pid: Int32, start: UInt64 = 100, name: [UInt8] = Array("prog".utf8), parent: Int32 = 1,
     state: String = "S",
     arguments: [UInt8] = Array("prog\0-x\0".utf8), uid: UInt32 = 1000, executable: String? = "/usr/bin/prog",
-    sockets: [Int32: UInt64] = [:], processor: Int32 = 0
+    sockets: [Int32: UInt64] = [:]
   ) {
     folder("\(pid)")
     folder("\(pid)/fd")
-    stat(pid, start: start, name: name, parent: parent, state: state, processor: processor)
+    stat(pid, start: start, name: name, parent: parent, state: state)
     write("\(pid)/cmdline", arguments)
     write("\(pid)/status", Array("Name:\tprog\nUid:\t\(uid)\t0\t0\t0\n".utf8))
     if let executable { link("\(pid)/exe", executable) }
@@ -51,12 +51,12 @@ public final class ProcessesFakeProc {
 
   /// Writes a process's `stat`.
   public func stat(
-    _ pid: Int32, start: UInt64, name: [UInt8], parent: Int32 = 1, state: String = "S", processor: Int32 = 0,
+    _ pid: Int32, start: UInt64, name: [UInt8], parent: Int32 = 1, state: String = "S",
     flags: UInt32 = 4_194_304
   ) {
     let rest =
       ") \(state) \(parent) 1 1 0 -1 \(flags) 100 0 0 0 0 0 0 0 20 0 1 0 \(start) 3133440 373 18446744073709551615"
-      + " 1 1 0 0 0 0 0 0 0 0 0 0 17 \(processor) 0 0\n"
+      + " 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0\n"
     write("\(pid)/stat", Array("\(pid) (".utf8) + name + Array(rest.utf8))
   }
 

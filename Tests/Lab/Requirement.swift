@@ -18,6 +18,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   case cgroups
   /// TAP interfaces.
   case tap
+  /// TUN interfaces.
+  case tun
   /// Bridges whose frames netfilter sees.
   case bridgeNetfilter = "br_netfilter"
   /// VXLAN interfaces.
@@ -37,11 +39,21 @@ public enum Requirement: String, Sendable, CaseIterable {
   static var everyTestMustRun: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
 
   /// Whether Tests/known-skips.txt says that this may be missing.
-  public var isKnownSkip: Bool {
+  public var isKnownSkip: Bool { Self.isKnownSkip(rawValue) }
+
+  /// Skips the running test, as its situation did not arise or this machine lacks what the word stands for.
+  ///
+  /// - Throws: `LabError.missing` with `CI=true` where Tests/known-skips.txt does not have the word.
+  public static func skip(for word: String) throws {
+    guard isKnownSkip(word) || !everyTestMustRun else { throw LabError.missing(word) }
+    try Test.cancel("needs \(word)")
+  }
+
+  private static func isKnownSkip(_ word: String) -> Bool {
     let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "known-skips.txt")
     let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").contains { $0.split(separator: " ").first == Substring(rawValue) }
+    return text.split(separator: "\n").contains { $0.split(separator: " ").first == Substring(word) }
   }
 
   /// Returns whether a test that needs this is to be skipped.
@@ -103,6 +115,7 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .netem: try await namespace.run("tc qdisc add dev lo root netem delay 1ms")
       case .wireguard, .dummy: try await namespace.ip("link add lab0 type \(rawValue)")
       case .tap: try await namespace.ip("tuntap add dev lab0 mode tap")
+      case .tun: try await namespace.ip("tuntap add dev lab0 mode tun")
       case .bridgeNetfilter: _ = try await namespace.sysctl("net.bridge.bridge-nf-call-iptables")
       case .vxlan: try await namespace.ip("link add lab0 type vxlan id 1 dstport 4789")
       case .flowtable:

@@ -83,13 +83,13 @@ import Testing
   @Test func `health adds every counter`() {
     var health = Health()
     (health.flows, health.uncounted, health.offloaded, health.denied) = (1, 2, 3, 4)
-    (health.unheardEnds, health.lostEntries, health.counterResets) = (17, 18, 19)
+    (health.missedEnds, health.lostEntries, health.counterResets) = (17, 18, 19)
     (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (5, 6, 7, 8)
     (health.evicted, health.abandonedSearches, health.droppedNotifications) = (9, 10, 11)
     var twice = health
     twice += health
     #expect([twice.flows, twice.uncounted, twice.offloaded, twice.denied] == [2, 4, 6, 8])
-    #expect(twice.unheardEnds == 34 && twice.lostEntries == 36 && twice.counterResets == 38)
+    #expect(twice.missedEnds == 34 && twice.lostEntries == 36 && twice.counterResets == 38)
     #expect(
       [twice.missedEvents, twice.interruptedDumps, twice.malformed, twice.vanished] == [10, 12, 14, 16])
     #expect([twice.evicted, twice.abandonedSearches, twice.droppedNotifications] == [18, 20, 22])

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 import Model
@@ -14,6 +15,19 @@ import Model
   ])
   func `digits are printf's`(value: Double, decimals: Int, text: String) {
     #expect(value.fixed(decimals) == text)
+  }
+
+  /// Times in milliseconds with three and six decimals, ties among them.
+  @Test func `figures of probes are printf's`() {
+    var state: UInt64 = 7
+    for _ in 0..<20_000 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let nanoseconds = (state >> 20) % [1000, 1_000_000, 100_000_000_000][Int(state >> 62) % 3]
+      for value in [Double(nanoseconds) / 1e6, Double(nanoseconds) / 1024, Double(nanoseconds) / 3] {
+        #expect(value.fixed(3) == String(format: "%.3f", value))
+        #expect(value.fixed(6) == String(format: "%f", value))
+      }
+    }
   }
 
   @Test(arguments: [

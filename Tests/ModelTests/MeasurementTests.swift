@@ -35,4 +35,24 @@ import Testing
     let parts = lookback.split(recent: .seconds(1))
     #expect(parts.count == 1 && parts[0].readings == lookback.readings && parts[0].interval == nil)
   }
+
+  @Test(arguments: [(1, 2, 3), (nil, 2, nil), (1, nil, nil), (nil, nil, nil)] as [(Int?, Int?, Int?)])
+  func `two of one meter are one, and what had moved before it looked has no rate`(
+    first: Int?, second: Int?, both: Int?
+  ) {
+    let process = ProcessIdentity(pid: 1, startTime: 1)
+    var one = Measurement(
+      interval: first.map { .seconds($0) }, readings: [Reading(owner: .kernel, usage: Usage(received: 1))],
+      balance: Balance(kernel: Usage(received: 1)))
+    one.health.vanished = 1
+    var other = Measurement(
+      interval: second.map { .seconds($0) }, readings: [Reading(owner: .kernel, usage: Usage(received: 2))],
+      exited: [process], balance: Balance(kernel: Usage(received: 2)),
+      warnings: [Warning(code: "a", text: "b")])
+    other.health.vanished = 5
+    let sum = one.followed(by: other)
+    #expect(sum.interval == both.map { .seconds($0) })
+    #expect(sum.readings == one.readings + other.readings && sum.exited == [process])
+    #expect(sum.balance.kernel.received == 3 && sum.health == other.health && sum.warnings == other.warnings)
+  }
 }

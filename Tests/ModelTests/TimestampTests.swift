@@ -40,6 +40,20 @@ import Testing
     #expect(time.rfc3339 == "1970-01-01T00:00:00.000Z")
   }
 
+  // Rows of Python's time.asctime.
+  @Test(
+    arguments: [
+      (0, "Thu Jan  1 00:00:00 1970"), (-1, "Wed Dec 31 23:59:59 1969"),
+      (-86_400, "Wed Dec 31 00:00:00 1969"),
+      (951_868_799, "Tue Feb 29 23:59:59 2000"), (1_795_221_159, "Sat Nov 21 00:32:39 2026"),
+      (1_793_491_200, "Sun Nov  1 00:00:00 2026"), (4_102_444_800, "Fri Jan  1 00:00:00 2100"),
+      (-2_203_891_200, "Thu Mar  1 00:00:00 1900"), (1_709_251_200, "Fri Mar  1 00:00:00 2024"),
+    ] as [(Int64, String)])
+  func `local time is written as ctime writes it`(seconds: Int64, text: String) {
+    #expect(Timestamp(seconds: seconds).ctime == text)
+    #expect(Timestamp(seconds: seconds - 20_700, utcOffset: 20_700).ctime == text)
+  }
+
   @Test func `every day of four hundred years follows the one before`() {
     let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
     var day: Int64 = 0

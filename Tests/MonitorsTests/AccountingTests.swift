@@ -1,7 +1,7 @@
-import Kernel
 import Lab
 import Model
 import Patterns
+import SystemRuntime
 import Testing
 
 @testable import Monitors

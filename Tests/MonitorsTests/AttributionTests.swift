@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Monitors

@@ -1,6 +1,7 @@
-import Kernel
 import Lab
 import Model
+import Netfilter
+import Ownership
 
 @testable import Monitors
 

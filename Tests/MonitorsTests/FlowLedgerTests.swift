@@ -1,6 +1,6 @@
-import Kernel
 import Lab
 import Model
+import Netfilter
 import Testing
 
 @testable import Monitors
@@ -73,7 +73,7 @@ import Testing
     var gaveUp = changes.gone.count
     for second in 1...40 {
       let later = ledger.advance(to: FlowSnapshot(living: after), at: Self.start + .seconds(second))
-      #expect(later.deltas.isEmpty && later.unheard == later.gone.count)
+      #expect(later.deltas.isEmpty && later.missed == later.gone.count)
       #expect(later.gone.isEmpty || second == 30)
       gaveUp += later.gone.count
     }
@@ -90,14 +90,14 @@ import Testing
       ("some news is missing", false, (3, 4), (3, 4), 0),
     ] as [(String, Bool, (UInt64, UInt64), (UInt64, UInt64), Int)], [false, true])
   func `counters that were zeroed`(
-    row: (name: String, hasAllNews: Bool, after: (UInt64, UInt64), moved: (UInt64, UInt64), resets: Int),
+    row: (name: String, hasAllEvents: Bool, after: (UInt64, UInt64), moved: (UInt64, UInt64), resets: Int),
     hasEnded: Bool
   ) {
     var ledger = FlowLedger(seed: 7)
     _ = ledger.advance(to: FlowSnapshot(living: [Self.flow(1, 50, 50)]), at: Self.start)
     let after = [Self.flow(1, row.after.0, row.after.1)]
     let snapshot = FlowSnapshot(
-      living: hasEnded ? [] : after, ended: hasEnded ? after : [], hasAllNews: row.hasAllNews)
+      living: hasEnded ? [] : after, ended: hasEnded ? after : [], hasAllEvents: row.hasAllEvents)
     let changes = ledger.advance(to: snapshot, at: Self.start)
     let moved = Self.moved(changes, in: after)[1] ?? .zero
     #expect(moved == Usage(received: row.moved.1, sent: row.moved.0) && changes.resets == row.resets)
@@ -226,9 +226,9 @@ import Testing
     var ledger = FlowLedger(seed: 7)
     func moved(_ living: [Flow], ended: [Flow] = [], closedCount: Int?, at second: Int) -> Usage {
       let changes = ledger.advance(
-        to: FlowSnapshot(living: living, ended: ended, hasAllNews: true, closedCount: closedCount),
+        to: FlowSnapshot(living: living, ended: ended, hasAllEvents: true, closedCount: closedCount),
         at: Self.start + .seconds(second))
-      #expect(changes.unheard == 0 && changes.resets == 0)
+      #expect(changes.missed == 0 && changes.resets == 0)
       return Self.moved(changes, in: living + ended).values.reduce(.zero, +)
     }
     let all = [Self.flow(1, 5, 5), Self.flow(2, 7, 7), Self.flow(3, 1, 1)]

@@ -1,6 +1,6 @@
-import Kernel
 import Lab
 import Model
+import Netfilter
 import Testing
 
 @testable import Monitors
@@ -38,7 +38,7 @@ import Testing
         ["7@100 server 1000000/2000000 relaxed"], ["7@100 server 100000/300000 relaxed"],
         ["7@100 server 100000/100000 relaxed"], [],
       ])
-    #expect(all.allSatisfy { $0.health.dropped == 0 && $0.health.unheardEnds == 0 })
+    #expect(all.allSatisfy { $0.health.dropped == 0 && $0.health.missedEnds == 0 })
   }
 
   @Test func `of 1,000 new flows a second for a minute nothing is kept`() {

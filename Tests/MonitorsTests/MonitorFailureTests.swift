@@ -1,5 +1,7 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
+import SystemRuntime
 import Testing
 
 @testable import Monitors
@@ -66,7 +68,7 @@ import Testing
     let ticks = 0..<8
     let monitor = try Self.monitor(ticks.map { Self.snapshot(UInt64(1000 * $0)) })
     var tick = 0
-    monitor.interfaces = InterfaceMeter { () throws(KernelError) in
+    monitor.untracked.meter = InterfaceMeter { () throws(KernelError) in
       if failing.contains(tick) { throw .unsupported("the list of interfaces") }
       let moved = UInt64(tick)
       return [Self.interface(received: 2000 * moved, sent: 1100 * moved)]

@@ -2,7 +2,7 @@ import Lab
 import Model
 import Testing
 
-@testable import Kernel
+@testable import Netfilter
 @testable import Monitors
 
 /// A22, A23, A31 and A46 without a kernel: from the bytes of ctnetlink's messages to the readings.

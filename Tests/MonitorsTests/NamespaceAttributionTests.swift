@@ -1,6 +1,6 @@
-import Kernel
 import Lab
 import Model
+import Netfilter
 import Testing
 
 @testable import Monitors

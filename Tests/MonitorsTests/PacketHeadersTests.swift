@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 import Testing
 
 @testable import Monitors
@@ -23,10 +23,10 @@ import Testing
     var accounting = Accounting(filters: [MonitorFilter()], layer: layer, seed: 5)
     var usage = Usage.zero
     for flow in readings {
-      let deltas = accounting.advance(to: FlowSnapshot(living: [flow]), at: .now)
+      let moved = accounting.advance(to: FlowSnapshot(living: [flow]), at: .now)
       let local = LocalAddresses([Scenario.address("10.0.0.1"), Scenario.address("2001:db8::1")])
-      let claims = accounting.claims(of: deltas, in: [flow], sockets: SocketIndex([]), local: local)
-      usage = claims.reduce(usage) { $0 + $1.usage }
+      let ends = accounting.ends(of: moved, sockets: SocketIndex([]), local: local)
+      usage = ends.ends.reduce(usage) { $0 + $1.usage }
     }
     return usage
   }
@@ -103,7 +103,7 @@ import Testing
     ("127.0.0.1:4000", "127.0.0.1:443", Usage(30, 30)), ("172.30.0.2:4000", "192.0.2.9:443", Usage(30, 30)),
     ("172.30.0.2:4000", "10.0.0.1:443", Usage(10, 20)),
   ])
-  func `one claim of a flow says what was carried`(source: String, destination: String, carried: Usage) {
+  func `one flowEnd of a flow says what was carried`(source: String, destination: String, carried: Usage) {
     var accounting = Accounting(filters: [MonitorFilter()], seed: 5)
     let flow = Flow(
       id: 1,
@@ -112,10 +112,11 @@ import Testing
       reply: FlowTuple(
         source: Scenario.endpoint(destination), destination: Scenario.endpoint(source), transport: .tcp),
       counters: FlowCounters(originalBytes: 10, replyBytes: 20))
-    let deltas = accounting.advance(to: FlowSnapshot(living: [flow]), at: .now)
-    let claims = accounting.claims(
-      of: deltas, in: [flow], sockets: SocketIndex([]), local: LocalAddresses([Scenario.address("10.0.0.1")]),
+    let moved = accounting.advance(to: FlowSnapshot(living: [flow]), at: .now)
+    let ends = accounting.ends(
+      of: moved, sockets: SocketIndex([]), local: LocalAddresses([Scenario.address("10.0.0.1")]),
       namespaces: NamespaceIndex([9: LocalAddresses([Scenario.address("172.30.0.2")])]))
-    #expect(claims.reduce(.zero) { $0 + $1.carried } == carried)
+    let total = ends.carried
+    #expect(total == carried)
   }
 }

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 import Testing
 
 @testable import Monitors

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 @testable import Monitors
 
@@ -15,15 +15,13 @@ struct Scenario {
   /// Entries that end with the next tick.
   var ended: [Flow] = []
   /// What was seen of new flows before the next tick.
-  var sightings: [Sighting] = []
+  var earlyOwners: [EarlyOwner] = []
   /// Other network namespaces: their addresses and sockets.
   var namespaces: [UInt64: (addresses: [String], sockets: [SocketEntry])] = [:]
   /// False when there are more of them, which could not be asked.
   var areAllNamespacesKnown = true
   /// The interfaces, where tunnels matter.
   var interfaces: [Interface] = []
-  /// False in a pid namespace of its own.
-  var seesHost = true
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
@@ -109,22 +107,21 @@ struct Scenario {
   /// One tick, a second after the one before: what each owner moved, and the balance.
   mutating func tick() -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
     now += .seconds(1)
-    let deltas = accounting.advance(
-      to: FlowSnapshot(living: flows, ended: ended, sightings: sightings), at: now)
-    sightings = []
-    let table = flows + ended
+    let moved = accounting.advance(
+      to: FlowSnapshot(living: flows, ended: ended, earlyOwners: earlyOwners), at: now)
+    earlyOwners = []
     ended = []
     var index = NamespaceIndex(
       namespaces.mapValues { LocalAddresses($0.addresses.map(Self.address)) },
       isComplete: areAllNamespacesKnown)
-    for namespace in index.concerned(by: deltas, in: table, local: local) {
+    for namespace in index.concerned(by: moved.deltas, in: moved.flows, local: local) {
       index.insert(namespaces[namespace]?.sockets ?? [], of: namespace)
     }
-    let claims = accounting.claims(
-      of: deltas, in: table, sockets: SocketIndex(sockets), local: local, namespaces: index,
-      carriers: TunnelCarriers(of: interfaces, seesHost: seesHost))
+    let ends = accounting.ends(
+      of: moved, sockets: SocketIndex(sockets), local: local, namespaces: index,
+      carriers: TunnelCarriers(of: interfaces))
     let names = commandLines
-    let result = accounting.readings(of: claims, holders: holders, isDenied: isDenied) { identity in
+    let result = accounting.readings(of: ends, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(
         identity: identity, uid: 0, executable: nil, arguments: [],
         commandLine: names[identity.pid] ?? "process \(identity.pid)")

@@ -1,4 +1,4 @@
-import Kernel
+import Netfilter
 
 /// A connection table that shows one snapshot after the other.
 final class ScriptedTable: FlowTable {

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 import Testing
 
 @testable import Monitors
@@ -65,8 +65,8 @@ import Testing
     #expect(host.tick().owners != [.pid(5): Usage(7, 9)])
     host.sockets.removeLast()
     Self.flow(&host, 1, 17, 29)
-    host.sightings = host.flows.map {
-      Sighting(flow: $0.identity, isClient: false, process: Scenario.process(5), hasAddress: true)
+    host.earlyOwners = host.flows.map {
+      EarlyOwner(flow: $0.identity, isClient: false, process: Scenario.process(5), hasAddress: true)
     }
     #expect(host.tick().owners == [.pid(5): Usage(10, 20)])
     host.ended = host.flows

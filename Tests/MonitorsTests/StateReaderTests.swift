@@ -1,4 +1,4 @@
-import Kernel
+import Netfilter
 import Testing
 
 @testable import Monitors

@@ -1,6 +1,6 @@
-import Kernel
 import Lab
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Monitors

@@ -1,5 +1,6 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
 import Testing
 
 @testable import Monitors
@@ -15,8 +16,8 @@ import Testing
   private func use(
     _ transport: TransportProtocol, _ local: String, _ remote: String = "*", in network: UInt64 = here,
     isKernel: Bool = false, bytes: UInt64 = 10
-  ) -> WitnessNews.Use {
-    WitnessNews.Use(
+  ) -> WitnessReport.Use {
+    WitnessReport.Use(
       SocketEntry(
         transport: transport, isV6: false, local: Scenario.endpoint(local), remote: Scenario.endpoint(remote),
         inode: 7, uid: 0),
@@ -36,9 +37,9 @@ import Testing
   /// What a reading says, a second after the one before. Of the flows those at `moved` have moved something, all of them
   /// unless said otherwise.
   private mutating func advance(
-    by uses: [WitnessNews.Use], _ snapshot: FlowSnapshot, moved: [Int]? = nil,
+    by uses: [WitnessReport.Use], _ snapshot: FlowSnapshot, moved: [Int]? = nil,
     _ place: UncountedUses.Place? = nil, after seconds: Int = 1
-  ) -> [WitnessNews.Use] {
+  ) -> [WitnessReport.Use] {
     now += .seconds(seconds)
     let deltas = (moved ?? Array(snapshot.flows.indices)).map {
       FlowDelta(key: FlowKey(snapshot.flows[$0].identity, seed: 5), index: $0, original: 1, reply: 0)
@@ -187,6 +188,17 @@ import Testing
     #expect(advance(by: [], snapshot) == uses)
   }
 
+  @Test mutating func `what moved before an address was removed is its entry's`() {
+    begin()
+    let snapshot = FlowSnapshot(living: [flow(.udp, "192.0.2.9:5000", "10.0.0.1:53")])
+    let none = UncountedUses.Place(network: Self.here)
+    #expect(advance(by: [use(.udp, "*:53")], snapshot, none).isEmpty)
+    #expect(advance(by: [], snapshot, moved: [], none).isEmpty)
+    // Gone for two readings, it is another host's.
+    #expect(advance(by: [use(.udp, "*:54")], snapshot, none).isEmpty)
+    #expect(advance(by: [], snapshot, moved: [], none) == [use(.udp, "*:54")])
+  }
+
   @Test mutating func `a port that moves nothing any more is forgotten`() {
     begin()
     let snapshot = FlowSnapshot(living: [flow(.udp, "192.0.2.9:5000", "10.0.0.1:53")])
@@ -245,7 +257,7 @@ import Testing
   func `what uses move passes the interfaces once for each`(
     own: [String], elsewhere: [String], received: UInt64, sent: UInt64
   ) {
-    func uses(_ ends: [String], _ network: UInt64) -> [WitnessNews.Use] {
+    func uses(_ ends: [String], _ network: UInt64) -> [WitnessReport.Use] {
       ends.map { $0.split(separator: " ").map(String.init) }
         .map { use($0[0].hasPrefix("*") ? .udp : .tcp, $0[0], $0[1], in: network) }
     }

@@ -1,5 +1,7 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
+import SystemRuntime
 import Testing
 
 @testable import Monitors
@@ -102,7 +104,7 @@ import Testing
   @Test(arguments: rows) func `each condition is said when it begins`(row: Row) {
     var board = WarningBoard(row.warnings.map { Warning(code: $0, text: "") })
     for (number, tick) in row.ticks.enumerated() {
-      let said = board.news(of: tick.conditions).map { ($0.isResolved ? "-" : "") + $0.code }
+      let said = board.changes(of: tick.conditions).map { ($0.isResolved ? "-" : "") + $0.code }
       #expect(said == tick.codes, "\(number)")
     }
   }

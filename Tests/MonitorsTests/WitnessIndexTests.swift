@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Ownership
 import Testing
 
 @testable import Monitors
@@ -10,7 +10,7 @@ import Testing
   private let first = ProcessIdentity(pid: 10, startTime: 100)
   private let second = ProcessIdentity(pid: 20, startTime: 200)
 
-  private func index(_ latest: [WitnessNews.Use], before: [WitnessNews.Use] = []) -> WitnessIndex {
+  private func index(_ latest: [WitnessReport.Use], before: [WitnessReport.Use] = []) -> WitnessIndex {
     var index = WitnessIndex()
     index.advance(by: before, network: Self.here)
     index.advance(by: latest, network: Self.here)
@@ -20,8 +20,8 @@ import Testing
   private func use(
     _ transport: TransportProtocol, _ local: String, _ remote: String = "*", by process: ProcessIdentity,
     _ received: UInt64 = 0, _ sent: UInt64 = 0, in network: UInt64 = here, isKernel: Bool = false
-  ) -> WitnessNews.Use {
-    WitnessNews.Use(
+  ) -> WitnessReport.Use {
+    WitnessReport.Use(
       SocketEntry(
         transport: transport, isV6: false, local: Scenario.endpoint(local), remote: Scenario.endpoint(remote),
         inode: 7, uid: 0),

@@ -4,80 +4,52 @@ import Testing
 @testable import Notifications
 
 @Suite struct CommandEnvironmentTests {
-  @Test func `every fact has its variable`() {
-    let facts = CommandEnvironment(sampleAlert(), host: "gate.example.org").variables
-    #expect(
-      facts.filter { $0.key != "BWMON_ID" } == [
-        "BWMON_RULE": "web", "BWMON_STATE": "firing", "BWMON_SUBJECT": "wget", "BWMON_DIRECTION": "in",
-        "BWMON_VALUE": "123.45", "BWMON_THRESHOLD": "50.00", "BWMON_UNIT": "kB/s", "BWMON_INTERVAL": "10",
-        "BWMON_SINCE": "2012-11-01T11:58:20.005Z", "BWMON_TIME": "2012-11-01T11:00:00.000Z",
-        "BWMON_COUNT": "1",
-        "BWMON_REASON": "", "BWMON_PIDS": "7 4711", "BWMON_PIDS_OMITTED": "0",
-        "BWMON_HOST": "gate.example.org",
-      ])
+  private func variables(_ facts: Notification.Fact...) -> [String: String] {
+    CommandEnvironment(sampleNotification(facts: facts)).variables
   }
 
-  @Test(arguments: [
-    (Alert.State.firing, "firing", "1", ""), (.repeated(count: 2), "repeat", "2", ""),
-    (.resolved(.below), "resolved", "", "below"), (.resolved(.gone), "resolved", "", "gone"),
-    (.resolved(.removed), "resolved", "", "removed"),
-  ])
-  func `a state has its words`(state: Alert.State, word: String, count: String, reason: String) {
-    let facts = CommandEnvironment(sampleAlert(state), host: "h").variables
-    #expect(facts["BWMON_STATE"] == word)
-    #expect(facts["BWMON_COUNT"] == count)
-    #expect(facts["BWMON_REASON"] == reason)
+  private func input(_ line: String) -> String { CommandEnvironment(sampleNotification(line: line)).input }
+
+  @Test func `every fact is a variable`() {
+    #expect(variables() == [:])
+    #expect(variables(.init("A", "1"), .init("B", ""), .init("C", "2")) == ["A": "1", "B": "", "C": "2"])
   }
 
-  @Test(arguments: [
-    (Duration.seconds(1), "1"), (.milliseconds(1500), "1.500"), (.milliseconds(100), "0.100"),
-    (.seconds(3600), "3600"),
-  ])
-  func `whole seconds can be compared by a shell`(interval: Duration, text: String) {
-    #expect(
-      CommandEnvironment(sampleAlert(interval: interval), host: "h").variables["BWMON_INTERVAL"] == text)
+  @Test func `the last of two facts of one name counts`() {
+    #expect(variables(.init("A", "1"), .init("A", "2")) == ["A": "2"])
   }
 
-  @Test func `a hostile subject is verbatim`() {
-    let facts = CommandEnvironment(sampleAlert(rule: hostileSubject, subject: hostileSubject), host: "h")
-      .variables
-    #expect(facts["BWMON_SUBJECT"] == hostileSubject)
-    #expect(facts["BWMON_RULE"] == hostileSubject)
+  @Test func `a hostile value is verbatim`() {
+    #expect(variables(.init("A", hostileText)) == ["A": hostileText])
   }
 
   @Test(arguments: [
     ("a\0b", "a\u{fffd}b"), ("\0", "\u{fffd}"), ("\0\0x", "\u{fffd}\u{fffd}x"), ("", ""), ("=", "="),
   ])
-  func `only NUL is replaced`(subject: String, value: String) {
-    #expect(CommandEnvironment(sampleAlert(subject: subject), host: "h").variables["BWMON_SUBJECT"] == value)
+  func `only NUL is replaced`(given: String, value: String) {
+    #expect(variables(.init("A", given)) == ["A": value])
+    #expect(input(given) == value + "\n")
   }
 
   @Test(arguments: ["x", "é", "日", "🙂", "\0"])
-  func `no variable is longer than the kernel takes`(character: String) throws {
-    let subject = String(repeating: character, count: 200_000)
-    let facts = CommandEnvironment(
-      sampleAlert(subject: subject, pids: Array(repeating: 4_194_304, count: 50_000)), host: subject
-    ).variables
-    for (name, value) in facts { #expect(name.utf8.count + value.utf8.count + 2 < 131_072) }
-    let shown = try #require(facts["BWMON_SUBJECT"])
-    #expect(shown.utf8.count > CommandEnvironment.textLimit - 4 && !shown.utf8.contains(0))
-    #expect(facts["BWMON_PIDS"]?.split(separator: " ").count == 4096)
-    #expect(facts["BWMON_PIDS_OMITTED"] == "45904")
+  func `no variable is longer than the kernel takes, and no input than a pipe`(character: String) throws {
+    let endless = String(repeating: character, count: 200_000)
+    let shown = try #require(variables(.init("A", endless))["A"])
+    #expect("A".utf8.count + shown.utf8.count + 2 < 131_072)
+    #expect(shown.utf8.count > CommandEnvironment.valueLimit - 4 && !shown.utf8.contains(0))
+    let line = input(endless)
+    #expect((CommandEnvironment.inputLimit - 4...CommandEnvironment.inputLimit).contains(line.utf8.count))
+    #expect(line.last == "\n" && line.utf8.count { $0 == 0x0a } == 1)
   }
 
-  @Test func `the identifier is that of the raising`() throws {
-    func identifier(_ alert: Alert) throws -> String {
-      try #require(CommandEnvironment(alert, host: "h").variables["BWMON_ID"])
-    }
-    let first = try identifier(sampleAlert())
-    #expect(first.utf8.count == 16 && UInt64(first, radix: 16) != nil)
-    #expect(try identifier(sampleAlert(.repeated(count: 3), value: 99)) == first)
-    #expect(try identifier(sampleAlert(.resolved(.gone), pids: [])) == first)
-    let others = [
-      sampleAlert(rule: "wea"), sampleAlert(subject: "curl"), sampleAlert(since: 1),
-      sampleAlert(direction: .sent),
-      sampleAlert(rule: "we", subject: "bwget"), sampleAlert(rule: "webw", subject: "get"),
-    ]
-    #expect(Set(try others.map(identifier) + [first]).count == 7)
+  @Test(arguments: [4095, 4096])
+  func `what just fits is whole`(length: Int) {
+    let line = String(repeating: "x", count: length)
+    #expect(input(line) == line.prefix(4095) + "\n")
+  }
+
+  @Test func `all the pids that are listed fit`() {
+    let pids = Array(repeating: "4194304", count: 4096).joined(separator: " ")
+    #expect(variables(.init("BWMON_PIDS", pids)) == ["BWMON_PIDS": pids])
   }
 }

@@ -12,7 +12,7 @@ import Testing
   @Test func `a hundred rules at once run four at a time and leave no zombie`() async throws {
     let script = #"echo "+ $$" >> "$0/log"; sleep 0.02; echo "- $$" >> "$0/log""#
     let rules = (1...100).map { shop.rule(script, for: "rule \($0)") }
-    let (warnings, dropped) = try await deliver(rules.map { sampleAlert(rule: $0.rule) }, to: rules) {
+    let (warnings, dropped) = try await deliver(rules.map { sampleNotification(rule: $0.rule) }, to: rules) {
       shop.lines("log").count == 200
     }
     #expect(warnings.isEmpty && dropped == 0)
@@ -31,25 +31,26 @@ import Testing
     let rule = shop.rule(
       #"echo "+ $BWMON_SUBJECT" >> "$0/log"; sleep 0.01; echo "- $BWMON_SUBJECT" >> "$0/log""#)
     let subjects = (1...12).map { "app \($0)" }
-    _ = try await deliver(subjects.map { sampleAlert(subject: $0) }, to: [rule]) {
+    _ = try await deliver(subjects.map { sampleNotification(subject: $0) }, to: [rule]) {
       shop.lines("log").count == 24
     }
     #expect(shop.lines("log") == subjects.flatMap { ["+ " + $0, "- " + $0] })
   }
 
   @Test func `only what the configuration names is run`() async throws {
-    let alerts = [
-      sampleAlert(rule: "quiet"), sampleAlert(.resolved(.below), rule: "quiet"), sampleAlert(rule: "other"),
-      sampleAlert(rule: "loud"), sampleAlert(.repeated(count: 2), rule: "loud"),
-      sampleAlert(.resolved(.gone), rule: "loud"),
+    let notifications = [
+      sampleNotification(rule: "quiet"), sampleNotification(.ended(.over), rule: "quiet"),
+      sampleNotification(rule: "other"),
+      sampleNotification(rule: "loud"), sampleNotification(.goesOn, rule: "loud"),
+      sampleNotification(.ended(.over), rule: "loud"),
     ]
     let script = #"echo "$BWMON_RULE $BWMON_STATE $BWMON_REASON" >> "$0/log""#
     let rules = [shop.rule(script, for: "quiet"), shop.rule(script, for: "loud", onResolve: true)]
-    _ = try await deliver(alerts, to: rules)
+    _ = try await deliver(notifications, to: rules)
     #expect(shop.lines("log").filter { $0.hasPrefix("quiet") } == ["quiet firing "])
     // The repetition says nothing new while its firing waits.
     let loud = shop.lines("log").filter { $0.hasPrefix("loud") }
-    #expect(loud.first == "loud firing " && loud.last == "loud resolved gone")
+    #expect(loud.first == "loud firing " && loud.last == "loud resolved over")
     #expect(shop.lines("log").allSatisfy { !$0.hasPrefix("other") })
   }
 
@@ -59,7 +60,7 @@ import Testing
   ])
   func `a command that fails again and again is one warning`(script: String, text: String) async throws {
     let rule = shop.rule(script, timeout: script == "sleep 600" ? .milliseconds(200) : .seconds(600))
-    let (warnings, _) = try await deliver((1...3).map { sampleAlert(since: $0) }, to: [rule])
+    let (warnings, _) = try await deliver((1...3).map { sampleNotification(since: $0) }, to: [rule])
     #expect(warnings.count == 1)
     #expect(warnings.first?.code == "notification_failed")
     #expect(warnings.first?.text.contains(text) == true)
@@ -67,11 +68,11 @@ import Testing
 
   @Test func `missing commands are one warning a rule and stop nothing`() async throws {
     let missing = ["a", "b"].map { CommandRule(rule: $0, words: ["/nonexistent/" + $0]) }
-    let alerts = ["a", "b", "a", "b"].enumerated().map {
-      sampleAlert(rule: $0.element, since: Int64($0.offset))
+    let notifications = ["a", "b", "a", "b"].enumerated().map {
+      sampleNotification(rule: $0.element, since: Int64($0.offset))
     }
     let (warnings, _) = try await deliver(
-      alerts + [sampleAlert(rule: "web")], to: missing + [shop.rule(#"echo ran > "$0/log""#)])
+      notifications + [sampleNotification(rule: "web")], to: missing + [shop.rule(#"echo ran > "$0/log""#)])
     #expect(Set(warnings.map { $0.text.prefix(3) }) == ["[a]", "[b]"] && warnings.count == 2)
     #expect(shop.lines("log") == ["ran"])
   }
@@ -83,7 +84,7 @@ import Testing
       .succeeded, .notFound, .failed(status: 1), .abandoned, .timedOut, .succeeded, .killed(signal: 9),
       .notStarted("why\n"),
     ]
-    let warnings = outcomes.map { log.record($0, of: rule) }
+    let warnings = outcomes.map { log.record($0.delivery(by: rule), of: DeliveryKey(rule.rule, .command)) }
     #expect(warnings.map { $0 == nil } == [true, false, true, true, true, true, false, true])
     for warning in warnings.compactMap(\.self) {
       #expect(warning.text.hasPrefix(#"[web\e]: the command `/bin/x\n` "#))
@@ -91,25 +92,36 @@ import Testing
   }
 
   @Test(arguments: [
-    (CommandOutcome.failed(status: 4), "ended with status 4"), (.killed(signal: 11), "ended by signal 11"),
-    (.timedOut, "killed with its children after 30.0 s"), (.notFound, "was not found"),
-    (.notStarted("E2BIG"), "could not be started (E2BIG)"),
+    (
+      CommandOutcome.failed(status: 4), "ended with status 4: run it by hand and mend what it says."
+    ),
+    (.killed(signal: 11), "was ended by signal 11: run it by hand and mend it."),
+    (.timedOut, "was killed with its children after 30.0 s: mend it or raise command_timeout."),
+    (
+      .notFound,
+      "was not found or may not be run: write its full path in notification_command and make it executable."
+    ),
+    (
+      .notStarted("E2BIG"),
+      "could not be started (E2BIG): check notification_command and the system's limits."
+    ),
   ])
   func `every failure has its sentence`(outcome: CommandOutcome, text: String) {
     var log = FailureLog()
-    let warning = log.record(outcome, of: CommandRule(rule: "web", words: ["mail"]))
-    #expect(warning?.text.contains(text) == true)
+    let rule = CommandRule(rule: "web", words: ["mail"])
+    let warning = log.record(outcome.delivery(by: rule), of: DeliveryKey(rule.rule, .command))
+    #expect(warning?.text == "[web]: the command `mail` \(text) This is said once until it succeeds.")
   }
 
-  @Test func `new rules are for later alerts`() async throws {
-    var notifier = Notifier(rules: [shop.rule(#"echo old >> "$0/log""#)], host: "h") { _ in }
-    notifier.submit(sampleAlert(since: 1))
+  @Test func `new rules are for what comes later`() async throws {
+    var notifier = Notifier(rules: [shop.rule(#"echo old >> "$0/log""#)]) { _ in }
+    notifier.submit(sampleNotification(since: 1))
     notifier.reload(rules: [
       shop.rule(#"echo no >> "$0/log""#, for: "other"), shop.rule(#"echo new >> "$0/log""#),
     ])
-    notifier.submit(sampleAlert(since: 2))
+    notifier.submit(sampleNotification(since: 2))
     notifier.reload(rules: [])
-    notifier.submit(sampleAlert(since: 3))
+    notifier.submit(sampleNotification(since: 3))
     notifier.finish()
     await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["old", "new"])
@@ -118,12 +130,12 @@ import Testing
   @Test func `however many reloads come between, an end is told to who was told the beginning`() async throws
   {
     let script = #"echo "$BWMON_RULE $BWMON_STATE $BWMON_REASON" >> "$0/log""#
-    var notifier = Notifier(rules: [shop.rule(script, onResolve: true)], host: "h") { _ in }
-    notifier.submit(sampleAlert())
+    var notifier = Notifier(rules: [shop.rule(script, onResolve: true)]) { _ in }
+    notifier.submit(sampleNotification())
     for _ in 0..<3 { notifier.reload(rules: []) }
     // A rule of that name that comes back before the end is told is another one.
     notifier.reload(rules: [shop.rule(#"echo new >> "$0/log""#, onResolve: true)])
-    notifier.submit(sampleAlert(.resolved(.removed)))
+    notifier.submit(sampleNotification(.ended(.ruleRemoved)))
     notifier.finish()
     await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["web firing ", "web resolved removed"])
@@ -132,21 +144,21 @@ import Testing
   @Test func `a rule that lost its command tells no end of what it did not tell the beginning of`()
     async throws
   {
-    var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#, onResolve: true)], host: "h") { _ in }
+    var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#, onResolve: true)]) { _ in }
     notifier.reload(rules: [])
-    notifier.submit(sampleAlert())
-    notifier.submit(sampleAlert(.resolved(.below)))
+    notifier.submit(sampleNotification())
+    notifier.submit(sampleNotification(.ended(.over)))
     notifier.finish()
     await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log").isEmpty && notifier.dropped == 0)
   }
 
-  @Test func `rules of too many alerts are not remembered, and what is lost by it is counted`() {
-    var notifier = Notifier(rules: [shop.rule("exit 0", onResolve: true)], host: "h") { _ in }
-    for since in 0...Notifier.mostBegun { notifier.submit(sampleAlert(since: Int64(since))) }
+  @Test func `rules of too many episodes are not remembered, and what is lost by it is counted`() {
+    var notifier = Notifier(rules: [shop.rule("exit 0", onResolve: true)]) { _ in }
+    for since in 0...Notifier.mostBegun { notifier.submit(sampleNotification(since: Int64(since))) }
     notifier.reload(rules: [])
     let before = notifier.dropped
-    notifier.submit(sampleAlert(.resolved(.removed), since: Int64(Notifier.mostBegun)))
+    notifier.submit(sampleNotification(.ended(.ruleRemoved), since: Int64(Notifier.mostBegun)))
     #expect(notifier.dropped == before + 1)
   }
 
@@ -157,11 +169,11 @@ import Testing
       rules: [
         shop.rule(script, for: "a", timeout: .seconds(600)),
         shop.rule(script, for: "b", timeout: .seconds(1200)),
-      ], host: "h"
+      ]
     ) { continuation.yield($0) }
-    notifier.submit(sampleAlert(rule: "a", since: 1))
-    notifier.submit(sampleAlert(rule: "b", since: 1))
-    notifier.submit(sampleAlert(rule: "a", since: 2))
+    notifier.submit(sampleNotification(rule: "a", since: 1))
+    notifier.submit(sampleNotification(rule: "b", since: 1))
+    notifier.submit(sampleNotification(rule: "a", since: 2))
     notifier.finish()
     let service = notifier.service
     async let end: Void = service.run(drainTime: .seconds(600))
@@ -175,37 +187,37 @@ import Testing
   }
 
   @Test func `nobody waits for a service that does not look, and what is lost is counted`() {
-    var notifier = Notifier(rules: [shop.rule("exit 0")], host: "h") { _ in }
-    for since in 0..<5000 { notifier.submit(sampleAlert(since: Int64(since))) }
+    var notifier = Notifier(rules: [shop.rule("exit 0")]) { _ in }
+    for since in 0..<5000 { notifier.submit(sampleNotification(since: Int64(since))) }
     #expect(notifier.dropped == UInt64(5000 - Notifier.capacity))
   }
 
-  @Test func `a command sees the beginning and the end of an alert, or neither, however many wait`()
+  @Test func `a command sees the beginning and the end of an episode, or neither, however many wait`()
     async throws
   {
     let script = #"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#
     var notifier = Notifier(
       rules: [
         shop.rule(script, for: "told", onResolve: true), shop.rule(script, for: "late", onResolve: true),
-      ],
-      host: "h"
-    ) { _ in }
-    notifier.submit(sampleAlert(rule: "told", subject: "first", since: 0))
+      ]) { _ in }
+    notifier.submit(sampleNotification(rule: "told", subject: "first", since: 0))
     // The stream is full, of a rule whose command is gone when it is looked at.
     notifier.reload(rules: [
       CommandRule(rule: "fill", words: ["true"]), shop.rule(script, for: "told", onResolve: true),
       shop.rule(script, for: "late", onResolve: true),
     ])
-    for since in 1..<Notifier.capacity { notifier.submit(sampleAlert(rule: "fill", since: Int64(since))) }
+    for since in 1..<Notifier.capacity {
+      notifier.submit(sampleNotification(rule: "fill", since: Int64(since)))
+    }
     #expect(notifier.dropped == 0)
-    notifier.submit(sampleAlert(rule: "late", subject: "dropped", since: 1))
+    notifier.submit(sampleNotification(rule: "late", subject: "dropped", since: 1))
     #expect(notifier.dropped == 1)
-    notifier.submit(sampleAlert(.resolved(.below), rule: "late", subject: "dropped", since: 1))
+    notifier.submit(sampleNotification(.ended(.over), rule: "late", subject: "dropped", since: 1))
     #expect(notifier.dropped == 2)
-    notifier.submit(sampleAlert(.resolved(.below), rule: "told", subject: "first", since: 0))
+    notifier.submit(sampleNotification(.ended(.over), rule: "told", subject: "first", since: 0))
     #expect(notifier.dropped == 2)
     // Of a beginning that no rule had a command for there is nothing to end.
-    notifier.submit(sampleAlert(.resolved(.below), rule: "late", subject: "never", since: 2))
+    notifier.submit(sampleNotification(.ended(.over), rule: "late", subject: "never", since: 2))
     notifier.finish()
     await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["first firing", "first resolved"])
@@ -214,23 +226,40 @@ import Testing
   @Test func `a repetition that is told has its end told`() async throws {
     let script = #"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#
     let loud = shop.rule(script, for: "loud", onResolve: true)
-    var notifier = Notifier(rules: [CommandRule(rule: "other", words: ["true"])], host: "h") { _ in }
-    notifier.submit(sampleAlert(rule: "loud"))
+    var notifier = Notifier(rules: [CommandRule(rule: "other", words: ["true"])]) { _ in }
+    notifier.submit(sampleNotification(rule: "loud"))
     notifier.reload(rules: [loud])
-    notifier.submit(sampleAlert(.repeated(count: 2), rule: "loud"))
-    notifier.submit(sampleAlert(.resolved(.gone), rule: "loud"))
+    notifier.submit(sampleNotification(.goesOn, rule: "loud"))
+    notifier.submit(sampleNotification(.ended(.over), rule: "loud"))
     notifier.finish()
     await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["wget repeat", "wget resolved"])
   }
 
-  @Test func `too many alerts of one rule are counted`() async throws {
-    let alerts = (0..<400).map { sampleAlert(since: Int64($0)) }
-    var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)], host: "h") { _ in }
-    for alert in alerts { notifier.submit(alert) }
+  @Test func `too many notifications of one rule are counted`() async throws {
+    let notifications = (0..<400).map { sampleNotification(since: Int64($0)) }
+    var notifier = Notifier(rules: [shop.rule(#"echo >> "$0/log""#)]) { _ in }
+    for notification in notifications { notifier.submit(notification) }
     notifier.finish()
     await notifier.service.run(drainTime: .seconds(600))
     #expect(UInt64(shop.lines("log").count) + notifier.dropped == 400)
+    #expect(notifier.dropped > 0)
+  }
+
+  @Test func `each line is written at once and in order, whatever becomes of its command`() {
+    let lines = Lines()
+    var notifier = Notifier(
+      rules: [shop.rule("exit 0")], line: LineDelivery { lines.append($0) }, warn: { _ in })
+    let stages: [Model.Notification.Stage] = [.began, .goesOn, .ended(.over), .ended(.ruleRemoved)]
+    let given = (0..<Notifier.capacity).flatMap { count in
+      stages.map { sampleNotification($0, rule: count % 2 == 0 ? "web" : "none", since: Int64(count)) }
+    }
+    for (count, var notification) in given.enumerated() {
+      notification.line = "line \(count)"
+      notifier.submit(notification)
+      #expect(lines.count == count + 1)
+    }
+    #expect(lines.all == given.indices.map { "line \($0)" })
     #expect(notifier.dropped > 0)
   }
 
@@ -238,15 +267,15 @@ import Testing
     #expect(FileManager.default.createFile(atPath: shop.path + "/output", contents: nil))
     let file = try #require(FileHandle(forWritingAtPath: shop.path + "/output"))
     _ = try await deliver(
-      [sampleAlert()], to: [shop.rule("echo one; echo two >&2")], output: file.fileDescriptor)
+      [sampleNotification()], to: [shop.rule("echo one; echo two >&2")], output: file.fileDescriptor)
     #expect(shop.lines("output") == ["one", "two"])
   }
 
   @Test func `what waits for too long after the end is dropped, and what runs ends`() async throws {
     let script = #"until [ -e "$0/gate" ]; do sleep 0.02; done; echo >> "$0/log""#
     let (warnings, continuation) = AsyncStream.makeStream(of: Warning.self)
-    var notifier = Notifier(rules: [shop.rule(script)], host: "h") { continuation.yield($0) }
-    for since in 1...3 { notifier.submit(sampleAlert(since: Int64(since))) }
+    var notifier = Notifier(rules: [shop.rule(script)]) { continuation.yield($0) }
+    for since in 1...3 { notifier.submit(sampleNotification(since: Int64(since))) }
     notifier.finish()
     let service = notifier.service
     async let end: Void = service.run(drainTime: .milliseconds(50))
@@ -260,9 +289,9 @@ import Testing
   }
 
   @Test func `a cancelled service ends its commands and drops the rest`() async throws {
-    var notifier = Notifier(rules: [shop.rule(#"echo $$ >> "$0/log"; exec sleep 600"#)], host: "h") { _ in }
-    notifier.submit(sampleAlert(since: 1))
-    notifier.submit(sampleAlert(since: 2))
+    var notifier = Notifier(rules: [shop.rule(#"echo $$ >> "$0/log"; exec sleep 600"#)]) { _ in }
+    notifier.submit(sampleNotification(since: 1))
+    notifier.submit(sampleNotification(since: 2))
     try await withThrowingTaskGroup { group in
       group.addTask { [service = notifier.service] in await service.run() }
       try await wait { !shop.lines("log").isEmpty }

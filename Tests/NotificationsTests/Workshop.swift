@@ -1,5 +1,6 @@
 import Foundation
 import Model
+import Synchronization
 import Testing
 
 @testable import Notifications
@@ -34,23 +35,44 @@ final class Workshop: Sendable {
   }
 }
 
-/// Runs the commands of `alerts` to their end; `isDone` tells when no more is expected.
+/// The lines that were written.
+final class Lines: Sendable {
+  private let lines = Mutex<[String]>([])
+
+  var all: [String] { lines.withLock { $0 } }
+
+  var count: Int { lines.withLock { $0.count } }
+
+  func append(_ line: String) { lines.withLock { $0.append(line) } }
+}
+
+extension Notifier {
+  /// A notifier whose lines nobody reads.
+  init(rules: [CommandRule], output: CInt = 2, warn: @escaping @Sendable (Warning) -> Void) {
+    self.init(rules: rules, line: LineDelivery { _ in }, output: output, warn: warn)
+  }
+}
+
+/// Runs the commands of `notifications` to their end; `isDone` tells when no more is expected.
 func deliver(
-  _ alerts: [Alert], to rules: [CommandRule], output: CInt = 2, until isDone: () -> Bool = { true }
+  _ notifications: [Model.Notification], to rules: [CommandRule], output: CInt = 2,
+  until isDone: () -> Bool = { true }
 ) async throws -> (warnings: [Warning], dropped: UInt64) {
   let (warnings, continuation) = AsyncStream.makeStream(of: Warning.self)
-  var notifier = Notifier(rules: rules, host: "gate.example.org", output: output) { continuation.yield($0) }
+  var notifier = Notifier(rules: rules, output: output) { continuation.yield($0) }
   let service = notifier.service
   // However slow this machine is.
   async let end: Void = service.run(drainTime: .seconds(600))
-  for alert in alerts { notifier.submit(alert) }
+  for notification in notifications { notifier.submit(notification) }
   try await wait(for: isDone)
   notifier.finish()
   await end
   continuation.finish()
   // That the end is waited for depends on when it comes.
-  let told = await warnings.filter { $0.code != "notifications_awaited" }.reduce(into: []) { $0.append($1) }
-  return (told, notifier.dropped)
+  let reported = await warnings.filter { $0.code != "notifications_awaited" }.reduce(into: []) {
+    $0.append($1)
+  }
+  return (reported, notifier.dropped)
 }
 
 /// Waits until `condition` holds; gives up with an issue when it does not after three minutes.

@@ -19,7 +19,7 @@ import Output
   private var health: Health {
     var health = Health()
     (health.flows, health.uncounted, health.offloaded, health.denied) = (12, 1, 2, 3)
-    (health.unheardEnds, health.lostEntries, health.counterResets) = (16, 17, 18)
+    (health.missedEnds, health.lostEntries, health.counterResets) = (16, 17, 18)
     (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (4, 5, 6, 7)
     (health.failedReads, health.dropped) = (11, 12)
     (health.evicted, health.abandonedSearches, health.droppedNotifications) = (8, 9, 10)

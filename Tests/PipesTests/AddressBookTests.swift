@@ -1,8 +1,7 @@
-import Kernel
 import Model
 import Testing
 
-@testable import Pipes
+@testable import SystemRuntime
 
 @Suite struct AddressBookTests {
   private let start = ContinuousClock.now

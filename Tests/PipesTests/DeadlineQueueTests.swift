@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Pipes
+@testable import SystemRuntime
 
 @Suite struct DeadlineQueueTests {
   private let start = ContinuousClock.now

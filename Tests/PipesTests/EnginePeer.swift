@@ -1,7 +1,7 @@
 import Foundation
-import Kernel
 import Model
 import Synchronization
+import SystemRuntime
 
 @testable import Pipes
 

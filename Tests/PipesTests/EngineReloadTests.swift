@@ -1,8 +1,8 @@
 import Foundation
-import Kernel
 import Lab
 import Model
 import Synchronization
+import SystemRuntime
 import Testing
 
 @testable import Pipes
@@ -19,7 +19,7 @@ import Testing
   @Test(arguments: [1, 3])
   func `a pipe that was removed has let its listener go when the reload returns`(threads: Int) async throws {
     let pipes = try EnginePeer.freePorts(2).map {
-      Configuration(port: $0, host: "127.0.0.1", remotePort: 9, bind: EnginePeer.place)
+      PipeConfiguration(port: $0, host: "127.0.0.1", remotePort: 9, bind: EnginePeer.place)
     }
     let meter = try PipeMeter(pipes, threads: threads) { _ in }
     for round in 0..<50 {
@@ -52,7 +52,7 @@ import Testing
   }
 
   /// Connects to a pipe and waits for the end of it.
-  private static func ask(_ pipe: Configuration) throws -> Transfer {
+  private static func ask(_ pipe: PipeConfiguration) throws -> Transfer {
     let client = try Stream(try TCPSocket(connectingTo: pipe.listening))
     #expect(client.receive(1) == 0)
     var buffer: [UInt8] = [0]
@@ -64,7 +64,7 @@ import Testing
     let (gate, log) = (try Waker(), Log())
     let engine = try Self.engine(gate, log)
     let port = try EnginePeer.freePorts(1)[0]
-    let pipe = Configuration(port: port, host: "slow", remotePort: port, bind: EnginePeer.place)
+    let pipe = PipeConfiguration(port: port, host: "slow", remotePort: port, bind: EnginePeer.place)
     try engine.apply([pipe], waitsForNames: false)
     #expect(engine.pipes.map(\.name) == [pipe.name] && log.lines.withLock { $0.isEmpty })
     gate.wake()
@@ -83,8 +83,8 @@ import Testing
     let engine = try Self.engine(gate, log)
     let ports = try EnginePeer.freePorts(2)
     let (place, other) = (EnginePeer.place, "\(EnginePeer.place)")
-    let slow = Configuration(port: ports[0], host: "slow", remotePort: ports[1], bind: place)
-    let quick = Configuration(port: ports[1], host: other, remotePort: ports[0], bind: place)
+    let slow = PipeConfiguration(port: ports[0], host: "slow", remotePort: ports[1], bind: place)
+    let quick = PipeConfiguration(port: ports[1], host: other, remotePort: ports[0], bind: place)
     try engine.apply([slow, quick], waitsForNames: false)
     engine.refuseLateRings()
     #expect(log.lines.withLock { $0.isEmpty })
@@ -128,7 +128,7 @@ import Testing
     let ports = try EnginePeer.freePorts(4)
     let place = EnginePeer.place
     let pipes = [("a", 0, 1), ("\(place)", 1, 0), ("b", 2, 3), ("\(place)", 3, 2)].map { host, from, to in
-      Configuration(port: ports[from], host: host, remotePort: ports[to], bind: place)
+      PipeConfiguration(port: ports[from], host: host, remotePort: ports[to], bind: place)
     }
     // As if no time passed: a failure is tried again after a while.
     let start = ContinuousClock.now
@@ -156,7 +156,7 @@ import Testing
     let place = EnginePeer.place
     let pipes = [("slow", 0, 1), ("\(place)", 1, 0), ("slow", 2, 3), ("\(place)", 3, 2)].map {
       host, from, to in
-      Configuration(port: ports[from], host: host, remotePort: ports[to], bind: place)
+      PipeConfiguration(port: ports[from], host: host, remotePort: ports[to], bind: place)
     }
     try engine.apply(pipes, waitsForNames: false)
     try await eventually("both addresses") {
@@ -177,7 +177,7 @@ import Testing
     let place = EnginePeer.place
     let ports = try EnginePeer.freePorts(2)
     let pipes = ports.map {
-      Configuration(port: $0, host: "127.0.0.1", remotePort: target.local.port, bind: place)
+      PipeConfiguration(port: $0, host: "127.0.0.1", remotePort: target.local.port, bind: place)
     }
     let meter = try PipeMeter(pipes, threads: threads) { _ in }
     let running = Counter()

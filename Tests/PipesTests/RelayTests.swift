@@ -7,7 +7,7 @@ import Testing
   enum Event: Sendable {
     case readable, readableWithEnd, writable, took(Int), tookAll(Int), nothing, end, delivered(Int), spliced(
       Int), full,
-      told, senderFailed, receiverFailed, mark
+      reported, senderFailed, receiverFailed, mark
   }
 
   private static func relay(_ events: [Event]) -> Relay {
@@ -24,7 +24,7 @@ import Testing
       case .delivered(let bytes): relay.delivered(bytes, isCopied: true)
       case .spliced(let bytes): relay.delivered(bytes, isCopied: false)
       case .full: relay.foundReceiverFull()
-      case .told: relay.finished()
+      case .reported: relay.finished()
       case .senderFailed: relay.senderFailed()
       case .receiverFailed: relay.receiverFailed()
       case .mark: relay.foundMark()
@@ -63,8 +63,8 @@ import Testing
       ([.readable, .took(10), .end], .drain),
       ([.readable, .took(10), .end, .full], .wait),
       ([.readable, .took(10), .end, .delivered(10)], .finish),
-      ([.readable, .end, .told], .done),
-      ([.readable, .end, .told, .readable, .writable], .done),
+      ([.readable, .end, .reported], .done),
+      ([.readable, .end, .reported, .readable, .writable], .done),
       // recv(2) stops at urgent data: less than was asked for is not all.
       ([.mark, .readable, .tookAll(10), .delivered(10)], .fill),
       ([.mark, .readable, .tookAll(10), .delivered(10), .nothing], .wait),
@@ -77,7 +77,7 @@ import Testing
       ([.took(10), .full, .senderFailed, .end], .wait),
       ([.senderFailed, .end], .breakOff),
       // An end that was passed on before stays an end.
-      ([.readable, .end, .told, .senderFailed], .done),
+      ([.readable, .end, .reported, .senderFailed], .done),
       // A receiver that has failed gets nothing more.
       ([.readable, .took(10), .receiverFailed], .done),
       ([.readable, .receiverFailed], .done),

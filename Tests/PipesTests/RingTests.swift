@@ -1,22 +1,22 @@
-import Kernel
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Pipes
 
 @Suite struct RingTests {
   /// `PORT>PORT` is a pipe on 127.0.0.1, `PORT>HOST:PORT` one on all addresses.
-  private static func configuration(_ text: some StringProtocol) throws -> Configuration {
+  private static func configuration(_ text: some StringProtocol) throws -> PipeConfiguration {
     let ends = text.split(separator: ">")
     let target = ends[1].split(separator: ":")
     let ports = (try #require(UInt16(ends[0])), try #require(UInt16(target.last ?? "")))
-    return Configuration(
+    return PipeConfiguration(
       port: ports.0, host: target.count > 1 ? String(target[0]) : "127.0.0.1", remotePort: ports.1,
       bind: target.count > 1 ? nil : IPAddress("127.0.0.1"))
   }
 
-  private static func refusal(of all: [Configuration]) -> PipeError? {
-    do throws(PipeError) { try Configuration.check(all) } catch { return error }
+  private static func refusal(of all: [PipeConfiguration]) -> PipeError? {
+    do throws(PipeError) { try PipeConfiguration.check(all) } catch { return error }
     return nil
   }
 
@@ -38,10 +38,10 @@ import Testing
   }
 
   @Test func `a long chain is no ring, until it closes`() throws {
-    var all = (1..<3000).map { Configuration(port: $0, host: "127.0.0.1", remotePort: $0 + 1) }
-    try Configuration.check(all)
+    var all = (1..<3000).map { PipeConfiguration(port: $0, host: "127.0.0.1", remotePort: $0 + 1) }
+    try PipeConfiguration.check(all)
     all[all.count - 1].remotePort = 1
-    #expect(throws: PipeError.self) { try Configuration.check(all) }
+    #expect(throws: PipeError.self) { try PipeConfiguration.check(all) }
   }
 
   @Test(
@@ -52,7 +52,7 @@ import Testing
     ] as [(String?, String?, Bool)])
   func `two pipes need two places`(first: String?, second: String?, isRefused: Bool) {
     let all = [first, second].map { bind in
-      Configuration(port: 80, host: "h", remotePort: 81, bind: bind.flatMap { IPAddress($0) })
+      PipeConfiguration(port: 80, host: "h", remotePort: 81, bind: bind.flatMap { IPAddress($0) })
     }
     let error = isRefused ? PipeError.duplicate(all[0].name, all[1].name) : nil
     #expect(Self.refusal(of: all) == error)

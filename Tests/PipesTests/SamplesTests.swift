@@ -18,12 +18,12 @@ import Testing
     let start = try #require(lines.firstIndex { $0.hasPrefix("# [Web through") })
     let section = lines[start...].map { $0.dropFirst(2) }.joined(separator: "\n")
     let file = try INIFile(name: "sample", bytes: Array(section.utf8))
-    let pipe = try Configuration(section: try #require(file.sections.first))
+    let pipe = try PipeConfiguration(section: try #require(file.sections.first))
     #expect(pipe.name == "pipe-8080:www.example.org:80")
     #expect(pipe.sentLimit?.kibibytesPerSecond == 100)
     #expect(pipe.bind?.isLoopback == true)
     #expect(pipe.warnings.isEmpty)
-    for key in Configuration.keys { #expect(lines.contains { $0.hasPrefix("# \(key) ") }, "\(key)") }
+    for key in PipeConfiguration.keys { #expect(lines.contains { $0.hasPrefix("# \(key) ") }, "\(key)") }
   }
 
   @Test func `the service and its socket speak of one port`() throws {

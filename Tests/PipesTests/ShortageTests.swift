@@ -1,4 +1,5 @@
 import SystemPackage
+import SystemRuntime
 import Testing
 
 @testable import Pipes
@@ -28,7 +29,7 @@ import Testing
   }
 
   @Test func `the limit is named where it is set, as it was set`() {
-    var configuration = Configuration(port: 1, host: "h", remotePort: 1)
+    var configuration = PipeConfiguration(port: 1, host: "h", remotePort: 1)
     #expect(configuration.limitName == nil)
     configuration.maxConnections = 1
     #expect(Errno.tooManyOpenFiles.remedy(limit: configuration.limitName).contains("lower --max-conn"))

@@ -16,8 +16,8 @@ import Testing
       (.auto, [65_536, 100, 100, 100, 100, 65_536], true),
       (.on, [1, 1, 1, 1, 1, 1, 1, 1], true),
       (.off, [65_536, 65_536], false),
-    ] as [(Configuration.Splice, [Int], Bool)])
-  func `the size of what comes decides`(setting: Configuration.Splice, chunks: [Int], splices: Bool) {
+    ] as [(PipeConfiguration.Splice, [Int], Bool)])
+  func `the size of what comes decides`(setting: PipeConfiguration.Splice, chunks: [Int], splices: Bool) {
     var choice = TransferChoice(setting)
     for chunk in chunks { choice.note(chunk, of: Self.ask) }
     #expect(choice.splices == splices)
@@ -30,8 +30,8 @@ import Testing
     #expect(choice.splices)
   }
 
-  @Test(arguments: Configuration.Splice.allCases)
-  func `without a pipe it copies`(setting: Configuration.Splice) {
+  @Test(arguments: PipeConfiguration.Splice.allCases)
+  func `without a pipe it copies`(setting: PipeConfiguration.Splice) {
     var choice = TransferChoice(setting)
     choice.foundNoPipe()
     #expect(!choice.splices)

@@ -1,6 +1,6 @@
-import Kernel
 import Lab
 import Model
+import SystemRuntime
 import SystemPackage
 import Testing
 
@@ -23,7 +23,8 @@ import Testing
     ) async throws {
       target = try TCPListener(on: EnginePeer.loopback(0))
       listener = try TCPListener(on: EnginePeer.loopback(0))
-      var configuration = Configuration(port: listener.local.port, host: host, remotePort: target.local.port)
+      var configuration = PipeConfiguration(
+        port: listener.local.port, host: host, remotePort: target.local.port)
       configuration.acceptsProxy = acceptsProxy
       configuration.idleTimeout = idleTimeout
       let mailboxes = try mailboxes ?? [Mailbox()]

@@ -114,6 +114,9 @@ import Testing
     Mistake(flag: "--app-config", text: "[Web]\nx=a\nx=b\n", line: 3, says: "line 2"),
     Mistake(flag: "--app-config", text: "[Web]\nx=a\n[Web]\ny=b\n", line: 3, says: "line 1"),
     Mistake(flag: "--app-config", text: "[Web]\n[Mail]\ny=b\n", line: 1, says: "no rule"),
+    Mistake(flag: "--app-config", text: "[m]\ntype=monitor\n", line: 2, says: "--monitor-config"),
+    Mistake(flag: "--app-config", text: "[gw]\nhost=gw\ntype=ping\n", line: 3, says: "--monitor-config"),
+    Mistake(flag: "--app-config", text: "[n]\nin_threshold=5\n", line: 2, says: "--notification-config"),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\ninclude=curl # x\n", line: 3, says: "[#]"),
     Mistake(flag: "--monitor-config", text: "[m]\ntype=monitor\nexclude=%(x)s\n", line: 3, says: "%("),
     Mistake(

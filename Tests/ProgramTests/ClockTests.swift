@@ -158,13 +158,13 @@ struct ClockTests {
     #expect(alerts.map(\.rule) == ["busy", "afterwards"], "\(alerts)")
     #expect(alerts.allSatisfy { $0.state == "firing" })
     let moved = step / .seconds(1)
-    let told = try moment(alert.time)
-    #expect(abs(told - Date().timeIntervalSince1970 - moved) < Self.slack)
+    let reported = try moment(alert.time)
+    #expect(abs(reported - Date().timeIntervalSince1970 - moved) < Self.slack)
     let line = try #require(aggregator.process.errors.lines.first { $0.contains(": Late exceeding") })
     let style = Date.ISO8601FormatStyle(timeZone: .current).year().month().day().dateTimeSeparator(.space)
       .time(includingFractionalSeconds: false)
     let local = try Date(String(line.prefix(19)), strategy: style).timeIntervalSince1970
-    #expect(abs(local - told) < 2)
+    #expect(abs(local - reported) < 2)
   }
 
   @Test(arguments: [hour, .zero - hour])

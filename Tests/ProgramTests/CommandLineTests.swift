@@ -38,6 +38,21 @@ import Testing
     Mistake(
       program: "runaggregator", arguments: ["--drain-timeout", "25h"],
       error: "--drain-timeout must be between 0 and 86400 seconds."),
+    Mistake(
+      program: "netconnmon", arguments: ["-i", "0"],
+      error: "--interval must be between 0.01 and 86400 seconds."),
+    Mistake(
+      program: "netconnmon", arguments: ["-a", "8.8.8.8:53"],
+      error: "8.8.8.8:53 names a port: write the host alone."),
+    Mistake(
+      program: "netconnmon", arguments: ["--spool", "here"],
+      error: "--spool must be an absolute path, as /var/lib/bwmon/netconnmon."),
+    Mistake(
+      program: "netconnmon", arguments: ["-p", "0"],
+      error: "8.8.8.8 has port 0: a port is between 1 and 65535."),
+    Mistake(
+      program: "netconnmon", arguments: ["-m=-1"],
+      error: "--min-interruption must be between 0 and 31536000 seconds."),
   ]
 
   @Test(arguments: mistakes)
@@ -52,7 +67,7 @@ import Testing
     #expect(child.output.text.isEmpty)
   }
 
-  @Test(arguments: ["runmonitor", "runpipe", "runaggregator"])
+  @Test(arguments: ["runmonitor", "runpipe", "runaggregator", "netconnmon"])
   func `the version is an answer and no error`(program: String) async throws {
     let child = try ChildProcess([Program.path(program), "--version"])
     #expect(try await child.ended() == .exited(0))

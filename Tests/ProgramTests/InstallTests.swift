@@ -6,7 +6,9 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct InstallTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
-  private static let programs = ["runaggregator", "runmonitor", "runpipe"]
+  private static let programs = [
+    "connmonitor", "connvitals", "netconnmon", "runaggregator", "runmonitor", "runpipe",
+  ]
 
   /// A place to install to, and stand-ins for what an installation must not need: each writes its name to `called`.
   private struct Place {

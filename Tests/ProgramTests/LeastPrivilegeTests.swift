@@ -10,6 +10,7 @@ struct LeastPrivilegeTests {
     var program = "runmonitor"
     var flags: [String] = []
     var namespaces = false
+    var isSensor = false
     var kept: UInt64
     var listens = true
     /// Whether a thread that listens may start later.
@@ -27,11 +28,15 @@ struct LeastPrivilegeTests {
     Case(
       testDescription: "runmonitor --source procfs", flags: ["--source", "procfs"],
       kept: Privileges.measuring, listens: false, mayListen: false),
-    Case(testDescription: "runaggregator", program: "runaggregator", kept: Privileges.measuring),
+    Case(
+      testDescription: "runaggregator", program: "runaggregator", kept: 0, listens: false, mayListen: false),
+    Case(
+      testDescription: "its sensor", program: "runaggregator", isSensor: true, kept: Privileges.measuring),
     Case(
       testDescription: "runaggregator with pipes", program: "runaggregator",
-      flags: ["--monitor-config", "PIPES"], kept: Privileges.measuring | Privileges.forwarding,
-      listens: false),
+      flags: ["--monitor-config", "PIPES"],
+      kept: Privileges.forwarding | Privileges.probing | Privileges.files, listens: false,
+      mayListen: false),
     Case(
       testDescription: "runpipe", program: "runpipe", flags: ["907", "127.0.0.1", "908"],
       kept: Privileges.forwarding, listens: false, mayListen: false),
@@ -49,6 +54,7 @@ struct LeastPrivilegeTests {
       row.flags.map { $0 == "PIPES" ? pipes : $0 }, program: row.program, in: lab.a,
       namespaces: row.namespaces)
     try await reporter.report("a first report")
+    let pid = row.isSensor ? try reporter.sensor().pid : reporter.process.pid
     let ours = Privileges.ownAsRoot
     let kept = ours.permitted & row.kept
     var expected = ours
@@ -60,14 +66,14 @@ struct LeastPrivilegeTests {
     expected.noNewPrivileges = true
     expected.isFenced = true
     let special = [Privileges.listener, Privileges.starter]
-    let others = try Privileges.ofThreads(reporter.process.pid) { !special.contains($0) }
+    let others = try Privileges.ofThreads(pid) { !special.contains($0) }
     #expect(Set(others) == [expected])
     // Where no limit lets it come first, the thread that listens keeps what does, and the one that starts it.
     let isByLimit = ours.permitted & Privileges.resources != 0
     if !isByLimit { expected.add(ours.permitted & Privileges.scheduling) }
-    let listeners = try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener }
+    let listeners = try Privileges.ofThreads(pid) { $0 == Privileges.listener }
     #expect(listeners == (row.listens ? [expected] : []))
-    let starters = try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.starter }
+    let starters = try Privileges.ofThreads(pid) { $0 == Privileges.starter }
     let isStarterNeeded = row.mayListen && !isByLimit && ours.permitted & Privileges.scheduling != 0
     #expect(starters == (isStarterNeeded ? [expected] : []))
     let said = reporter.process.errors.text
@@ -82,23 +88,26 @@ struct LeastPrivilegeTests {
     let path = try folder.write(pipe, to: "monitors")
     let reporter = try Reporter(["--monitor-config", path], program: "runaggregator", in: lab.a)
     try await reporter.report("a first report")
-    #expect(try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener } == [])
-    // Without a monitor nobody would take what a BPF program tells.
-    #expect(try Privileges.ofThreads(reporter.process.pid) { $0 == "witness" } == [])
+    // Without a monitor nobody would take what a sensor tells.
+    #expect(throws: LabError.self) { try reporter.sensor() }
     _ = try folder.write(pipe + "[all]\ntype=monitor\n", to: "monitors")
     reporter.process.signal(SIGHUP)
     let late = try await eventually("a thread that listens") {
-      try Privileges.ofThreads(reporter.process.pid) { $0 == Privileges.listener }.first
+      (try? reporter.sensor()).flatMap { sensor in
+        try? Privileges.ofThreads(sensor.pid) { $0 == Privileges.listener }.first(where: \.isFenced)
+      }
     }
     let ours = Privileges.ownAsRoot
-    let kept = ours.permitted & (Privileges.measuring | Privileges.forwarding)
+    let kept = ours.permitted & Privileges.measuring
     let priority = ours.permitted & Privileges.resources == 0 ? ours.permitted & Privileges.scheduling : 0
     #expect(late.effective == kept | priority && late.permitted == kept | priority)
+    // A BPF program is loaded as at a start: what starts the sensor has kept what that needs.
+    #expect(try Privileges.ofThreads(try reporter.sensor().pid) { $0 == "witness" }.count == 1)
     #expect(late.bounding == kept && late.isFenced && late.noNewPrivileges)
     // A real-time priority as soon as it runs: SCHED_FIFO, 1.
     if priority != 0 {
       try await eventually("its priority") {
-        try Privileges.policies(reporter.process.pid, of: Privileges.listener) == [1] ? () : nil
+        try Privileges.policies(try reporter.sensor().pid, of: Privileges.listener) == [1] ? () : nil
       }
     }
     try await reporter.stop()

@@ -50,6 +50,7 @@ struct MonitorBriefProcessTests {
       wereBrief = wereBrief || isBrief
     }
     #expect(!wereBrief, "in twenty runs never all of those that were brief")
+    try Requirement.skip(for: "brief_processes")
   }
 
   /// Whether twenty clients lived shorter than 50 ms, and whether all their bytes have their names; some other's they

@@ -162,7 +162,7 @@ struct MonitorHandoverTests {
     let count = try await client.counted()
     let (truth, flows) = try await lab.flowsOfA()
     flows.expect([count])
-    let heard = try await early.report("\(truth) in all") { $0.balance.total.view == truth }
+    let received = try await early.report("\(truth) in all") { $0.balance.total.view == truth }
     // One that comes when all is accepted.
     try await eventually("no connection that waits") {
       let listeners = try await lab.a.run("ss -Htln sport = :\(port)").split(separator: "\n")
@@ -180,12 +180,12 @@ struct MonitorHandoverTests {
       let most = count.received + count.received / 100 + 400 * count.connections
       #expect((count.received...most).contains(seen.usage(pid: count.pid).received))
       // What came before a report knew who accepts is nobody's; never another worker's.
-      #expect(heard.usage(pid: count.pid).received <= seen.usage(pid: count.pid).received)
+      #expect(received.usage(pid: count.pid).received <= seen.usage(pid: count.pid).received)
     }
     #expect(seen.usage(pids: counts.map(\.pid)) == truth)
-    let nobody = heard.balance.unattributed
+    let nobody = received.balance.unattributed
     #expect(nobody.reasons["ambiguous"] == nobody.received + nobody.sent)
-    #expect(seen.row(pid: server.pid) == nil && heard.row(pid: server.pid) == nil)
+    #expect(seen.row(pid: server.pid) == nil && received.row(pid: server.pid) == nil)
   }
 
   @Test func `before it is accepted a connection is provisionally its listener's`() async throws {

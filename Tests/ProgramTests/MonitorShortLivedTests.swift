@@ -68,7 +68,9 @@ struct MonitorShortLivedTests {
       try await sender.finish()
       pids.append(sender.pid)
       // Whether another host has this address the kernel asks from a raw socket of its own.
-      try await lab.a.ip("addr add fd77::aa:\(sender.pid % 9999)/64 dev eth0 preferred_lft 0")
+      // Other cases add theirs to the same host: an address of the whole pid is nobody else's.
+      let halves = [sender.pid >> 16, sender.pid & 0xffff].map { String($0, radix: 16) }
+      try await lab.a.ip("addr add fd77::aa:\(halves[0]):\(halves[1])/64 dev eth0 preferred_lft 0")
     }
     let truth = try await lab.viewOfA()
     let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }

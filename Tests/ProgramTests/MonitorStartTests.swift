@@ -114,6 +114,16 @@ struct MonitorStartTests {
         "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep \(copy.path)"))
   }
 
+  @Test func `without CAP_NET_ADMIN auto takes the table of procfs and says so`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let without = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
+    let (status, _, errors) = try await start(["--count", "1"], in: namespace, wrapper: without)
+    #expect(status == .exited(0))
+    #expect(
+      errors.filter { $0.contains("is read from /proc") && $0.contains("setcap cap_net_admin") }.count == 1)
+  }
+
   @Test func `root without CAP_NET_ADMIN is refused by netlink`() async throws {
     let namespace = try await NetworkNamespace()
     try await namespace.trackConnections()
@@ -145,5 +155,7 @@ struct CopyForEveryone: Sendable {
   init(of program: String) async throws {
     folder = try ScratchFolder()
     path = try await folder.copy(Program.path(program), as: program)
+    // Its sensor is looked for beside it.
+    if program == "runaggregator" { _ = try await folder.copy(Program.path("runmonitor"), as: "runmonitor") }
   }
 }

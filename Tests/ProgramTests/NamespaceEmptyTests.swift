@@ -37,8 +37,8 @@ struct NamespaceEmptyTests {
       "tcp-elsewhere 10.77.1.1 \(port) --network \(path) --send 1000000 --hold --keep", in: lab.b)
     _ = try await client.counted()
     let truth = try await truth(lab)
-    // From here on only the thread keeps it.
-    try await run(["umount", path])
+    // From here on only the thread keeps it, and who looks into it just now.
+    try await run(["umount", "--lazy", path])
     let monitor = try Reporter(in: lab.b, namespaces: true)
     let report = try await monitor.report("\(truth)") { $0.usage(pid: client.pid) == truth }
     #expect(report.row(pid: client.pid)?.match == "exact")

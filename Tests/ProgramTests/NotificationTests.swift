@@ -75,6 +75,16 @@ struct NotificationTests {
       "BWMON_RULE=too much", "BWMON_STATE=firing", "BWMON_SUBJECT=Drip", "BWMON_THRESHOLD=100.00",
       "BWMON_PIDS=\(drip.pid)",
     ] { #expect(lines.contains(fact), "\(run)") }
+    let host = try await Lab.run("uname -n").filter { !$0.isWhitespace }
+    #expect(lines.contains("BWMON_HOST=\(host)"), "\(run)")
+    let names = lines.filter { $0.hasPrefix("BWMON_") }.map { $0.prefix { $0 != "=" } }
+    #expect(
+      names.sorted() == [
+        "BWMON_COUNT", "BWMON_DIRECTION", "BWMON_HOST", "BWMON_ID", "BWMON_INTERVAL", "BWMON_PIDS",
+        "BWMON_PIDS_OMITTED", "BWMON_PROBES", "BWMON_REASON", "BWMON_RULE", "BWMON_SINCE", "BWMON_STATE",
+        "BWMON_SUBJECT",
+        "BWMON_THRESHOLD", "BWMON_TIME", "BWMON_UNIT", "BWMON_VALUE",
+      ])
     let value = lines.first { $0.hasPrefix("BWMON_VALUE=") }.flatMap { Double($0.dropFirst(12)) }
     #expect(value ?? 0 >= 100, "\(run)")
     let said =
@@ -111,15 +121,13 @@ struct NotificationTests {
     let ours = Privileges.ownAsRoot
     #expect(had.effective == ours.effective && had.bounding == ours.bounding)
     #expect(!had.noNewPrivileges && !had.isFenced)
-    let kept = ours.effective & (Privileges.measuring | Privileges.kill)
-    let special = [Privileges.listener, Privileges.starter]
-    for thread in try Privileges.ofThreads(aggregator.process.pid, named: { !special.contains($0) }) {
-      #expect(thread.effective == kept)
+    for thread in try Privileges.ofThreads(aggregator.process.pid) {
+      #expect(thread.effective == ours.effective & (Privileges.kill | Privileges.files))
     }
-    // Where no limit lets it come first, the thread that listens keeps what does, and the one that starts it.
-    let priority = ours.permitted & Privileges.resources == 0 ? ours.permitted & Privileges.scheduling : 0
-    let listeners = try Privileges.ofThreads(aggregator.process.pid, named: { $0 == Privileges.listener })
-    #expect(listeners.map(\.effective) == [kept | priority])
+    // The sensor is fenced although commands run.
+    for thread in try Privileges.ofThreads(try aggregator.sensor().pid) {
+      #expect(thread.isFenced && thread.noNewPrivileges && thread.effective & Privileges.kill == 0)
+    }
     try await aggregator.stop()
     drip.process.signal(SIGKILL)
     try await stage.server.finish()

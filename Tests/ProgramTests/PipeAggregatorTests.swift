@@ -77,7 +77,8 @@ struct PipeAggregatorTests {
     let folder = try ScratchFolder()
     try folder.write(section(8080), to: "monitors")
     let aggregator = try Reporter(
-      ["--monitor-config", "\(folder.path)/monitors", "--auto-group"], program: "runaggregator", in: host)
+      ["--monitor-config", "\(folder.path)/monitors", "--auto-group", "--witness", "lookup"],
+      program: "runaggregator", in: host)
     try await aggregator.report("a first report")
     try await PipePeer.run("transfer", ["1000000"], in: host)
     let both = HostView(received: 1_000_000, sent: 1_000_000)

@@ -6,8 +6,12 @@ struct Privileges: Hashable, CustomStringConvertible {
   /// CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE.
   static let measuring: UInt64 = 1 << 2 | 1 << 12 | 1 << 19
   static let system: UInt64 = 1 << 21
+  /// CAP_DAC_READ_SEARCH.
+  static let files: UInt64 = 1 << 2
   /// CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE.
   static let forwarding: UInt64 = 1 << 10 | 1 << 24
+  /// CAP_NET_RAW.
+  static let probing: UInt64 = 1 << 13
   static let resources: UInt64 = 1 << 24
   static let scheduling: UInt64 = 1 << 23
   /// The name of the thread that listens to the connection table.

@@ -63,6 +63,30 @@ struct Reporter: Sendable {
     }
   }
 
+  /// The process that measures for runaggregator, and its parent, which starts it. Throws where there is none yet.
+  func sensor() throws -> (pid: Int32, launcher: Int32) {
+    for launcher in Self.children(of: process.pid) where Self.name(of: launcher) == "runmonitor" {
+      if let pid = Self.children(of: launcher).first { return (pid, launcher) }
+    }
+    throw LabError.failed(command: process.command, status: "without a sensor", output: state)
+  }
+
+  private static func children(of pid: Int32) -> [Int32] {
+    // One of its threads started them.
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+    return threads.flatMap { thread in
+      read("/proc/\(pid)/task/\(thread)/children").split(separator: " ").compactMap { Int32($0) }
+    }
+  }
+
+  private static func name(of pid: Int32) -> String {
+    read("/proc/\(pid)/comm").trimmingCharacters(in: .newlines)
+  }
+
+  private static func read(_ path: String) -> String {
+    String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+  }
+
   /// Ends it by SIGTERM, which must end it cleanly.
   func stop() async throws {
     let status = try await process.stop()

@@ -5,7 +5,10 @@ import Testing
 /// The units of `samples/`, and that no file there goes without a test.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct SampleUnitTests {
-  private static let services = ["runaggregator.service", "runmonitor.service", "runpipe.service"]
+  private static let services = [
+    "connmonitor.service", "netconnmon.service", "runaggregator.service", "runmonitor.service",
+    "runpipe.service",
+  ]
   private static let documents = "file:///usr/local/share/doc/bwmon/"
 
   /// What makes systemd set NoNewPrivileges for a service that is not root's (systemd.exec(5)).
@@ -21,8 +24,8 @@ struct SampleUnitTests {
   @Test func `every sample is loaded by a test`() throws {
     let loaded =
       Self.services + [
-        "runpipe.socket", "bwmon.sysusers", "group.sample.cfg", "monitors.sample.cfg",
-        "notifications.sample.cfg",
+        "runpipe.socket", "bwmon.sysusers", "connmonitor.conf", "group.sample.cfg", "monitors.sample.cfg",
+        "notifications.sample.cfg", "sendMailConfig.sample.json",
       ]
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: SampleUnit.folder).sorted() == loaded.sorted())
@@ -67,6 +70,34 @@ struct SampleUnitTests {
     #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
     #expect(try child.output.lines.compactMap { try Report(line: $0) }.count == 1)
     #expect(try await namespace.sysctl("net.netfilter.nf_conntrack_acct") == "0")
+  }
+
+  @Test func `connmonitor's unit writes its file once, and probes with CAP_NET_RAW alone`() async throws {
+    let unit = try SampleUnit("connmonitor.service")
+    let installed = "/var/run/connmonitor.conf"
+    #expect(unit.command == ["/usr/local/bin/connmonitor", installed])
+    let folder = try ScratchFolder()
+    let file = "\(folder.path)/connmonitor.conf"
+    let shell = "+/bin/sh -c "
+    let prepare = try #require(unit["ExecStartPre"])
+    #expect(prepare.hasPrefix(shell + "'") && prepare.hasSuffix("'"))
+    let script = String(prepare.dropFirst(shell.count + 1).dropLast()).replacing(installed, with: file)
+    try await run(["sh", "-c", script])
+    #expect(folder.read("connmonitor.conf") == "localhost trace=5000 scan=5000 json=True\n")
+    try folder.write("127.0.0.1 trace=5000 scan=5000 json=True\n", to: "connmonitor.conf")
+    try await run(["sh", "-c", script])
+    #expect(folder.read("connmonitor.conf").hasPrefix("127.0.0.1 "))
+    let copy = try await CopyForEveryone(of: "connmonitor")
+    let namespace = try await NetworkNamespace()
+    try await namespace.setSysctl("net.ipv4.ping_group_range", to: "1 0")
+    let child = try namespace.start(unit.wrapper + [copy.path, file])
+    for kind in ["ping", "trace", "scan"] {
+      try await child.output.first("a \(kind)") { $0.contains("\"\(kind)\":") ? () : nil }
+    }
+    #expect(try await child.stop() == .exited(0))
+    #expect(
+      child.errors.lines.allSatisfy { $0.hasPrefix("WW: Could not connect to ") }, "\(child.errors.text)")
+    #expect(child.output.text.contains("\"loss\":0.000000"))
   }
 
   @Test(arguments: [(added: [], group: "8"), (added: ["--no-new-privs"], group: "65534")])

@@ -8,7 +8,7 @@ struct TableFaultTests {
   private func change(_ wish: String, _ program: Reporter, _ host: NetworkNamespace) async throws {
     let file = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "Fixtures/netlink_fault.py").path
-    try await host.run(["python3", file, "\(program.process.pid)", wish])
+    try await host.run(["python3", file, "\(try program.sensor().pid)", wish])
   }
 
   private func warnings(_ program: Reporter) -> [String] {
@@ -49,11 +49,11 @@ struct TableFaultTests {
     }
     try await change("break", aggregator, lab.a)
     try await eventually("a warning", state: { aggregator.state }) {
-      warnings(aggregator) == ["firing"] ? () : nil
+      warnings(aggregator).last == "firing" ? () : nil
     }
     try await change("repair", aggregator, lab.a)
     try await eventually("no warning", state: { aggregator.state }) {
-      warnings(aggregator) == ["firing", "resolved"] ? () : nil
+      warnings(aggregator).last == "resolved" ? () : nil
     }
     try await aggregator.nextReport()
     try await aggregator.stop()
@@ -92,7 +92,7 @@ struct TableFaultTests {
 
     try await change("break", aggregator, lab.a)
     try await eventually("a warning", state: { aggregator.state }) {
-      warnings(aggregator) == ["firing"] ? () : nil
+      warnings(aggregator).last == "firing" ? () : nil
     }
     client.go()
     _ = try await client.counts(2)
@@ -110,7 +110,7 @@ struct TableFaultTests {
     let after = try await aggregator.report("the rest") { $0.row(named: "traffic")?.sent ?? 0 > 700_000 }
     // Less than twice what came meanwhile, with all headers.
     #expect((after.row(named: "traffic")?.sent ?? 0) < 800_000)
-    #expect(warnings(aggregator) == ["firing", "resolved"])
+    #expect(warnings(aggregator).suffix(2) == ["firing", "resolved"])
     #expect(after.health["failed_reads"] ?? 0 > 10)
     try await held.finished()
     try await client.finish()

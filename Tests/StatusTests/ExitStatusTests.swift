@@ -1,9 +1,11 @@
 import ArgumentParser
+@testable import Metering
 import Program
 import SystemPackage
 import Testing
 
-@testable import Kernel
+@testable import Diagnosis
+@testable import SystemRuntime
 
 /// What a program exits with.
 @Suite struct ExitStatusTests {
@@ -12,10 +14,11 @@ import Testing
       ([], nil), ([.ok("")], nil), ([.note("")], nil), ([.ok(""), .note(""), .ok("")], nil),
       ([.problem("")], .problems),
       ([.ok(""), .note(""), .problem(""), .ok("")], .problems), ([.problem(""), .problem("")], .problems),
-    ] as [([Finding.Verdict], Program.ExitStatus?)])
-  func `the doctor's is 0 unless it found a problem`(verdicts: [Finding.Verdict], status: Program.ExitStatus?)
-  {
-    #expect(Program.ExitStatus(verdicts.map { Finding("x", $0) }) == status)
+    ] as [([DoctorFinding.Verdict], Program.ExitStatus?)])
+  func `the doctor's is 0 unless it found a problem`(
+    verdicts: [DoctorFinding.Verdict], status: Program.ExitStatus?
+  ) {
+    #expect(Program.ExitStatus(verdicts.map { DoctorFinding("x", $0) }) == status)
   }
 
   @Test(

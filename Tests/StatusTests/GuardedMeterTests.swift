@@ -1,6 +1,6 @@
-import Kernel
 import Model
 import Program
+import SystemRuntime
 import SystemPackage
 import Testing
 

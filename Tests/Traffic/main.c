@@ -26,7 +26,7 @@ static const struct {
     {"udp-serve", udp_server, "[--bind A] [--port P]"},
     {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N]"},
     {"udp-scatter", udp_scatter,
-     "HOST PORT --count N --size N [--after N]: to N addresses from HOST on, then to the first --after of them"},
+     "HOST PORT --count N --size N [--after N] [--connected --bind A]: to N addresses from HOST on, then to the first --after"},
     {"ping", ping, "HOST --count N --size N [--raw]: --size is the ICMP message with its 8-byte header"},
     {"raw-serve", raw_receiver, "[--bind A] --protocol N"},
     {"raw", raw_sender, "HOST --protocol N --count N --size N"},

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -85,18 +86,37 @@ int udp_client(const struct options *options) {
   return 0;
 }
 
-// One datagram to each of --count addresses, from one socket: as many flows.
+static int *connected_sockets(const struct options *options) {
+  // As many as are allowed without a privilege.
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit)) fail("getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit)) fail("setrlimit");
+  int *sockets = calloc(options->count, sizeof *sockets);
+  if (sockets == NULL) fail("calloc");
+  return sockets;
+}
+
+// One datagram to each of --count addresses: as many flows. From one socket, with --connected from one for each, at --bind.
 int udp_scatter(const struct options *options) {
   struct address peer = resolve(options->host, options->port);
   struct sockaddr_in *to = (struct sockaddr_in *)&peer.storage;
   errno = 0;
   if (to->sin_family != AF_INET) fail("an IPv4 address is needed");
   uint32_t start = ntohl(to->sin_addr.s_addr);
-  int fd = udp_socket(&peer);
+  int fd = udp_socket(&peer), *sockets = options->connected ? connected_sockets(options) : NULL;
+  // All have ports of their own only at one address.
+  struct address local = resolve(options->bind, 0);
   uint64_t rounds[] = {options->count, options->after};
   for (int round = 0; round < 2; round++) {
     for (uint64_t i = 0; i < rounds[round]; i++) {
       to->sin_addr.s_addr = htonl(start + (uint32_t)i);
+      if (sockets && round == 0) {
+        sockets[i] = udp_socket(&peer);
+        if (bind(sockets[i], (struct sockaddr *)&local.storage, local.length)) fail("bind to %s", options->bind);
+        if (connect(sockets[i], (struct sockaddr *)to, peer.length)) fail("connect");
+      }
+      if (sockets) fd = sockets[i];
       // ENOBUFS: the wire's queue is full.
       while (sendto(fd, payload, options->size, 0, (struct sockaddr *)to, peer.length) < 0) {
         if (errno != ENOBUFS && errno != EAGAIN) fail("a datagram was not sent");

@@ -57,6 +57,10 @@ int cbpf_descriptor(const struct cbpf_witness *witness);
 /// The table, shared with the program.
 struct witness_slot *cbpf_slots(const struct cbpf_witness *witness);
 
+/// Returns once each run of a program that had begun has ended: they read under RCU, for whose readers membarrier(2)
+/// waits where there are several processors. Takes some 20 ms. 0, or -1 where the kernel cannot say.
+int cbpf_wait_for_programs(void);
+
 /// Marks a slot as free, after all that was written to it before.
 void cbpf_release(struct witness_slot *slot);
 

@@ -5,7 +5,7 @@
 /// A socket and a process that uses it: an entry of the table that the program fills and the reader maps.
 ///
 /// The reader empties an entry in two steps: `socket`, `start` and `process` become 0, so that nothing more is added;
-/// a second later, when every program that had found it before has ended, the rest does.
+/// when every program that had found it before has ended, the rest does.
 struct witness_slot {
   /// The socket's key: its cookie, or its inode with the top bit set where the kernel gives programs no cookies.
   unsigned long long socket;

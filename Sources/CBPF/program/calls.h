@@ -1,7 +1,7 @@
 // The first tier: a program for each way that payload passes between a process and a socket.
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 
-// Datagram sockets change their ends: connected anew, or bound by the first datagram.
+// Datagram sockets change their ends: connected again, or bound by the first datagram.
 static __always_inline __u64 ends_of(struct sock *sk) {
   __u64 ends = ((__u64)sk->__sk_common.skc_dport << 48 | (__u64)sk->__sk_common.skc_num << 32) + 1;
   if (sk->__sk_common.skc_family == AF_INET6)
@@ -37,13 +37,13 @@ static __always_inline int count(struct sock *sk, int bytes, bool is_sent) {
   else
     __sync_fetch_and_add(&slot->received, bytes);
   if (is_stream) {
-    if (!slot->reported) settle(&found, sk, true, &user);
+    if (!slot->reported) settle(slot, found.index, sk, &user);
     return 0;
   }
   __u64 ends = ends_of(sk);
   if (slot->reported && slot->ends_or_transmitted == ends) return 0;
   slot->ends_or_transmitted = ends;
-  settle(&found, sk, true, &user);
+  settle(slot, found.index, sk, &user);
   return 0;
 }
 

@@ -15,8 +15,7 @@ static __always_inline void end(struct sock *sk, __u64 key) {
     slot->ended = 1;
     if (!slot->reported) {
       struct user user = {.socket = key, .start = slot->start, .process = slot->process};
-      struct found found = {.slot = slot, .index = index};
-      settle(&found, sk, true, &user);
+      settle(slot, index, sk, &user);
     }
     if (is_known && slot->consumed + slot->ends_or_transmitted < most) continue;
     most = slot->consumed + slot->ends_or_transmitted;
@@ -41,8 +40,7 @@ static __always_inline void tell(struct sock *sk, __u64 key) {
     if (!slot || slot->claims == 0) return;
     if (slot->socket != key || slot->reported) continue;
     struct user user = {.socket = key, .start = slot->start, .process = slot->process};
-    struct found found = {.slot = slot, .index = index};
-    settle(&found, sk, true, &user);
+    settle(slot, index, sk, &user);
   }
 }
 
@@ -93,9 +91,11 @@ int BPF_PROG(exited, struct task_struct *task) {
   if ((__u32)both != both >> 32) return 0;
   struct task_struct *current = (struct task_struct *)bpf_get_current_task();
   struct process_key process = {.start = BPF_CORE_READ(current, start_boottime), .process = both >> 32};
-  if (bpf_map_delete_elem(&described, &process) != 0) return 0;
+  if (!bpf_map_lookup_elem(&described, &process)) return 0;
+  // Without room it stays described, as the reader has it.
   struct witness_exit *record = reserve(sizeof *record);
   if (!record) return 0;
+  bpf_map_delete_elem(&described, &process);
   record->kind = WITNESS_EXIT;
   record->process = process.process;
   record->start = process.start;

@@ -43,7 +43,7 @@ static __always_inline int use(struct sock *sk, bool is_trusted, __u64 key, stru
     slot->consumed = has_route ? (__u64)skb : 0;
     if (!is_again) __sync_fetch_and_add(&slot->sent, bytes);
   }
-  if (!slot->reported) settle(&found, sk, is_trusted, &user);
+  if (!slot->reported) settle(slot, found.index, sk, &user);
   return 0;
 }
 
@@ -54,7 +54,7 @@ int BPF_PROG(taken, struct sock *sk) {
   return use(sk, true, key_of(sk, true), NULL, false, 0);
 }
 
-// Payload of a packet without fragments' repeated headers; what cannot be told counts as nothing.
+// Payload of a packet without fragments' repeated headers; what cannot be known counts as nothing.
 static __always_inline __u32 payload_of(struct sk_buff *skb, struct sock *sk, __u16 protocol, bool *is_own) {
   unsigned char *head = skb->head;
   __u32 network = skb->network_header, start = skb->data - head;

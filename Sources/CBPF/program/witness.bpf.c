@@ -131,7 +131,7 @@ static __always_inline void *reserve(__u64 size) {
 }
 
 static __always_inline __u64 inode_of(struct sock *sk) {
-  struct socket *socket = sk->sk_socket;
+  struct socket *socket = BPF_CORE_READ(sk, sk_socket);
   if (!socket) return 0;
   return BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_ino);
 }
@@ -139,20 +139,23 @@ static __always_inline __u64 inode_of(struct sock *sk) {
 // What TCP has carried. A socket that the verifier trusts is read without calls, from Linux 5.12 on.
 static __always_inline struct tcp_counts counts_of(struct sock *sk, bool is_trusted) {
   struct tcp_counts counts = {0};
+  unsigned long flags;
   if (constants.has_cookies && is_trusted) {
     struct tcp_sock *tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
     if (!tcp) return counts;
     counts.waiting = tcp->rcv_nxt - tcp->copied_seq;
     counts.consumed = tcp->bytes_received;
     counts.transmitted = tcp->bytes_sent - tcp->bytes_retrans;
+    flags = sk->__sk_common.skc_flags;
   } else {
     struct tcp_sock *tcp = (struct tcp_sock *)sk;
     counts.waiting = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
     counts.consumed = BPF_CORE_READ(tcp, bytes_received);
     counts.transmitted = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
+    flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
   }
   // The end of the stream has a number of its own, which is not payload.
-  bool has_ended = sk->__sk_common.skc_flags >> SOCK_DONE & 1;
+  bool has_ended = flags >> SOCK_DONE & 1;
   counts.consumed -= has_ended && counts.waiting == 0 ? 1 : counts.waiting;
   return counts;
 }
@@ -166,29 +169,27 @@ static __always_inline void map_v4(unsigned long long *address, __be32 bits) {
   address[1] = bpf_cpu_to_be64(0xffff00000000ull | bpf_ntohl(bits));
 }
 
-// Not inlined: it is the rare part.
-static __noinline int describe_socket(struct sock *sk, bool is_trusted, __u64 key, struct witness_socket *to) {
-  if (!to) return 0;
+static __always_inline void describe_socket(struct sock *sk, __u64 key, struct witness_socket *to) {
   to->key = key;
   to->inode = inode_of(sk);
-  to->network = sk->__sk_common.skc_net.net->ns.inum;
-  to->uid = sk->sk_uid.val;
-  to->family = sk->__sk_common.skc_family;
-  to->type = sk->sk_type;
-  to->protocol = sk->sk_protocol;
+  to->network = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+  to->uid = BPF_CORE_READ(sk, sk_uid.val);
+  to->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+  to->type = BPF_CORE_READ(sk, sk_type);
+  to->protocol = BPF_CORE_READ(sk, sk_protocol);
   // A socket that closes has given its number back; raw sockets have their protocol there.
-  to->local_port = sk->__sk_common.skc_num;
+  to->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
   if (!to->local_port && (to->family == AF_INET || to->family == AF_INET6))
     to->local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-  to->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-  to->state = sk->__sk_common.skc_state;
-  to->interface = sk->__sk_common.skc_bound_dev_if;
+  to->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+  to->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+  to->interface = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
   to->consumed = to->transmitted = 0;
-  to->flags = BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only) ? WITNESS_V6ONLY : 0;
+  to->flags = BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only) ? WITNESS_V6ONLY : 0;
   if (to->state == STATE_CLOSE) to->flags |= WITNESS_CLOSED;
   bool is_subflow = false;
-  if (is_tcp(sk)) {
-    struct tcp_counts counts = counts_of(sk, is_trusted);
+  if (to->protocol == IPPROTO_TCP && to->type == SOCK_STREAM) {
+    struct tcp_counts counts = counts_of(sk, false);
     to->consumed = counts.consumed;
     to->transmitted = counts.transmitted;
     struct tcp_sock *tcp = (struct tcp_sock *)sk;
@@ -196,19 +197,18 @@ static __noinline int describe_socket(struct sock *sk, bool is_trusted, __u64 ke
   }
   if (is_subflow)
     to->flags |= WITNESS_SUBFLOW;
-  else if (BPF_CORE_READ_BITFIELD(sk, sk_kern_sock))
+  else if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
     to->flags |= WITNESS_KERNEL;
   if (to->family == AF_INET6) {
     bpf_probe_read_kernel(to->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
     bpf_probe_read_kernel(to->remote, 16, &sk->__sk_common.skc_v6_daddr);
   } else if (to->family == AF_INET) {
-    map_v4(to->local, sk->__sk_common.skc_rcv_saddr);
-    map_v4(to->remote, sk->__sk_common.skc_daddr);
+    map_v4(to->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+    map_v4(to->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
   } else {
     __builtin_memset(to->local, 0, 16);
     __builtin_memset(to->remote, 0, 16);
   }
-  return 0;
 }
 
 // Says what the current process runs. False if there was no room.
@@ -249,8 +249,9 @@ static __noinline int describe_process(struct task_struct *task, struct task_str
   return 1;
 }
 
-// Says what the current process runs, unless the reader knows it. False if there was no room.
-static __noinline int introduce(__u64 start) {
+// Says what the current process runs, unless the reader knows it. False if there was no room. Verified by itself, as
+// `report`.
+__noinline int introduce(__u64 start) {
   struct process_key process = {.start = start, .process = bpf_get_current_pid_tgid() >> 32};
   if (bpf_map_lookup_elem(&described, &process)) return 1;
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -262,26 +263,30 @@ static __noinline int introduce(__u64 start) {
 
 // Reports a slot, and its process if that is the current one and the reader does not know it. A failure leaves the slot
 // unreported: the next use tries again.
-static __noinline int report(struct sock *sk, bool is_trusted, const struct user *user, __u32 index) {
-  if (!user) return 0;
-  if (user->process == bpf_get_current_pid_tgid() >> 32 && !introduce(user->start)) return 0;
+// It is a function for all to see that takes only numbers: so the verifier looks at it once, not in each state of each
+// caller. All it reads it reads by calls: for each pointer that is loaded without one the verifier searches all types of
+// the kernel. Both took a second of each start.
+__noinline int report(__u64 socket, __u64 key, __u64 start, __u32 process, __u32 index) {
+  if (process == bpf_get_current_pid_tgid() >> 32 && !introduce(start)) return 0;
   struct witness_sighting *record = reserve(sizeof *record);
   if (!record) return 0;
   record->kind = WITNESS_SIGHTING;
   record->slot = index;
   record->time = bpf_ktime_get_boot_ns();
-  record->start = user->start;
-  record->process = user->process;
+  record->start = start;
+  record->process = process;
   record->reserved = 0;
-  describe_socket(sk, is_trusted, user->socket, &record->socket);
+  describe_socket((struct sock *)socket, key, &record->socket);
   bpf_ringbuf_submit(record, wakes());
   return 1;
 }
 
-static __always_inline void settle(struct found *found, struct sock *sk, bool is_trusted,
-                                   const struct user *user) {
-  if (report(sk, is_trusted, user, found->index))
-    found->slot->reported = 1;
+static __always_inline void settle(struct witness_slot *slot, __u32 index, struct sock *sk, const struct user *user) {
+  __u64 socket = 0;
+  // Read, because a pointer of this kind is no number to the verifier.
+  bpf_probe_read_kernel(&socket, sizeof socket, &sk);
+  if (report(socket, user->socket, user->start, user->process, index))
+    slot->reported = 1;
   else
     __sync_fetch_and_add(&losses.unreported, 1);
 }

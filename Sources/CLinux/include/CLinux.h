@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
+#include "children.h"
 #include "directory.h"
 #include "memory.h"
+#include "icmp.h"
 #include "messages.h"
 #include "namespaces.h"
 #include "privileges.h"

@@ -16,6 +16,3 @@ int clinux_may_come_first(void);
 
 /// How many processors the calling thread may run on (sched_getaffinity(2)), or -1 with errno.
 int clinux_allowed_processors(void);
-
-/// Moves the calling thread to a processor, which it may leave again as before. 0, or -1 with errno.
-int clinux_move_to(int processor);

@@ -15,14 +15,14 @@ public struct BindAddress: Sendable, Hashable {
 
   /// Reads an address, in brackets or not; behind a link-local one its interface (RFC 4007): `[fe80::1%eth0]`.
   public init(_ text: String) throws(Problem) {
-    let plain = Configuration.withoutBrackets(text)
+    let plain = PipeConfiguration.withoutBrackets(text)
     let parts = plain.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     guard let address = IPAddress(parts[0]) else {
       throw Problem(reason: "must be an address of this host, for example 127.0.0.1 or ::1")
     }
     let interface = parts.count > 1 ? String(parts[1]) : nil
     if address.isLinkLocalV6 && interface?.isEmpty ?? true {
-      throw Problem(reason: Configuration.needsInterface(address))
+      throw Problem(reason: PipeConfiguration.needsInterface(address))
     }
     if !address.isLinkLocalV6 && interface != nil {
       throw Problem(
@@ -33,7 +33,7 @@ public struct BindAddress: Sendable, Hashable {
   }
 }
 
-extension Configuration {
+extension PipeConfiguration {
   /// `text` without the brackets that an IPv6 address may have.
   public static func withoutBrackets(_ text: String) -> String {
     text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text

@@ -1,4 +1,4 @@
-import Kernel
+import SystemRuntime
 
 /// One direction of a connection: what is to be done next to move its bytes. Does no I/O.
 ///
@@ -12,9 +12,9 @@ struct Relay: Sendable, Equatable {
     case fill
     /// Deliver what was taken.
     case drain
-    /// Tell the receiver that nothing more comes.
+    /// Notify the receiver that nothing more comes.
     case finish
-    /// Tell the receiver that the sender has failed, once it has all that came before.
+    /// Notify the receiver that the sender has failed, once it has all that came before.
     case breakOff
     /// Nothing until something becomes ready.
     case wait
@@ -30,7 +30,7 @@ struct Relay: Sendable, Equatable {
   private(set) var pending = 0
   /// The sender has said that nothing more comes, and nothing more is there.
   private(set) var hasEnded = false
-  /// The receiver was told, or is no more.
+  /// The receiver was notified, or is no more.
   private(set) var isFinished = false
   /// The sender has failed: what it sent before can still be taken.
   private(set) var senderHasFailed = false
@@ -57,7 +57,7 @@ struct Relay: Sendable, Equatable {
   /// Nothing more is to be moved.
   var isOver: Bool { next == .done || next == .breakOff }
 
-  /// The sender waits for the receiver: that it has still more to say is no news.
+  /// The sender waits for the receiver: that it has still more to say is nothing new.
   var isHeldUp: Bool { mayRead && !mayWrite && !isFinished }
 
   /// The sender has something, or has ended.
@@ -84,7 +84,7 @@ struct Relay: Sendable, Equatable {
   mutating func foundEnd() { hasEnded = true }
 
   /// `bytes` were delivered. When a copy delivers less than all, the receiver is full (epoll(7), question 9);
-  /// splice(2) stops at a signal as well, so that of it only EAGAIN tells.
+  /// splice(2) stops at a signal as well, so that with it only EAGAIN shows this.
   mutating func delivered(_ bytes: Int, isCopied: Bool) {
     pending -= min(bytes, pending)
     if pending > 0 && isCopied { mayWrite = false }
@@ -93,7 +93,7 @@ struct Relay: Sendable, Equatable {
   /// The receiver took nothing.
   mutating func foundReceiverFull() { mayWrite = false }
 
-  /// The receiver was told of the end.
+  /// The receiver was notified of the end.
   mutating func finished() { isFinished = true }
 
   /// The sender has failed; what it had sent is still there to be taken.

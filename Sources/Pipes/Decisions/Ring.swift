@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 /// Pipes of one program that lead round to each other. Does no I/O.
 struct Ring {

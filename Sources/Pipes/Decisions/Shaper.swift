@@ -1,3 +1,5 @@
+import SystemRuntime
+
 import Model
 
 /// A limit that all connections of one direction of a pipe share: a token bucket, and a queue in which they take

@@ -13,11 +13,11 @@ struct TransferChoice: Sendable, Equatable {
   /// How the next bytes go.
   private(set) var splices: Bool
 
-  private let setting: Configuration.Splice
+  private let setting: PipeConfiguration.Splice
   private var signs = 0
 
   /// Starts as the configuration says; when it leaves the choice, with copying.
-  init(_ setting: Configuration.Splice) {
+  init(_ setting: PipeConfiguration.Splice) {
     splices = setting == .on
     self.setting = setting
   }

@@ -6,7 +6,7 @@ final class ClientLedger: Sendable {
   /// A connection, as its client's bytes are counted.
   final class Account: Sendable {
     /// What was delivered.
-    let tally = Tally()
+    let tally = ByteCounters()
     private let isClosed = Atomic<Bool>(false)
 
     /// Whether more may come.

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import SystemRuntime
 import SystemPackage
 
 /// A socket that two half connections share.
@@ -15,7 +15,7 @@ final class HalfConnection {
   /// What the poller knows the source by.
   let sourceToken: Token
   let sink: StreamEnd
-  let lane: Lane
+  let lane: DirectionLimiter
   var relay: Relay
   var choice: TransferChoice
   /// Bytes in it are `relay.pending`; nil while there are none.
@@ -28,7 +28,7 @@ final class HalfConnection {
   var grantEpoch: UInt64 = 0
   /// What its last grant said about the next.
   var turn = 0.0
-  /// How often the source spoke while it was held up, and whether the poller was told not to listen.
+  /// How often the source spoke while it was held up, and whether the poller was asked not to listen.
   var uselessEvents = 0
   var isMuted = false
   /// Whether it stands in the lane's queue.
@@ -41,7 +41,7 @@ final class HalfConnection {
   var isHeldByUs: Bool { waitsForGrant || waitsForTurn }
 
   init(
-    from source: StreamEnd, _ sourceToken: Token, to sink: StreamEnd, lane: Lane, relay: Relay,
+    from source: StreamEnd, _ sourceToken: Token, to sink: StreamEnd, lane: DirectionLimiter, relay: Relay,
     choice: TransferChoice
   ) {
     self.source = source
@@ -133,7 +133,7 @@ final class Connection {
   }
 
   /// How its pipe was set up when it began.
-  var configuration: Configuration { settings.configuration }
+  var configuration: PipeConfiguration { settings.configuration }
 
   /// When it must be looked at again, if nothing happens before.
   var deadline: ContinuousClock.Instant? {

@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import Netfilter
 
 /// Whether a pipe would forward to itself. Does no I/O.
 struct LoopCheck: Sendable {

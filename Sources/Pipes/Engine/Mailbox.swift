@@ -1,10 +1,10 @@
-import Kernel
 import Model
 import Synchronization
+import SystemRuntime
 
-/// What other threads tell a worker.
+/// What other threads send to a worker.
 final class Mailbox: Sendable {
-  /// A piece of news.
+  /// A message.
   enum Message: Sendable {
     /// Accept for this pipe.
     case open(Pipe)

@@ -1,29 +1,29 @@
-import Kernel
 import Model
 import Synchronization
+import SystemRuntime
 
 /// A pipe at work: what its connections share, whichever worker they belong to.
 final class Pipe: Sendable {
-  /// Tells it from every other pipe of the engine, those that are gone included.
+  /// Distinguishes it from every other pipe of the engine, those that are gone included.
   let id: Int
   /// What it is called in reports.
   let name: String
   /// Where it forwards to.
   let target: Target
   /// What was delivered, of all its connections.
-  let tally = Tally()
+  let tally = ByteCounters()
   /// From clients to the target.
-  let received: Lane
+  let received: DirectionLimiter
   /// From the target to clients.
-  let sent: Lane
+  let sent: DirectionLimiter
   /// What was delivered per client; nil when nobody asked.
   let clients: ClientLedger?
 
   /// A configuration that connections share.
   final class Settings: Sendable {
-    let configuration: Configuration
+    let configuration: PipeConfiguration
 
-    init(_ configuration: Configuration) { self.configuration = configuration }
+    init(_ configuration: PipeConfiguration) { self.configuration = configuration }
   }
 
   private let current: Mutex<Settings>
@@ -36,7 +36,7 @@ final class Pipe: Sendable {
   private let log: @Sendable (Warning) -> Void
 
   init(
-    id: Int, _ configuration: Configuration, listeners: [TCPListener], target: Target,
+    id: Int, _ configuration: PipeConfiguration, listeners: [TCPListener], target: Target,
     log: @escaping @Sendable (Warning) -> Void
   ) {
     self.id = id
@@ -44,14 +44,14 @@ final class Pipe: Sendable {
     ownListeners = Mutex(listeners)
     self.target = target
     self.log = log
-    received = Lane(.received, limit: configuration.receivedLimit)
-    sent = Lane(.sent, limit: configuration.sentLimit)
+    received = DirectionLimiter(.received, limit: configuration.receivedLimit)
+    sent = DirectionLimiter(.sent, limit: configuration.sentLimit)
     clients = configuration.listsClients ? ClientLedger() : nil
     current = Mutex(Settings(configuration))
   }
 
   /// How it is set up now.
-  var configuration: Configuration { settings.configuration }
+  var configuration: PipeConfiguration { settings.configuration }
 
   /// The same, for a connection to keep.
   var settings: Settings { current.withLock { $0 } }
@@ -72,7 +72,7 @@ final class Pipe: Sendable {
   func stopListening() { ownListeners.withLock { $0 = [] } }
 
   /// Takes another configuration of the same name and place: limits hold at once, the rest for new connections.
-  func use(_ configuration: Configuration, at now: ContinuousClock.Instant) {
+  func use(_ configuration: PipeConfiguration, at now: ContinuousClock.Instant) {
     current.withLock { $0 = Settings(configuration) }
     received.setLimit(configuration.receivedLimit, at: now)
     sent.setLimit(configuration.sentLimit, at: now)

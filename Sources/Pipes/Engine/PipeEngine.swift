@@ -1,6 +1,7 @@
-public import Kernel
 public import Model
+import Netfilter
 import Synchronization
+import SystemRuntime
 import SystemPackage
 
 /// Forwards TCP for any number of pipes, on threads of its own.
@@ -24,14 +25,14 @@ public final class PipeEngine {
   /// Pipes whose targets have no address yet: where they lead is not known.
   private var late: [Pipe] = []
 
-  /// Starts `threads` threads, which wait for pipes; `log` is told what the administrator should know, on any of them.
+  /// Starts `threads` threads, which wait for pipes; `log` gets what the administrator should know, on any of them.
   public convenience init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
-    try self.init(threads: threads, youth: Youth.usual, log: log)
+    try self.init(threads: threads, youth: KeepAliveSchedule.usual, log: log)
   }
 
   /// The same with another `youth` of connections, another resolver, and other `patience` with it at the start.
   init(
-    threads: Int, youth: Duration = Youth.usual, patience: Duration = firstAnswer,
+    threads: Int, youth: Duration = KeepAliveSchedule.usual, patience: Duration = firstAnswer,
     lookUp: @escaping Target.LookUp = NameResolution.endpoints, log: @escaping @Sendable (Warning) -> Void
   ) throws(PipeError) {
     do throws(KernelError) {
@@ -60,7 +61,7 @@ public final class PipeEngine {
     try WorkerThread.start("pipes-\(index)") { worker.run() }
   }
 
-  private typealias Next = (pipe: Pipe, isNew: Bool, configuration: Configuration)
+  private typealias Next = (pipe: Pipe, isNew: Bool, configuration: PipeConfiguration)
 
   /// Makes the pipes those of `configurations`: all or, when one cannot be opened, nothing changes.
   ///
@@ -68,7 +69,7 @@ public final class PipeEngine {
   /// gone is closed with its connections. `activated` are sockets that the first pipe listens on instead of its own.
   /// Without `waitsForNames` it is found later whether a name leads back to its pipe, which then refuses clients.
   public func apply(
-    _ configurations: [Configuration], activated: [TCPListener] = [], waitsForNames: Bool = true
+    _ configurations: [PipeConfiguration], activated: [TCPListener] = [], waitsForNames: Bool = true
   ) throws(PipeError) {
     let (next, late) = try prepare(configurations, activated, waitsForNames ? patience : .zero)
     let now = ContinuousClock.now
@@ -93,7 +94,7 @@ public final class PipeEngine {
   }
 
   private func prepare(
-    _ configurations: [Configuration], _ activated: [TCPListener], _ patience: Duration
+    _ configurations: [PipeConfiguration], _ activated: [TCPListener], _ patience: Duration
   ) throws(PipeError) -> (next: [Next], late: [Pipe]) {
     var next: [Next] = []
     do throws(PipeError) {
@@ -110,7 +111,7 @@ public final class PipeEngine {
   }
 
   private func prepare(
-    _ configuration: Configuration, _ activated: [TCPListener], _ others: [Next]
+    _ configuration: PipeConfiguration, _ activated: [TCPListener], _ others: [Next]
   ) throws(PipeError) -> Next {
     if let twin = others.first(where: { $0.configuration.hasPlace(of: configuration) }) {
       throw .duplicate(twin.configuration.placedName, configuration.placedName)
@@ -168,7 +169,7 @@ public final class PipeEngine {
     for mailbox in mailboxes { mailbox.post(message) }
   }
 
-  private func make(_ configuration: Configuration, _ given: [TCPListener]?) throws(PipeError) -> Pipe {
+  private func make(_ configuration: PipeConfiguration, _ given: [TCPListener]?) throws(PipeError) -> Pipe {
     let listeners: [TCPListener]
     do throws(PipeError) {
       if let given { listeners = given } else { listeners = [try listen(configuration)] }
@@ -192,7 +193,7 @@ public final class PipeEngine {
     targets.filter { $0.zone == 0 || $0.isOfThisHost }.map(\.endpoint)
   }
 
-  private func listen(_ configuration: Configuration) throws(PipeError) -> TCPListener {
+  private func listen(_ configuration: PipeConfiguration) throws(PipeError) -> TCPListener {
     let endpoint = configuration.listening
     let zone = configuration.bindInterface.map(NetworkZone.index)
     guard let zone = zone ?? 0 else {
@@ -225,7 +226,7 @@ public final class PipeEngine {
     }
   }
 
-  private func rings(among all: [(pipe: Pipe, configuration: Configuration)]) -> [String]? {
+  private func rings(among all: [(pipe: Pipe, configuration: PipeConfiguration)]) -> [String]? {
     guard all.count > 1 else { return nil }
     let ways = all.map { pipe, configuration in
       Ring.Way(

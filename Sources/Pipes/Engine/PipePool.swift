@@ -1,5 +1,5 @@
-import Kernel
 import Synchronization
+import SystemRuntime
 import SystemPackage
 
 /// A splice pipe with an owner who may change.

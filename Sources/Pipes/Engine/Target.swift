@@ -1,6 +1,6 @@
-import Kernel
 import Model
 import Synchronization
+import SystemRuntime
 
 /// The host that a pipe forwards to. Its addresses are looked up on a thread of its own, so that a slow resolver
 /// delays nobody but those who wait for this name.
@@ -73,7 +73,7 @@ final class Target: Sendable {
     waker.wake()
   }
 
-  /// What is known at `now`; asks for news where that is needed.
+  /// What is known at `now`; asks the resolver where that is needed.
   func addresses(at now: ContinuousClock.Instant) -> AddressBook.Answer {
     if isFixed { return state.withLock { $0.refusal.map(AddressBook.Answer.failed) ?? $0.book.answer } }
     let (answer, asks, refusal) = state.withLock {
@@ -100,12 +100,12 @@ final class Target: Sendable {
     }
   }
 
-  /// The addresses that are known, whatever their age; asks for no news.
+  /// The addresses that are known, whatever their age; does not ask the resolver.
   var known: [ZonedEndpoint] {
     if case .ready(let endpoints) = state.withLock(\.book.answer) { endpoints } else { [] }
   }
 
-  /// Asks for news although the addresses are fresh: none of them answered.
+  /// Asks the resolver although the addresses are fresh: none of them answered.
   func distrust(at now: ContinuousClock.Instant) {
     if !isFixed, state.withLock({ $0.book.distrust(at: now) }) { waker.wake() }
   }

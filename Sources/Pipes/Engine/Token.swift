@@ -1,6 +1,6 @@
 /// What the kernel hands back with an event: which descriptor of which connection.
 ///
-/// A slot is used again by later connections; the generation tells them apart, so that an event which was already on
+/// A slot is used again by later connections; the generation distinguishes them, so that an event which was already on
 /// its way finds nobody.
 struct Token: Sendable, Hashable {
   /// What a descriptor is.

@@ -1,6 +1,6 @@
-import Kernel
 import Model
 import Synchronization
+import SystemRuntime
 import SystemPackage
 
 extension Worker {

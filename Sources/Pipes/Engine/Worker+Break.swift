@@ -1,4 +1,4 @@
-import Kernel
+import SystemRuntime
 import SystemPackage
 
 /// One end has failed: the other gets what was sent before and then learns it by a reset, as it would without us
@@ -22,7 +22,7 @@ extension Worker {
     }
   }
 
-  /// All that came before the failure was handed over: who is left is told once its peer has it.
+  /// All that came before the failure was handed over: the end that is left gets a reset once its peer has it.
   func breakOff(_ connection: Connection) {
     guard let (failed, error) = connection.failure, case .open(let received, _) = connection.phase else {
       return

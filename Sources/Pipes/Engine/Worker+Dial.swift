@@ -1,5 +1,5 @@
-import Kernel
 import Model
+import SystemRuntime
 import SystemPackage
 
 extension Worker {
@@ -197,5 +197,15 @@ extension Worker {
       )
       cut(connection)
     }
+  }
+}
+
+extension Dial {
+  /// Whether the target receives something as soon as it is connected, as far as is known of the client.
+  static func speaksAtOnce(_ early: Readiness, _ configuration: PipeConfiguration) -> Bool {
+    if configuration.sendsProxy != nil { return true }
+    // Under a limit bytes may have to wait; of a header that was for us nothing is left.
+    if configuration.receivedLimit != nil || configuration.acceptsProxy { return false }
+    return !early.isDisjoint(with: [.readable, .peerFinished])
   }
 }

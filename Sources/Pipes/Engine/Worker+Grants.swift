@@ -45,7 +45,7 @@ extension Worker {
     nextGrants = shaped.isEmpty ? nil : max(due + Shaper.tick, now)
   }
 
-  private func use(_ grant: Shaper.Grant, of lane: Lane) {
+  private func use(_ grant: Shaper.Grant, of lane: DirectionLimiter) {
     let token = Token(grant.ticket.token)
     guard let connection = connection(token), case .open(let received, let sent) = connection.phase else {
       return lane.giveBack(grant.bytes)

@@ -1,9 +1,9 @@
-import Kernel
 import Model
+import SystemRuntime
 import SystemPackage
 
 extension Worker {
-  /// How many useless events are answered before the poller is told not to listen.
+  /// How many useless events are answered before the poller is asked not to listen.
   private static let patience = 2
 
   private enum Verdict {

@@ -1,6 +1,6 @@
-import Kernel
 import Model
 import Synchronization
+import SystemRuntime
 import SystemPackage
 
 /// A thread with its own connections, from accepting to closing. Nothing in it waits but the poller.
@@ -15,7 +15,7 @@ final class Worker {
 
   /// How many connections of this worker wait for grants of a lane.
   struct Waiting {
-    var lane: Lane
+    var lane: DirectionLimiter
     var count = 0
   }
 
@@ -67,7 +67,7 @@ final class Worker {
   /// Clients that were accepted in this pass: they have until the next one to say something.
   var newcomers: [Token] = []
   private var lastNewcomers: [Token] = []
-  var youth: Youth
+  var youth: KeepAliveSchedule
   var scratch = [UInt8](repeating: 0, count: 65536)
   var now = ContinuousClock.now
   /// How many events in one pass are much work.
@@ -83,7 +83,7 @@ final class Worker {
     mailbox = mailboxes[index]
     colleagues = mailboxes
     pool = PipePool(common.allowance)
-    youth = Youth(age: common.youth)
+    youth = KeepAliveSchedule(age: common.youth)
     poller = try Poller()
     do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch
     {

@@ -1,6 +1,6 @@
 public import Model
 
-/// What tells the target of a forwarder who the client is (HAProxy's PROXY protocol, versions 1 and 2).
+/// What names the client to the target of a forwarder (HAProxy's PROXY protocol, versions 1 and 2).
 public struct ProxyHeader: Sendable, Hashable {
   /// The form of the header.
   public enum Version: String, Sendable, Hashable, CaseIterable {

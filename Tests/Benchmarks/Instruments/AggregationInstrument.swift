@@ -1,14 +1,17 @@
 import Aggregation
+import Channel
 import INI
-import Kernel
 import Model
+import SystemRuntime
 
-/// Groups the readings of many processes by many rules, and compares the applications with limits.
-struct AggregationInstrument: Instrument {
+/// Sends the readings of many processes over a channel, groups them by many rules, and compares the applications with limits.
+final class AggregationInstrument: Instrument {
   private var aggregator: Aggregator
   private var thresholds: Thresholds
   private var readings: [Reading]
   private var now = ContinuousClock.now
+  private var sensor: Channel
+  private var hub: Channel
 
   private static let owners = 10_000
   private static let rules = 100
@@ -22,12 +25,16 @@ struct AggregationInstrument: Instrument {
     let notifications = try INIFile(name: "limits", bytes: Array(limits.joined().utf8))
     thresholds = Thresholds(rules: try notifications.sections.map { try ThresholdRule($0) })
     readings = (0..<Self.owners).map(Self.reading)
+    let pair = try LocalSocket.Pair()
+    sensor = Channel(pair.ours)
+    hub = Channel(pair.theirs)
   }
 
-  mutating func measure() throws -> [(name: String, value: Double)] {
+  func measure() throws -> [(name: String, value: Double)] {
     now += .seconds(1)
     for index in readings.indices { readings[index].usage.received += UInt64(index) }
-    let measurement = Measurement(interval: .seconds(1), readings: readings)
+    var measurement = Measurement(interval: .seconds(1), readings: readings)
+    let channel = try Cost.of { measurement = try pass(measurement) }
     let time = Timestamp(seconds: 0)
     var report: UsageReport?
     let absorb = Cost.of { report = aggregator.absorb([measurement], at: time) }
@@ -35,8 +42,17 @@ struct AggregationInstrument: Instrument {
     let update = Cost.of { if let report { alerts = thresholds.update(with: report, at: now).count } }
     var totals: [Owner: Usage] = [:]
     let floor = Cost.of { for reading in readings { totals[reading.owner, default: .zero] += reading.usage } }
-    return absorb.named("absorb") + update.named("update") + floor.named("floor")
+    return channel.named("channel") + absorb.named("absorb") + update.named("update") + floor.named("floor")
       + [("rows", Double(report?.rows.count ?? 0)), ("alerts", Double(alerts))]
+  }
+
+  /// Both ends take turns, as the two processes do.
+  private func pass(_ measurement: Measurement) throws -> Measurement {
+    try sensor.send(.measurement(number: 1, measurement))
+    while true {
+      if case .measurement(_, let received) = try hub.receive(until: .now) { return received }
+      _ = try sensor.receive(until: .now)
+    }
   }
 
   /// One of ten is claimed by no rule and stands for its program.

@@ -1,5 +1,5 @@
 import Glibc
-import Kernel
+import SystemRuntime
 import SystemPackage
 
 /// The short-lived programs of one round (owners_clients.c), and what each said of itself.

@@ -1,10 +1,11 @@
 import Glibc
-import Kernel
 import Model
 import Monitors
+import Netfilter
+import Ownership
 
-/// Says whose bytes the flows moved: sockets, processes that hold them, what those run. The table is read outside
-/// the measured time.
+/// Says whose bytes the flows moved: what a BPF program told of sockets, else sockets and the processes that hold them,
+/// and what those run. The table is read outside the measured time.
 struct JoinInstrument: Instrument {
   private let table: NetlinkFlowTable
   private let host: Host
@@ -12,48 +13,66 @@ struct JoinInstrument: Instrument {
   private var accounting = Accounting(filters: [MonitorFilter()])
   private var snapshot = FlowSnapshot()
   private var entries: [SocketEntry] = []
+  private var index = WitnessIndex()
 
   /// Keeps what cannot be copied.
   private final class Host {
     var sockets = SocketTable()
     var processes: ProcessTable
     let addresses: LocalAddressReader
+    /// Nil where sockets are looked up.
+    let witness: WitnessListener?
 
-    init() throws {
+    init(_ choice: WitnessChoice) throws {
       processes = try ProcessTable()
       addresses = try LocalAddressReader()
+      var failures: [WitnessError] = []
+      witness = try WitnessListener.open(choice, failures: &failures)
+      if let failure = failures.first { throw failure }
     }
   }
 
-  init() throws {
+  init(_ choice: WitnessChoice) throws {
     table = try NetlinkFlowTable()
-    host = try Host()
+    host = try Host(choice)
     floors = try [AF_INET, AF_INET6].map(KernelFloor.sockets)
   }
 
   mutating func measure() throws -> [(name: String, value: Double)] {
     let host = host
     try table.read(into: &snapshot, at: .now)
-    let deltas = accounting.advance(to: snapshot, at: .now)
-    var claims: [Claim] = []
+    let moved = accounting.advance(to: snapshot, at: .now)
+    let count = moved.deltas.count
     var holders: [UInt64: [ProcessIdentity]] = [:]
     var readings: [Reading] = []
     let refresh = try Cost.of { try host.processes.refresh() }
+    let report = Cost.of {
+      guard let witness = host.witness else { return }
+      let report = witness.report(at: .now, of: .own)
+      index.advance(by: report.uses, network: witness.network)
+      accounting.learn(report.descriptions)
+    }
+    let local = try host.addresses.read()
     let sockets = try Cost.of {
-      try host.sockets.read(Accounting.transports(of: deltas, in: snapshot.flows), into: &entries)
+      let unknown = accounting.unknown(in: moved, local: local, witness: host.witness == nil ? nil : index)
+      try host.sockets.read(moved.transports(of: unknown.here), into: &entries)
     }
-    let claim = try Cost.of {
-      claims = accounting.claims(
-        of: deltas, in: snapshot.flows, sockets: SocketIndex(entries), local: try host.addresses.read())
+    // A closure takes them out, as it cannot use up what it only borrows.
+    var flows: MovedFlows? = consume moved
+    var ends: MovedEnds?
+    let flowEnd = Cost.of {
+      guard let flows = flows.take() else { return }
+      ends = accounting.ends(of: flows, sockets: SocketIndex(entries), local: local, witness: index)
     }
-    let hold = Cost.of { holders = host.processes.holders(of: Accounting.inodes(of: claims)) }
+    let hold = Cost.of { holders = host.processes.holders(of: ends?.inodes ?? []) }
     let read = Cost.of {
+      guard let ends = ends.take() else { return }
       readings =
-        accounting.readings(of: claims, holders: holders, isDenied: host.processes.denied > 0) {
+        accounting.readings(of: ends, holders: holders, isDenied: host.processes.denied > 0) {
           host.processes.description(of: $0, ancestors: false)
         }.readings
     }
-    let parts = [refresh, sockets, claim, hold, read]
+    let parts = [refresh, report, sockets, flowEnd, hold, read]
     let join = Cost(cpu: parts.reduce(0) { $0 + $1.cpu }, wall: parts.reduce(0) { $0 + $1.wall })
     let floor = try Cost.of {
       for floor in floors { try floor.receive() }
@@ -62,8 +81,9 @@ struct JoinInstrument: Instrument {
     let named = readings.count { $0.process != nil }
     return join.named("join") + floor.named("floor")
       + [
-        ("refresh", refresh.cpu), ("sockets", sockets.cpu), ("claims", claim.cpu), ("holders", hold.cpu),
-        ("readings", read.cpu), ("entries", Double(entries.count)), ("moved", Double(deltas.count)),
+        ("refresh", refresh.cpu), ("news", report.cpu), ("sockets", sockets.cpu), ("ends", flowEnd.cpu),
+        ("holders", hold.cpu),
+        ("readings", read.cpu), ("entries", Double(entries.count)), ("moved", Double(count)),
         ("processes", Double(named)),
       ]
   }

@@ -1,6 +1,6 @@
 import CNetfilterConntrack
 import Glibc
-import Kernel
+import SystemRuntime
 import SystemPackage
 
 /// What nobody can be faster than: the same answers of the kernel, received into the same buffer and thrown away.

@@ -1,6 +1,8 @@
 import Glibc
-import Kernel
 import Model
+import Netfilter
+import Ownership
+import SystemRuntime
 
 /// Names the process behind each new connection of short-lived programs, at once, and compares with what they say
 /// of themselves.
@@ -9,21 +11,21 @@ import Model
 /// The finder is made outside it: the kernel tells of processes only in the host's.
 struct OwnersInstrument: Instrument {
   private final class Parts {
-    var witness: FlowWitness
-    let flows: FlowNews
+    var witness: EarlyAttribution
+    let flows: FlowEvents
 
     init() throws {
-      let finder = try OwnerFinder(usesNews: Environment.value("BWMON_NEWS") != "0", at: .now)
-      if let error = finder.newsError { throw error }
+      let finder = try OwnerFinder(usesEvents: Environment.value("BWMON_NEWS") != "0", at: .now)
+      if let error = finder.eventError { throw error }
       try NamespaceEntry.enter(Environment.value("BWMON_NETNS") ?? "")
-      witness = FlowWitness(finder, try SocketLookup(), at: .now)
-      flows = try FlowNews()
+      witness = EarlyAttribution(finder, try SocketLookup(), at: .now)
+      flows = try FlowEvents()
     }
   }
 
   private struct Answer {
     var port: UInt16
-    var heard: Int64
+    var received: Int64
     var found: Int64 = 0
     var pid: Int32?
     var command: String?
@@ -45,16 +47,15 @@ struct OwnersInstrument: Instrument {
     let run = try ClientRun(clients)
     answers = []
     var isRunning = true
-    var thread = PromptThread()
+    var thread = RealTimeThread()
     let cpu = Cost.of {
       while isRunning {
         var waits = [
           pollfd(fd: parts.flows.descriptor, events: Int16(POLLIN), revents: 0),
           pollfd(fd: run.output, events: Int16(POLLIN), revents: 0),
-          pollfd(fd: parts.witness.newsDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: parts.witness.processEventDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         let now = ContinuousClock.now
-        if let processor = parts.witness.takeProcessor() { thread.follow(processor) }
         let pause = parts.witness.due(at: now).map { max(0, ($0 - now).inSeconds * 1000).rounded(.up) }
         // In bounds: the array and its count.
         _ = unsafe poll(&waits, 3, CInt(pause ?? 1_000))
@@ -76,15 +77,15 @@ struct OwnersInstrument: Instrument {
     let reply = FlowTuple(source: tuple.destination, destination: tuple.source, transport: tuple.transport)
     let flow = Flow(
       id: UInt32(answers.count), original: tuple, reply: reply, counters: FlowCounters())
-    answers.append(Answer(port: tuple.source.port, heard: Self.now()))
+    answers.append(Answer(port: tuple.source.port, received: Self.now()))
     parts.witness.see(flow, at: .now) { note($0, $1) }
   }
 
-  private mutating func note(_ sighting: Sighting, _ description: ProcessDescription?) {
-    guard sighting.isClient else { return }
-    let place = Int(sighting.flow.id)
+  private mutating func note(_ earlyOwner: EarlyOwner, _ description: ProcessDescription?) {
+    guard earlyOwner.isClient else { return }
+    let place = Int(earlyOwner.flow.id)
     answers[place].found = Self.now()
-    answers[place].pid = sighting.process.pid
+    answers[place].pid = earlyOwner.process.pid
     answers[place].command = description?.commandLine
   }
 
@@ -94,23 +95,23 @@ struct OwnersInstrument: Instrument {
     var fromConnect: [Double] = []
     var wrong = 0
     var nameless = 0
-    var unheard = 0
+    var missed = 0
     for report in reports {
       // The kernel gives a port again after a while.
-      guard let answer = answers[report.port]?.first(where: { $0.heard >= report.connected }) else {
-        unheard += 1
+      guard let answer = answers[report.port]?.first(where: { $0.received >= report.connected }) else {
+        missed += 1
         continue
       }
       guard let pid = answer.pid else { continue }
       if pid != report.pid { wrong += 1 }
       if answer.command?.contains("owners") != true { nameless += 1 }
-      fromEvent.append(Double(answer.found - answer.heard) / 1e3)
+      fromEvent.append(Double(answer.found - answer.received) / 1e3)
       fromConnect.append(Double(answer.found - report.connected) / 1e3)
     }
     let trials = Double(max(reports.count, 1))
     return [
       ("trials", Double(reports.count)), ("named", Double(fromEvent.count) / trials * 100),
-      ("wrong", Double(wrong)), ("nameless", Double(nameless)), ("unheard", Double(unheard)),
+      ("wrong", Double(wrong)), ("nameless", Double(nameless)), ("unheard", Double(missed)),
       ("median", Self.quantile(fromEvent, 0.5)), ("p99", Self.quantile(fromEvent, 0.99)),
       ("connect_median", Self.quantile(fromConnect, 0.5)), ("connect_p99", Self.quantile(fromConnect, 0.99)),
       ("cpu", cpu.cpu / trials * 1e3),

@@ -1,6 +1,6 @@
-import Kernel
 import Model
 import Monitors
+import Netfilter
 
 /// Reads the connection table and finds what moved, beside receiving the same and throwing it away.
 struct TableInstrument: Instrument {

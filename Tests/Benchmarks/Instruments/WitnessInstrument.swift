@@ -1,5 +1,6 @@
-import Kernel
 import Model
+import Netfilter
+import Ownership
 
 /// Says what the BPF programs saw since they were loaded: payload of nginx and of ab, and what there was no room for.
 struct WitnessInstrument: Instrument {

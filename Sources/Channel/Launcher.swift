@@ -1,0 +1,111 @@
+public import SystemRuntime
+
+/// A program that starts the same child of itself as often as it is asked to.
+///
+/// It is started before this process gives up its privileges, and keeps its own: a child that has ended can be started
+/// again with all that it needs. It takes single bytes from a socket, and does nothing else.
+public struct Launcher: ~Copyable {
+  private enum Wish: UInt8 {
+    /// Start a child that speaks over the socket that comes with it.
+    case start
+    /// Wait for the child's end, and report it.
+    case wait
+    /// Have the child go on if it is stopped, wait for its end, and report it.
+    case end
+  }
+
+  private let path: String
+  private let control: LocalSocket
+  private let program: ChildProgram
+  /// A child that ends by itself does so within this time.
+  private static let patience = Duration.seconds(5)
+  /// The launcher's child has so long, less than whoever waits for the answer.
+  private static let childPatience = Duration.seconds(3)
+
+  /// Starts the program at `path`, which must call `serve`. Errors: `failed`.
+  public init(_ path: String, _ arguments: [String]) throws(KernelError) {
+    self.path = path
+    let pair = try LocalSocket.Pair()
+    program = try ChildProgram(path, arguments, input: pair.theirs)
+    control = pair.ours
+  }
+
+  /// Has a child started, in place of the one before; returns the channel to it. Errors: `sensorLost` where the program has
+  /// gone.
+  public func start() throws(KernelError) -> Channel {
+    let pair = try LocalSocket.Pair()
+    guard control.hand(Wish.start.rawValue, pair.theirs) else { throw gone }
+    return Channel(pair.ours)
+  }
+
+  /// Waits for the end of the child, whose channel has closed, and returns how it ended. With `byForce` one that is stopped goes
+  /// on first, so that it can undo what it changed. One that does not end within seconds is ended. Errors: `sensorLost` where
+  /// the program has gone.
+  public func ending(byForce: Bool) throws(KernelError) -> ChildProgram.Ending {
+    // An answer that came too late for the question before.
+    while control.takeNow() != nil {}
+    let deadline = ContinuousClock.now + Self.patience
+    guard control.hand((byForce ? Wish.end : .wait).rawValue), let kind = try answer(until: deadline),
+      let value = try answer(until: deadline)
+    else { throw gone }
+    return kind == 0 ? .exited(Int32(value)) : .signal(Int32(value))
+  }
+
+  private var gone: KernelError {
+    let ending = program.wait(atMost: .milliseconds(100)).map { " (\($0))" } ?? ""
+    return .sensorLost(
+      "\(path), which starts the sensor (pid \(program.pid)), has ended\(ending): install it and this program from one "
+        + "release, and start this program again.", isLasting: true)
+  }
+
+  /// Lets the program end, or ends it where it does not.
+  public func finish() {
+    control.endSending()
+    if program.wait(atMost: Self.patience) == nil { program.endAndWait() }
+  }
+
+  /// The next byte; nil where there is none until `deadline`. A signal may end a wait early.
+  private func answer(until deadline: ContinuousClock.Instant) throws(KernelError) -> UInt8? {
+    while true {
+      if let byte = control.takeNow() { return byte }
+      let remaining = deadline - .now
+      guard remaining > .zero, !control.isClosed else { return nil }
+      try control.wait(.toReceive, atMost: remaining)
+    }
+  }
+
+  /// Serves whoever started this program as its launcher, over `control`. Returns in each child, with its socket; and nil when
+  /// nobody asks any more. Only for a process of one thread.
+  public static func serve(_ control: consuming LocalSocket) -> LocalSocket? {
+    var child: ChildProgram?
+    while let handed = control.take() {
+      switch Wish(rawValue: handed.byte) {
+      case .start:
+        child?.endAndWait()
+        // Where there is no room for a process now, the socket closes, and it is asked for again.
+        switch ChildProgram.fork() {
+        case .child: return handed.takeSocket()
+        case .parent(let started): child = started
+        case .failed: child = nil
+        }
+      case .end, .wait:
+        if handed.byte == Wish.end.rawValue { child?.goOn() }
+        // One that has closed its socket and does not end has nothing to lose.
+        let ending = child?.wait(atMost: childPatience) ?? child?.endAndWait()
+        let (kind, value): (UInt8, Int32) =
+          switch ending {
+          case .exited(let status): (0, status)
+          case .signal(let signal): (1, signal)
+          case nil: (0, 0)
+          }
+        child = nil
+        _ = control.hand(kind) && control.hand(UInt8(truncatingIfNeeded: value))
+      case nil: break
+      }
+    }
+    // It undoes what it changed, and ends.
+    child?.goOn()
+    if child?.wait(atMost: patience) == nil { child?.endAndWait() }
+    return nil
+  }
+}

@@ -1,0 +1,122 @@
+import Model
+
+/// Delivers what a notifier hands over: the shell around `DeliveryQueue`, which decides.
+public struct DeliveryService: Sendable {
+  private enum Happening: Sendable {
+    case submitted(PendingDelivery)
+    case closed
+    case ended(PendingDelivery, DeliveryOutcome)
+    case pauseEnded(DeliveryKey)
+    case tooLate
+  }
+
+  let submitted: AsyncStream<PendingDelivery>
+  let drops: DropCounter
+  let warn: @Sendable (Warning) -> Void
+  var policy = RetryPolicy.standard
+
+  /// Delivers until the notifier is finished and then until the last delivery has ended, within its time limit; those
+  /// that wait may still be started for ten seconds, and none is tried again. When the task is cancelled, what runs is
+  /// ended and what waits is dropped.
+  public func run() async { await run(drainTime: .seconds(10)) }
+
+  func run(drainTime: Duration) async {
+    var queue = DeliveryQueue()
+    var retries = Retries(policy)
+    var failures = FailureLog()
+    var isOpen = true
+    await withTaskGroup(of: Happening.self) { group in
+      group.addTask { await next() }
+      while let happening = await group.next() {
+        switch happening {
+        case .submitted(let pending):
+          queue.add(pending)
+          group.addTask { await next() }
+        case .closed:
+          isOpen = false
+          for pending in retries.close() { queue.resume(pending) }
+          if let warning = awaited(queue, drainTime) { warn(warning) }
+          group.addTask { await endOfDraining(after: drainTime) }
+        case .ended(let pending, let outcome):
+          if let pause = retries.pause(pending, after: outcome) {
+            queue.pause(pending.key)
+            group.addTask { await end(of: pause, pending.key) }
+            // What may take hours to pass is said at once.
+            guard case .notTaken = outcome else { break }
+          } else {
+            queue.finish(pending.key)
+          }
+          if let warning = failures.record(outcome, of: pending.key) { warn(warning) }
+        case .pauseEnded(let key):
+          if let pending = retries.resume(key) { queue.resume(pending) }
+        case .tooLate:
+          if let warning = Self.warning(of: queue.dropWaiting()) { warn(warning) }
+        }
+        for pending in queue.start() {
+          group.addTask { .ended(pending, await pending.delivery.attempt(pending.notification)) }
+        }
+        drops.set(queued: queue.dropped)
+        if !isOpen, queue.isIdle { group.cancelAll() }
+      }
+    }
+  }
+
+  private func next() async -> Happening {
+    for await pending in submitted {
+      drops.countTaken()
+      return .submitted(pending)
+    }
+    return .closed
+  }
+
+  /// A pause is short when the service is cancelled: the attempt after it sees that.
+  private func end(of pause: Duration, _ key: DeliveryKey) async -> Happening {
+    try? await Task.sleep(for: pause)
+    return .pauseEnded(key)
+  }
+
+  /// The sleep ends early when the service is cancelled: then there is nothing to wait for either.
+  private func endOfDraining(after drainTime: Duration) async -> Happening {
+    try? await Task.sleep(for: drainTime)
+    return .tooLate
+  }
+
+  /// What to say before the end waits for deliveries: how many, and for how long at most.
+  private func awaited(_ queue: DeliveryQueue, _ drainTime: Duration) -> Warning? {
+    guard !queue.isIdle else { return nil }
+    let count = queue.runningCount + queue.waitingCount
+    let start = queue.waitingCount > 0 ? drainTime : .zero
+    let limit = start + queue.longestTimeLimit
+    return Warning(
+      code: "notifications_awaited",
+      text: "the end waits for \(count) notification \(count == 1 ? "command" : "commands"), at most "
+        + "\(limit.inSeconds.fixed(1)) s: SIGKILL does not wait, lower command_timeout to wait less.")
+  }
+
+  private static func warning(of dropped: Int) -> Warning? {
+    guard dropped > 0 else { return nil }
+    return Warning(
+      code: "notifications_dropped",
+      text: "\(dropped) notifications were not run before the end: make the commands faster or fewer.")
+  }
+}
+
+/// Says once that a rule's delivery fails, and again only after it succeeded.
+struct FailureLog: Sendable {
+  private var failing: Set<DeliveryKey> = []
+
+  /// Takes how a delivery ended; returns the warning if it is the rule's first failure since its last success.
+  mutating func record(_ outcome: DeliveryOutcome, of key: DeliveryKey) -> Warning? {
+    switch outcome {
+    case .succeeded:
+      failing.remove(key)
+      return nil
+    case .abandoned: return nil
+    case .failed(let why), .notBegun(let why), .notTaken(let why):
+      guard failing.insert(key).inserted else { return nil }
+      return Warning(
+        code: "notification_failed",
+        text: "[\(key.rule.escapingControlCharacters)]: \(why) This is said once until it succeeds.")
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import Curl
+public import Model
+import Synchronization
+public import SystemRuntime
+
+/// Sends reports by mail, each once, over failures of the server, of the network and of this program.
+///
+/// A report is in its folder until a server has taken it. Where a connection is lost between the end of a mail and the
+/// server's answer nobody can know whether it was taken: it is sent again with the same Message-ID, by which servers and
+/// programs of mail know that it is the same.
+public struct MailService: Sendable {
+  private enum Order: Sendable {
+    case report(MailReport, isRepetition: Bool)
+    case reload(MailConfigurations)
+    case finish(within: Duration)
+  }
+
+  private enum Happening: Sendable {
+    case order(Order)
+    case closed
+    case ended(String, MailOutcome?)
+    case isDue
+    case tooLate
+  }
+
+  private let orders: AsyncStream<Order>
+  private let submitted: AsyncStream<Order>.Continuation
+  private let waiting = WaitingCount()
+  private let configurations: MailConfigurations
+  private let folder: @Sendable () -> OwnFolder?
+  private let host: String
+  private let now: @Sendable () -> Timestamp
+  private let warn: @Sendable (Warning) -> Void
+  var pauses = SpoolSchedule.Pauses()
+
+  /// The most reports that wait for `run` to look at them.
+  static let capacity = 1024
+
+  /// Makes a service that sends as `configurations` say, and keeps what waits in `folder`; where that is nil, in memory
+  /// alone. It is asked for its folder when there is a configuration for the first time; until then nothing is mailed. `host`
+  /// stands in each Message-ID, `now` is asked for the times, `warn` is called with what to say.
+  public init(
+    _ configurations: MailConfigurations, folder: @escaping @Sendable () -> OwnFolder?,
+    host: String,
+    now: @escaping @Sendable () -> Timestamp, warn: @escaping @Sendable (Warning) -> Void
+  ) {
+    (orders, submitted) = AsyncStream.makeStream(of: Order.self, bufferingPolicy: .unbounded)
+    self.configurations = configurations
+    self.folder = folder
+    self.host = host
+    self.now = now
+    self.warn = warn
+  }
+
+  /// Takes a report of `stream`, for the mail configuration in the file `configuration`; never waits. Reports of one stream
+  /// that wait are told in one mail, a line feed between; a repetition is left out where one waits. False when so many wait
+  /// that this one is not taken.
+  @discardableResult
+  public func submit(
+    subject: String, body: String, stream: String, configuration: String, isRepetition: Bool = false
+  ) -> Bool {
+    guard waiting.add(upTo: Self.capacity) else { return false }
+    let time = now()
+    let random = MessageID.digits(of: [String(UInt64.random(in: .min ... .max))])
+    let report = MailReport(
+      stream: stream, configuration: configuration, subject: subject, body: body,
+      messageID: "\(max(0, time.seconds)).\(random)@\(MessageID.host(host))", created: time)
+    submitted.yield(.report(report, isRepetition: isRepetition))
+    return true
+  }
+
+  /// Sends as `configurations` say from now on; what failed is tried at once.
+  public func reload(_ configurations: MailConfigurations) { submitted.yield(.reload(configurations)) }
+
+  /// Has `run` end: what waits has one attempt more as far as `duration` allows, and is in the folder after that.
+  public func finish(within duration: Duration) {
+    submitted.yield(.finish(within: duration))
+    submitted.finish()
+  }
+
+  /// Sends until `finish`; to be called once. Where the task is cancelled, it ends at once.
+  public func run() async {
+    // The folder is this program's own as long as this lives.
+    var own: OwnFolder?
+    var spool = opened(configurations, &own)
+    var deadline: ContinuousClock.Instant?
+    var timer: ContinuousClock.Instant?
+    var isEnding = false
+    var transfers = LazyTransfers()
+    await withTaskGroup(of: Happening.self) { group in
+      group.addTask { await next() }
+      // What is in the folder already.
+      group.addTask { .isDue }
+      while let happening = await group.next() {
+        switch happening {
+        case .order(let order):
+          switch order {
+          case .report(let report, let isRepetition): spool?.add(report, repetition: isRepetition)
+          case .reload(let new):
+            transfers = LazyTransfers()
+            if spool == nil { spool = opened(new, &own) } else { spool?.use(new) }
+          case .finish(let duration):
+            deadline = .now + duration
+            spool?.restart()
+            group.addTask { await sleep(until: .now + duration, then: .tooLate) }
+          }
+          group.addTask { await next() }
+        case .ended(let name, let outcome): spool?.finish(name, outcome, at: .now)
+        case .isDue: timer = nil
+        case .closed where deadline != nil: break
+        case .tooLate, .closed:
+          isEnding = true
+          group.cancelAll()
+        }
+        if isEnding { continue }
+        while let start = spool?.start(at: .now) {
+          let thread = transfers.thread()
+          group.addTask {
+            .ended(start.entry.name, await send(start.entry.report, start.configuration, by: thread))
+          }
+        }
+        let due = spool?.due(at: .now)
+        if let deadline, spool?.isSending != true, due.map({ $0 > deadline }) ?? true {
+          isEnding = true
+          group.cancelAll()
+        } else if let due, timer.map({ due < $0 }) ?? true {
+          timer = due
+          group.addTask { await sleep(until: due, then: .isDue) }
+        }
+      }
+    }
+    spool?.sayWhatIsLost()
+    withExtendedLifetime(own) {}
+  }
+
+  /// The spool, from the first configuration on.
+  private func opened(_ configurations: MailConfigurations, _ own: inout OwnFolder?) -> Spool? {
+    if configurations.isEmpty { return nil }
+    own = folder()
+    return Spool(
+      files: SpoolFiles(own?.path, warn: warn), configurations: configurations, pauses: pauses, warn: warn)
+  }
+
+  private func send(
+    _ report: MailReport, _ configuration: MailConfiguration, by thread: Result<TransferThread, CurlError>
+  ) async -> MailOutcome? {
+    let transfers: TransferThread
+    do throws(CurlError) { transfers = try thread.get() } catch {
+      return .transient("\(error)", mayHaveArrived: false)
+    }
+    let message = report.message(configuration, date: now())
+    return await configuration.send(
+      message.bytes, to: report.recipients ?? configuration.to, by: transfers)
+  }
+
+  private func next() async -> Happening {
+    for await order in orders {
+      if case .report = order { waiting.remove() }
+      return .order(order)
+    }
+    return .closed
+  }
+
+  private func sleep(until time: ContinuousClock.Instant, then happening: Happening) async -> Happening {
+    try? await Task.sleep(until: time, clock: .continuous)
+    return happening
+  }
+}
+
+/// The transfers of all mails, from the first mail on.
+private struct LazyTransfers {
+  private var started: TransferThread?
+
+  mutating func thread() -> Result<TransferThread, CurlError> {
+    if let started { return .success(started) }
+    do throws(CurlError) {
+      let thread = try TransferThread("mail")
+      started = thread
+      return .success(thread)
+    } catch { return .failure(error) }
+  }
+}
+
+/// Counts what was submitted and not yet taken, for callers and the service.
+private final class WaitingCount: Sendable {
+  private let count = Atomic<Int>(0)
+
+  func add(upTo limit: Int) -> Bool {
+    if count.add(1, ordering: .relaxed).newValue <= limit { return true }
+    remove()
+    return false
+  }
+
+  func remove() { count.subtract(1, ordering: .relaxed) }
+}

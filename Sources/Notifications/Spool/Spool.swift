@@ -1,0 +1,105 @@
+import Curl
+import Model
+
+/// The schedule and the files together: what one decides, the other writes down.
+struct Spool {
+  private var files: SpoolFiles
+  private var schedule: SpoolSchedule
+  private let warn: @Sendable (Warning) -> Void
+  private var sequence: UInt64 = 0
+  private var hasSaidDropped = false
+  /// Streams of which was said that nothing says how to send their mails.
+  private var saidWithout: Set<String> = []
+
+  /// Reads what waits in the folder.
+  init(
+    files: SpoolFiles, configurations: MailConfigurations, pauses: SpoolSchedule.Pauses,
+    warn: @escaping @Sendable (Warning) -> Void
+  ) {
+    self.files = files
+    self.warn = warn
+    let entries = self.files.load()
+    // Names of a restart come after those that are there, also when the clock went back.
+    sequence =
+      entries.compactMap { UInt64($0.name.prefix { $0 != "-" }) }.filter { $0 < 1 << 62 }.max().map { $0 + 1 }
+      ?? 0
+    schedule = SpoolSchedule(entries, with: configurations, pauses: pauses)
+    sayWhatIsWithoutConfiguration()
+  }
+
+  var isSending: Bool { schedule.isSending }
+
+  func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { schedule.due(at: now) }
+
+  mutating func add(_ report: MailReport, repetition: Bool) {
+    guard let addition = schedule.add(report, name: nextName(), repetition: repetition) else { return }
+    for entry in addition.dropped { files.remove(entry) }
+    files.store(addition.entry)
+    if !addition.dropped.isEmpty, !hasSaidDropped {
+      hasSaidDropped = true
+      warn(
+        Warning(
+          code: "mail_dropped",
+          text: "too many mails wait, so the oldest are dropped: see why the mail server takes none."))
+    }
+    sayWhatIsWithoutConfiguration()
+  }
+
+  /// Returns the report to send now; from here on a server may have it.
+  mutating func start(at now: ContinuousClock.Instant) -> SpoolSchedule.Start? {
+    guard let start = schedule.start(at: now) else { return nil }
+    // The whole first: after a crash between the two, lines are there twice rather than not at all.
+    if !start.absorbed.isEmpty { files.store(start.entry) }
+    for other in start.absorbed { files.remove(other) }
+    files.mark(start.entry, isSeen: true)
+    return start
+  }
+
+  mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: ContinuousClock.Instant) {
+    guard let ending = schedule.finish(name, outcome, at: now) else { return }
+    if ending.isDone {
+      files.remove(ending.entry)
+      hasSaidDropped = false
+    } else if ending.entry.report.recipients != nil {
+      files.store(ending.entry)
+    } else {
+      files.mark(ending.entry, isSeen: ending.entry.isSealed)
+    }
+    for warning in ending.warnings { warn(warning) }
+  }
+
+  mutating func restart() { schedule.restart() }
+
+  /// Uses others from now on; the next attempts are due at once.
+  mutating func use(_ configurations: MailConfigurations) {
+    schedule.use(configurations)
+    saidWithout = []
+    sayWhatIsWithoutConfiguration()
+  }
+
+  /// Warns of reports that nobody will send: they are in no file.
+  func sayWhatIsLost() {
+    let count = files.countOfUnsaved(schedule.entries)
+    guard count > 0 else { return }
+    warn(
+      Warning(
+        code: "mail_lost",
+        text: "\(count) mails were not sent before the end and are lost: give them a folder to wait in."))
+  }
+
+  private mutating func sayWhatIsWithoutConfiguration() {
+    for entry in schedule.withoutConfiguration where saidWithout.insert(entry.report.stream).inserted {
+      let file = entry.report.configuration.map { " and \($0) is not used any more" } ?? ""
+      let text =
+        "mails of [\(entry.report.stream)] wait and are not sent: it has no mail_config\(file). Set mail_config, or remove the "
+        + "files from \(files.place)."
+      warn(Warning(code: "mail_unconfigured", text: text.escapingControlCharacters))
+    }
+  }
+
+  private mutating func nextName() -> String {
+    defer { sequence += 1 }
+    let digits = String(sequence)
+    return String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+  }
+}

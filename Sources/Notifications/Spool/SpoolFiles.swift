@@ -1,0 +1,157 @@
+import Model
+import SystemPackage
+import SystemRuntime
+
+/// The reports that wait, one file each in a folder; without a usable folder they are kept in memory alone, and that is
+/// said once.
+///
+/// `NAME.waiting` is a report that no server has seen; `NAME.sending` one that a server may have, as an attempt is under way
+/// or ended without an answer. The name changes before the first byte is sent, so that this is known after a crash too.
+struct SpoolFiles {
+  private static let waiting = ".waiting"
+  private static let sending = ".sending"
+  /// The longest file: the longest text, each of its bytes as an escape, and the rest.
+  private static let mostBytes = JSONReader.mostBytes
+
+  private let path: String?
+  private let folder: DurableFolder?
+  private let warn: @Sendable (Warning) -> Void
+  /// Which files there are, and their states.
+  private var states: [String: String] = [:]
+  /// Files of what was sent or dropped that could not be removed: a next start must not send them again.
+  private var leftovers: Set<String> = []
+  private var isFailing = false
+
+  /// Where it is, for people.
+  var place: String { path ?? "memory" }
+
+  /// Opens the folder at `path`, and makes it where there is none.
+  init(_ path: String?, warn: @escaping @Sendable (Warning) -> Void) {
+    self.path = path
+    self.warn = warn
+    guard let path else {
+      folder = nil
+      return
+    }
+    do throws(Errno) { folder = try DurableFolder(path) } catch {
+      folder = nil
+      fail(error)
+    }
+  }
+
+  /// Reads all reports that wait, oldest first. Files that are none are left alone and said once.
+  mutating func load() -> [SpoolEntry] {
+    guard let folder else { return [] }
+    var entries: [SpoolEntry] = []
+    var foreign: [String] = []
+    do throws(Errno) {
+      for file in try folder.names() {
+        guard entries.count < SpoolSchedule.mostEntries, let state = Self.state(of: file),
+          let report = Self.report(file, folder)
+        else {
+          foreign.append(file)
+          continue
+        }
+        let name = String(file.dropLast(state.count))
+        // A crash between two names of a file cannot leave both: a rename is one step.
+        states[name] = state
+        entries.append(SpoolEntry(name: name, report: report, isSealed: state == Self.sending))
+      }
+    } catch { fail(error) }
+    if let first = foreign.first, let path {
+      let others = foreign.count > 1 ? " and \(foreign.count - 1) others" : ""
+      warn(
+        Warning(
+          code: "mail_spool_foreign",
+          text: "\(path)/\(first)\(others) cannot be read as mails that wait: look at them and remove them."
+            .escapingControlCharacters))
+    }
+    return entries
+  }
+
+  /// Writes a report, new or changed.
+  mutating func store(_ entry: SpoolEntry) {
+    let state = entry.isSealed ? Self.sending : Self.waiting
+    let isWritten = attempt { folder throws(Errno) in
+      try folder.write(entry.report.file, to: entry.name + state)
+    }
+    guard isWritten else { return }
+    // Where an earlier change of its name failed.
+    if let old = states[entry.name], old != state { leftovers.insert(entry.name + old) }
+    states[entry.name] = state
+    leftovers.remove(entry.name + state)
+    if !leftovers.isEmpty { _ = attempt { _ throws(Errno) in } }
+  }
+
+  /// Notes that a server may have the report from now on, or that it certainly has not.
+  mutating func mark(_ entry: SpoolEntry, isSeen: Bool) {
+    let new = isSeen ? Self.sending : Self.waiting
+    guard let old = states[entry.name] else {
+      var entry = entry
+      entry.isSealed = isSeen
+      return store(entry)
+    }
+    guard old != new else { return }
+    let isRenamed = attempt { folder throws(Errno) in
+      try folder.rename(entry.name + old, to: entry.name + new)
+    }
+    if isRenamed { states[entry.name] = new }
+  }
+
+  /// Removes the file of a report that was sent or dropped.
+  mutating func remove(_ entry: SpoolEntry) {
+    guard let state = states.removeValue(forKey: entry.name) else { return }
+    leftovers.insert(entry.name + state)
+    _ = attempt { _ throws(Errno) in }
+  }
+
+  /// How many of these are in no file.
+  func countOfUnsaved(_ entries: [SpoolEntry]) -> Int { entries.count { states[$0.name] == nil } }
+
+  private static func state(of file: String) -> String? {
+    [waiting, sending].first { file.hasSuffix($0) && file.count > $0.count }
+  }
+
+  private static func report(_ file: String, _ folder: DurableFolder) -> MailReport? {
+    do throws(Errno) {
+      let bytes = try folder.read(file, limit: mostBytes)
+      return bytes.count <= mostBytes ? MailReport(file: bytes) : nil
+    } catch { return nil }
+  }
+
+  /// Does something with the folder; false where that is not possible, which is said once until it is.
+  private mutating func attempt(_ body: (DurableFolder) throws(Errno) -> Void) -> Bool {
+    guard let folder else { return false }
+    do throws(Errno) {
+      // First, as they make room.
+      for file in leftovers {
+        try folder.remove(file)
+        leftovers.remove(file)
+      }
+      try body(folder)
+    } catch {
+      fail(error)
+      return false
+    }
+    if isFailing {
+      isFailing = false
+      warn(
+        Warning(
+          code: "mail_spool_unusable",
+          text: "mails that wait are kept in \(place) again.".escapingControlCharacters,
+          isResolved: true))
+    }
+    return true
+  }
+
+  private mutating func fail(_ error: Errno) {
+    guard !isFailing else { return }
+    isFailing = true
+    warn(
+      Warning(
+        code: "mail_spool_unusable",
+        text:
+          "the mails that wait cannot be kept in \(place.escapingControlCharacters) (\(error.description)), only in memory: "
+          + "free space there, and let this program write to it."))
+  }
+}

@@ -1,0 +1,103 @@
+import Model
+import Netfilter
+
+/// The BPF program, with a ledger of what it has reported.
+public struct Witness: ~Copyable {
+  private var program: WitnessProgram
+  /// What is known of sockets and processes.
+  public internal(set) var ledger: WitnessLedger
+  private var losses = WitnessLosses()
+  private var swept: ContinuousClock.Instant
+  private var settled: ContinuousClock.Instant
+
+  /// Records that could not be decoded.
+  public private(set) var malformed: UInt64 = 0
+
+  /// How often all slots are looked at though nothing was lost.
+  public static let sweepInterval = Duration.seconds(60)
+  /// How long slots of sockets that have closed stay in use at least while records come.
+  static let settleInterval = Duration.milliseconds(200)
+
+  /// Loads the programs of `tier`. What `olderSockets` had carried before is not counted.
+  public init(
+    _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), olderSockets: OlderSockets = OlderSockets(),
+    at now: ContinuousClock.Instant
+  ) throws(WitnessError) {
+    program = try WitnessProgram(tier, room: room)
+    ledger = WitnessLedger(tier: tier, slotCount: program.table.count, olderSockets: olderSockets, at: now)
+    (swept, settled) = (now, now)
+  }
+
+  /// The best program that `choice` allows and the kernel takes; nil where there is none, each with why not.
+  static func open(
+    _ choice: WitnessChoice, olderSockets: OlderSockets = OlderSockets(), failures: inout [WitnessError],
+    at now: ContinuousClock.Instant
+  ) -> Witness? {
+    for tier in choice.tiers {
+      do throws(WitnessError) { return try Witness(tier, olderSockets: olderSockets, at: now) } catch {
+        failures.append(error)
+      }
+    }
+    return nil
+  }
+
+  /// What is at work.
+  public var tier: WitnessTier { program.tier }
+
+  /// Readable for poll(2) while much waits to be read.
+  var descriptor: CInt { program.descriptor }
+
+  /// What there was no room for.
+  public var lost: WitnessLosses { program.losses }
+
+  /// What a process runs, as far as that was reported.
+  func process(_ user: WitnessUser) -> WitnessedProcess? { ledger.processes[user] }
+
+  /// Reads the records that wait into the ledger. Gives each to `body` first.
+  mutating func read(at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void = { _ in }) {
+    Self.read(&program, into: &ledger, malformed: &malformed, at: now, body)
+  }
+
+  private static func read(
+    _ program: inout WitnessProgram, into ledger: inout WitnessLedger, malformed: inout UInt64,
+    at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void
+  ) {
+    program.read(malformed: &malformed) { record in
+      body(record)
+      ledger.take(record, at: now)
+    }
+  }
+
+  /// Reads, and counts what was moved until `now`.
+  mutating func settle(at now: ContinuousClock.Instant) {
+    read(at: now)
+    let losses = program.losses
+    let table = program.table
+    if losses.unreported != self.losses.unreported || now - swept >= Self.sweepInterval {
+      table.apply(ledger.sweep(at: now) { table.contents($0) })
+      swept = now
+    }
+    self.losses = losses
+    table.apply(ledger.settle(at: now) { table.contents($0) })
+    settled = now
+  }
+
+  /// Reads, and counts where it is time for that: while most slots are free it can wait a moment.
+  mutating func relieve(at now: ContinuousClock.Instant) {
+    read(at: now)
+    if ledger.isCrowded || now - settled >= Self.settleInterval { settle(at: now) }
+  }
+
+  /// Reports who moved how much since the last call, and who was seen to use a socket since then.
+  public mutating func tell(at now: ContinuousClock.Instant, _ body: (WitnessLedger.Movement) -> Void) {
+    settle(at: now)
+    ledger.tell(body)
+  }
+}
+
+extension WitnessTable {
+  fileprivate func apply(_ slots: WitnessLedger.Slots) {
+    for slot in slots.retired { retire(slot) }
+    for slot in slots.freed { free(slot) }
+  }
+}

@@ -1,0 +1,90 @@
+import Model
+import Netfilter
+
+/// What those processes run that the BPF program reported, for some time after their end.
+struct WitnessedProcesses: Sendable {
+  private struct Process {
+    var description: WitnessedProcess
+    /// The same with its place, once it was asked for.
+    var placed: ProcessDescription?
+    var hasExited = false
+    /// When it was reported or asked for last, in the order of these.
+    var turn: UInt64
+  }
+
+  /// How long the name of a process that has ended is kept.
+  private static let afterExit = Duration.seconds(10)
+  /// Of more processes than these those that have ended are forgotten at once, and of others a part.
+  static let limit = 1 << 14
+
+  /// Processes that were forgotten for want of room though nobody reported their end, since start.
+  private(set) var dropped: UInt64 = 0
+  private var turn: UInt64 = 0
+  private var known: [WitnessUser: Process] = [:]
+  /// Those that have ended, the first to end first.
+  private var exits: [(user: WitnessUser, time: ContinuousClock.Instant)] = []
+  /// Those that run another program than they were reported with before, until they are taken.
+  private var renamed: Set<WitnessUser> = []
+
+  /// How many are known.
+  var count: Int { known.count }
+
+  /// What the process runs, as far as that was reported.
+  subscript(user: WitnessUser) -> WitnessedProcess? { known[user]?.description }
+
+  /// Whether one that was reported has ended.
+  func hasExited(_ user: WitnessUser) -> Bool { !exits.isEmpty && known[user]?.hasExited ?? false }
+
+  /// Takes what a process runs.
+  mutating func take(_ process: WitnessedProcess, at now: ContinuousClock.Instant) {
+    turn += 1
+    let former = known.updateValue(Process(description: process, turn: turn), forKey: process.user)
+    if let former, former.description.text != process.text, renamed.count < Self.limit {
+      renamed.insert(process.user)
+    }
+    if known.count > Self.limit { forget(endedBy: now) }
+    if known.count > Self.limit { makeRoom() }
+  }
+
+  /// Takes that a process has ended.
+  mutating func end(_ user: WitnessUser, at now: ContinuousClock.Instant) {
+    guard known[user]?.hasExited == false else { return }
+    known[user]?.hasExited = true
+    exits.append((user, now))
+  }
+
+  /// Forgets those that have ended a while ago.
+  mutating func settle(at now: ContinuousClock.Instant) { forget(endedBy: now - Self.afterExit) }
+
+  /// What the process runs, with its place, which `place` is asked for once.
+  mutating func description(
+    of user: WitnessUser, place: (WitnessedProcess) -> ProcessDescription
+  ) -> ProcessDescription? {
+    guard let process = known[user] else { return nil }
+    turn += 1
+    known[user]?.turn = turn
+    if let placed = process.placed { return placed }
+    let placed = place(process.description)
+    known[user]?.placed = placed
+    return placed
+  }
+
+  /// Takes the processes that run another program since the last call.
+  mutating func takeRenamed() -> Set<WitnessUser> {
+    defer { renamed.removeAll() }
+    return renamed
+  }
+
+  /// Forgets an eighth, those first that were not asked for longest: where ends are lost they are many.
+  private mutating func makeRoom() {
+    let oldest = known.sorted { $0.value.turn < $1.value.turn }.prefix(Self.limit / 8)
+    for (user, _) in oldest { known[user] = nil }
+    dropped += UInt64(oldest.count)
+  }
+
+  private mutating func forget(endedBy time: ContinuousClock.Instant) {
+    let count = exits.prefix { $0.time <= time }.count
+    for (user, _) in exits[..<count] where known[user]?.hasExited == true { known[user] = nil }
+    exits.removeFirst(count)
+  }
+}

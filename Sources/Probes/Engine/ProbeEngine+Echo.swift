@@ -1,0 +1,207 @@
+import Model
+import SystemPackage
+import SystemRuntime
+
+/// Which of the ICMP sockets: those of traces have other hop limits than those of pings. Targets that did not answer have one
+/// of their own: what waits for a neighbour that does not answer fills the send buffer of its socket for seconds.
+struct ChannelKey: Hashable, Sendable {
+  var family: EchoSocket.Family
+  var isTrace: Bool
+  var isSilent: Bool
+
+  init(_ family: EchoSocket.Family, isTrace: Bool, isSilent: Bool = false) {
+    (self.family, self.isTrace, self.isSilent) = (family, isTrace, isSilent)
+  }
+
+  init(token: UInt64) {
+    let index = token - ProbeEngine.firstChannelToken
+    self.init(index & 1 == 0 ? .v4 : .v6, isTrace: index & 2 != 0, isSilent: index & 4 != 0)
+  }
+
+  var token: UInt64 {
+    ProbeEngine.firstChannelToken + (family == .v4 ? 0 : 1) + (isTrace ? 2 : 0) + (isSilent ? 4 : 0)
+  }
+}
+
+extension ProbeEngine {
+  static func readClocks() -> RoundTripClock.Reading {
+    RoundTripClock.Reading(instant: .now, wall: WallClock.nanoseconds)
+  }
+
+  func advancePing(_ target: ProbedTarget, at now: RoundTripClock.Reading, _ time: Timestamp) {
+    let key = ChannelKey(target.family, isTrace: false, isSilent: target.ping?.isSilent ?? false)
+    let channel = channel(key)
+    var refused: [EchoTokenPart] = []
+    let finished = target.ping?.advance(at: now, time) { part in
+      guard let channel else { return refused.append(part) }
+      channel.add(
+        target.token(part), to: target.job.target.address, zone: target.job.zone,
+        payload: target.job.ping?.payload ?? 0)
+    }
+    if let channel, channel.isWaiting, !unsent.contains(key) { unsent.append(key) }
+    for part in refused { fail(target, part, key, reason(of: key)) }
+    if let finished { add(.ping(finished.burst), of: target, began: finished.began) }
+  }
+
+  func advanceTrace(_ target: ProbedTarget, at now: RoundTripClock.Reading, _ time: Timestamp) {
+    let key = ChannelKey(target.family, isTrace: true)
+    var requests: [(part: EchoTokenPart, limit: Int)] = []
+    let finished = target.trace?.advance(at: now, time) { requests.append(($0, $1)) }
+    for (part, limit) in requests {
+      let token = target.token(part)
+      if let channel = channel(key) {
+        // One hop limit at a time: it is the socket's.
+        channel.add(
+          token, to: target.job.target.address, zone: target.job.zone, payload: Self.tracePayload)
+        flush(key, hopLimit: limit)
+        channel.drop()
+      } else if let refusal = sendDatagram(token, target.job, hopLimit: limit, payload: Self.tracePayload) {
+        let reason = PathError.Reason(refusal)
+        // A hop that this host has no means to ask is silent.
+        if reason != .notSent { fail(target, part, key, reason) }
+      }
+    }
+    if let finished {
+      datagrams.cancel(target: target.number)
+      add(.trace(finished.trace), of: target, began: finished.began)
+    }
+  }
+
+  /// traceroute(8)'s packets have 60 bytes with IPv4's header.
+  private static let tracePayload = 32
+
+  /// Sends what waits.
+  func flush() {
+    let keys = unsent
+    unsent = []
+    for key in keys {
+      flush(key, hopLimit: 0)
+      if channels[key]?.isWaiting ?? false { unsent.append(key) }
+    }
+  }
+
+  private func flush(_ key: ChannelKey, hopLimit: Int) {
+    channels[key]?.flush(hopLimit: hopLimit, Self.readClocks) { handed in
+      guard let target = targets[handed.token.target] else { return }
+      let part = handed.token.part
+      if let refusal = handed.refusal {
+        fail(target, part, key, PathError.Reason(refusal))
+      } else if key.isTrace {
+        target.trace?.sent(part, at: handed.reading)
+      } else {
+        target.ping?.sent(part, at: handed.reading)
+      }
+    }
+  }
+
+  /// Takes what has come by one of the sockets.
+  func receive(by key: ChannelKey, _ readiness: Readiness) {
+    guard let channel = channels[key] else { return }
+    var due: [ProbedTarget] = []
+    let reading = Self.readClocks()
+    channel.receive(errors: readiness.contains(.failed), into: &buffer) { token, message in
+      guard let target = targets[token.target], target.take(message, token.part, key, reading) else { return }
+      due.append(target)
+    }
+    if due.isEmpty { return }
+    let time = clock()
+    for target in due { advance(target, key.isTrace ? .trace : .ping, at: reading, time) }
+  }
+
+  /// A request cannot be sent: its target looks at that at once, when what it does now is done.
+  private func fail(
+    _ target: ProbedTarget, _ part: EchoTokenPart, _ key: ChannelKey, _ reason: PathError.Reason
+  ) {
+    let reading = Self.readClocks()
+    guard target.take(.error(PathError(reason), stamp: nil), part, key, reading) else { return }
+    let kind: ProbedTarget.Kind = key.isTrace ? .trace : .ping
+    schedule(target, kind, at: target.wake(kind))
+  }
+
+  /// True when pings were refused for want of a privilege.
+  public var lacksPrivilege: Bool {
+    refusals.contains { !$0.key.isTrace && ($0.value == .permissionDenied || $0.value == .notPermitted) }
+  }
+
+  /// Why there is no socket of this kind.
+  private func reason(of key: ChannelKey) -> PathError.Reason {
+    switch refusals[key] {
+    case .permissionDenied, .notPermitted: .notPermitted
+    case let refusal?: PathError.Reason(refusal)
+    case nil: .networkUnreachable
+    }
+  }
+
+  /// The socket of a kind, opened when it is needed first; nil where that is refused, which is said once.
+  private func channel(_ key: ChannelKey) -> EchoChannel? {
+    if let channel = channels[key] { return channel }
+    guard refusals[key] == nil else { return nil }
+    do throws(Errno) {
+      let channel = try EchoChannel(key.family, packet, identifier: identifier, at: .now)
+      channels[key] = channel
+      watch(channel, token: key.token)
+      return channel
+    } catch {
+      let note = Self.refusal(of: key, error)
+      if !refusals.contains(where: { Self.refusal(of: $0.key, $0.value) == note }) { notes.append(note) }
+      refusals[key] = error
+      return nil
+    }
+  }
+
+  /// Takes what was said of a datagram of a trace.
+  func receiveDatagram(_ pollToken: UInt64) {
+    guard let taken = datagrams.takeAnswer(pollToken, into: &buffer) else { return }
+    guard let target = targets[taken.token.target] else { return }
+    let part = EchoTokenPart(round: taken.token.round, number: taken.token.number)
+    let now = Self.readClocks()
+    let isDue = target.trace?.answer(part, taken.answer, received: now, stamp: taken.stamp) ?? false
+    if isDue { advance(target, .trace, at: now, clock()) }
+  }
+
+  private static func refusal(of key: ChannelKey, _ error: Errno) -> String {
+    let family = key.family == .v4 ? "IPv4" : "IPv6"
+    switch error {
+    case .permissionDenied where key.isTrace, .notPermitted where key.isTrace:
+      return
+        "traces use UDP, because this user may not send ICMP: where routers balance, hops of several paths may "
+        + "be mixed; `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"` permits ICMP."
+    case .permissionDenied, .notPermitted:
+      return
+        "this user may not send ICMP: run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, "
+        + "or `setcap cap_net_raw+ep \(ProgramFile.own ?? "PROGRAM")`, or run as root."
+    case .addressFamilyNotSupported:
+      return "this host has no \(family): targets with such addresses are lost."
+    default: return "opening an ICMP socket for \(family): \(error.description). Try again as root."
+    }
+  }
+}
+
+extension ProbedTarget {
+  /// Takes what came for a request; returns whether the target is to be advanced because of it.
+  fileprivate func take(
+    _ message: EchoChannel.Message, _ part: EchoTokenPart, _ key: ChannelKey,
+    _ reading: RoundTripClock.Reading
+  ) -> Bool {
+    switch message {
+    case .sent(let stamp):
+      if key.isTrace { trace?.stamp(part, stamp) } else { ping?.stamp(part, stamp) }
+      return false
+    case .reply(let peer, let stamp):
+      // Only the host that was asked may answer; to a multicast or broadcast address others do.
+      guard peer == job.target.address else { return false }
+      if !key.isTrace { return ping?.reply(part, received: reading, stamp: stamp) ?? false }
+      return trace?.answer(part, .reached(peer), received: reading, stamp: stamp) ?? false
+    case .timeExceeded(let router, let stamp):
+      if key.isTrace {
+        return trace?.answer(part, .timeExceeded(by: router), received: reading, stamp: stamp) ?? false
+      }
+      return ping?.fail(part, PathError(.timeExceeded, reporter: router), at: reading.instant) ?? false
+    case .error(let why, let stamp):
+      if key.isTrace {
+        return trace?.answer(part, .stopped(why), received: reading, stamp: stamp) ?? false
+      }
+      return ping?.fail(part, why, at: reading.instant) ?? false
+    }
+  }
+}

@@ -1,0 +1,234 @@
+public import Model
+import SystemPackage
+public import SystemRuntime
+
+/// Probes targets, thousands at a time, on the thread that calls it.
+///
+/// Its owner gives it jobs, calls `wait`, and takes what was found. Errors of the path are results; only what concerns the whole
+/// engine is said apart (`takeNotes`).
+public final class ProbeEngine {
+  /// A result, and the job that it belongs to.
+  public struct Outcome: Sendable, Hashable {
+    /// The job.
+    public var job: ProbeJob
+    /// What a round of it found.
+    public var result: ProbeResult
+  }
+
+  let packet: EchoPacket
+  let identifier: UInt16
+  var targets: [UInt32: ProbedTarget] = [:]
+  var deadlines = DeadlineQueue()
+  var channels: [ChannelKey: EchoChannel] = [:]
+  var refusals: [ChannelKey: Errno] = [:]
+  var buffer = EchoBuffer()
+  var outcomes: [Outcome] = []
+  var notes: [String] = []
+  /// Channels that have requests, each for a number of routers.
+  var unsent: [ChannelKey] = []
+  let services: ServiceProbes
+  let datagrams = DatagramTraces()
+  private var numbers: [ProbeJob: UInt32] = [:]
+  private var lastNumber: UInt32 = 0
+  private var lastDatagram = firstDatagramToken
+  private let poller: Poller
+  private var events = PollEvents(capacity: 64)
+  let clock: @Sendable () -> Timestamp
+
+  /// Makes an engine without jobs. Errors: no descriptor was to be had.
+  public init(clock: @escaping @Sendable () -> Timestamp = WallClock.now) throws(KernelError) {
+    // Traces by UDP and services take a descriptor for each question.
+    _ = DescriptorLimit.raise()
+    poller = try Poller()
+    services = try ServiceProbes()
+    self.clock = clock
+    packet = EchoPacket(secret: .random(in: 1 ... .max))
+    identifier = .random(in: 1 ... .max)
+    do throws(Errno) { try poller.add(services.waker, token: Self.servicesToken) } catch {
+      throw .failed("waiting for services", error)
+    }
+  }
+
+  static let otherToken: UInt64 = 0
+  static let servicesToken: UInt64 = 1
+  static let firstChannelToken: UInt64 = 16
+  static let firstSocketToken: UInt64 = 1024
+  private static let firstDatagramToken: UInt64 = 1 << 62
+
+  /// Has `wait` end when a signal comes.
+  public func watch(_ signals: borrowing SignalPipe) throws(KernelError) {
+    do throws(Errno) { try poller.add(signals, token: Self.otherToken) } catch {
+      throw .failed("waiting for signals", error)
+    }
+  }
+
+  /// Has `wait` end when `waker` is used.
+  public func watch(_ waker: Waker) throws(KernelError) {
+    do throws(Errno) { try poller.add(waker, token: Self.otherToken) } catch {
+      throw .failed("waiting for another thread", error)
+    }
+  }
+
+  /// Makes the jobs those of `jobs`: new ones begin, their first rounds spread over some time; what runs of others is dropped.
+  public func use(_ jobs: [ProbeJob]) {
+    let now = ContinuousClock.now
+    let wanted = Set(jobs)
+    for (job, number) in numbers where !wanted.contains(job) {
+      numbers[job] = nil
+      targets[number] = nil
+      services.cancel(target: number)
+      datagrams.cancel(target: number)
+    }
+    let added = jobs.filter { numbers[$0] == nil }
+    let first = FirstRounds(count: added.count)
+    for (index, job) in added.enumerated() where numbers[job] == nil {
+      lastNumber &+= 1
+      numbers[job] = lastNumber
+      let target = ProbedTarget(lastNumber, job) { interval, perSecond in
+        now + first.delay(of: index, interval: interval, perSecond: perSecond)
+      }
+      targets[lastNumber] = target
+      for kind in ProbedTarget.Kind.allCases { schedule(target, kind, at: target.wake(kind)) }
+    }
+  }
+
+  /// Begins no rounds any more; those that run go on until `isIdle`.
+  public func finish() {
+    for target in targets.values {
+      target.finish()
+      for kind in ProbedTarget.Kind.allCases { schedule(target, kind, at: target.wake(kind)) }
+    }
+  }
+
+  /// True when nothing is left to do.
+  public var isIdle: Bool { targets.values.allSatisfy(\.isOver) }
+
+  /// Waits until something was found, a signal or a waker that is watched came (then true), or `limit` has passed; does meanwhile
+  /// what is due.
+  public func wait(atMost limit: Duration? = nil) -> Bool {
+    let end = limit.map { ContinuousClock.now + $0 }
+    while true {
+      let isDone = work()
+      if !outcomes.isEmpty || !notes.isEmpty { return poll(atMost: .zero) }
+      let now = ContinuousClock.now
+      if let end, now >= end { return false }
+      if end == nil, isIdle { return false }
+      let next = [
+        deadlines.earliest, services.earliest, end, unsent.isEmpty ? nil : now + Self.pauseWhenFull,
+      ].compactMap(\.self).min()
+      let pause = isDone && canPause ? Self.pauseWhenFast : .zero
+      if poll(atMost: next.map { max(.zero, $0 - now) }, after: pause) { return true }
+    }
+  }
+
+  private static let pauseWhenFull = Duration.milliseconds(1)
+  private static let pauseWhenFast = Duration.milliseconds(4)
+
+  /// True where replies are better taken together than each when it comes: requests that wait are sent first.
+  private var canPause: Bool {
+    unsent.isEmpty && !services.isTiming && channels.values.contains(where: \.isFast)
+  }
+
+  /// Takes what was found since the last call, in its order.
+  public func takeOutcomes() -> [Outcome] {
+    defer { outcomes = [] }
+    return outcomes
+  }
+
+  /// Takes what is to be known of the engine as a whole since the last call: sentences that end with what to do.
+  public func takeNotes() -> [String] {
+    defer { notes = [] }
+    return notes
+  }
+
+  /// Handles what comes within `limit`, looking no sooner than `pause` has passed; returns whether something else that is
+  /// watched has come.
+  private func poll(atMost limit: Duration?, after pause: Duration = .zero) -> Bool {
+    if pause > .zero { Poller.pause(for: pause) }
+    poller.wait(into: &events, timeout: limit)
+    var isOther = false
+    for index in 0..<events.count {
+      let (token, readiness) = events[index]
+      switch token {
+      case Self.otherToken: isOther = true
+      case Self.servicesToken: services.collect()
+      case Self.firstChannelToken..<Self.firstSocketToken: receive(by: ChannelKey(token: token), readiness)
+      case Self.firstDatagramToken...: receiveDatagram(token)
+      default: services.handle(token, readiness)
+      }
+    }
+    if events.count > 0 { takeAnswers() }
+    return isOther
+  }
+
+  /// Does what is due now. Returns false when that is more than a round's work: what is left is for the next round, after what
+  /// has come.
+  private func work() -> Bool {
+    let now = Self.readClocks()
+    var time: Timestamp?
+    var taken = 0
+    while taken < Self.mostDue, let entry = deadlines.take(until: now.instant) {
+      taken += 1
+      guard let kind = ProbedTarget.Kind(rawValue: UInt8(truncatingIfNeeded: entry.token)),
+        let target = targets[UInt32(truncatingIfNeeded: entry.token >> 8)], target.isDue(kind, at: entry.time)
+      else { continue }
+      let clock = time ?? self.clock()
+      time = clock
+      advance(target, kind, at: now, clock)
+    }
+    flush()
+    services.expire(at: now.instant)
+    takeAnswers()
+    return taken < Self.mostDue
+  }
+
+  /// Who is late must not send more than the receive buffer has room for replies to.
+  private static let mostDue = 128
+
+  /// Does what is due of a target's probes of one kind.
+  func advance(
+    _ target: ProbedTarget, _ kind: ProbedTarget.Kind, at now: RoundTripClock.Reading, _ time: Timestamp
+  ) {
+    switch kind {
+    case .ping: advancePing(target, at: now, time)
+    case .trace: advanceTrace(target, at: now, time)
+    case .scan: advanceScan(target, at: now, time)
+    case .connect: advanceConnect(target, at: now, time)
+    }
+    schedule(target, kind, at: target.wake(kind))
+  }
+
+  func schedule(_ target: ProbedTarget, _ kind: ProbedTarget.Kind, at wake: ContinuousClock.Instant?) {
+    guard target.setWake(kind, to: wake), let wake else { return }
+    deadlines.add(UInt64(target.number) << 8 | UInt64(kind.rawValue), at: wake)
+  }
+
+  func watch(_ channel: EchoChannel, token: UInt64) {
+    // Without it nothing is received: the requests are lost.
+    do throws(Errno) { try channel.watch(poller, token: token) } catch {
+      notes.append("waiting for replies: \(error.description). Raise the limit of open files (`ulimit -n`).")
+    }
+  }
+
+  /// Sends a datagram for a trace; returns why it cannot be.
+  func sendDatagram(_ token: EchoToken, _ job: ProbeJob, hopLimit: Int, payload: Int) -> Errno? {
+    lastDatagram += 1
+    do throws(Errno) {
+      try datagrams.send(
+        token, to: job.target.address, zone: job.zone, hopLimit: hopLimit, payload: payload, poller,
+        pollToken: lastDatagram)
+      return nil
+    } catch { return error }
+  }
+
+  func ask(_ question: ServiceProbes.Question, _ job: ProbeJob, within limit: Duration) {
+    services.ask(
+      question, at: job.target.address, zone: job.zone, name: job.host, within: limit, poller)
+  }
+
+  func add(_ finding: ProbeResult.Finding, of target: ProbedTarget, began: Timestamp) {
+    let job = target.job
+    outcomes.append(
+      Outcome(job: job, result: ProbeResult(target: job.target, time: began, finding: finding)))
+  }
+}

@@ -1,0 +1,86 @@
+import Model
+
+/// The looks at the services of one target, one after the other. Does no I/O.
+struct ScanSchedule: Sendable {
+  /// What is asked.
+  enum Service: UInt8, Sendable, Hashable, CaseIterable {
+    /// Port 80.
+    case http
+    /// Port 443.
+    case https
+    /// Port 3306.
+    case mysql
+  }
+
+  /// What a service answered.
+  enum Answer: Sendable, Hashable {
+    case web(ServiceScan.Answer<ServiceScan.Web>)
+    case database(ServiceScan.Answer<ServiceScan.Database>)
+  }
+
+  /// A look that is over, and when it began.
+  struct Finished: Sendable, Hashable {
+    var began: Timestamp
+    var scan: ServiceScan
+  }
+
+  private let settings: ProbeJob.Scan
+  private var clock: RoundClock
+  private var began: Timestamp?
+  private var answers: [Service: Answer] = [:]
+  private var deadline: ContinuousClock.Instant?
+
+  /// The number of the look that runs, to tell its answers from those of looks before.
+  var number: UInt16 { clock.number }
+
+  /// Begins the first look at `start`.
+  init(_ settings: ProbeJob.Scan, start: ContinuousClock.Instant) {
+    self.settings = settings
+    clock = RoundClock(settings.interval, start: start)
+  }
+
+  /// When `advance` is to be called next; nil when nothing is left to do.
+  var wake: ContinuousClock.Instant? { began == nil ? clock.nextStart : deadline }
+
+  /// Begins no look any more; the one that runs goes on.
+  mutating func finish() { clock.finish() }
+
+  /// Each service ends by itself in its time; this ends what does not.
+  private static let grace = Duration.seconds(5)
+
+  /// Does what is due: calls `ask` for each service that is to be asked within its time, and returns a look that is over.
+  mutating func advance(
+    at now: ContinuousClock.Instant, _ time: Timestamp, ask: (Service, Duration) -> Void
+  ) -> Finished? {
+    if began == nil, clock.begins(at: now) {
+      began = time
+      answers = [:]
+      deadline = now + settings.timeout + Self.grace
+      for service in Service.allCases { ask(service, settings.timeout) }
+    }
+    guard let start = began, answers.count == Service.allCases.count || deadline.map({ now >= $0 }) ?? false
+    else {
+      return nil
+    }
+    began = nil
+    return Finished(
+      began: start, scan: ServiceScan(http: web(.http), https: web(.https), mysql: database))
+  }
+
+  /// Takes what a service answered to the look of this number; returns whether the look is over by it.
+  mutating func answer(_ service: Service, _ answer: Answer, of number: UInt16) -> Bool {
+    guard began != nil, number == self.number else { return false }
+    answers[service] = answer
+    return answers.count == Service.allCases.count
+  }
+
+  private func web(_ service: Service) -> ServiceScan.Answer<ServiceScan.Web> {
+    if case .web(let answer) = answers[service] { answer } else { .missing(Self.silent) }
+  }
+
+  private var database: ServiceScan.Answer<ServiceScan.Database> {
+    if case .database(let answer) = answers[.mysql] { answer } else { .missing(Self.silent) }
+  }
+
+  private static let silent = "no answer in time"
+}

@@ -1,0 +1,42 @@
+public import Model
+public import SystemRuntime
+
+/// Where events go. It delays nothing: what it has no room for is counted in the health of the reports.
+public protocol Sink {
+  /// Takes events in their order; returns what became of them.
+  mutating func receive(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome
+
+  /// Takes the last events, and may wait a moment for who is slow.
+  mutating func finish(with events: [Event]) throws(KernelError)
+
+  /// Goes on with what waits for a slow reader.
+  mutating func flush() throws(KernelError) -> StandardOutput.Outcome
+}
+
+/// The messages of a program as a sink: warnings, a line each on standard error.
+public struct MessageSink: Sink {
+  private let diagnostics: Diagnostics
+
+  /// Writes as `diagnostics` does.
+  public init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
+
+  /// Writes the warnings.
+  public func receive(_ events: [Event]) -> StandardOutput.Outcome {
+    // Two codes may be taken back for one reason.
+    var said: Set<String> = []
+    for event in events {
+      switch event {
+      case .warning(let warning, _): if said.insert(warning.text).inserted { diagnostics.warning(warning) }
+      // The line of an alert or an outage is its notification's; the others are standard output's.
+      case .alert, .probeAlert, .outage, .usage, .probe: break
+      }
+    }
+    return .written
+  }
+
+  /// Writes the warnings.
+  public func finish(with events: [Event]) { _ = receive(events) }
+
+  /// Nothing waits: a line that nobody reads is lost.
+  public func flush() -> StandardOutput.Outcome { .written }
+}

@@ -1,0 +1,35 @@
+import Glibc
+public import SystemPackage
+
+/// A folder that one process has for itself, as long as its owner lives (flock(2)).
+public final class OwnFolder: Sendable {
+  /// Where it is.
+  public let path: String
+  private let descriptor: CInt
+
+  /// Takes the folder at an absolute `path`, which is made, with those above it, where there is none.
+  ///
+  /// Errors: `wouldBlock` where another process has it; those of mkdir(2) and open(2).
+  public init(_ path: String) throws(Errno) {
+    var part = ""
+    let names = path.split(separator: "/")
+    for (index, name) in names.enumerated() {
+      part += "/\(name)"
+      // Others must not see into it; they may have folders of their own beside root's. In bounds: the text lives during the
+      // call.
+      let mode: mode_t = index + 1 < names.count && geteuid() == 0 ? 0o755 : 0o700
+      if unsafe mkdir(part, mode) != 0, errno != EEXIST, errno != EROFS, errno != EACCES { throw .last }
+    }
+    let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .last }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let error = Errno.last
+      close(descriptor)
+      throw error
+    }
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+}

@@ -1,0 +1,95 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// A process that this one started, known by its pid until it was waited for.
+public struct ChildProgram: Sendable {
+  /// Its number.
+  public let pid: Int32
+
+  /// How a process ended.
+  public enum Ending: Sendable, Hashable, CustomStringConvertible {
+    /// By itself, with this status.
+    case exited(Int32)
+    /// By a signal.
+    case signal(Int32)
+
+    init(status: CInt) {
+      // As wait(2)'s macros, which Swift does not see.
+      let signal = status & 0x7f
+      self = signal == 0 ? .exited(status >> 8 & 0xff) : .signal(signal)
+    }
+
+    /// `exit status 1`, `signal 9`.
+    public var description: String {
+      switch self {
+      case .exited(let status): "exit status \(status)"
+      case .signal(let signal): "signal \(signal)"
+      }
+    }
+  }
+
+  /// Runs the program at `path` with `arguments`, the first of which is its name. Its standard input is `input`, its
+  /// standard output /dev/null, its standard error ours. Signals of the keyboard do not reach it. Errors: `failed`.
+  public init(_ path: String, _ arguments: [String], input: borrowing LocalSocket) throws(KernelError) {
+    var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
+    defer { unsafe words.forEach { unsafe free($0) } }
+    // In bounds: a list of C strings that ends with nil, ours for the length of the call.
+    pid = unsafe clinux_run_child(path, &words, input.descriptor.number)
+    guard pid > 0 else { throw .failed("running \(path)", .last) }
+  }
+
+  /// Which of two processes this is after `fork`.
+  public enum Division: Sendable {
+    /// The new one.
+    case child
+    /// The old one, and the new one's number.
+    case parent(ChildProgram)
+    /// There is no new one: no room for processes or memory.
+    case failed
+  }
+
+  /// Divides this process in two, as fork(2). Only for a process with one thread.
+  public static func fork() -> Division {
+    let pid = clinux_fork()
+    return pid < 0 ? .failed : pid == 0 ? .child : .parent(ChildProgram(pid: pid))
+  }
+
+  private init(pid: Int32) { self.pid = pid }
+
+  /// Has it go on if it is stopped.
+  public func goOn() { kill(pid, SIGCONT) }
+
+  /// Waits for its end, but not longer than `limit`; nil if it has not ended, or there is no such child any more.
+  @discardableResult public func wait(atMost limit: Duration) -> Ending? {
+    let deadline = ContinuousClock.now + limit
+    while true {
+      var status: CInt = 0
+      let result = unsafe waitpid(pid, &status, WNOHANG)
+      if result == pid { return Ending(status: status) }
+      let remaining = deadline - .now
+      if result < 0 && errno != EINTR || remaining <= .zero { return nil }
+      clinux_await_end(pid, remaining.inMillisecondsRoundedUp)
+    }
+  }
+
+  /// Ends it, whatever it does, and waits for that.
+  @discardableResult public func endAndWait() -> Ending? {
+    kill(pid, SIGKILL)
+    var status: CInt = 0
+    while unsafe waitpid(pid, &status, 0) != pid { if errno != EINTR { return nil } }
+    return Ending(status: status)
+  }
+
+  /// The pid of this process among those that are mounted at `proc`; nil where it is not one of them.
+  public static func ownPid(in proc: String = "/proc") -> Int32? {
+    var text = [UInt8](repeating: 0, count: 16)
+    do throws(Errno) {
+      let count = try OpenFile(proc, isFolder: true).readLink("self", into: &text)
+      return Int32(String(decoding: text[..<count], as: UTF8.self))
+    } catch { return nil }
+  }
+
+  /// From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE do nothing to this process: whoever started it ends it.
+  public static func ignoreSignals() { clinux_ignore_ends() }
+}

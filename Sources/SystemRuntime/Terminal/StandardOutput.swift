@@ -1,0 +1,106 @@
+import CLinux
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Standard output, and the terminal that it may be.
+public enum StandardOutput {
+  /// What became of a text.
+  public enum Outcome: Sendable, Hashable {
+    /// All of it was written.
+    case written
+    /// The reader is slow: some of it waits.
+    case waiting
+    /// Nobody reads any more: end quietly.
+    case closed
+  }
+
+  /// True when it is a terminal (isatty(3)).
+  public static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+  /// False when it was closed before the program started, which is seen as one that can only be read.
+  public static var isOpen: Bool { fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE != O_RDONLY }
+
+  /// Writes `text` and a newline, however slow the reader is; nothing where nobody reads.
+  public static func printLine(_ text: String) throws(KernelError) {
+    _ = clinux_ignore_broken_pipes()
+    var queue = OutputQueue()
+    var outcome = try queue.write(Array("\(text)\n".utf8))
+    while outcome == .waiting {
+      waitUntilWritable(atMost: .seconds(1))
+      outcome = try queue.flush()
+    }
+  }
+
+  /// Columns and rows of the terminal; nil when it is none, or does not say.
+  public static func terminalSize() -> (columns: Int, rows: Int)? {
+    var size = winsize()
+    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+      return nil
+    }
+    return (Int(size.ws_col), Int(size.ws_row))
+  }
+
+  /// True when a write of `OutputQueue.chunk` bytes would not have to wait.
+  static func isWritable(_ descriptor: CInt) -> Bool {
+    var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    // In bounds: one structure.
+    return unsafe poll(&event, 1, 0) > 0
+  }
+
+  /// Waits until a write would not have to, or `limit` has passed.
+  static func waitUntilWritable(atMost limit: Duration) {
+    var event = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+    // In bounds: one structure.
+    _ = unsafe poll(&event, 1, limit.inMillisecondsRoundedUp)
+  }
+}
+
+/// Standard error: where a line that cannot be written is lost, because there is nobody left to report to.
+public enum StandardError {
+  private static let latest = Mutex<[String]>([])
+  private static let latestLimit = 4
+  private static let diverted = Mutex<[String]?>(nil)
+  private static let divertedLimit = 256
+
+  /// The last few texts that were written, for a table that is painted over them.
+  public static var recent: [String] { latest.withLock { $0 } }
+
+  /// True when it is a terminal (isatty(3)).
+  public static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// From now on what is written waits for `takeDiverted`: another process will write it.
+  public static func divert() { diverted.withLock { $0 = $0 ?? [] } }
+
+  /// What was written since the last call; the first few hundred texts at most, and whether there
+  /// were more.
+  public static func takeDiverted() -> [String] {
+    diverted.withLock { texts in
+      defer { if texts != nil { texts = [] } }
+      return texts ?? []
+    }
+  }
+
+  private static func isDiverted(_ text: String) -> Bool {
+    diverted.withLock {
+      if $0 == nil { return false }
+      $0?.append(text)
+      if $0?.count ?? 0 > divertedLimit + 1 { $0?[divertedLimit] = "some messages had no room here\n" }
+      if $0?.count ?? 0 > divertedLimit + 1 { $0?.removeLast() }
+      return true
+    }
+  }
+
+  /// Writes `text` in one piece as far as the kernel takes it; nothing while its reader does not read.
+  public static func write(_ text: String) {
+    if isDiverted(text) { return }
+    latest.withLock {
+      $0.append(text)
+      if $0.count > latestLimit { $0.removeFirst() }
+    }
+    guard StandardOutput.isWritable(STDERR_FILENO) else { return }
+    let bytes = Array(text.utf8)
+    // In bounds: the pointer and count are the array's own.
+    _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
+}

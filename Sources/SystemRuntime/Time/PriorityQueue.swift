@@ -1,0 +1,44 @@
+/// Elements of which the least comes first (a binary heap).
+package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
+  private var heap: [Element] = []
+
+  /// Makes an empty one.
+  package init() {}
+
+  /// How many there are.
+  package var count: Int { heap.count }
+  /// The least; nil when there is none.
+  package var first: Element? { heap.first }
+
+  /// Adds an element.
+  package mutating func insert(_ element: Element) {
+    heap.append(element)
+    var child = heap.count - 1
+    while child > 0, case let parent = (child - 1) / 2, heap[child] < heap[parent] {
+      heap.swapAt(child, parent)
+      child = parent
+    }
+  }
+
+  /// Removes all but those that `isKept` names.
+  package mutating func keep(where isKept: (Element) -> Bool) {
+    // What is sorted is a heap.
+    heap = heap.filter(isKept).sorted()
+  }
+
+  /// Takes the least; nil when there is none.
+  package mutating func popFirst() -> Element? {
+    guard let first = heap.first, let last = heap.popLast() else { return nil }
+    guard !heap.isEmpty else { return first }
+    heap[0] = last
+    var parent = 0
+    while case let left = 2 * parent + 1, left < heap.count {
+      let right = left + 1
+      let child = right < heap.count && heap[right] < heap[left] ? right : left
+      guard heap[child] < heap[parent] else { break }
+      heap.swapAt(child, parent)
+      parent = child
+    }
+    return first
+  }
+}

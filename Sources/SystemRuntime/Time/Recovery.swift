@@ -1,0 +1,58 @@
+/// Whether something works that may fail for a while, and when to try it again: at once the first time, then after
+/// pauses that double, from one second to one minute.
+public struct Recovery<Failure: Error>: Sendable {
+  /// How it is.
+  public enum State: Sendable {
+    /// It works.
+    case up
+    /// It does not: why, since when, and when to try again.
+    case failed(Failure, since: ContinuousClock.Instant, retryAt: ContinuousClock.Instant)
+  }
+
+  private static var firstPause: Duration { .seconds(1) }
+  private static var longestPause: Duration { .seconds(60) }
+
+  /// How it is.
+  public private(set) var state = State.up
+  /// The pause before the attempt after the next.
+  private var pause = Duration.zero
+
+  /// Takes it for working.
+  public init() {}
+
+  /// Why it does not work; nil while it does.
+  public var failure: Failure? {
+    if case .failed(let failure, _, _) = state { failure } else { nil }
+  }
+
+  /// True when it works, or it is time to try again.
+  public func isDue(at now: ContinuousClock.Instant) -> Bool {
+    if case .failed(_, _, let retryAt) = state { now >= retryAt } else { true }
+  }
+
+  /// Takes note that an attempt failed at `now`; returns whether it worked until then.
+  @discardableResult public mutating func fail(_ failure: Failure, at now: ContinuousClock.Instant) -> Bool {
+    guard case .failed(_, let since, _) = state else {
+      state = .failed(failure, since: now, retryAt: now)
+      pause = Self.firstPause
+      return true
+    }
+    state = .failed(failure, since: since, retryAt: now + pause)
+    pause = min(pause * 2, Self.longestPause)
+    return false
+  }
+
+  /// Has the next attempt come at once, because what failed was replaced, and the pauses begin again.
+  public mutating func retryAtOnce() {
+    guard case .failed(let failure, let since, _) = state else { return }
+    state = .failed(failure, since: since, retryAt: since)
+    pause = Self.firstPause
+  }
+
+  /// Takes note that it works; returns since when it had not, nil if it did.
+  @discardableResult public mutating func succeed() -> ContinuousClock.Instant? {
+    guard case .failed(_, let since, _) = state else { return nil }
+    state = .up
+    return since
+  }
+}

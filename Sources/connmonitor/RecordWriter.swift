@@ -1,0 +1,100 @@
+import Model
+import Output
+import Probes
+import SystemRuntime
+
+/// Writes records to standard output, and what is wrong to standard error once for as long as it is so.
+struct RecordWriter {
+  private var output = OutputQueue()
+  /// Records that `flush` writes at once.
+  private var batch: [UInt8] = []
+  private var outcome = StandardOutput.Outcome.written
+  private var saidSkipped: UInt64 = 0
+  private var routes: [ProbeJob: RouteChange] = [:]
+  /// Paths and services with which something is wrong, which was said.
+  private var problems: Set<Matter> = []
+
+  private struct Matter: Hashable {
+    var job: ProbeJob
+    /// The port of a service, 0 for the path.
+    var port: UInt16
+  }
+
+  /// True while a reader is slow.
+  var isWaiting: Bool { outcome == .waiting }
+  /// True when nobody reads any more.
+  var isClosed: Bool { outcome == .closed }
+
+  /// Forgets all of targets that are not among `jobs`.
+  mutating func keep(only jobs: [ProbeJob]) {
+    let kept = Set(jobs)
+    routes = routes.filter { kept.contains($0.key) }
+    problems = problems.filter { kept.contains($0.job) }
+  }
+
+  /// Adds the record of a result, which `flush` writes, unless it is a route that was written before.
+  mutating func write(_ found: ProbeEngine.Outcome, _ plan: ProbePlan) throws(KernelError) {
+    say(found)
+    if case .trace(let trace) = found.result.finding,
+      !routes[found.job, default: RouteChange()].record(trace).isShown
+    {
+      return
+    }
+    guard
+      let record = ConnmonitorRecord(
+        found.result, usesJSON: plan.usesJSON, hasTimestamp: plan.hasTimestamp)
+    else { return }
+    if isClosed { return }
+    batch += record.description.utf8
+    batch.append(UInt8(ascii: "\n"))
+    // A record that has no room behind those that wait is left out and counted by itself.
+    if isWaiting { try writeBatch() }
+  }
+
+  private mutating func writeBatch() throws(KernelError) {
+    outcome = try output.write(batch)
+    batch.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes what was added, and goes on with what waits for a slow reader.
+  mutating func flush() throws(KernelError) {
+    if !batch.isEmpty { try writeBatch() } else if isWaiting { outcome = try output.flush() }
+    let skipped = output.skipped
+    guard skipped > saidSkipped, !isWaiting else { return }
+    Messages.say(
+      .warning("\(skipped - saidSkipped) records had no room, because nobody read them in time: read faster"))
+    saidSkipped = skipped
+  }
+
+  /// Writes an empty line, and waits a second at most for a slow reader.
+  mutating func finish() throws(KernelError) {
+    if isClosed { return }
+    if try output.write([UInt8(ascii: "\n")]) == .waiting { try output.finish(within: .seconds(1)) }
+  }
+
+  private mutating func say(_ found: ProbeEngine.Outcome) {
+    let address = found.job.target.address
+    switch found.result.finding {
+    case .ping(let burst):
+      note(found.job, 0, burst.error.map { "\(address): \($0)" })
+    case .scan(let scan):
+      note(found.job, 80, Self.problem(scan.http, address, 80))
+      note(found.job, 443, Self.problem(scan.https, address, 443))
+      note(found.job, 3306, Self.problem(scan.mysql, address, 3306))
+    case .trace, .connection: break
+    }
+  }
+
+  private static func problem(
+    _ answer: ServiceScan.Answer<some Sendable & Hashable>, _ address: IPAddress, _ port: UInt16
+  ) -> String? {
+    if case .missing(let why) = answer { "Could not connect to \(address):\(port) - \(why)" } else { nil }
+  }
+
+  private mutating func note(_ job: ProbeJob, _ port: UInt16, _ problem: String?) {
+    let matter = Matter(job: job, port: port)
+    // Another reason for the same is no news.
+    if let problem, problems.insert(matter).inserted { Messages.say(.warning(problem)) }
+    if problem == nil { problems.remove(matter) }
+  }
+}

@@ -1,0 +1,135 @@
+import Model
+import Output
+import Probes
+import SystemRuntime
+
+/// The loop: probes, writes records, and heeds signals.
+struct TargetMonitor: ~Copyable {
+  private struct Lookup: Sendable {
+    var plan: ProbePlan
+    var answer: HostLookup.Answer
+  }
+
+  /// The hosts of a list, and the number of that list.
+  private struct Answers: Sendable {
+    var list: Int
+    var lookups: [Lookup]
+  }
+
+  private let input: TargetInput
+  private let engine: ProbeEngine
+  private let signals: SignalPipe
+  private let lookups: Inbox<Answers>
+  /// The number of the list that was read last.
+  private var lastList = 0
+  private var records = RecordWriter()
+  private var plans: [Int: ProbePlan] = [:]
+  private var isFinishing = false
+  private var isStarted = false
+
+  /// Prepares to probe. Errors: no descriptor was to be had.
+  init(_ input: TargetInput) throws(KernelError) {
+    let engine = try ProbeEngine()
+    let lookups = try Inbox<Answers>()
+    try engine.watch(lookups.waker)
+    let signals = try SignalPipe()
+    try engine.watch(signals)
+    (self.input, self.engine, self.lookups) = (input, engine, lookups)
+    self.signals = signals
+  }
+
+  /// Probes what `list` says until a signal ends it, or nobody reads the records any more. Returns false where there is
+  /// nothing to be probed, or a file that was to be read again cannot be: that was said.
+  mutating func run(_ list: TargetList) throws(KernelError) -> Bool {
+    try lookUp(list)
+    while true {
+      _ = engine.wait(atMost: records.isWaiting ? .milliseconds(50) : .seconds(3600))
+      try write()
+      if records.isClosed { return true }
+      // Of a list before, a name server may answer later.
+      for answers in lookups.take() where answers.list == lastList && !use(answers.lookups) { return false }
+      while let signal = signals.next() {
+        switch signal {
+        case .hangup: if try !reload() { return try end(isWell: false) }
+        case .interrupt, .terminate:
+          if isFinishing || !isStarted { return try end(isWell: true) }
+          isFinishing = true
+          engine.finish()
+        case .resize: break
+        }
+      }
+      if isFinishing, engine.isIdle {
+        try write()
+        return try end(isWell: true)
+      }
+    }
+  }
+
+  /// Has the hosts looked up on another thread: probes go on meanwhile.
+  private mutating func lookUp(_ targets: TargetList) throws(KernelError) {
+    lastList += 1
+    let plans = targets.plans
+    try WorkerThread.start("resolver") { [lookups, lastList] in
+      let answers = HostLookup.answers(for: plans.map(\.host))
+      lookups.post(Answers(list: lastList, lookups: zip(plans, answers).map(Lookup.init)))
+    }
+  }
+
+  /// Takes hosts whose addresses are known; false when there are none at the start.
+  private mutating func use(_ lookups: [Lookup]) -> Bool {
+    // What still runs is of the list before.
+    if isFinishing { return true }
+    var jobs: [ProbeJob] = []
+    var plans: [Int: ProbePlan] = [:]
+    for lookup in lookups {
+      guard let job = lookup.plan.job(at: lookup.answer) else {
+        Messages.say(.error(type: "Exception", "Unable to resolve host ( \(lookup.plan.host) )"))
+        continue
+      }
+      plans[lookup.plan.line] = lookup.plan
+      jobs.append(job)
+    }
+    if jobs.isEmpty {
+      Messages.say(.error(type: "Exception", "No hosts could be parsed!"))
+      return isStarted
+    }
+    self.plans = plans
+    records.keep(only: jobs)
+    isStarted = true
+    if !isFinishing { engine.use(jobs) }
+    return true
+  }
+
+  /// Reads the file again; false when that ends the program.
+  private mutating func reload() throws(KernelError) -> Bool {
+    guard input.isFile else {
+      Messages.say(.error(type: "OSError", "No input file to read! (input given on stdin)"))
+      return true
+    }
+    do throws(TargetInput.Failure) {
+      let list = try input.read()
+      for warning in list.warnings { Messages.say(.warning(warning.text)) }
+      do throws(KernelError) { try lookUp(list) } catch { throw .unreadable(error) }
+      return true
+    } catch {
+      Messages.say(error.message)
+      if case .unreadable = error { return false }
+      return true
+    }
+  }
+
+  private mutating func write() throws(KernelError) {
+    for note in engine.takeNotes() { Messages.say(.error(type: "PermissionError", note)) }
+    for outcome in engine.takeOutcomes() {
+      guard let plan = plans[outcome.job.number] else { continue }
+      try records.write(outcome, plan)
+    }
+    try records.flush()
+  }
+
+  /// Writes the empty line that the original ends with.
+  private mutating func end(isWell: Bool) throws(KernelError) -> Bool {
+    try records.finish()
+    return isWell
+  }
+}

@@ -1,0 +1,38 @@
+import Model
+import Output
+import Probes
+import Program
+import SystemRuntime
+
+/// Changes on standard output, each at once; a slow reader delays no check.
+struct OutageWriter {
+  /// How long a slow reader is waited for at the end.
+  private static let farewell = Duration.seconds(1)
+
+  private var output = OutputQueue()
+  /// What writes JSON; nil for the predecessor's lines.
+  private var json: JSONRenderer?
+
+  /// Writes in `format`. A table of single lines would be the lines themselves.
+  init(_ format: ReportOptions.Format) {
+    switch format {
+    case .plain, .table: json = nil
+    case .json:
+      json = JSONRenderer(origin: JSONRenderer.Origin(host: HostName.current, version: bwmonRelease))
+    }
+  }
+
+  /// Writes a change as far as the reader takes it now.
+  mutating func write(_ outage: Outage) throws(KernelError) -> StandardOutput.Outcome {
+    var text: [UInt8] = []
+    if json == nil { text += "\(ConnectivityLine(outage))\n".utf8 }
+    json?.render(.outage(outage), to: &text)
+    return try output.write(text)
+  }
+
+  /// Writes what the reader takes now of what waits.
+  mutating func flush() throws(KernelError) -> StandardOutput.Outcome { try output.flush() }
+
+  /// Writes what waits, for a second at most.
+  mutating func finish() throws(KernelError) { try output.finish(within: Self.farewell) }
+}

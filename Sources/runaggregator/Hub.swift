@@ -1,0 +1,144 @@
+import Aggregation
+import Channel
+import Metering
+import Model
+import Monitors
+import Patterns
+import Pipes
+import Program
+import SystemRuntime
+
+/// What a tick does: each source is asked, its owners are grouped, and what they moved is compared with the limits.
+///
+/// It knows no sink: what it returns goes to all of them.
+struct Hub {
+  private let sensor: SensorSource
+  private let pipes: PipeSource
+  private let probes: ProbeSource
+  private let layer: Layer
+  private let diagnostics: Diagnostics
+  private var aggregator: Aggregator
+  private var thresholds: Thresholds
+  private var notice: IncludeNotice
+  private var noticeStart = ContinuousClock.now
+  private var isLast = false
+
+  init(
+    _ configuration: AggregatorConfiguration, _ sensor: SensorSource, _ pipes: PipeSource,
+    _ probes: ProbeSource,
+    _ layer: Layer, _ diagnostics: Diagnostics
+  ) {
+    (self.sensor, self.pipes, self.probes) = (sensor, pipes, probes)
+    (self.layer, self.diagnostics) = (layer, diagnostics)
+    pipes.areCountedElsewhere = sensor.isActive
+    aggregator = Aggregator(rules: configuration.rules)
+    thresholds = Thresholds(rules: configuration.thresholds)
+    notice = Self.notice(configuration)
+  }
+
+  /// A sensor may be waited for: what pipes moved is taken before.
+  private var sources: [any Source] { [pipes, probes, sensor] }
+
+  private static func notice(_ configuration: AggregatorConfiguration) -> IncludeNotice {
+    IncludeNotice(configuration.filters, option: "include=")
+  }
+
+  /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves. There is no
+  /// report while the only source fails.
+  mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
+    let isAlone = sources.count(where: \.isActive) < 2
+    var outcomes: [SourceOutcome] = []
+    for source in sources {
+      if let outcome = try source.outcome(until: now, isAlone: isAlone) { outcomes.append(outcome) }
+    }
+    let isMissing = outcomes.contains(where: \.isMissing)
+    var report = aggregator.absorb(Self.paced(outcomes.map(\.measurement)), at: time)
+    var warnings = outcomes.flatMap(\.measurement.warnings)
+    // Pipes have rows as well, and are hidden bytes of this program.
+    if !pipes.isActive, !isMissing,
+      let said = notice.update(with: report, after: now - noticeStart, isLast: isLast)
+    {
+      warnings.append(said)
+    }
+    let found = probes.events(until: now, at: time, top: isMissing ? [] : TrafficShares.top(of: report))
+    report.probes = probes.states
+    let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
+      var alert = alert
+      alert.probes = report.probes
+      return alert
+    }
+    // Pipes count payload.
+    report.layer = sensor.isActive ? layer : .payload
+    report.health.abandonedSearches += thresholds.abandonedSearches + probes.abandonedSearches
+    let reports: [Event] = isMissing && isAlone ? [] : [.usage(report)]
+    return warnings.map { .warning($0, at: time) } + found + reports + alerts.map(Event.alert)
+  }
+
+  /// After a failure a source's interval is longer than that of others, whose reports went on.
+  private static func paced(_ measurements: [Measurement]) -> [Measurement] {
+    guard measurements.count > 1, let recent = measurements.compactMap(\.interval).min() else {
+      return measurements
+    }
+    return measurements.flatMap { $0.split(recent: recent) }
+  }
+
+  /// Has the next tick ask for all that is believed for some seconds: it is the last.
+  mutating func refresh() {
+    isLast = true
+    for source in sources { source.refresh() }
+  }
+
+  /// Why the last report lacks what a source measures; nil when it has all.
+  var failure: KernelError? {
+    for source in sources {
+      if case .failed(let why, _, _) = source.state { return why }
+    }
+    return nil
+  }
+
+  /// Takes the files as they are now, if all of them are valid; says why not otherwise. Counters stay. Returns the commands of
+  /// alerts from now on, nil for those of before.
+  mutating func reload(_ files: AggregatorConfiguration.Files) -> AggregatorConfiguration? {
+    let configuration: AggregatorConfiguration
+    do throws(AggregatorConfiguration.Failure) { configuration = try AggregatorConfiguration(files) } catch {
+      return keepOld("\(error)")
+    }
+    let filters = configuration.filters.map(FilterSettings.init)
+    let isFirst = !sensor.isActive && !filters.isEmpty
+    if !filters.isEmpty, let failure = sensor.lastingFailure { return keepOld("\(failure)") }
+    do throws(KernelError) { if isFirst { try sensor.start(filters, isAdded: true) } } catch {
+      return keepOld("\(error)")
+    }
+    do throws(PipeError) { try pipes.use(configuration.pipes, isStart: false) } catch {
+      if isFirst { sensor.stop() }
+      return keepOld("\(error)")
+    }
+    do throws(KernelError) { try probes.use(configuration.probes, configuration.probeRules) } catch {
+      diagnostics.error("\(error) Probes stay as they were.")
+    }
+    for warning in configuration.warnings { diagnostics.warning(warning) }
+    if !isFirst { sensor.use(filters) }
+    pipes.areCountedElsewhere = sensor.isActive
+    notice = Self.notice(configuration)
+    noticeStart = .now
+    aggregator.reload(rules: configuration.rules)
+    thresholds.reload(rules: configuration.thresholds)
+    diagnostics.note("configuration read again")
+    return configuration
+  }
+
+  private func keepOld(_ why: String) -> AggregatorConfiguration? {
+    diagnostics.error(
+      "\(why)\(why.hasSuffix(".") ? "" : ".") The configuration that was read before stays in force.")
+    return nil
+  }
+}
+
+extension FilterSettings {
+  /// A filter as a sensor gets it.
+  init(_ filter: MonitorFilter) {
+    self.init(
+      include: filter.include.map(\.source), exclude: filter.exclude.map(\.source),
+      ignoresLocal: filter.ignoresLocal, excludesTunnels: filter.excludesTunnels)
+  }
+}

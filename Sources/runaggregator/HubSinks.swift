@@ -1,0 +1,61 @@
+import Curl
+import Model
+import Notifications
+import Output
+import Program
+import SystemRuntime
+
+/// All that takes the hub's events: messages, notifications of alerts, and the reports on standard output.
+final class HubSinks: Sink {
+  private var messages: MessageSink
+  private var notifier: Notifier
+  private var screen: Screen
+  private let transfers: TransferThread
+  private let mail: MailService
+  private let host = HostName.current
+
+  init(
+    _ messages: MessageSink, _ notifier: Notifier, _ transfers: TransferThread, _ mail: MailService,
+    _ screen: Screen
+  ) {
+    (self.messages, self.notifier, self.screen) = (messages, notifier, screen)
+    (self.transfers, self.mail) = (transfers, mail)
+  }
+
+  func receive(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
+    try screen.receive(notify(events))
+  }
+
+  func finish(with events: [Event]) throws(KernelError) { try screen.finish(with: notify(events)) }
+
+  func flush() throws(KernelError) -> StandardOutput.Outcome { try screen.flush() }
+
+  /// Does something else for alerts from now on.
+  func use(_ actions: AlertActions) {
+    mail.reload(actions.mailConfigurations)
+    notifier.reload(rules: actions.commands, others: actions.deliveries(by: transfers, mail: mail))
+  }
+
+  /// Leaves standard output as whoever writes next wants it.
+  func end() { screen.end() }
+
+  /// Says and submits what is to be; returns the events with what had no room.
+  private func notify(_ events: [Event]) -> [Event] {
+    _ = messages.receive(events)
+    for event in events {
+      switch event {
+      case .alert(let alert): notifier.submit(Notification(alert, host: host))
+      case .probeAlert(let alert): notifier.submit(Notification(alert, host: host))
+      case .usage, .warning, .probe, .outage: break
+      }
+    }
+    return events.map { event in
+      switch event {
+      case .usage(var report):
+        report.health.droppedNotifications = notifier.dropped
+        return .usage(report)
+      case .alert, .probeAlert, .warning, .probe, .outage: return event
+      }
+    }
+  }
+}

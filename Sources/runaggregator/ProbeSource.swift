@@ -1,0 +1,117 @@
+import Aggregation
+import Model
+import Probes
+import Program
+import SystemRuntime
+
+/// The probes of the monitor configuration: results, alerts and outages. Their thread starts with the first of them.
+final class ProbeSource: Source {
+  private var service: ProbeService?
+  /// Of what is probed; a result of anything else comes too late.
+  private var names: Set<String> = []
+  private var limits: ProbeLimits
+  private var gate: ConnectivityGate
+  private var outages: TargetOutages
+  private var localOutage: (outage: Outage, since: ContinuousClock.Instant)?
+  /// Outages that end because nothing tells of them any more.
+  private var ended: [Outage] = []
+
+  init(_ rules: [ProbeRule], at now: ContinuousClock.Instant = .now) {
+    limits = ProbeLimits(rules: rules)
+    gate = ConnectivityGate(at: now)
+    outages = TargetOutages()
+  }
+
+  /// True when one is configured.
+  var isActive: Bool { !names.isEmpty }
+
+  /// A thread that probes does not fail after its start; what cannot be sent is a result.
+  var state: Recovery<KernelError>.State { .up }
+
+  /// Probes move no bytes that are not counted elsewhere.
+  func outcome(until now: ContinuousClock.Instant, isAlone: Bool) -> SourceOutcome? { nil }
+
+  /// Nothing is to be asked again for the last report.
+  func refresh() {}
+
+  /// Searches of filters that were given up, since start.
+  var abandonedSearches: UInt64 { limits.abandonedSearches }
+
+  /// How each target was at its last round.
+  var states: [ProbeState] {
+    // That this host's network is there need not be said.
+    limits.states.filter { !$0.isUp || $0.name != ConnectivityGate.subject }
+  }
+
+  /// Probes what `plans` say from now on, by these limits. Errors: no thread was to be had; then nothing changes.
+  func use(_ plans: [ProbePlan], _ rules: [ProbeRule]) throws(KernelError) {
+    if service == nil, !plans.isEmpty { service = try ProbeService() }
+    service?.use(plans)
+    names = Self.names(of: plans)
+    // A trace does not say whether something answers.
+    let judged = plans.filter { $0.trace == nil }
+    gate.use(references: Self.names(of: judged.filter(\.isReference)), targets: Self.names(of: judged))
+    limits.reload(rules: rules)
+    limits.keep(only: gate.isGuarding ? names.union([ConnectivityGate.subject]) : names)
+    outages.keep(only: names)
+    if let began = localOutage, !gate.isGuarding {
+      localOutage = nil
+      let downtime = ContinuousClock.now - began.since
+      ended.append(
+        Outage(
+          subject: began.outage.subject, state: .ended(downtime: downtime, isIgnored: false),
+          time: WallClock.now()))
+    }
+  }
+
+  private static func names(of plans: [ProbePlan]) -> Set<String> { Set(plans.map { $0.name ?? $0.host }) }
+
+  /// Takes what was found until `now`: results, outages and alerts, in their order. `top` are who moved most.
+  func events(until now: ContinuousClock.Instant, at time: Timestamp, top: [ProbeAlert.Share]) -> [Event] {
+    var events = ended.map(Event.outage) + limits.takeRemoved(at: time).map(Event.probeAlert)
+    ended = []
+    for report in service?.take() ?? [] {
+      switch report {
+      case .warning(let warning): events.append(.warning(warning, at: time))
+      case .found(let result, let now):
+        guard names.contains(result.target.name) else { continue }
+        events.append(.probe(result))
+        let verdict = gate.take(result, at: now, time)
+        if let outage = verdict.outage {
+          events.append(.outage(outage))
+          events += judge(Self.result(of: outage), now, time, top, isTarget: false)
+          localOutage = if case .began = outage.state { (outage, now) } else { nil }
+        }
+        for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
+      }
+    }
+    // No round tells that it goes on.
+    if let localOutage {
+      events += judge(Self.result(of: localOutage.outage), now, time, top, isTarget: false)
+    }
+    for late in gate.expire(at: now) { events += judge(late, now, time, top) }
+    return events
+  }
+
+  private func judge(
+    _ result: ProbeResult, _ now: ContinuousClock.Instant, _ time: Timestamp, _ top: [ProbeAlert.Share],
+    isTarget: Bool = true
+  ) -> [Event] {
+    var events: [Event] = []
+    if isTarget, let outage = outages.take(result, at: now) { events.append(.outage(outage)) }
+    events += limits.update(with: result, at: now, time).map { alert in
+      var alert = alert
+      if case .resolved = alert.state {} else { alert.top = top }
+      return .probeAlert(alert)
+    }
+    return events
+  }
+
+  /// An outage of this host's network as rules with `down=yes` see it.
+  private static func result(of outage: Outage) -> ProbeResult {
+    let isOver = if case .ended = outage.state { true } else { false }
+    return ProbeResult(
+      target: ProbeTarget(name: outage.subject, address: .anyV4), time: outage.time,
+      finding: .connection(port: 0, isOver ? .accepted(.zero) : .failed("all references fail")))
+  }
+}

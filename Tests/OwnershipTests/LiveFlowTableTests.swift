@@ -1,0 +1,176 @@
+import Glibc
+import KernelLab
+import Model
+import SystemPackage
+import Testing
+
+@testable import Netfilter
+@testable import Ownership
+@testable import SystemRuntime
+
+/// What a reading of the table has when the thread that follows it ends, or its sockets fail.
+@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+struct LiveFlowTableTests {
+  /// Starts listeners and lets them fail.
+  private final class Faults {
+    var isBroken = false
+    var started: [ConntrackEventThread] = []
+
+    func listen(_ living: LaterFlows) throws(KernelError) -> ConntrackEventThread {
+      if isBroken { throw .failed("listening", .noMemory) }
+      let listener = try ConntrackEventThread(living: living)
+      started.append(listener)
+      return listener
+    }
+  }
+
+  private static func makeFlow(to port: UInt16) throws {
+    try SocketsOpened(AF_INET, SOCK_DGRAM, .udp).send(100, to: port)
+  }
+
+  private static func ports(_ flows: some Sequence<Flow>) -> [UInt16] {
+    flows.filter { $0.original.transport == .udp }.map(\.original.destination.port).sorted()
+  }
+
+  @Test func `a listener that ends is started again, and until then the table is whole`() throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      try OwnersChild(["sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=600"]).wait()
+      let faults = Faults()
+      let table = try LiveFlowTable(listen: faults.listen)
+      var snapshot = FlowSnapshot()
+      let start = ContinuousClock.now
+      func read(after seconds: Int) throws -> [UInt16] {
+        try table.read(into: &snapshot, at: start + .seconds(seconds))
+        return Self.ports(snapshot.flows.prefix(snapshot.livingCount))
+      }
+      #expect(try read(after: 0).isEmpty)
+      try Self.makeFlow(to: 1)
+      // What is heard while a reading is under way is in the next one.
+      let hasHeardFirst = faults.started[0].settle()
+      #expect(hasHeardFirst)
+      #expect(try read(after: 1) == [1] && table.condition.eventFailure == nil)
+      // What it had heard before it ended is not lost with it.
+      try Self.makeFlow(to: 2)
+      let hasHeard = faults.started[0].settle()
+      #expect(hasHeard)
+      faults.started[0].log.write { $0.failure = .failed("listening", .ioError) }
+      faults.isBroken = true
+      #expect(try read(after: 2) == [1, 2])
+      #expect(table.condition.eventFailure == .failed("listening", .ioError))
+      let missed = table.condition.missedEvents
+      #expect(missed > 0)
+      // Tried at once, then a second later; meanwhile every reading is a dump.
+      try Self.makeFlow(to: 3)
+      #expect(try read(after: 2) == [1, 2, 3])
+      #expect(table.condition.eventFailure == .failed("listening", .noMemory))
+      faults.isBroken = false
+      try Self.makeFlow(to: 4)
+      #expect(try read(after: 2) == [1, 2, 3, 4] && faults.started.count == 1)
+      #expect(try read(after: 3) == [1, 2, 3, 4] && faults.started.count == 2)
+      #expect(table.condition.eventFailure == nil)
+      // Ends are told again, with their last bytes.
+      try OwnersChild(["conntrack", "-F"]).wait()
+      #expect(try read(after: 4).isEmpty)
+      let ended = snapshot.flows.filter { $0.original.transport == .udp }
+      #expect(Self.ports(ended) == [1, 2, 3, 4] && ended.allSatisfy { $0.counters.originalBytes == 128 })
+    }
+  }
+
+  @Test func `an entry that was made before a reading is in it, also while the thread rests`() throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      let table = try LiveFlowTable(looks: false)
+      var snapshot = FlowSnapshot()
+      try table.read(into: &snapshot, at: .now)
+      for port in UInt16(1)...100 {
+        try Self.makeFlow(to: port)
+        try table.read(into: &snapshot, at: .now)
+        #expect(Self.ports(snapshot.flows.prefix(snapshot.livingCount)).contains(port))
+      }
+    }
+  }
+
+  @Test func `where the kernel makes no events each reading has what is there`() throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      try OwnersChild(["sysctl", "-qw", "net.netfilter.nf_conntrack_events=0"]).wait()
+      let table = try LiveFlowTable(looks: false)
+      var snapshot = FlowSnapshot()
+      for port in UInt16(1)...3 {
+        try table.read(into: &snapshot, at: .now)
+        try Self.makeFlow(to: port)
+      }
+      try table.read(into: &snapshot, at: .now)
+      #expect(Self.ports(snapshot.flows.prefix(snapshot.livingCount)) == [1, 2, 3])
+    }
+  }
+
+  @Test func `who was made and ended is known only while all is heard`() throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      let faults = Faults()
+      let table = try LiveFlowTable(listen: faults.listen)
+      var snapshot = FlowSnapshot()
+      let start = ContinuousClock.now
+      func read(after seconds: Int) throws -> Bool {
+        try table.read(into: &snapshot, at: start + .seconds(seconds))
+        return snapshot.hasAllEvents
+      }
+      func set(events: Int) throws {
+        try OwnersChild(["sysctl", "-qw", "net.netfilter.nf_conntrack_events=\(events)"]).wait()
+      }
+      try set(events: 1)
+      #expect(try read(after: 0) && read(after: 1))
+      try set(events: 0)
+      #expect(try !read(after: 2))
+      try set(events: 1)
+      // Until the reading before there was no news.
+      #expect(try !read(after: 3) && read(after: 4))
+      faults.started[0].log.write { $0.losses += 1 }
+      #expect(try !read(after: 5) && !read(after: 6) && read(after: 7))
+      faults.started[0].log.write { $0.failure = .failed("listening", .ioError) }
+      faults.isBroken = true
+      #expect(try !read(after: 8) && !read(after: 9))
+      faults.isBroken = false
+      #expect(try !read(after: 100) && faults.started.count == 2 && read(after: 101))
+    }
+  }
+
+  @Test func `one that goes on keeps the numbers of what lives, and gives none twice`() {
+    let tuple = FlowTuple(
+      source: Endpoint(address: IPAddress(v4: 1), port: 1),
+      destination: Endpoint(address: IPAddress(v4: 2), port: 2), transport: .udp)
+    func flow(_ id: UInt32) -> Flow {
+      Flow(id: id, original: tuple, reply: tuple, counters: FlowCounters())
+    }
+    var first = FlowGenerations()
+    var later = LaterFlows()
+    // Each ends once and is made again; the second ends for good.
+    for id in [UInt32(1), 2] {
+      var made = flow(id)
+      for _ in 0..<2 {
+        made = flow(id)
+        first.number(made: &made)
+        later.note(made: made.identity)
+        var ended = made
+        if made.generation == 0 { first.number(ended: &ended) }
+      }
+      #expect(made.generation == id)
+    }
+    var gone = flow(2)
+    gone.generation = 2
+    later.note(ended: gone.identity)
+    var second = FlowGenerations(after: later)
+    var ended = flow(1)
+    second.number(ended: &ended)
+    #expect(ended.generation == 1)
+    var made = flow(1)
+    second.number(made: &made)
+    #expect(made.generation == 3)
+  }
+}

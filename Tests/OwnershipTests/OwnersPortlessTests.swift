@@ -1,0 +1,83 @@
+import KernelLab
+import Lab
+import Glibc
+import Model
+import Testing
+
+@testable import Netfilter
+@testable import Ownership
+
+/// The running kernel's ping and raw sockets, looked at as if their flow had just been heard of.
+@Suite struct OwnersPortlessTests {
+  private static let start = ContinuousClock.now
+  /// For experiments (RFC 3692): nobody else here has a socket of it.
+  private static let experiment = TransportProtocol(rawValue: 253)
+
+  private final class Watch {
+    var witness: EarlyAttribution
+    var seen: [EarlyOwner] = []
+
+    init() throws {
+      witness = EarlyAttribution(
+        try OwnerFinder(usesEvents: false, at: OwnersPortlessTests.start), try SocketLookup(),
+        at: OwnersPortlessTests.start)
+    }
+
+    func see(_ transport: TransportProtocol, id: UInt16) {
+      let ends = [id, 0x800].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
+      let tuple = FlowTuple(source: ends[0], destination: ends[1], transport: transport)
+      witness.see(
+        Flow(id: 1, original: tuple, reply: tuple, counters: FlowCounters()), at: OwnersPortlessTests.start
+      ) { sighting, _ in seen.append(sighting) }
+    }
+  }
+
+  /// Skips where such sockets are not allowed to this user (net.ipv4.ping_group_range, CAP_NET_RAW).
+  private static func socket(
+    _ word: String, _ open: () throws -> SocketsOpened
+  ) throws -> SocketsOpened {
+    do { return try open() } catch {
+      try Requirement.skip(for: word)
+      throw error
+    }
+  }
+
+  @Test func `a ping socket is named by its identifier, which is sure`() throws {
+    let socket = try Self.socket("ping_sockets") { try SocketsOpened(AF_INET, SOCK_DGRAM, .icmp) }
+    let watch = try Watch()
+    watch.see(.icmp, id: socket.port)
+    let sighting = try #require(watch.seen.first)
+    #expect(watch.seen.count == 1 && sighting.isClient && sighting.process.pid == getpid())
+    #expect(sighting.certainty.match == .exact)
+    #expect(sighting.hasAddress)
+  }
+
+  @Test func `the holder of the only raw socket is named, which is less sure`() throws {
+    let socket = try Self.socket("raw_sockets") {
+      try SocketsOpened(AF_INET, SOCK_RAW, Self.experiment, bindTo: nil)
+    }
+    let watch = try Watch()
+    watch.see(Self.experiment, id: 0)
+    #expect(watch.seen.map(\.process.pid) == [getpid()])
+    #expect(watch.seen.map(\.certainty.match) == [.relaxed])
+    // Others' packets fit a socket without an address as well.
+    #expect(watch.seen.map(\.hasAddress) == [false])
+    #expect(socket.inode != 0)
+  }
+
+  @Test func `of too many, what is not looked at is counted`() throws {
+    let watch = try Watch()
+    for _ in 0..<PortlessSockets.perSecond + 30 { watch.see(TransportProtocol(rawValue: 254), id: 0) }
+    #expect(watch.seen.isEmpty)
+    #expect(watch.witness.condition.unseen == 30)
+    // A second later there is room again.
+    let later = Self.start + .seconds(1)
+    let tuple = FlowTuple(
+      source: Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 1),
+      destination: Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0x800), transport: .icmp)
+    watch.witness.see(
+      Flow(id: 2, original: tuple, reply: tuple, counters: FlowCounters()), at: later
+    ) { sighting, _ in watch.seen.append(sighting) }
+    #expect(watch.witness.condition.unseen == 30)
+  }
+}
