@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 PREFIX ?= /usr/local
-PROGRAMS := runmonitor runpipe runaggregator connvitals connmonitor netconnmon
+PROGRAMS := runmonitor runpipe runaggregator connvitals connmonitor netconnmon tstat_send tstat_cull
 BIN = $(DESTDIR)$(PREFIX)/bin
 DOC = $(DESTDIR)$(PREFIX)/share/doc/bwmon
 RELEASE := .build-release
@@ -20,10 +20,11 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What a bare Debian 12 lacks: what our modules link; the compiler's headers, start files and linker (g++ brings
 # libstdc++-12-dev and libgcc-12-dev); git for the dependencies; the libraries that Swift's own tools are linked with.
-BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev libcurl4-openssl-dev g++ libc6-dev binutils git \
+BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev libcurl4-openssl-dev \
+  librabbitmq-dev libssl-dev zlib1g-dev g++ libc6-dev binutils git \
   ca-certificates libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping traceroute python3 procps util-linux libcap2-bin binutils curl \
-  make systemd nginx-light apache2-utils openssl python3-aiosmtpd
+  make systemd nginx-light apache2-utils openssl python3-aiosmtpd rabbitmq-server
 BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 
 # Values only: they need no root, no namespaces and none of the programs that the other tests talk to.

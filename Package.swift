@@ -52,6 +52,8 @@ let package = Package(
     .executable(name: "connvitals", targets: ["connvitals"]),
     .executable(name: "connmonitor", targets: ["connmonitor"]),
     .executable(name: "netconnmon", targets: ["netconnmon"]),
+    .executable(name: "tstat_send", targets: ["tstat_send"]),
+    .executable(name: "tstat_cull", targets: ["tstat_cull"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -66,6 +68,9 @@ let package = Package(
     module("Patterns", ["CPCRE2"]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
     module("Curl", ["Model", "SystemRuntime", "CCurl"]),
+    .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq"), .linkedLibrary("ssl")]),
+    .systemLibrary(name: "CZlib"),
+    .systemLibrary(name: "CCrypto"),
     .target(name: "CLinux"),
     .systemLibrary(name: "CNetfilterConntrack"),
     // The BPF program is compiled apart (`make bpf`) and embedded.
@@ -83,6 +88,10 @@ let package = Package(
     module("Aggregation", ["Model", "INI", "Patterns"]),
     module("Output", ["Model"]),
     module("Notifications", ["Model", "INI", "SystemRuntime", "Curl", subprocess, systemPackage]),
+
+    module("Tstat", ["Model", "SystemRuntime", "CZlib", "CCrypto", systemPackage]),
+    module("AMQP", ["Model", "INI", "SystemRuntime", "CRabbitMQ", systemPackage]),
+    module("HTTPRecords", ["Model", "INI", "SystemRuntime", "Curl"]),
 
     // Programs.
     module(
@@ -125,6 +134,11 @@ let package = Package(
         "Program", "Model", "SystemRuntime", "Probes", "Output", "Notifications", "Curl", systemPackage,
         arguments,
       ]),
+
+    program(
+      "tstat_send",
+      ["Program", "Model", "INI", "SystemRuntime", "Tstat", "AMQP", "HTTPRecords", "Curl", systemPackage, arguments]),
+    program("tstat_cull", ["Program", "Model", "SystemRuntime", "Tstat", systemPackage, arguments]),
 
     // The laboratory: private network namespaces, the programs in them, traffic of known size.
     .target(
@@ -173,6 +187,9 @@ let package = Package(
     tests(
       "NotificationsTests",
       ["Notifications", "Curl", "SystemRuntime", "Model", "INI", "Lab", systemPackage]),
+    tests("TstatTests", ["Tstat", "Model", "SystemRuntime", "Lab", systemPackage], fixtures: true),
+    tests("AMQPTests", ["AMQP", "Model", "INI", "Lab"]),
+    tests("HTTPRecordsTests", ["HTTPRecords", "Curl", "Model", "INI", "Lab"]),
     .executableTarget(
       name: "benchmark",
       dependencies: [
