@@ -1,0 +1,174 @@
+import Glibc
+
+/// A number of a log, as the original reads it: whole, or rounded to three decimals.
+enum LogNumber: Hashable {
+  case whole(Int64)
+  case decimal(Double)
+  /// NaN or infinite: tstat divides by zero at times.
+  case notFinite
+  /// No number, or one with more than 64 bits.
+  case unreadable
+
+  /// Reads the text of a column.
+  init(_ text: Span<UInt8>) {
+    var isNegative = false
+    var digits: UInt64 = 0
+    var decimals = -1
+    var count = 0
+    for index in text.indices {
+      switch text[index] {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"):
+        // More digits than these would not fit.
+        guard count < 18 else {
+          self = Self.slow(text)
+          return
+        }
+        digits = digits * 10 + UInt64(text[index] - UInt8(ascii: "0"))
+        count += 1
+        if decimals >= 0 { decimals += 1 }
+      case UInt8(ascii: ".") where decimals < 0: decimals = 0
+      case UInt8(ascii: "-") where index == 0: isNegative = true
+      default:
+        self = Self.slow(text)
+        return
+      }
+    }
+    guard count > 0 else {
+      self = .unreadable
+      return
+    }
+    if decimals < 0 {
+      self = .whole(isNegative ? -Int64(digits) : Int64(digits))
+    } else {
+      self = Self.rounded(digits, decimals: decimals, isNegative: isNegative) ?? Self.slow(text)
+    }
+  }
+
+  /// The value with `decimals` decimals, rounded to three; nil where binary arithmetic would decide.
+  ///
+  /// A double is less than one unit of the last decimal away from a text of under 2^53 units. So only a text in the middle
+  /// between two thousandths can be rounded in another way than the double that the original rounds.
+  private static func rounded(_ digits: UInt64, decimals: Int, isNegative: Bool) -> LogNumber? {
+    guard digits < 1 << 53 else { return nil }
+    var thousandths = digits
+    if decimals <= 3 {
+      let scaled = digits.multipliedReportingOverflow(by: powersOfTen[3 - decimals])
+      guard !scaled.overflow else { return nil }
+      thousandths = scaled.partialValue
+    } else {
+      let unit = powersOfTen[decimals - 3]
+      let (quotient, rest) = digits.quotientAndRemainder(dividingBy: unit)
+      guard rest * 2 != unit else { return nil }
+      thousandths = rest * 2 > unit ? quotient + 1 : quotient
+    }
+    guard thousandths < 1 << 53 else { return nil }
+    let value = Double(thousandths) / 1000
+    return .decimal(isNegative ? -value : value)
+  }
+
+  private static let powersOfTen: [UInt64] = (0...18).map { exponent in
+    (0..<exponent).reduce(1) { power, _ in power * 10 }
+  }
+
+  /// Any text that C's strtod reads, but for hexadecimal ones.
+  private static func slow(_ bytes: Span<UInt8>) -> LogNumber {
+    guard bytes.count <= 400 else { return .unreadable }
+    var text = ""
+    var isWhole = true
+    for index in bytes.indices {
+      let byte = bytes[index]
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"): break
+      // Letters of exponents, nan, inf and infinity.
+      case UInt8(ascii: "."): isWhole = false
+      case _ where "eEnNaAiIfFtTyY".utf8.contains(byte): isWhole = false
+      default: return .unreadable
+      }
+      text.unicodeScalars.append(Unicode.Scalar(byte))
+    }
+    if isWhole { return Int64(text).map { .whole($0) } ?? .unreadable }
+    guard let value = Double(text) else { return .unreadable }
+    return value.isFinite ? .decimal(rounded(value, decimals: 3)) : .notFinite
+  }
+
+  /// A value rounded to so many decimals: the nearest one, in the middle the even one of the exact binary value, as Python's
+  /// `round` does.
+  static func rounded(_ value: Double, decimals: Int) -> Double {
+    let scale = Double(powersOfTen[decimals])
+    let scaled = value * scale
+    let floor = scaled.rounded(.down)
+    // Far enough from the middle that the error of the multiplication does not matter.
+    if abs(scaled) < 1e12, abs(scaled - floor - 0.5) > 1e-3 {
+      return (floor + (scaled - floor > 0.5 ? 1 : 0)) / scale
+    }
+    return exactlyRounded(value, decimals: decimals)
+  }
+
+  private static func exactlyRounded(_ value: Double, decimals: Int) -> Double {
+    // printf(3) rounds the exact value; the longest double has 309 digits before its decimals.
+    var buffer = [CChar](repeating: 0, count: 400)
+    return unsafe withVaList([Int32(decimals), value]) { arguments in
+      // In bounds: the array's own size; what is written ends with a zero byte.
+      _ = unsafe vsnprintf(&buffer, buffer.count, "%.*f", arguments)
+      return unsafe strtod(buffer, nil)
+    }
+  }
+
+  /// The text as a double, not rounded; nil where it is none.
+  static func exactly(_ bytes: Span<UInt8>) -> Double? {
+    guard bytes.count <= 400 else { return nil }
+    var text = ""
+    for index in bytes.indices { text.unicodeScalars.append(Unicode.Scalar(bytes[index])) }
+    return Double(text)
+  }
+
+  /// The value as a double; nil where there is none.
+  var value: Double? {
+    switch self {
+    case .whole(let number): Double(number)
+    case .decimal(let number): number
+    case .notFinite, .unreadable: nil
+    }
+  }
+}
+
+extension [UInt8] {
+  /// Appends a number as JSON: a whole one without a decimal point, another as its shortest text that reads the same.
+  mutating func append(_ number: LogNumber) {
+    switch number {
+    case .whole(let value): append(whole: value)
+    case .decimal(let value): append(decimal: value)
+    case .notFinite, .unreadable: append(contentsOf: "null".utf8)
+    }
+  }
+
+  mutating func append(whole value: Int64) {
+    if value < 0 { append(UInt8(ascii: "-")) }
+    append(digits: value.magnitude, atLeast: 1)
+  }
+
+  /// A fraction's digits, where it has few, are quicker by arithmetic than by the general way.
+  private mutating func append(decimal value: Double) {
+    let thousandths = (value * 1000).rounded()
+    guard abs(thousandths) < 1e15, thousandths / 1000 == value, value.sign == .plus || value < 0 else {
+      append(contentsOf: value.description.utf8)
+      return
+    }
+    if value < 0 { append(UInt8(ascii: "-")) }
+    let (whole, rest) = UInt64(abs(thousandths)).quotientAndRemainder(dividingBy: 1000)
+    append(digits: whole, atLeast: 1)
+    append(UInt8(ascii: "."))
+    append(digits: rest, atLeast: 3)
+    while last == UInt8(ascii: "0"), self[count - 2] != UInt8(ascii: ".") { removeLast() }
+  }
+
+  private mutating func append(digits value: UInt64, atLeast least: Int) {
+    let start = count
+    var rest = value
+    while rest > 0 || count - start < least {
+      append(UInt8(ascii: "0") + UInt8(rest % 10))
+      rest /= 10
+    }
+    self[start...].reverse()
+  }
+}

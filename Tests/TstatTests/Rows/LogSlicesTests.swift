@@ -1,0 +1,196 @@
+import Foundation
+import Lab
+import Model
+import SystemPackage
+import SystemRuntime
+import Testing
+
+@testable import Tstat
+
+/// A folder of real logs of tstat and of what the original makes of them; CI has one.
+private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT_LOGS"]
+
+@Suite struct LogSlicesTests {
+  static func slices(
+    _ folder: String, _ logs: [LogSlices.Log] = [LogSlices.Log(.tcp, name: "log_tcp_complete")],
+    _ options: RowOptions = RowReaderTests.options()
+  ) throws -> (slices: [Slice], counts: LogSlices.Counts, remarks: [String], isIncomplete: Bool) {
+    var reader = LogSlices(try OpenFile(folder, isFolder: true), path: "d.out", logs: logs, options: options)
+    var slices: [Slice] = []
+    while let slice = reader.next() { slices.append(slice) }
+    return (slices, reader.counts, reader.takeRemarks(), reader.isIncomplete)
+  }
+
+  static func log(rows: Int) -> String {
+    RowReaderTests.core + "\n" + String(repeating: RowReaderTests.row + "\n", count: rows)
+  }
+
+  private static let headers = [
+    "105ccf8-tcp-all", "105ccf8-udp-all", "57ae7b8-tcp-09", "57ae7b8-tcp-15", "57ae7b8-tcp-31",
+    "57ae7b8-udp-all",
+    "9c99f98-tcp-15", "9c99f98-tcp-31", "7a9768e-tcp-15", "7a9768e-tcp-31", "HEAD-udp-all",
+  ]
+
+  /// The logs are made up, with the headers that tstat's revisions write; the JSON is what tstat_transport 0.6.5 printed.
+  @Test("what the original prints is what this prints", arguments: headers)
+  func parity(name: String) throws {
+    let url = try #require(Bundle.module.url(forResource: "Fixtures/parity/\(name)", withExtension: "log"))
+    let expected = try Data(contentsOf: url.deletingPathExtension().appendingPathExtension("json"))
+    let options = RowReaderTests.options {
+      $0.format = .v0_6_5
+      $0.sensor = "sensor.example"
+      $0.hasMillisecondsOfUDP = true
+      $0.hasEmptyDirections = true
+    }
+    let kind: LogProtocol = name.contains("udp") ? .udp : .tcp
+    let found = try Self.slices(
+      url.deletingLastPathComponent().path, [LogSlices.Log(kind, name: url.lastPathComponent)], options)
+    #expect(found.counts.broken == 0)
+    let printed = found.slices.map { String(decoding: $0.body, as: UTF8.self) + "\n" }.joined()
+    #expect(printed == String(decoding: expected, as: UTF8.self))
+  }
+
+  @Test(
+    "real logs give the JSON that the original gave", .enabled(if: realLogs != nil),
+    arguments: ["0.6.5", "0.6.8"])
+  func realFolder(version: String) throws {
+    let folder = try #require(realLogs)
+    let options = RowReaderTests.options {
+      $0.format = RowOptions.WireFormat(rawValue: version) ?? .v0_6_8
+      $0.sensor = "sensor.example"
+    }
+    let found = try Self.slices(folder, [LogSlices.Log(.tcp, name: "log_tcp_complete")], options)
+    let expected = try String(
+      contentsOfFile: "\(folder)/golden_\(version)_tcp_threshold0.json", encoding: .utf8)
+    #expect(found.slices.map { String(decoding: $0.body, as: UTF8.self) } == [expected])
+    #expect(found.slices.map(\.recordCount) == [44])
+  }
+
+  @Test(
+    "TCP, then UDP, is one list that is cut at a hundred",
+    arguments: [(49, 0), (50, 0), (51, 0), (30, 40), (120, 3)])
+  func cutAtHundred(tcp: Int, udp: Int) throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: tcp), to: "log_tcp_complete")
+    let row = "192.0.2.1 5 1726863583123.456 0.1 62 1 192.0.2.2 53 1726863583123.456 0.1 62 1\n"
+    try folder.write(RowReaderTests.udp + "\n" + String(repeating: row, count: udp), to: "log_udp_complete")
+    let found = try Self.slices(
+      folder.path,
+      [LogSlices.Log(.tcp, name: "log_tcp_complete"), LogSlices.Log(.udp, name: "log_udp_complete")])
+    let all = 2 * (tcp + udp)
+    #expect(found.slices.map(\.recordCount) == (0..<(all + 99) / 100).map { min(100, all - $0 * 100) })
+    #expect(found.slices.map(\.number) == Array(found.slices.indices))
+    #expect(found.counts.rows == tcp + udp)
+    for (index, slice) in found.slices.enumerated() {
+      let objects = try #require(
+        try JSONSerialization.jsonObject(with: Data(slice.body)) as? [[String: Any]])
+      #expect(objects.count == slice.recordCount)
+      let first = index * 50
+      #expect(slice.log == (first < tcp ? "log_tcp_complete" : "log_udp_complete"))
+      #expect(slice.firstRow == 2 + (first < tcp ? first : first - tcp))
+    }
+  }
+
+  @Test("a message has the same id whenever it is made, and another one for other content")
+  func ids() throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: 120), to: "log_tcp_complete")
+    let first = try Self.slices(folder.path).slices
+    let again = try Self.slices(folder.path).slices
+    let other = try Self.slices(
+      folder.path, [LogSlices.Log(.tcp, name: "log_tcp_complete")],
+      RowReaderTests.options { $0.instance = "2" }
+    ).slices
+    func ids(_ slices: [Slice], _ directory: String = "/a/d.out") -> [String] {
+      slices.map { $0.record(directory: directory, time: 5).id }
+    }
+    #expect(ids(first) == ids(again))
+    #expect(Set(ids(first) + ids(other) + ids(first, "/b/d.out")).count == 9)
+    #expect(ids(first).allSatisfy { $0.count == 32 })
+    #expect(
+      first[1].record(directory: "/a/d.out", time: 5).headers.map(\.value) == [
+        .text("d.out/log_tcp_complete"), .number(52), .number(100),
+      ])
+  }
+
+  @Test("a compressed log is read, also one of several parts")
+  func compressed() async throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: 300), to: "plain")
+    try folder.write(RowReaderTests.row + "\n", to: "more")
+    try await run(["sh", "-c", "cd \(folder.path) && (gzip -c plain; gzip -c more) > log.gz"])
+    try folder.write(Self.log(rows: 301), to: "whole")
+    let found = try Self.slices(folder.path, [LogSlices.Log(.tcp, name: "log.gz", isCompressed: true)])
+    #expect(
+      found.slices.map(\.body)
+        == (try Self.slices(folder.path, [LogSlices.Log(.tcp, name: "whole")])).slices.map(\.body))
+    #expect(found.remarks.filter { !$0.contains("no columns") } == [])
+  }
+
+  @Test(
+    "of a cut or damaged compressed log what comes before is used, and it is said",
+    arguments: ["cut", "damaged"])
+  func damaged(how: String) async throws {
+    let folder = try ScratchFolder()
+    // Rows that differ, so that there is something to compress.
+    let rows = (0..<20_000).map { RowReaderTests.row.replacing(" 1000 ", with: " \($0 &* 7919 % 100_003) ") }
+    try folder.write(RowReaderTests.core + "\n" + rows.joined(separator: "\n") + "\n", to: "plain")
+    try await run(["sh", "-c", "cd \(folder.path) && gzip -c plain > log.gz"])
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/log.gz"))
+    if how == "cut" { bytes.removeLast(bytes.count / 3) } else { bytes[bytes.count * 2 / 3] ^= 0xff }
+    try bytes.write(to: URL(fileURLWithPath: "\(folder.path)/log.gz"))
+    let found = try Self.slices(folder.path, [LogSlices.Log(.tcp, name: "log.gz", isCompressed: true)])
+    #expect(found.counts.rows > 5000)
+    #expect(found.counts.rows <= 20_001)
+    #expect(!found.isIncomplete)
+    #expect(found.remarks.contains { $0.contains(how == "cut" ? "its end is missing" : "damaged") })
+  }
+
+  @Test("a line of any length costs no memory and no other row")
+  func longLine() throws {
+    let folder = try ScratchFolder()
+    let long = String(repeating: "x", count: 3_000_000)
+    try folder.write(
+      "\(RowReaderTests.core)\n\(RowReaderTests.row)\n\(long)\n\(RowReaderTests.row)\n\(long)",
+      to: "log_tcp_complete")
+    let found = try Self.slices(folder.path)
+    #expect(found.slices.map(\.recordCount) == [4])
+    #expect(found.counts.broken == 2)
+    #expect(
+      found.remarks.contains("d.out/log_tcp_complete:3: a line of more than 256 KiB; the line is left out."))
+    #expect(found.remarks.contains { $0.contains("complete:5:") })
+  }
+
+  @Test("a last line that is cut is left out, and one without a line end is used")
+  func cutLastLine() throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: 2).dropLast() + "", to: "log_tcp_complete")
+    #expect(try Self.slices(folder.path).slices.map(\.recordCount) == [4])
+    try folder.write(Self.log(rows: 2).dropLast(20) + "", to: "log_tcp_complete")
+    let found = try Self.slices(folder.path)
+    #expect(found.slices.map(\.recordCount) == [2])
+    #expect(found.remarks.contains { $0.hasPrefix("d.out/log_tcp_complete:3: 14 fields") })
+  }
+
+  @Test("of many broken lines ten are named")
+  func manyBroken() throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: 1) + String(repeating: "x y\n", count: 5000), to: "log_tcp_complete")
+    let found = try Self.slices(folder.path)
+    #expect(found.remarks.filter { $0.contains("2 fields") }.count == 10)
+    #expect(found.remarks.last == "d.out: 5000 lines are left out in all.")
+    #expect(found.counts.broken == 5000)
+  }
+
+  @Test("a log that cannot be read leaves the directory unfinished, the other one is read")
+  func unreadable() throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: 1), to: "log_tcp_complete")
+    let found = try Self.slices(
+      folder.path,
+      [LogSlices.Log(.tcp, name: "log_tcp_complete"), LogSlices.Log(.udp, name: "log_udp_complete")])
+    #expect(found.isIncomplete)
+    #expect(found.slices.map(\.recordCount) == [2])
+    #expect(found.remarks.contains { $0.contains("log_udp_complete cannot be read") })
+  }
+}
