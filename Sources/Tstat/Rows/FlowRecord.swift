@@ -23,18 +23,37 @@ struct FlowRecord: Hashable {
 
 /// The keys of a TCP connection's direction in the order in which they are written, and where each comes from.
 enum TCPKey: String, CaseIterable {
-  case tcp_rexmit_bytes, tcp_rexmit_pkts
+  case bytesResent = "tcp_rexmit_bytes"
+  case packetsResent = "tcp_rexmit_pkts"
   /// From 0.6.8 on, as the next.
-  case tcp_rexmit_rate
-  case tcp_syn_cnt
-  case tcp_rtt_avg, tcp_rtt_min, tcp_rtt_max, tcp_rtt_std
-  case tcp_pkts_rto, tcp_pkts_fs, tcp_pkts_reor, tcp_pkts_dup, tcp_pkts_unk, tcp_pkts_fc, tcp_pkts_unrto
-  case tcp_pkts_unfs
-  case tcp_cwin_min, tcp_cwin_max, tcp_out_seq_pkts, tcp_window_scale
-  case tcp_mss, tcp_max_seg_size, tcp_min_seg_size
-  case tcp_win_max, tcp_win_min, tcp_initial_cwin, tcp_sack_cnt
+  case resentRatio = "tcp_rexmit_rate"
+  case synCount = "tcp_syn_cnt"
+  case rttAverage = "tcp_rtt_avg"
+  case rttLeast = "tcp_rtt_min"
+  case rttMost = "tcp_rtt_max"
+  case rttDeviation = "tcp_rtt_std"
+  case packetsTimedOut = "tcp_pkts_rto"
+  case packetsFastResent = "tcp_pkts_fs"
+  case packetsReordered = "tcp_pkts_reor"
+  case packetsDuplicate = "tcp_pkts_dup"
+  case packetsUnknown = "tcp_pkts_unk"
+  case packetsFlowControl = "tcp_pkts_fc"
+  case packetsNeedlessTimedOut = "tcp_pkts_unrto"
+  case packetsNeedlessFast = "tcp_pkts_unfs"
+  case congestionLeast = "tcp_cwin_min"
+  case congestionMost = "tcp_cwin_max"
+  case outOfSequence = "tcp_out_seq_pkts"
+  case windowScale = "tcp_window_scale"
+  case segmentAgreed = "tcp_mss"
+  case segmentMost = "tcp_max_seg_size"
+  case segmentLeast = "tcp_min_seg_size"
+  case congestionMostAgain = "tcp_win_max"
+  case congestionLeastAgain = "tcp_win_min"
+  case congestionInitial = "tcp_initial_cwin"
+  case sackCount = "tcp_sack_cnt"
   /// With `--extended`: the receiver's window, which the original's `tcp_win_*` are not.
-  case tcp_rwnd_max, tcp_rwnd_min
+  case windowMost = "tcp_rwnd_max"
+  case windowLeast = "tcp_rwnd_min"
 
   /// How a value comes from a row.
   enum Origin {
@@ -51,42 +70,42 @@ enum TCPKey: String, CaseIterable {
   /// Where the value comes from.
   var origin: Origin {
     switch self {
-    case .tcp_rexmit_bytes: .own(.bytesResent)
-    case .tcp_rexmit_pkts: .own(.packetsResent)
-    case .tcp_rexmit_rate: .resentRatio
-    case .tcp_syn_cnt: .own(.synCount)
-    case .tcp_rtt_avg: .own(.rttAverage)
-    case .tcp_rtt_min: .own(.rttLeast)
-    case .tcp_rtt_max: .own(.rttMost)
-    case .tcp_rtt_std: .own(.rttDeviation)
-    case .tcp_pkts_rto: .own(.packetsTimedOut)
-    case .tcp_pkts_fs: .own(.packetsFastResent)
-    case .tcp_pkts_reor: .own(.packetsReordered)
-    case .tcp_pkts_dup: .own(.packetsDuplicate)
-    case .tcp_pkts_unk: .own(.packetsUnknown)
-    case .tcp_pkts_fc: .own(.packetsFlowControl)
-    case .tcp_pkts_unrto: .own(.packetsNeedlessTimedOut)
-    case .tcp_pkts_unfs: .own(.packetsNeedlessFast)
+    case .bytesResent: .own(.bytesResent)
+    case .packetsResent: .own(.packetsResent)
+    case .resentRatio: .resentRatio
+    case .synCount: .own(.synCount)
+    case .rttAverage: .own(.rttAverage)
+    case .rttLeast: .own(.rttLeast)
+    case .rttMost: .own(.rttMost)
+    case .rttDeviation: .own(.rttDeviation)
+    case .packetsTimedOut: .own(.packetsTimedOut)
+    case .packetsFastResent: .own(.packetsFastResent)
+    case .packetsReordered: .own(.packetsReordered)
+    case .packetsDuplicate: .own(.packetsDuplicate)
+    case .packetsUnknown: .own(.packetsUnknown)
+    case .packetsFlowControl: .own(.packetsFlowControl)
+    case .packetsNeedlessTimedOut: .own(.packetsNeedlessTimedOut)
+    case .packetsNeedlessFast: .own(.packetsNeedlessFast)
     // The original repeats the congestion window under the name of the receiver's window; its readers know it so.
-    case .tcp_cwin_min, .tcp_win_min: .own(.congestionLeast)
-    case .tcp_cwin_max, .tcp_win_max: .own(.congestionMost)
-    case .tcp_out_seq_pkts: .own(.outOfSequence)
-    case .tcp_window_scale: .own(.windowScale)
-    case .tcp_mss: .smaller(.segmentAgreed)
-    case .tcp_max_seg_size: .own(.segmentMost)
-    case .tcp_min_seg_size: .own(.segmentLeast)
-    case .tcp_initial_cwin: .own(.congestionInitial)
-    case .tcp_sack_cnt: .larger(.sackCount)
-    case .tcp_rwnd_max: .own(.windowMost)
-    case .tcp_rwnd_min: .own(.windowLeast)
+    case .congestionLeast, .congestionLeastAgain: .own(.congestionLeast)
+    case .congestionMost, .congestionMostAgain: .own(.congestionMost)
+    case .outOfSequence: .own(.outOfSequence)
+    case .windowScale: .own(.windowScale)
+    case .segmentAgreed: .smaller(.segmentAgreed)
+    case .segmentMost: .own(.segmentMost)
+    case .segmentLeast: .own(.segmentLeast)
+    case .congestionInitial: .own(.congestionInitial)
+    case .sackCount: .larger(.sackCount)
+    case .windowMost: .own(.windowMost)
+    case .windowLeast: .own(.windowLeast)
     }
   }
 
   /// True for a key that is written with these options.
   func isWritten(_ options: RowOptions) -> Bool {
     switch self {
-    case .tcp_rexmit_rate, .tcp_syn_cnt: options.format == .v0_6_8
-    case .tcp_rwnd_max, .tcp_rwnd_min: options.isExtended
+    case .resentRatio, .synCount: options.format == .v0_6_8
+    case .windowMost, .windowLeast: options.isExtended
     default: true
     }
   }

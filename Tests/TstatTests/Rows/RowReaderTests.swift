@@ -46,7 +46,7 @@ import Testing
     #expect(records.map(\.bitsPerSecond) == [.decimal(4000), .decimal(8000)])
     #expect(records.map(\.start) == [.whole(1_500_000_000), .whole(1_500_000_000)])
     #expect(records.map(\.end) == [.whole(1_500_000_002), .whole(1_500_000_002)])
-    let ratio = TCPKey.allCases.filter { $0.isWritten(Self.options()) }.firstIndex(of: .tcp_rexmit_rate)
+    let ratio = TCPKey.allCases.filter { $0.isWritten(Self.options()) }.firstIndex(of: .resentRatio)
     #expect(try records.map { $0.tcp[try #require(ratio)] } == [.decimal(0.25), .whole(0)])
   }
 
@@ -116,8 +116,8 @@ import Testing
   func absentKeys() {
     var reader = RowReader(.tcp, Self.options())
     for line in [Self.core, Self.row] { _ = reader.read(Array(line.utf8), 0..<line.utf8.count) }
-    #expect(reader.absentKeys.contains(.tcp_rtt_avg))
-    #expect(!reader.absentKeys.contains(.tcp_rexmit_pkts))
+    #expect(reader.absentKeys.contains(.rttAverage))
+    #expect(!reader.absentKeys.contains(.packetsResent))
     var bytes: [UInt8] = []
     for record in Self.records(Self.read([Self.core, Self.row])) {
       FlowJSON(Self.options()).append(record, to: &bytes)
