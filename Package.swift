@@ -138,7 +138,7 @@ let package = Package(
     program(
       "tstat_send",
       ["Program", "Model", "INI", "SystemRuntime", "Tstat", "AMQP", "HTTPRecords", "Curl", systemPackage, arguments]),
-    program("tstat_cull", ["Program", "Model", "SystemRuntime", "Tstat", systemPackage, arguments]),
+    program("tstat_cull", ["Program", "Model", "SystemRuntime", "Tstat", "Output", systemPackage, arguments]),
 
     // The laboratory: private network namespaces, the programs in them, traffic of known size.
     .target(

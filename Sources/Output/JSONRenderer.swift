@@ -61,22 +61,22 @@ public struct JSONRenderer: Renderer, Sendable {
 }
 
 extension JSONWriter {
-  mutating func field(_ key: String, _ value: String) {
+  package mutating func field(_ key: String, _ value: String) {
     self.key(key)
     string(value)
   }
 
-  mutating func field(_ key: String, _ value: String?) {
+  package mutating func field(_ key: String, _ value: String?) {
     self.key(key)
     if let value { string(value) } else { null() }
   }
 
-  mutating func field(_ key: String, _ value: some BinaryInteger) {
+  package mutating func field(_ key: String, _ value: some BinaryInteger) {
     self.key(key)
     integer(value)
   }
 
-  mutating func field(_ key: String, _ value: Bool) {
+  package mutating func field(_ key: String, _ value: Bool) {
     self.key(key)
     boolean(value)
   }
@@ -86,7 +86,7 @@ extension JSONWriter {
     number(value.bytesPerSecond, decimals: 1)
   }
 
-  mutating func field(_ key: String, _ value: Duration?) {
+  package mutating func field(_ key: String, _ value: Duration?) {
     self.key(key)
     if let value { number(value.inSeconds, decimals: 3) } else { null() }
   }

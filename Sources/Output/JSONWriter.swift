@@ -4,7 +4,7 @@ import Model
 ///
 /// The caller keeps the shape (a key before each value of an object); the writer sets commas, closes what it
 /// opens and escapes, so that the text is always valid.
-struct JSONWriter {
+package struct JSONWriter {
   /// UTF-8: appending bytes costs a fraction of appending text.
   private var bytes: [UInt8] = []
   private var needsComma = false
@@ -12,7 +12,7 @@ struct JSONWriter {
   private init() {}
 
   /// Takes `text` over, without copying it, and starts one after it that will have about `capacity` bytes.
-  init(after text: inout [UInt8], capacity: Int) {
+  package init(after text: inout [UInt8], capacity: Int) {
     swap(&bytes, &text)
     bytes.reserveCapacity(bytes.count + capacity)
   }
@@ -28,7 +28,7 @@ struct JSONWriter {
   var count: Int { bytes.count }
 
   /// Ends the text by a line feed and gives all of it back.
-  mutating func endLine(into text: inout [UInt8]) {
+  package mutating func endLine(into text: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\n"))
     swap(&bytes, &text)
   }
@@ -42,16 +42,16 @@ struct JSONWriter {
     needsComma = true
   }
 
-  mutating func object(_ body: (inout JSONWriter) -> Void) {
+  package mutating func object(_ body: (inout JSONWriter) -> Void) {
     enclose(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
   }
 
-  mutating func array(_ body: (inout JSONWriter) -> Void) {
+  package mutating func array(_ body: (inout JSONWriter) -> Void) {
     enclose(UInt8(ascii: "["), UInt8(ascii: "]"), body)
   }
 
   /// `name` is one of ours, with nothing to escape.
-  mutating func key(_ name: String) {
+  package mutating func key(_ name: String) {
     separate()
     append(UInt8(ascii: "\""))
     append(name)
@@ -60,21 +60,21 @@ struct JSONWriter {
     needsComma = false
   }
 
-  mutating func string(_ value: String) { element { $0.quote(value) } }
+  package mutating func string(_ value: String) { element { $0.quote(value) } }
 
-  mutating func integer(_ value: some BinaryInteger) {
+  package mutating func integer(_ value: some BinaryInteger) {
     element {
       if value < 0 { $0.append(UInt8(ascii: "-")) }
       $0.append(digitsOf: UInt64(value.magnitude))
     }
   }
 
-  mutating func boolean(_ value: Bool) { element { $0.append(value ? "true" : "false") } }
+  package mutating func boolean(_ value: Bool) { element { $0.append(value ? "true" : "false") } }
 
-  mutating func null() { element { $0.append("null") } }
+  package mutating func null() { element { $0.append("null") } }
 
   /// A number with exactly `decimals` digits after the point; null for what JSON has no number for.
-  mutating func number(_ value: Double, decimals: Int) {
+  package mutating func number(_ value: Double, decimals: Int) {
     // Most rates are zero.
     if value == 0, decimals == 1 { return element { $0.append("0.0") } }
     element { $0.append(value.isFinite ? value.fixed(decimals) : "null") }

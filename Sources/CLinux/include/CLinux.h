@@ -7,6 +7,7 @@
 
 #include "children.h"
 #include "directory.h"
+#include "files.h"
 #include "memory.h"
 #include "icmp.h"
 #include "messages.h"

@@ -10,6 +10,10 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
 
   private init(number: UInt64) { rawValue = 1 << number }
 
+  /// Changing folders of other users (CAP_DAC_OVERRIDE).
+  private static let fileWriting = Capabilities(number: 1)
+  /// Removing from folders with the sticky bit (CAP_FOWNER).
+  private static let fileOwning = Capabilities(number: 3)
   /// Reading files and listing folders of other users (CAP_DAC_READ_SEARCH).
   static let fileReading = Capabilities(number: 2)
   /// Signals to processes of other users (CAP_KILL).
@@ -38,6 +42,8 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
 
   /// What reading files of other users needs.
   public static let files: Capabilities = fileReading
+  /// What reading, writing and removing files of other users needs.
+  public static let otherUsersFiles: Capabilities = [fileReading, fileWriting, fileOwning]
   /// What reading the connection table and turning it on needs.
   public static let tables: Capabilities = network
   /// What naming other users' processes needs.
@@ -63,7 +69,7 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
   ]
 
   private static let names: [(Capabilities, String)] = [
-    (fileReading, "CAP_DAC_READ_SEARCH"), (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
+    (fileWriting, "CAP_DAC_OVERRIDE"), (fileOwning, "CAP_FOWNER"), (fileReading, "CAP_DAC_READ_SEARCH"), (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
     (network, "CAP_NET_ADMIN"), (rawSockets, "CAP_NET_RAW"),
     (processes, "CAP_SYS_PTRACE"), (scheduling, "CAP_SYS_NICE"),
     (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),

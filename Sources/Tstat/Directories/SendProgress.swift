@@ -1,0 +1,83 @@
+/// How much of a directory was sent and acknowledged, as its state file keeps it.
+public struct SendProgress: Sendable, Hashable {
+  /// What the slices were made of: other logs, or other settings, make other slices.
+  public struct Fingerprint: Sendable, Hashable {
+    fileprivate let lines: [String]
+
+    /// Of these logs, and the settings that shape slices, as any text.
+    public init(logs: [LogFile], settings: String) {
+      lines =
+        logs.map { "file \($0.name) \($0.inode) \($0.size)" } + ["settings \(SendProgress.oneLine(settings))"]
+    }
+  }
+
+  /// What a state file says.
+  public enum Stored: Sendable, Hashable {
+    /// There is none, or it is of this work: so many slices are acknowledged, from the first on.
+    case acknowledged(Int)
+    /// It is of other work or of none: all is sent again. Why.
+    case unusable(reason: String)
+
+    /// How many slices need not be sent again.
+    public var count: Int { if case .acknowledged(let count) = self { count } else { 0 } }
+  }
+
+  /// A state file has no more bytes than this.
+  public static let mostBytes = 65_536
+  private static let title = "tstat_send progress"
+  private static let version = "1"
+  private static let end = "end"
+
+  /// What the slices were made of.
+  public var fingerprint: Fingerprint
+  /// How many slices are acknowledged, from the first on without a hole.
+  public var acknowledged: Int
+
+  /// Makes one.
+  public init(_ fingerprint: Fingerprint, acknowledged: Int) {
+    self.fingerprint = fingerprint
+    self.acknowledged = acknowledged
+  }
+
+  /// The file's content.
+  public var text: String {
+    let lines =
+      ["\(Self.title) \(Self.version)"] + fingerprint.lines + ["acknowledged \(acknowledged)", Self.end]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Reads a state file for work of this fingerprint. Whatever is in it, the answer is safe: at worst all is sent again.
+  public static func stored(in bytes: [UInt8], for fingerprint: Fingerprint) -> Stored {
+    guard bytes.count <= mostBytes, let text = String(validating: bytes, as: UTF8.self) else {
+      return .unusable(reason: "it is not a state file of tstat_send")
+    }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard let first = lines.first, first.hasPrefix(title + " ") else {
+      return .unusable(reason: "it is not a state file of tstat_send")
+    }
+    guard first == "\(title) \(version)" else {
+      return .unusable(reason: "another version of tstat_send has written it")
+    }
+    // The end, and nothing after its line feed.
+    guard lines.count >= 4, lines.suffix(2) == [end, ""], let count = count(in: lines[lines.count - 3]) else {
+      return .unusable(reason: "it is damaged")
+    }
+    guard Array(lines.dropFirst().dropLast(3)) == fingerprint.lines else {
+      return .unusable(reason: "the logs or the settings have changed since it was written")
+    }
+    return .acknowledged(count)
+  }
+
+  private static func count(in line: String) -> Int? {
+    let words = line.split(separator: " ", omittingEmptySubsequences: false)
+    guard words.count == 2, words[0] == "acknowledged", let count = Int(words[1]), count >= 0,
+      String(count) == words[1]
+    else { return nil }
+    return count
+  }
+
+  /// A text without line feeds from which the original can be told.
+  private static func oneLine(_ text: String) -> String {
+    text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+  }
+}
