@@ -22,14 +22,18 @@ public enum StandardOutput {
   public static var isOpen: Bool { fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE != O_RDONLY }
 
   /// Writes `text` and a newline, however slow the reader is; nothing where nobody reads.
-  public static func printLine(_ text: String) throws(KernelError) {
+  public static func printLine(_ text: String) throws(KernelError) { _ = try print(Array("\(text)\n".utf8)) }
+
+  /// Writes all of `text`, however slow the reader is; false where nobody reads.
+  public static func print(_ text: consuming [UInt8]) throws(KernelError) -> Bool {
     _ = clinux_ignore_broken_pipes()
     var queue = OutputQueue()
-    var outcome = try queue.write(Array("\(text)\n".utf8))
+    var outcome = try queue.write(text)
     while outcome == .waiting {
       waitUntilWritable(atMost: .seconds(1))
       outcome = try queue.flush()
     }
+    return outcome == .written
   }
 
   /// Columns and rows of the terminal; nil when it is none, or does not say.

@@ -2,7 +2,7 @@
 ///
 /// A key whose column is absent, or is NaN or infinite, is nil or left out; JSON knows no such numbers.
 struct FlowRecord: Hashable {
-  var kind: LogProtocol
+  var kind: LogFile.Kind
   /// In seconds.
   var duration: LogNumber?
   var bits: Int64
@@ -104,7 +104,7 @@ enum TCPKey: String, CaseIterable {
   /// True for a key that is written with these options.
   func isWritten(_ options: RowOptions) -> Bool {
     switch self {
-    case .resentRatio, .synCount: options.format == .v0_6_8
+    case .resentRatio, .synCount: options.format == .version068
     case .windowMost, .windowLeast: options.isExtended
     default: true
     }
@@ -115,8 +115,8 @@ enum TCPKey: String, CaseIterable {
 public struct RowOptions: Sendable, Hashable {
   /// A version of tstat_transport and its set of keys.
   public enum WireFormat: String, Sendable, Hashable, CaseIterable {
-    case v0_6_8 = "0.6.8"
-    case v0_6_5 = "0.6.5"
+    case version068 = "0.6.8"
+    case version065 = "0.6.5"
   }
 
   /// Which keys are written.
@@ -136,7 +136,7 @@ public struct RowOptions: Sendable, Hashable {
 
   /// Makes options.
   public init(
-    format: WireFormat = .v0_6_8, threshold: Int64 = 1000, sensor: String, instance: String? = nil
+    format: WireFormat = .version068, threshold: Int64 = 1000, sensor: String, instance: String? = nil
   ) {
     self.format = format
     self.threshold = threshold

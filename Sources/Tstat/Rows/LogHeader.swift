@@ -1,8 +1,3 @@
-/// The protocol of a log.
-public enum LogProtocol: String, Sendable, Hashable, CaseIterable {
-  case tcp, udp
-}
-
 /// A column that is read of a log: of a connection as a whole, or of its client's and its server's side.
 enum LogColumn {
   /// Of the connection.
@@ -91,7 +86,7 @@ struct LogHeader: Hashable {
   private var sides: [[Int16]]
 
   /// Reads a header of a log of `kind`.
-  init(_ line: Span<UInt8>, of kind: LogProtocol) {
+  init(_ line: Span<UInt8>, of kind: LogFile.Kind) {
     var names: [String] = []
     var name: [UInt8] = []
     var isNameOver = false
@@ -114,11 +109,11 @@ struct LogHeader: Hashable {
   }
 
   /// The columns of a log of tstat 1.x, which has no header.
-  init(assumedFor kind: LogProtocol) {
+  init(assumedFor kind: LogFile.Kind) {
     self.init(kind == .tcp ? Self.oldTCP : Self.oldUDP, of: kind, isAssumed: true)
   }
 
-  private init(_ names: [String], of kind: LogProtocol, isAssumed: Bool) {
+  private init(_ names: [String], of kind: LogFile.Kind, isAssumed: Bool) {
     fieldCount = names.count
     self.isAssumed = isAssumed
     var places: [String: Int16] = [:]

@@ -2,47 +2,30 @@ import SystemPackage
 import SystemRuntime
 
 /// The slices of a log directory: the rows of its TCP log, then those of its UDP log, as one list that is cut at a hundred.
-package struct LogSlices: ~Copyable {
-  /// A log of the directory.
-  package struct Log: Sendable, Hashable {
-    /// What it tells of.
-    package var kind: LogProtocol
-    /// The name of its file.
-    package var name: String
-    /// True for one of gzip(1).
-    package var isCompressed: Bool
-
-    /// Makes a log.
-    package init(_ kind: LogProtocol, name: String, isCompressed: Bool = false) {
-      self.kind = kind
-      self.name = name
-      self.isCompressed = isCompressed
-    }
-  }
-
+public struct LogSlices: ~Copyable {
   /// What was read so far.
-  package struct Counts: Sendable, Hashable {
+  public struct Counts: Sendable, Hashable {
     /// Rows, also those that could not be used.
-    package var rows = 0
+    public var rows = 0
     /// Lines that could not be used.
-    package var broken = 0
+    public var broken = 0
     /// Directions that are in slices.
-    package var records = 0
+    public var records = 0
     /// Bytes of the logs, decompressed.
-    package var bytes: Int64 = 0
+    public var bytes: Int64 = 0
   }
 
   /// What was read so far.
-  package private(set) var counts = Counts()
+  public private(set) var counts = Counts()
   /// True when a log could not be read to its end although it may be later: the directory is not done.
-  package private(set) var isIncomplete = false
+  public private(set) var isIncomplete = false
   /// True when a log had rows, and none could be used.
-  package private(set) var isUseless = false
+  public private(set) var isUseless = false
 
-  private let folder: OpenFile
+  private let directory: OpenLogDirectory
   private let options: RowOptions
   private let json: FlowJSON
-  private var pending: [Log]
+  private var pending: [LogFile]
   private var current: OpenLog?
   private var remarks: LogRemarks
   private var body: [UInt8] = []
@@ -50,27 +33,28 @@ package struct LogSlices: ~Copyable {
   private var place = (log: "", row: 0)
   private var first = (log: "", row: 0)
   private var number = 0
+  private var finishedBytes: Int64 = 0
   private var waiting: [FlowRecord] = []
 
   private struct OpenLog: ~Copyable {
-    let log: Log
+    let log: LogFile
     var lines: LogLines
     var rows: RowReader
     var usedRows = 0
     var brokenRows = 0
   }
 
-  /// Reads `logs` of the open `folder`, whose path is for messages alone.
-  package init(_ folder: consuming OpenFile, path: String, logs: [Log], options: RowOptions) {
-    self.folder = folder
+  /// Reads `logs` of the open `directory`.
+  public init(_ directory: OpenLogDirectory, logs: [LogFile], options: RowOptions) {
+    self.directory = directory
     self.options = options
     json = FlowJSON(options)
     pending = logs.reversed()
-    remarks = LogRemarks(path: path)
+    remarks = LogRemarks(path: directory.directory.path)
   }
 
   /// The next slice; nil at the end.
-  package mutating func next() -> Slice? {
+  public mutating func next() -> Slice? {
     while true {
       while let record = waiting.popLast() {
         if let slice = add(record) { return slice }
@@ -84,24 +68,36 @@ package struct LogSlices: ~Copyable {
   }
 
   /// What is to be said of what was read since the last call; never more than a few lines for each directory.
-  package mutating func takeRemarks() -> [String] { remarks.take() }
+  public mutating func takeRemarks() -> [String] { remarks.take() }
 
   private mutating func openNext() -> Bool {
     while let log = pending.popLast() {
-      do throws(Errno) {
-        let lines = try LogLines(
-          OpenFile(log.name, in: folder), isCompressed: log.isCompressed)
-        current = OpenLog(log: log, lines: lines, rows: RowReader(log.kind, options))
+      do throws(LogDirectoryError) {
+        current = OpenLog(log: log, lines: try lines(of: log), rows: RowReader(log.kind, options))
         return true
-      } catch { fail(log, error) }
+      } catch { fail(error) }
     }
     return false
   }
 
-  private mutating func fail(_ log: Log, _ error: Errno) {
+  private func lines(of log: LogFile) throws(LogDirectoryError) -> LogLines {
+    let file = try directory.open(log)
+    do throws(Errno) { return try LogLines(file, isCompressed: log.isCompressed) } catch {
+      throw unreadable(log, error)
+    }
+  }
+
+  private func unreadable(_ log: LogFile, _ error: Errno) -> LogDirectoryError {
+    .unreadable(path: path(of: log), error)
+  }
+
+  private func path(of log: LogFile) -> String {
+    LogDirectory.path(of: log.name, in: directory.directory.path)
+  }
+
+  private mutating func fail(_ error: LogDirectoryError) {
     isIncomplete = true
-    remarks.add(
-      "\(log.name) cannot be read (\(error)): see to it; the directory is tried again by the next run.")
+    remarks.add("\(error) The next run takes the directory again.")
   }
 
   private mutating func readLine() {
@@ -124,10 +120,11 @@ package struct LogSlices: ~Copyable {
           place = (open.log.name, open.lines.number)
         }
       }
+      counts.bytes = finishedBytes + open.lines.byteCount
       current = consume open
     } catch {
-      counts.bytes += open.lines.byteCount
-      fail(open.log, error)
+      finishedBytes += open.lines.byteCount
+      fail(unreadable(open.log, error))
     }
   }
 
@@ -135,23 +132,24 @@ package struct LogSlices: ~Copyable {
     counts.rows += 1
     counts.broken += 1
     open.brokenRows += 1
-    remarks.addBroken("\(open.log.name):\(open.lines.number): \(reason); the line is left out.")
+    remarks.addBroken("\(path(of: open.log)):\(open.lines.number): \(reason); the line is left out.")
   }
 
   private mutating func finish(_ open: borrowing OpenLog) {
-    counts.bytes += open.lines.byteCount
+    finishedBytes += open.lines.byteCount
+    counts.bytes = finishedBytes
     if open.brokenRows > 0, open.usedRows == 0 { isUseless = true }
     if let damage = open.lines.damage {
       counts.broken += 1
-      remarks.add("\(open.log.name): \(damage); what comes before is used.")
+      remarks.add("\(path(of: open.log)): \(damage); what comes before is used.")
     }
     if open.rows.hasAssumedColumns {
-      remarks.add("\(open.log.name) has no header: its columns are taken for those of tstat 1.x.")
+      remarks.add("\(path(of: open.log)) has no header: its columns are taken for those of tstat 1.x.")
     }
     let absent = TCPKey.allCases.filter(open.rows.absentKeys.contains)
     if !absent.isEmpty {
       remarks.add(
-        "\(open.log.name) has no columns for \(absent.map(\.rawValue).joined(separator: ", ")): these keys are left out. "
+        "\(path(of: open.log)) has no columns for \(absent.map(\.rawValue).joined(separator: ", ")): these keys are left out. "
           + "Switch the sets of columns on in tstat's runtime.conf.")
     }
   }
@@ -188,7 +186,7 @@ struct LogRemarks {
 
   init(path: String) { self.path = path }
 
-  mutating func add(_ text: String) { lines.append("\(path)/\(text)") }
+  mutating func add(_ text: String) { lines.append(text) }
 
   mutating func addBroken(_ text: String) {
     broken += 1

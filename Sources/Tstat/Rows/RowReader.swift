@@ -10,7 +10,7 @@ struct RowReader {
     case broken(String)
   }
 
-  private let kind: LogProtocol
+  private let kind: LogFile.Kind
   private let options: RowOptions
   private let keys: [TCPKey]
   private let leastBits: Int64
@@ -23,7 +23,7 @@ struct RowReader {
   private(set) var hasAssumedColumns = false
 
   /// Reads a log of `kind`.
-  init(_ kind: LogProtocol, _ options: RowOptions) {
+  init(_ kind: LogFile.Kind, _ options: RowOptions) {
     self.kind = kind
     self.options = options
     keys = TCPKey.allCases.filter { $0.isWritten(options) }

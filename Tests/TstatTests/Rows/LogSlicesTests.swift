@@ -11,14 +11,28 @@ import Testing
 private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT_LOGS"]
 
 @Suite struct LogSlicesTests {
+  /// The slices of the logs of these names in a folder, which need not be there.
   static func slices(
-    _ folder: String, _ logs: [LogSlices.Log] = [LogSlices.Log(.tcp, name: "log_tcp_complete")],
+    _ folder: String, _ names: [String] = ["log_tcp_complete"],
     _ options: RowOptions = RowReaderTests.options()
   ) throws -> (slices: [Slice], counts: LogSlices.Counts, remarks: [String], isIncomplete: Bool) {
-    var reader = LogSlices(try OpenFile(folder, isFolder: true), path: "d.out", logs: logs, options: options)
+    let root = try LogRoot(folder)
+    let facts = try OpenFile(folder, isFolder: true)
+    let found = LogDirectory(
+      parent: String(folder.prefix(upTo: try #require(folder.lastIndex(of: "/")))),
+      name: String(folder.suffix(from: folder.index(after: try #require(folder.lastIndex(of: "/"))))),
+      identity: try root.folder.facts().identity, modified: FileTime.now(), isRoot: true)
+    let logs = names.map { name in
+      LogFile(
+        kind: name.contains("udp") ? .udp : .tcp, isCompressed: name.hasSuffix(".gz"), size: 0,
+        modified: FileTime.now(),
+        inode: (try? facts.status(of: name).inode) ?? 0)
+    }
+    var reader = LogSlices(try OpenLogDirectory(found, in: root), logs: logs, options: options)
     var slices: [Slice] = []
     while let slice = reader.next() { slices.append(slice) }
-    return (slices, reader.counts, reader.takeRemarks(), reader.isIncomplete)
+    let remarks = reader.takeRemarks().map { $0.replacing(folder, with: "d.out") }
+    return (slices, reader.counts, remarks, reader.isIncomplete)
   }
 
   static func log(rows: Int) -> String {
@@ -37,14 +51,16 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     let url = try #require(Bundle.module.url(forResource: "Fixtures/parity/\(name)", withExtension: "log"))
     let expected = try Data(contentsOf: url.deletingPathExtension().appendingPathExtension("json"))
     let options = RowReaderTests.options {
-      $0.format = .v0_6_5
+      $0.format = .version065
       $0.sensor = "sensor.example"
       $0.hasMillisecondsOfUDP = true
       $0.hasEmptyDirections = true
     }
-    let kind: LogProtocol = name.contains("udp") ? .udp : .tcp
+    let folder = try ScratchFolder()
+    let log = name.contains("udp") ? "log_udp_complete" : "log_tcp_complete"
+    try folder.write(try String(contentsOf: url, encoding: .utf8), to: log)
     let found = try Self.slices(
-      url.deletingLastPathComponent().path, [LogSlices.Log(kind, name: url.lastPathComponent)], options)
+      folder.path, [log], options)
     #expect(found.counts.broken == 0)
     let printed = found.slices.map { String(decoding: $0.body, as: UTF8.self) + "\n" }.joined()
     #expect(printed == String(decoding: expected, as: UTF8.self))
@@ -56,10 +72,10 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
   func realFolder(version: String) throws {
     let folder = try #require(realLogs)
     let options = RowReaderTests.options {
-      $0.format = RowOptions.WireFormat(rawValue: version) ?? .v0_6_8
+      $0.format = RowOptions.WireFormat(rawValue: version) ?? .version068
       $0.sensor = "sensor.example"
     }
-    let found = try Self.slices(folder, [LogSlices.Log(.tcp, name: "log_tcp_complete")], options)
+    let found = try Self.slices(folder, ["log_tcp_complete"], options)
     let expected = try String(
       contentsOfFile: "\(folder)/golden_\(version)_tcp_threshold0.json", encoding: .utf8)
     #expect(found.slices.map { String(decoding: $0.body, as: UTF8.self) } == [expected])
@@ -76,7 +92,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     try folder.write(RowReaderTests.udp + "\n" + String(repeating: row, count: udp), to: "log_udp_complete")
     let found = try Self.slices(
       folder.path,
-      [LogSlices.Log(.tcp, name: "log_tcp_complete"), LogSlices.Log(.udp, name: "log_udp_complete")])
+      ["log_tcp_complete", "log_udp_complete"])
     let all = 2 * (tcp + udp)
     #expect(found.slices.map(\.recordCount) == (0..<(all + 99) / 100).map { min(100, all - $0 * 100) })
     #expect(found.slices.map(\.number) == Array(found.slices.indices))
@@ -98,7 +114,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     let first = try Self.slices(folder.path).slices
     let again = try Self.slices(folder.path).slices
     let other = try Self.slices(
-      folder.path, [LogSlices.Log(.tcp, name: "log_tcp_complete")],
+      folder.path, ["log_tcp_complete"],
       RowReaderTests.options { $0.instance = "2" }
     ).slices
     func ids(_ slices: [Slice], _ directory: String = "/a/d.out") -> [String] {
@@ -118,12 +134,12 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 300), to: "plain")
     try folder.write(RowReaderTests.row + "\n", to: "more")
-    try await run(["sh", "-c", "cd \(folder.path) && (gzip -c plain; gzip -c more) > log.gz"])
-    try folder.write(Self.log(rows: 301), to: "whole")
-    let found = try Self.slices(folder.path, [LogSlices.Log(.tcp, name: "log.gz", isCompressed: true)])
+    try await run(["sh", "-c", "cd \(folder.path) && (gzip -c plain; gzip -c more) > log_tcp_complete.gz"])
+    try folder.write(Self.log(rows: 301), to: "log_tcp_complete")
+    let found = try Self.slices(folder.path, ["log_tcp_complete.gz"])
     #expect(
       found.slices.map(\.body)
-        == (try Self.slices(folder.path, [LogSlices.Log(.tcp, name: "whole")])).slices.map(\.body))
+        == (try Self.slices(folder.path, ["log_tcp_complete"])).slices.map(\.body))
     #expect(found.remarks.filter { !$0.contains("no columns") } == [])
   }
 
@@ -135,11 +151,11 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     // Rows that differ, so that there is something to compress.
     let rows = (0..<20_000).map { RowReaderTests.row.replacing(" 1000 ", with: " \($0 &* 7919 % 100_003) ") }
     try folder.write(RowReaderTests.core + "\n" + rows.joined(separator: "\n") + "\n", to: "plain")
-    try await run(["sh", "-c", "cd \(folder.path) && gzip -c plain > log.gz"])
-    var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/log.gz"))
+    try await run(["sh", "-c", "cd \(folder.path) && gzip -c plain > log_tcp_complete.gz"])
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/log_tcp_complete.gz"))
     if how == "cut" { bytes.removeLast(bytes.count / 3) } else { bytes[bytes.count * 2 / 3] ^= 0xff }
-    try bytes.write(to: URL(fileURLWithPath: "\(folder.path)/log.gz"))
-    let found = try Self.slices(folder.path, [LogSlices.Log(.tcp, name: "log.gz", isCompressed: true)])
+    try bytes.write(to: URL(fileURLWithPath: "\(folder.path)/log_tcp_complete.gz"))
+    let found = try Self.slices(folder.path, ["log_tcp_complete.gz"])
     #expect(found.counts.rows > 5000)
     #expect(found.counts.rows <= 20_001)
     #expect(!found.isIncomplete)
@@ -188,9 +204,9 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     try folder.write(Self.log(rows: 1), to: "log_tcp_complete")
     let found = try Self.slices(
       folder.path,
-      [LogSlices.Log(.tcp, name: "log_tcp_complete"), LogSlices.Log(.udp, name: "log_udp_complete")])
+      ["log_tcp_complete", "log_udp_complete"])
     #expect(found.isIncomplete)
     #expect(found.slices.map(\.recordCount) == [2])
-    #expect(found.remarks.contains { $0.contains("log_udp_complete cannot be read") })
+    #expect(found.remarks.contains { $0.contains("log_udp_complete is gone") })
   }
 }

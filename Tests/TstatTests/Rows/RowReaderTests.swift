@@ -20,7 +20,7 @@ import Testing
   }
 
   private static func read(
-    _ lines: [String], _ kind: LogProtocol = .tcp, _ options: RowOptions = Self.options()
+    _ lines: [String], _ kind: LogFile.Kind = .tcp, _ options: RowOptions = Self.options()
   ) -> [RowReader.Outcome] {
     var reader = RowReader(kind, options)
     return lines.map { line in
