@@ -13,6 +13,17 @@ public struct LogSlices: ~Copyable {
     public var records = 0
     /// Bytes of the logs, decompressed.
     public var bytes: Int64 = 0
+
+    /// Nothing was read yet.
+    public init() {}
+
+    /// Adds what was read of another directory.
+    public mutating func add(_ other: Counts) {
+      rows += other.rows
+      broken += other.broken
+      records += other.records
+      bytes += other.bytes
+    }
   }
 
   /// What was read so far.

@@ -1,0 +1,269 @@
+import Model
+import Program
+import SystemPackage
+import SystemRuntime
+import Tstat
+
+/// Why a run ends before its end.
+struct SendFailure: Error {
+  let status: ExitStatus
+  /// One sentence; nil where nothing is to be said.
+  let description: String?
+
+  init(_ status: ExitStatus, _ description: String?) {
+    self.status = status
+    self.description = description
+  }
+
+  init(_ error: LogDirectoryError) { self.init(.temporary, "\(error)") }
+  init(_ error: KernelError) { self.init(.temporary, "\(error)") }
+
+  init(_ failure: RecordFailure) {
+    if failure == PrintSink.nobodyReads { return self.init(.success, nil) }
+    switch failure.kind {
+    case .later: self.init(.temporary, failure.description)
+    case .configuration: self.init(.configuration, failure.description)
+    case .data: self.init(.data, failure.description)
+    }
+  }
+}
+
+/// A run: the directories in the order of time, their slices into the sink, and what is confirmed onto the disk.
+struct SendRun: ~Copyable {
+  private enum Token {
+    static let signals: UInt64 = 0
+    static let outcomes: UInt64 = 1
+  }
+
+  /// A directory of which not all is confirmed yet.
+  private struct Open {
+    let directory: OpenLogDirectory
+    let lock: DirectoryLock?
+    let fingerprint: SendProgress.Fingerprint
+    /// False for one of which a log could not be read: it is not marked.
+    var isWhole = true
+  }
+
+  /// True when a log could not be read, or had no row of use.
+  private(set) var hasBadData = false
+
+  private let root: LogRoot
+  private let destination: Destination
+  private let options: RowOptions
+  private let command: TstatSend
+  private let lock: DirectoryLock?
+  private let poller: Poller
+  private let signals: SignalPipe
+  private let inbox: Inbox<RecordOutcome>
+  private var events = PollEvents(capacity: 2)
+  private var sink: (any RecordSink)?
+  private var window: SendWindow
+  private var open: [Int: Open] = [:]
+  private var writer: SendWriter
+  private var isEnding = false
+
+  /// Whether what is confirmed is kept in files.
+  private var keepsProgress: Bool { !command.noTransport }
+  private var marks: Bool { keepsProgress || command.mark }
+
+  /// Takes the root for this run. From here on signals only wake it.
+  init(root: LogRoot, destination: Destination, command: TstatSend, writer: SendWriter) throws(SendFailure) {
+    let lock: DirectoryLock?
+    do throws(LogDirectoryError) {
+      lock = command.noTransport && !command.mark ? nil : try DirectoryLock(root, for: "tstat_send")
+    } catch {
+      guard case .noLocks = error else { throw SendFailure(error) }
+      writer.warn("\(error)")
+      lock = nil
+    }
+    do throws(KernelError) {
+      let inbox = try Inbox<RecordOutcome>()
+      let signals = try SignalPipe()
+      let poller = try Poller()
+      do throws(Errno) {
+        try poller.add(signals, token: Token.signals)
+        try poller.add(inbox.waker, token: Token.outcomes)
+      } catch { throw .failed("waiting for signals and confirmations", error) }
+      self.inbox = inbox
+      self.signals = signals
+      self.poller = poller
+    } catch { throw SendFailure(error) }
+    self.lock = lock
+    self.root = root
+    self.destination = destination
+    self.command = command
+    self.writer = writer
+    options = command.rowOptions
+    window = SendWindow(command.window)
+  }
+
+  /// Sends what is to be sent, and waits until it is confirmed.
+  mutating func run() throws(SendFailure) {
+    do throws(SendFailure) {
+      try sendAll()
+      while !window.isEmpty { try serve(waits: true) }
+      sink?.stop()
+    } catch {
+      sink?.stop()
+      // What was confirmed need not be sent again.
+      try? record(all: true)
+      throw error
+    }
+    writer.finish(isInterrupted: isEnding)
+  }
+
+  private mutating func sendAll() throws(SendFailure) {
+    let directories = try find()
+    writer.begin(directories)
+    for (number, directory) in directories.enumerated() {
+      let hasSent = try send(directory, number)
+      if isEnding || hasSent && command.single { break }
+    }
+  }
+
+  /// The directories that are to be sent now.
+  private mutating func find() throws(SendFailure) -> [LogDirectory] {
+    let found: LogDirectories
+    do throws(LogDirectoryError) { found = try LogDirectories(below: root) } catch { throw SendFailure(error) }
+    for remark in found.remarks {
+      if case .unreadable = remark.reason, remark.path.hasSuffix(".out") { hasBadData = true }
+      writer.remark(remark)
+    }
+    if found.remarksLeftOut > 0 { writer.warn("\(found.remarksLeftOut) more were passed over.") }
+    let live = SettleRule(command.settle.duration).live(among: found.found, at: .now())
+    return found.found.enumerated().compactMap { index, directory in
+      if directory.isProcessed { return nil }
+      guard let reason = live[index] else { return directory }
+      writer.live(directory, reason)
+      return nil
+    }
+  }
+
+  /// Submits a directory's slices; returns whether it had any.
+  private mutating func send(_ found: LogDirectory, _ number: Int) throws(SendFailure) -> Bool {
+    var slices: LogSlices
+    let acknowledged: Int
+    do throws(LogDirectoryError) {
+      guard let begun = try begin(found, number) else { return false }
+      (slices, acknowledged) = (begun.slices, begun.acknowledged)
+    } catch {
+      switch error {
+      case .inUse: throw SendFailure(error)
+      case .vanished, .replaced, .changed: writer.note("\(error)")
+      default:
+        hasBadData = true
+        writer.error("\(error)")
+      }
+      return false
+    }
+    var count = 0
+    while let slice = slices.next() {
+      writer.say(slices.takeRemarks())
+      count = slice.number + 1
+      writer.read(number, slices.counts)
+      // It was confirmed to an earlier run.
+      guard slice.number >= acknowledged else { continue }
+      while !window.hasRoom { try serve(waits: true) }
+      try submit(slice, of: number)
+      try serve(waits: false)
+    }
+    writer.say(slices.takeRemarks())
+    writer.read(number, slices.counts)
+    if slices.isIncomplete || slices.isUseless { hasBadData = true }
+    if slices.isIncomplete { open[number]?.isWhole = false }
+    window.finishReading(number, total: max(count, acknowledged))
+    try settle()
+    return count > 0
+  }
+
+  private mutating func begin(
+    _ found: LogDirectory, _ number: Int
+  ) throws(LogDirectoryError) -> (slices: LogSlices, acknowledged: Int)? {
+    let directory = try OpenLogDirectory(found, in: root)
+    let lock = marks ? try lock(directory) : nil
+    // Another run may have sent it since it was found, and its logs may have grown.
+    let now = try directory.refreshed()
+    guard !now.isProcessed else { return nil }
+    let fingerprint = SendProgress.Fingerprint(logs: now.logs, settings: options.fingerprint)
+    var acknowledged = 0
+    if keepsProgress {
+      switch try directory.progress(for: fingerprint) {
+      case .acknowledged(let count): acknowledged = count
+      case .unusable(let reason): writer.startsAgain(directory.directory, reason)
+      }
+    }
+    open[number] = Open(directory: directory, lock: lock, fingerprint: fingerprint)
+    window.begin(number, acknowledged: acknowledged)
+    writer.begin(number, now, acknowledged: acknowledged)
+    return (LogSlices(directory, logs: now.logs, options: options), acknowledged)
+  }
+
+  private func lock(_ directory: OpenLogDirectory) throws(LogDirectoryError) -> DirectoryLock? {
+    do throws(LogDirectoryError) { return try directory.lock(for: "tstat_send") } catch {
+      // It was said of the root.
+      guard case .noLocks = error else { throw error }
+      return nil
+    }
+  }
+
+  private mutating func submit(_ slice: Slice, of number: Int) throws(SendFailure) {
+    guard let directory = open[number]?.directory.directory else { return }
+    let inbox = inbox
+    let sink = try sink ?? destination.sink { inbox.post($0) }
+    self.sink = sink
+    let record = slice.record(directory: directory.path, time: WallClock.now().seconds)
+    sink.submit(record, number: window.submit(slice.number, of: number))
+    writer.submitted(slice, of: directory, id: record.id)
+  }
+
+  /// Takes what has come: confirmations, and signals. With `waits` it waits until there is something.
+  private mutating func serve(waits: Bool) throws(SendFailure) {
+    poller.wait(into: &events, timeout: waits ? writer.patience : .zero)
+    while let signal = signals.next() {
+      guard signal == .interrupt || signal == .terminate else { continue }
+      guard !isEnding else {
+        throw SendFailure(.temporary, "ended at once: what is not confirmed yet is sent again by the next run.")
+      }
+      isEnding = true
+      writer.ending()
+    }
+    for outcome in inbox.take() {
+      switch outcome {
+      case .delivered(let number): if window.acknowledge(number) { writer.acknowledged() }
+      case .notice(let text): writer.warn(text)
+      case .failed(let failure): throw SendFailure(failure)
+      }
+    }
+    try settle()
+    writer.progress(window.unacknowledged)
+  }
+
+  /// Marks what is confirmed as a whole, and records what is confirmed in part.
+  private mutating func settle() throws(SendFailure) {
+    for number in window.takeComplete() {
+      guard let entry = open.removeValue(forKey: number) else { continue }
+      if marks, entry.isWhole {
+        do throws(LogDirectoryError) { try entry.directory.markProcessed() } catch {
+          // It is gone with its logs: nothing is to be marked.
+          guard case .vanished = error else { throw SendFailure(error) }
+          writer.note("\(error)")
+        }
+      }
+      writer.finished(number, entry.directory.directory, isMarked: marks && entry.isWhole)
+    }
+    try record(all: false)
+  }
+
+  private mutating func record(all: Bool) throws(SendFailure) {
+    for news in window.worthRecording(all: all) {
+      if keepsProgress, let entry = open[news.directory] {
+        do throws(LogDirectoryError) {
+          try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: news.acknowledged))
+        } catch {
+          guard case .vanished = error else { throw SendFailure(error) }
+        }
+      }
+      window.recorded(news)
+    }
+  }
+}
