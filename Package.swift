@@ -68,7 +68,7 @@ let package = Package(
     module("Patterns", ["CPCRE2"]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
     module("Curl", ["Model", "SystemRuntime", "CCurl"]),
-    .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq"), .linkedLibrary("ssl")]),
+    .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CCrypto"),
     .target(name: "CLinux"),
@@ -188,7 +188,7 @@ let package = Package(
       "NotificationsTests",
       ["Notifications", "Curl", "SystemRuntime", "Model", "INI", "Lab", systemPackage]),
     tests("TstatTests", ["Tstat", "Model", "SystemRuntime", "Lab", systemPackage], fixtures: true),
-    tests("AMQPTests", ["AMQP", "Model", "INI", "Lab"]),
+    tests("AMQPTests", ["AMQP", "Model", "INI", "SystemRuntime", "Lab"]),
     tests("HTTPRecordsTests", ["HTTPRecords", "Curl", "Model", "INI", "Lab"]),
     .executableTarget(
       name: "benchmark",
