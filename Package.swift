@@ -92,6 +92,7 @@ let package = Package(
     module("Tstat", ["Model", "SystemRuntime", "CZlib", "CCrypto", systemPackage]),
     module("AMQP", ["Model", "INI", "SystemRuntime", "CRabbitMQ", systemPackage]),
     module("HTTPRecords", ["Model", "INI", "SystemRuntime", "Curl"]),
+    module("Publishing", ["Model", "INI", "SystemRuntime", systemPackage]),
 
     // Programs.
     module(
@@ -121,7 +122,7 @@ let package = Package(
       "runaggregator",
       [
         "Program", "Metering", "Model", "INI", "Patterns", "Channel", "SystemRuntime", "Monitors", "Pipes",
-        "Probes", "Aggregation", "Output", "Notifications", "Curl", arguments,
+        "Probes", "Aggregation", "Output", "Notifications", "Publishing", "HTTPRecords", "Curl", arguments,
       ]),
 
     program("connvitals", ["Program", "Model", "SystemRuntime", "Probes", "Output", arguments]),
@@ -190,6 +191,7 @@ let package = Package(
     tests("TstatTests", ["Tstat", "Model", "SystemRuntime", "Lab", systemPackage], fixtures: true),
     tests("AMQPTests", ["AMQP", "Model", "INI", "SystemRuntime", "Lab"]),
     tests("HTTPRecordsTests", ["HTTPRecords", "Curl", "Model", "INI", "Lab"]),
+    tests("PublishingTests", ["Publishing", "Model", "INI", "SystemRuntime", "Lab"]),
     .executableTarget(
       name: "benchmark",
       dependencies: [

@@ -17,7 +17,7 @@ static int set_all(ccurl_transfer *transfer) {
   if (!code) code = curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  // Each transfer is one connection: what it measures is the server, and none outlives it.
+  // Each transfer is one connection unless CCURL_KEEPS_CONNECTION says otherwise: what it measures is the server.
   if (!code) code = curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   if (!code) code = curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -94,6 +94,9 @@ int ccurl_set_number(ccurl_transfer *transfer, enum ccurl_number which, long val
     case CCURL_SOME_RECIPIENTS:
       // CURLOPT_MAIL_RCPT_ALLOWFAILS, whose name lost a letter with curl 8.2; the number is the same.
       return curl_easy_setopt(easy, (CURLoption)(CURLOPTTYPE_LONG + 290), value);
+    case CCURL_KEEPS_CONNECTION:
+      code = curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, value ? 0L : 1L);
+      return code ? code : (int)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, value ? 0L : 1L);
   }
   return CURLE_BAD_FUNCTION_ARGUMENT;
 }

@@ -35,6 +35,7 @@ import Model
     try set(CCURL_CONNECT_MILLISECONDS, request.limits.connect.milliseconds)
     // Who only reports on a server must reach an old one as well.
     if request.verification == .reported { try set(CCURL_ANY_TLS, 1) }
+    if request.keepsConnection { try set(CCURL_KEEPS_CONNECTION, 1) }
     if !request.usesProxy { try set(CCURL_PROXY, "") }
     if let file = request.authorities { try set(CCURL_AUTHORITIES, file) }
     if let address = request.address {

@@ -34,6 +34,9 @@ public struct HTTPRequest: Sendable, Hashable {
   public var authorities: String?
   /// True to go through the proxy that the environment names (`https_proxy`); else none is used.
   public var usesProxy = false
+  /// True to use a connection of an earlier request of the same thread, and to leave it to later ones: for many requests to
+  /// one server.
+  public var keepsConnection = false
   /// How long it may take.
   public var limits: TransferLimits
   /// The most bytes that the head of the answer may have; a longer one is a failure.
@@ -42,7 +45,7 @@ public struct HTTPRequest: Sendable, Hashable {
   public var mostBody = 64 << 10
 
   /// The longest body that is sent.
-  public static let mostSent = 1 << 20
+  public static let mostSent = 16 << 20
 
   /// Makes a request.
   public init(_ method: Method, _ url: String, limits: TransferLimits) {

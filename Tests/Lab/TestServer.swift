@@ -4,6 +4,22 @@ import Foundation
 ///
 /// The scripts in Fixtures say what they understand and what they report.
 public final class TestServer: Sendable {
+  /// A request as the web server has received it.
+  public struct Request: Sendable, Hashable, Codable {
+    /// GET, HEAD or POST.
+    public var method: String
+    /// The path.
+    public var path: String
+    /// The fields of the head.
+    public var headers: [String: String]
+    /// The body.
+    public var body: String
+    /// The status that it is answered with.
+    public var answer: Int
+    /// Which of the server's connections brought it, from 1.
+    public var connection: Int
+  }
+
   /// Its port.
   public let port: UInt16
   /// The certificate that it shows, for `localhost` alone: also the one authority that knows it.
@@ -53,6 +69,20 @@ public final class TestServer: Sendable {
       return found.count >= count ? found : nil
     }
   }
+
+  /// The requests that reached a web server until now, whatever it answered.
+  public func requests() throws -> [Request] {
+    try reports("request").map { try JSONDecoder().decode(Request.self, from: Data($0.utf8)) }
+  }
+
+  /// The same, as soon as there are so many.
+  public func requests(count: Int) async throws -> [Request] {
+    _ = try await reports("request", count: count)
+    return try requests()
+  }
+
+  /// Ends it.
+  public func stop() async throws { try await process.stop(9) }
 
   /// The mails that reached a mail server, whatever it answered.
   public func mails(count: Int) async throws -> [ReceivedMail] {

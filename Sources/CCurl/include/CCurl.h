@@ -48,6 +48,8 @@ enum ccurl_number {
   CCURL_LOW_SPEED_SECONDS,
   /// 1: the mail goes to those recipients that the server takes.
   CCURL_SOME_RECIPIENTS,
+  /// 1: the connection may be one of an earlier transfer of this loop, and is kept for later ones.
+  CCURL_KEEPS_CONNECTION,
 };
 
 /// What `ccurl_number_of` returns.

@@ -23,8 +23,8 @@ public final class DurableFolder: Sendable {
 
   deinit { close(descriptor) }
 
-  /// The names of the folder's files, in order, without those that begin with a dot; those of files that were never
-  /// finished are removed.
+  /// The names of the folder's files, in order, without folders and those that begin with a dot; those of files that were
+  /// never finished are removed.
   public func names() throws(Errno) -> [String] {
     let folder = try OpenFile(".", in: descriptor, isFolder: true)
     var names: [String] = []
@@ -64,6 +64,16 @@ public final class DurableFolder: Sendable {
     try rename(temporary, to: name)
   }
 
+  /// The size of a file in bytes (fstatat(2)).
+  public func size(of name: String) throws(Errno) -> Int {
+    var status = stat()
+    // The kernel fills the variable it is given.
+    guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      throw Errno(rawValue: errno)
+    }
+    return Int(status.st_size)
+  }
+
   /// Gives a file another name, on the disk too.
   public func rename(_ name: String, to other: String) throws(Errno) {
     guard unsafe renameat(descriptor, name, descriptor, other) == 0 else { throw Errno(rawValue: errno) }
@@ -71,8 +81,13 @@ public final class DurableFolder: Sendable {
   }
 
   /// Removes a file; none of that name is as well.
-  public func remove(_ name: String) throws(Errno) {
-    guard unsafe unlinkat(descriptor, name, 0) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+  public func remove(_ name: String) throws(Errno) { try remove([name]) }
+
+  /// Removes files, with one wait for the disk; none of a name is as well.
+  public func remove(_ names: [String]) throws(Errno) {
+    for name in names where unsafe unlinkat(descriptor, name, 0) != 0 && errno != ENOENT {
+      throw Errno(rawValue: errno)
+    }
     guard fsync(descriptor) == 0 else { throw Errno(rawValue: errno) }
   }
 
@@ -97,8 +112,11 @@ public final class DurableFolder: Sendable {
       while bytes.count < length - 19, let byte = records.load(offset + 19 + bytes.count, as: UInt8.self),
         byte != 0
       { bytes.append(byte) }
+      let isFolder = records.load(offset + 18, as: UInt8.self) == 4  // DT_DIR
       // A name that is no text is not ours.
-      if let name = String(validating: bytes, as: UTF8.self), name != ".", name != ".." { names.append(name) }
+      if !isFolder, let name = String(validating: bytes, as: UTF8.self), name != ".", name != ".." {
+        names.append(name)
+      }
       offset += length
     }
   }

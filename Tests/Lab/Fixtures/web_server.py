@@ -1,17 +1,23 @@
 """A web server for tests, on a free port of the loopback.
 
-usage: web_server.py CERTIFICATE KEY [tls]
-Paths: /status/N answers so; /endless has a body without end, /head a head without end; /silent never answers; all else
-is answered with 200 and the request itself as JSON. Lines on stdout: `port N`, `request JSON`.
+usage: web_server.py CERTIFICATE KEY [tls] [port=N] [delay=SECONDS] [keep]
+Paths: /status/N answers so; /endless has a body without end, /head a head without end; /silent never answers; /first/A,B
+answers the first requests with A and B, where 0 is to end the connection without an answer and N:S has Retry-After: S,
+and the others with 200; all else is answered with 200 and the request itself as JSON. With `keep` connections stay.
+Lines on stdout: `port N`, `request JSON`; the answer's status is in a request's JSON as `answer`.
 """
 import http.server
 import json
 import ssl
 import sys
 import threading
+import time
 
 certificate, key, *words = sys.argv[1:]
+options = dict(word.split("=", 1) for word in words if "=" in word)
 lock = threading.Lock()
+connections = 0
+answered = 0
 
 
 def report(line):
@@ -25,11 +31,40 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def setup(self):
+        global connections
+        super().setup()
+        with lock:
+            connections += 1
+            self.connection_number = connections
+
+    def status(self):
+        """The status to answer with, and a Retry-After."""
+        global answered
+        words = self.path.split("?")[0].split("/")
+        if words[1] == "status":
+            return int(words[2]), None
+        if words[1] == "first":
+            with lock:
+                answered += 1
+                plan = words[2].split(",")[answered - 1:answered]
+            if plan:
+                status, _, wish = plan[0].partition(":")
+                return int(status), wish
+        return 200, None
+
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        request = json.dumps({"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body})
+        status, wish = self.status()
+        request = json.dumps(
+            {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body, "answer": status,
+             "connection": self.connection_number})
         report("request " + request)
-        self.close_connection = True
+        time.sleep(float(options.get("delay", 0)))
+        self.close_connection = "keep" not in words
+        if status == 0:
+            self.close_connection = True
+            return
         if self.path == "/silent":
             self.rfile.read()
             return
@@ -38,8 +73,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                 while True:
                     self.wfile.write(b"X-Filler: " + b"x" * 1000 + b"\r\n")
-            status = int(self.path.split("?")[0].split("/")[2]) if self.path.startswith("/status/") else 200
             self.send_response(status)
+            if wish:
+                self.send_header("Retry-After", wish)
             if status // 100 == 3:
                 self.send_header("Location", "/elsewhere")
             if self.path == "/endless":
@@ -73,6 +109,6 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-server = Server(("127.0.0.1", 0), Handler)
+server = Server(("127.0.0.1", int(options.get("port", 0))), Handler)
 report(f"port {server.server_address[1]}")
 server.serve_forever()

@@ -1,0 +1,65 @@
+import INI
+
+/// The values of a section after what stands for something else was replaced.
+struct ExpandedValues {
+  let section: INISection
+  private let expand: (String) -> String
+
+  init(section: INISection, expand: @escaping (String) -> String) {
+    self.section = section
+    self.expand = expand
+  }
+
+  /// The value of `key`; nil where it is not set, an error where `read` has none for it.
+  func value<Value>(
+    _ key: String, as read: (String) -> Value?, wanted: () -> String
+  ) throws(INIError) -> Value? {
+    guard let entry = section.entry(key) else { return nil }
+    let text = expand(entry.value)
+    guard let value = read(text) else {
+      let shown = text.isEmpty ? "is empty: it" : "=\"\(text.prefix(60))\""
+      throw section.error(at: entry, "\(entry.key)\(text.isEmpty ? " " : "")\(shown) must be \(wanted())")
+    }
+    return value
+  }
+
+  /// The same, for a value that no error shows.
+  func secret<Value>(
+    _ key: String, as read: (String) -> Value?, wanted: () -> String
+  ) throws(INIError) -> Value? {
+    guard let entry = section.entry(key) else { return nil }
+    guard let value = read(expand(entry.value)) else {
+      throw section.error(at: entry, "\(entry.key) must be \(wanted())")
+    }
+    return value
+  }
+
+  /// The value of `key`, which must be set.
+  func required<Value>(
+    _ key: String, as read: (String) -> Value?, wanted: () -> String
+  ) throws(INIError) -> Value {
+    _ = try section.required(key)
+    guard let value = try value(key, as: read, wanted: wanted) else {
+      throw section.error("[\(section.name)] needs \(key): add a line \(key)=...")
+    }
+    return value
+  }
+}
+
+/// Bytes as printable text (RFC 4648, section 4).
+enum Base64 {
+  private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+  static func text(_ bytes: [UInt8]) -> String {
+    var text = ""
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let group = bytes[start..<min(start + 3, bytes.count)]
+      var bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      bits <<= UInt32(8 * (3 - group.count))
+      for place in 0..<4 {
+        text.append(place > group.count ? "=" : digits[Int(bits >> UInt32(18 - 6 * place)) & 63])
+      }
+    }
+    return text
+  }
+}

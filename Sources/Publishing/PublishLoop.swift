@@ -1,0 +1,144 @@
+import Model
+import Synchronization
+import SystemRuntime
+
+/// What the thread of a publisher does: the schedule decides, the spool keeps, the sink brings.
+struct PublishLoop {
+  enum Event: Sendable {
+    case submitted(PublishedEvent, Int64, [UInt8], size: Int)
+    /// Something was not taken.
+    case overflowed
+    case reported(RecordOutcome, generation: Int)
+    case use(PublishConfiguration, Publisher.MakeSink)
+    case finish(within: Duration)
+  }
+
+  private var makeSink: Publisher.MakeSink
+  private let host: String
+  private let inbox: Inbox<Event>
+  private let counters: PublishCounters
+  private let notices: PublishNotices
+  private let warn: @Sendable (Warning) -> Void
+
+  private var schedule: PublishSchedule
+  private var recovery = Recovery<RecordFailure>()
+  private var sink: (any RecordSink)?
+  /// Which sink it is: what an earlier one has reported is of no interest.
+  private var generation = 0
+  private var deadline: ContinuousClock.Instant?
+
+  init(
+    _ configuration: PublishConfiguration, host: String, _ makeSink: @escaping Publisher.MakeSink,
+    _ inbox: Inbox<Event>, _ counters: PublishCounters, _ warn: @escaping @Sendable (Warning) -> Void
+  ) {
+    (self.makeSink, self.host, self.inbox, self.counters) = (makeSink, host, inbox, counters)
+    self.warn = warn
+    notices = PublishNotices(warn)
+    schedule = PublishSchedule(window: configuration.window, limit: configuration.spoolSize)
+  }
+
+  /// Publishes until the end.
+  mutating func run(spool path: String?) {
+    let run = String(UInt64.random(in: .min ... .max), radix: 16)
+    var spool = PublishSpool(path, run: String(repeating: "0", count: 16 - run.count) + run, warn: warn)
+    for (number, size) in spool.load() { drop(schedule.add(number, size: size), from: &spool) }
+    while !isOver {
+      pump(&spool)
+      inbox.waker.wait(timeout: pause)
+      var delivered: [UInt64] = []
+      for event in inbox.take() { take(event, &spool, &delivered) }
+      // Together, as each wait for the disk takes long.
+      if !delivered.isEmpty { spool.remove(delivered) }
+    }
+    sink?.stop()
+    notices.end(unsaved: spool.countOfUnsaved)
+  }
+
+  private var isOver: Bool {
+    guard let deadline else { return false }
+    return schedule.isEmpty || sink == nil || notices.isTroubled || .now >= deadline
+  }
+
+  private var pause: Duration? {
+    var times = deadline.map { [$0] } ?? []
+    if sink == nil, case .failed(_, _, let retryAt) = recovery.state { times.append(retryAt) }
+    return times.min().map { max(.zero, $0 - .now) }
+  }
+
+  /// Gives the sink what it has room for.
+  private mutating func pump(_ spool: inout PublishSpool) {
+    if sink == nil, recovery.isDue(at: .now) { start() }
+    while let sink, let number = schedule.start() {
+      if let record = spool.record(number, host: host) {
+        sink.submit(record, number: number)
+      } else {
+        if schedule.finish(number, isDelivered: false) { spool.remove([number]) }
+        lose(1, why: .unreadable(spool.place))
+      }
+    }
+  }
+
+  private mutating func start() {
+    generation += 1
+    do throws(RecordFailure) {
+      sink = try makeSink { [inbox, generation] in inbox.post(.reported($0, generation: generation)) }
+    } catch { fail(error) }
+  }
+
+  private mutating func take(_ event: Event, _ spool: inout PublishSpool, _ delivered: inout [UInt64]) {
+    switch event {
+    case .submitted(let event, let time, let text, let size):
+      counters.waiting.subtract(size, ordering: .relaxed)
+      guard let (number, size) = spool.store(event, time: time, text) else {
+        return lose(1, why: .noPlace(spool.place))
+      }
+      drop(schedule.add(number, size: size), from: &spool)
+    case .overflowed: notices.say(.slowDisk(spool.place))
+    case .reported(let outcome, let generation):
+      guard generation == self.generation, sink != nil else { return }
+      switch outcome {
+      case .delivered(let number):
+        if schedule.finish(number) { delivered.append(number) }
+        recovery.succeed()
+        notices.recover()
+      case .notice(let text): notices.trouble(text, spool: spool.place)
+      case .failed(let failure):
+        sink?.stop()
+        sink = nil
+        if let refused = schedule.fail(failure.kind) {
+          spool.remove([refused])
+          lose(1, why: .refused(failure.description))
+        }
+        fail(failure, spool: spool.place)
+      }
+    case .use(let configuration, let makeSink):
+      self.makeSink = makeSink
+      drop(schedule.use(window: configuration.window, limit: configuration.spoolSize), from: &spool)
+      sink?.stop()
+      sink = nil
+      _ = schedule.fail(.later)
+      schedule.forgive()
+      recovery.retryAtOnce()
+      notices.restart()
+    case .finish(let duration):
+      deadline = .now + duration
+      recovery.retryAtOnce()
+    }
+  }
+
+  private mutating func fail(_ failure: RecordFailure, spool: String? = nil) {
+    recovery.fail(failure, at: .now)
+    notices.fail(failure, spool: spool)
+  }
+
+  private mutating func drop(_ numbers: [UInt64], from spool: inout PublishSpool) {
+    guard !numbers.isEmpty else { return }
+    spool.remove(numbers)
+    lose(numbers.count, why: .full(spool.place))
+  }
+
+  private func lose(_ count: Int, why: PublishNotices.Loss) {
+    counters.dropped.add(UInt64(count), ordering: .relaxed)
+    notices.say(why)
+  }
+}

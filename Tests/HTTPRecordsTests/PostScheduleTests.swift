@@ -1,0 +1,151 @@
+import Curl
+import Model
+import Testing
+
+@testable import HTTPRecords
+
+/// What is posted when, and what an answer means.
+@Suite struct PostScheduleTests {
+  private enum Meaning: Sendable { case delivered, again, configuration, data }
+
+  @Test(
+    arguments: [
+      (200, Meaning.delivered), (201, .delivered), (202, .delivered), (204, .delivered), (408, .again),
+      (425, .again),
+      (429, .again), (500, .again), (502, .again), (503, .again), (504, .again), (401, .configuration),
+      (403, .configuration), (404, .configuration), (405, .configuration), (301, .configuration),
+      (308, .configuration), (409, .configuration), (410, .configuration), (400, .data), (413, .data),
+      (422, .data),
+    ] as [(Int, Meaning)])
+  private func `each status has its verdict`(status: Int, meaning: Meaning) {
+    let found: Meaning? =
+      switch HTTPVerdict(HTTPResponse(status: status), server: "https://h/") {
+      case .delivered: .delivered
+      case .again: .again
+      case .ended(let failure):
+        failure.kind == .data ? .data : failure.kind == .configuration ? .configuration : nil
+      case .unreachable: nil
+      }
+    #expect(found == meaning)
+  }
+
+  @Test(arguments: [
+    ("Retry-After: 3", Duration.seconds(3)), ("retry-after:0", .zero), ("Retry-After: 3600", .seconds(60)),
+    ("Retry-After: 99999999999999999999", .seconds(60)), ("Retry-After: -1", nil), ("Retry-After: ", nil),
+    ("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT", nil), ("X: 3", nil),
+  ])
+  func `the pause that a server wants is kept to for a minute at most`(line: String, pause: Duration?) {
+    #expect(HTTPVerdict.wish(["HTTP/1.1 429 Too Many", line]) == pause)
+  }
+
+  private let start = ContinuousClock.now
+  private let again = HTTPVerdict.again("busy", after: nil)
+
+  private func schedule(patience: Duration? = .seconds(60), places: Int = 4, waits: Bool = true)
+    -> PostSchedule
+  {
+    var limits = PostSchedule.Limits()
+    (limits.patience, limits.waitsForFirst) = (patience, waits)
+    return PostSchedule(limits: limits, places: places)
+  }
+
+  @Test func `several are under way, in order, and no more than there are places`() {
+    var schedule = schedule(places: 2)
+    for number in 1...3 as ClosedRange<UInt64> { schedule.add(number) }
+    #expect(schedule.start(at: start) == 1 && schedule.start(at: start) == 2)
+    #expect(schedule.start(at: start) == nil && schedule.due == nil)
+    #expect(schedule.finish(2, .delivered, at: start) == [.delivered(2)])
+    #expect(schedule.start(at: start) == 3)
+    #expect(schedule.finish(2, .delivered, at: start).isEmpty)
+  }
+
+  @Test func `an outage is said once, tried by the oldest with pauses that double, and given up`() {
+    var schedule = schedule()
+    for number in 1...4 as ClosedRange<UInt64> { schedule.add(number) }
+    for _ in 1...4 { _ = schedule.start(at: start) }
+    guard case .notice(let text) = schedule.finish(2, again, at: start).first else {
+      Issue.record("no notice")
+      return
+    }
+    #expect(text == "busy. Records wait and are posted again for 60 s: see that the server is well.")
+    // Those that were under way as well.
+    for number in [1, 3, 4] as [UInt64] { #expect(schedule.finish(number, again, at: start).isEmpty) }
+    var now = start
+    var pauses: [Duration] = []
+    var actions: [PostSchedule.Action] = []
+    while actions.isEmpty, pauses.count < 100 {
+      guard let due = schedule.due else { break }
+      #expect(schedule.start(at: due - .milliseconds(1)) == nil)
+      pauses.append(due - now)
+      now = due
+      #expect(schedule.start(at: now) == 1 && schedule.start(at: now) == nil)
+      actions = schedule.finish(1, again, at: now)
+    }
+    #expect(pauses.prefix(8).map { $0 / .milliseconds(100) } == [1, 2, 4, 8, 16, 32, 50, 50])
+    #expect(now - start >= .seconds(60) && now - start <= .seconds(65))
+    guard case .failed(let failure) = actions.first else {
+      Issue.record("not given up")
+      return
+    }
+    #expect(failure.kind == .later)
+  }
+
+  @Test func `one success ends an outage, and all go on`() {
+    var schedule = schedule(patience: nil)
+    for number in 1...3 as ClosedRange<UInt64> { schedule.add(number) }
+    _ = schedule.start(at: start)
+    _ = schedule.finish(1, again, at: start)
+    let later = start + .seconds(100_000)
+    #expect(schedule.start(at: later) == 1)
+    #expect(schedule.finish(1, again, at: later).isEmpty)
+    #expect(schedule.start(at: later + .seconds(1)) == 1)
+    #expect(schedule.finish(1, .delivered, at: later) == [.delivered(1)])
+    #expect(schedule.start(at: later) == 2 && schedule.start(at: later) == 3)
+    // A new outage is said again.
+    #expect(schedule.finish(3, again, at: later).count == 1)
+  }
+
+  @Test func `a pause that the server wants counts instead of ours`() {
+    var schedule = schedule()
+    schedule.add(1)
+    _ = schedule.start(at: start)
+    _ = schedule.finish(1, .again("busy", after: .seconds(7)), at: start)
+    #expect(schedule.due == start + .seconds(7))
+  }
+
+  @Test func `a server that nobody has reached is waited for, or not`() {
+    let refused = HTTPVerdict.unreachable("nobody")
+    var waiting = schedule()
+    var impatient = schedule(waits: false)
+    for number in [1, 2] as [UInt64] {
+      waiting.add(number)
+      impatient.add(number)
+    }
+    _ = (waiting.start(at: start), impatient.start(at: start))
+    guard case .notice = waiting.finish(1, refused, at: start).first else {
+      Issue.record("not waited for")
+      return
+    }
+    guard case .failed(let failure) = impatient.finish(1, refused, at: start).first else {
+      Issue.record("waited for")
+      return
+    }
+    #expect(failure.kind == .later)
+    var known = schedule(waits: false)
+    for number in [1, 2] as [UInt64] { known.add(number) }
+    _ = (known.start(at: start), known.start(at: start))
+    _ = known.finish(1, .delivered, at: start)
+    guard case .notice = known.finish(2, refused, at: start).first else {
+      Issue.record("a server that was there is not waited for")
+      return
+    }
+  }
+
+  @Test(arguments: [
+    (Record.Header("x-rows", .number(7)), "X-Rows: 7"), (.init("rows", .text("a")), "X-Rows: a"),
+    (.init("x-first row", .text("a\r\nEvil: b")), "X-First-Row: a\\r\\nEvil: b"),
+  ])
+  func `a record's header is a field of one line`(header: Record.Header, field: String) {
+    #expect(header.field == field)
+  }
+}

@@ -1,0 +1,227 @@
+import Foundation
+import INI
+import Lab
+import Model
+import Synchronization
+import SystemRuntime
+import Testing
+
+@testable import Publishing
+
+/// A publisher with a folder on the disk and another side that the test plays.
+@Suite(.timeLimit(.minutes(5))) struct PublisherTests {
+  /// Sinks that do what the test says, and what they were given.
+  private final class OtherSide: Sendable {
+    struct State {
+      var sinks = 0
+      var records: [Record] = []
+      var answer: @Sendable (Record) -> RecordOutcome?
+      var warnings: [Warning] = []
+      var held: [(UInt64, @Sendable (RecordOutcome) -> Void)] = []
+    }
+
+    private struct Sink: RecordSink {
+      let side: OtherSide
+      let report: @Sendable (RecordOutcome) -> Void
+
+      func submit(_ record: Record, number: UInt64) {
+        let answer = side.state.withLock { state in
+          state.records.append(record)
+          let answer = state.answer(record)
+          if answer == nil { state.held.append((number, report)) }
+          return answer
+        }
+        switch answer {
+        case .delivered: report(.delivered(number))
+        case .some(let other): report(other)
+        case nil: break
+        }
+      }
+
+      func stop() {}
+    }
+
+    private let state: Mutex<State>
+
+    init(_ answer: @escaping @Sendable (Record) -> RecordOutcome?) { state = Mutex(State(answer: answer)) }
+
+    var make: Publisher.MakeSink {
+      { report throws(RecordFailure) in
+        self.state.withLock { $0.sinks += 1 }
+        return Sink(side: self, report: report)
+      }
+    }
+
+    func answer(_ answer: @escaping @Sendable (Record) -> RecordOutcome?) {
+      state.withLock { $0.answer = answer }
+    }
+
+    func release() {
+      let held = state.withLock { state in
+        defer { state.held = [] }
+        return state.held
+      }
+      for (number, report) in held { report(.delivered(number)) }
+    }
+
+    func warn(_ warning: Warning) { state.withLock { $0.warnings.append(warning) } }
+
+    var records: [Record] { state.withLock { $0.records } }
+    var bodies: [String] { records.map { String(decoding: $0.body, as: UTF8.self) } }
+    var sinks: Int { state.withLock { $0.sinks } }
+    var warnings: [String] {
+      state.withLock { $0.warnings.map { "\($0.code)\($0.isResolved ? " over" : "")" } }
+    }
+  }
+
+  private let folder: ScratchFolder
+  private var spool: String { "\(folder.path)/a/spool" }
+
+  init() throws { folder = try ScratchFolder() }
+
+  private func publisher(
+    _ side: OtherSide, _ text: String = "window=4", spool: String? = nil
+  ) throws -> Publisher {
+    let file = try INIFile(name: "p.cfg", bytes: Array("[publish]\n\(text)\n".utf8))
+    return try Publisher(
+      PublishConfiguration(file.sections[0]), spool: spool ?? self.spool, host: "a.b", makeSink: side.make
+    ) { side.warn($0) }
+  }
+
+  private func submit(_ publisher: Publisher, _ numbers: Range<Int>) {
+    for number in numbers {
+      #expect(publisher.submit(.usage, time: Timestamp(seconds: 100), Array("text \(number)".utf8)))
+    }
+  }
+
+  private var waiting: [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: spool)) ?? []).sorted()
+  }
+
+  private func eventually(_ what: String, _ side: OtherSide, _ isSo: () -> Bool) async throws {
+    try await Lab.eventually(what, state: { "\(side.bodies) \(side.warnings) \(waiting)" }) {
+      isSo() ? () : nil
+    }
+  }
+
+  @Test func `each text arrives as it is, and leaves nothing behind`() async throws {
+    let side = OtherSide { _ in .delivered(0) }
+    let publisher = try publisher(side)
+    submit(publisher, 0..<20)
+    try await eventually("all", side) { side.records.count == 20 }
+    #expect(side.bodies == (0..<20).map { "text \($0)" } && Set(side.records.map(\.id)).count == 20)
+    #expect(side.records.allSatisfy { $0.routingKey == "bwmon.a_b.usage" && $0.time == 100 })
+    publisher.finish(within: .seconds(10))
+    #expect(waiting.isEmpty && side.warnings.isEmpty && publisher.dropped == 0 && side.sinks == 1)
+  }
+
+  @Test func `what has not arrived is sent first by the next run, with the same ids`() async throws {
+    let silent = OtherSide { _ in nil }
+    let first = try publisher(silent)
+    submit(first, 0..<10)
+    try await eventually("the window", silent) { silent.records.count == 4 && waiting.count == 10 }
+    // As if it were killed: nothing more is told.
+    first.finish(within: .zero)
+    #expect(waiting.count == 10)
+    let side = OtherSide { _ in .delivered(0) }
+    let second = try publisher(side)
+    submit(second, 10..<12)
+    try await eventually("all", side) { side.records.count == 12 }
+    #expect(side.bodies == (0..<12).map { "text \($0)" })
+    #expect(side.records.prefix(4).map(\.id) == silent.records.map(\.id))
+    second.finish(within: .seconds(10))
+    #expect(waiting.isEmpty)
+    // Numbers begin again, ids do not.
+    let third = try publisher(side)
+    submit(third, 12..<13)
+    try await eventually("one more", side) { side.records.count == 13 }
+    #expect(Set(side.records.map(\.id)).count == 13)
+    third.finish(within: .seconds(10))
+  }
+
+  @Test func `a sink that fails is made again, and that is said once`() async throws {
+    let side = OtherSide { _ in .failed(RecordFailure(.later, "it is away: wait.")) }
+    let publisher = try publisher(side)
+    submit(publisher, 0..<3)
+    try await eventually("attempts", side) { side.sinks >= 3 }
+    #expect(side.warnings == ["publish_failed"] && waiting.count == 3)
+    side.answer { _ in .delivered(0) }
+    try await eventually("an empty folder", side) { waiting.isEmpty }
+    #expect(side.bodies.suffix(3) == ["text 0", "text 1", "text 2"])
+    publisher.finish(within: .seconds(10))
+    #expect(side.warnings == ["publish_failed", "publish_failed over"] && publisher.dropped == 0)
+  }
+
+  @Test func `over the bound the oldest are dropped, counted and said once`() async throws {
+    let side = OtherSide { _ in nil }
+    let publisher = try publisher(side, "window=2\nspool_size=64k")
+    submit(publisher, 0..<2)
+    try await eventually("the window", side) { side.records.count == 2 }
+    submit(publisher, 2..<30)
+    try await eventually("the bound", side) { publisher.dropped == 14 }
+    #expect(waiting.count == 16 && side.warnings == ["publish_dropped"])
+    side.answer { _ in .delivered(0) }
+    side.release()
+    try await eventually("the rest", side) { waiting.isEmpty }
+    #expect(side.bodies == ([0, 1] + Array(16..<30)).map { "text \($0)" })
+    publisher.finish(within: .seconds(10))
+  }
+
+  @Test func `a record that is refused for what it says stops no others`() async throws {
+    let side = OtherSide { record in
+      record.body == Array("text 2".utf8)
+        ? .failed(RecordFailure(.data, "too odd: leave it.")) : .delivered(0)
+    }
+    let publisher = try publisher(side)
+    submit(publisher, 0..<6)
+    try await eventually("an empty folder", side) { waiting.isEmpty && side.records.count > 6 }
+    #expect(Set(side.bodies).count == 6 && publisher.dropped == 1)
+    publisher.finish(within: .seconds(10))
+    #expect(side.warnings.contains("publish_refused") && side.warnings.last == "publish_failed over")
+  }
+
+  @Test func `without a folder a few wait in memory, and that is said`() async throws {
+    let holder = OtherSide { _ in nil }
+    let first = try publisher(holder)
+    try await eventually("the folder", holder) { FileManager.default.fileExists(atPath: spool) }
+    let side = OtherSide { _ in nil }
+    let second = try publisher(side)
+    submit(second, 0..<300)
+    try await eventually("the bound", side) { second.dropped == 300 - PublishSpool.mostInMemory }
+    #expect(Set(side.warnings) == ["publish_spool_unusable", "publish_not_kept"])
+    side.answer { _ in .delivered(0) }
+    side.release()
+    try await eventually("those in memory", side) { side.records.count == PublishSpool.mostInMemory }
+    second.finish(within: .seconds(10))
+    first.finish(within: .zero)
+    #expect(!side.warnings.contains("publish_lost"))
+  }
+
+  @Test func `what is no record is left alone and said, folders and damage too`() async throws {
+    try FileManager.default.createDirectory(atPath: "\(spool)/folder", withIntermediateDirectories: true)
+    try folder.write("x", to: "a/spool/README")
+    try folder.write("x", to: "a/spool/000000000007.0123456789abcdef.1.usage")
+    try folder.write("x", to: "a/spool/000000000008.0123456789abcdef.1.usage.new")
+    let side = OtherSide { _ in .delivered(0) }
+    let publisher = try publisher(side)
+    submit(publisher, 0..<1)
+    try await eventually("both", side) { side.records.count == 2 }
+    #expect(side.records[0].id == "0123456789abcdef-7" && side.records[1].id.hasSuffix("-8"))
+    publisher.finish(within: .seconds(10))
+    #expect(waiting == ["README", "folder"] && side.warnings == ["publish_spool_foreign"])
+  }
+
+  @Test func `another configuration makes another sink, which gets what waits`() async throws {
+    let silent = OtherSide { _ in nil }
+    let publisher = try publisher(silent)
+    submit(publisher, 0..<2)
+    try await eventually("both", silent) { silent.records.count == 2 }
+    let side = OtherSide { _ in .delivered(0) }
+    let file = try INIFile(name: "p.cfg", bytes: Array("[publish]\n".utf8))
+    publisher.use(try PublishConfiguration(file.sections[0]), makeSink: side.make)
+    try await eventually("both again", side) { side.records.count == 2 }
+    #expect(side.records == silent.records)
+    publisher.finish(within: .seconds(10))
+    #expect(waiting.isEmpty)
+  }
+}
