@@ -35,7 +35,7 @@ import Tstat
   var directory: String
 
   @Option(
-    name: [.customShort("t"), .long],
+    name: [.customShort("t"), .long], parsing: .unconditional,
     help: ArgumentHelp("Keep directories for this long after they were sent.", valueName: "hours"))
   var ttl = 48
 

@@ -69,7 +69,8 @@ public struct Capabilities: OptionSet, Sendable, Hashable {
   ]
 
   private static let names: [(Capabilities, String)] = [
-    (fileWriting, "CAP_DAC_OVERRIDE"), (fileOwning, "CAP_FOWNER"), (fileReading, "CAP_DAC_READ_SEARCH"), (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
+    (fileWriting, "CAP_DAC_OVERRIDE"), (fileOwning, "CAP_FOWNER"), (fileReading, "CAP_DAC_READ_SEARCH"),
+    (signals, "CAP_KILL"), (lowPorts, "CAP_NET_BIND_SERVICE"),
     (network, "CAP_NET_ADMIN"), (rawSockets, "CAP_NET_RAW"),
     (processes, "CAP_SYS_PTRACE"), (scheduling, "CAP_SYS_NICE"),
     (system, "CAP_SYS_ADMIN"), (resources, "CAP_SYS_RESOURCE"),

@@ -26,7 +26,7 @@ public struct DirectoryRemoval {
 
   /// Looks through a directory and takes its lock.
   ///
-  /// Errors: `inUse` where tstat_send works in it, `vanished`, `replaced`, `changed`, `unreadable`, `mountPoint`, `tooDeep`; and
+  /// Errors: `inUse` where tstat_send works in it, `vanished`, `replaced`, `changed`, `unreadable`, `mountPoint`, `tooDeep`, `holdsLogs`; and
   /// `changed` for the root itself, which is never removed.
   public init(of directory: LogDirectory, in root: LogRoot) throws(LogDirectoryError) {
     let path = directory.path
@@ -48,12 +48,12 @@ public struct DirectoryRemoval {
     } catch {
       throw error == .resourceTemporarilyUnavailable ? .changed(path: path) : .unreadable(path: path, error)
     }
-    bytes = try DirectoryTree(folder, path).bytes()
+    bytes = try DirectoryTree(folder, path).bytes(isAlone: true)
   }
 
   /// What a directory takes on the disk, as `bytes` counts it. Errors: as for `init(of:in:)`.
   public static func bytes(of directory: LogDirectory, in root: LogRoot) throws(LogDirectoryError) -> Int64 {
-    try DirectoryTree(try root.open(directory), directory.path).bytes()
+    try DirectoryTree(try root.open(directory), directory.path).bytes(isAlone: false)
   }
 
   /// Removes it.

@@ -17,10 +17,9 @@ struct DirectoryTree {
     self.path = path
   }
 
-  /// What it takes on the disk, its own blocks included. Errors: `mountPoint`, `tooDeep`, `unreadable`.
-  func bytes() throws(LogDirectoryError) -> Int64 { try bytes(level: 0) }
-
-  private func bytes(level: Int) throws(LogDirectoryError) -> Int64 {
+  /// What it takes on the disk, its own blocks included. Errors: `mountPoint`, `tooDeep`, `unreadable`; with `isAlone`
+  /// `holdsLogs` where another directory of logs lies within it.
+  func bytes(isAlone: Bool, level: Int = 0) throws(LogDirectoryError) -> Int64 {
     let own = try facts(of: folder)
     guard !own.isMountRoot else { throw .mountPoint(path: path) }
     guard level < Self.mostLevels else { throw .tooDeep(path: path) }
@@ -28,7 +27,10 @@ struct DirectoryTree {
     for name in try names(atMost: .max) {
       guard let facts = try facts(of: name) else { continue }
       switch facts.kind {
-      case .folder: sum &+= try subtree(name, facts, beside: own).bytes(level: level + 1)
+      case .folder:
+        let subtree = try subtree(name, facts, beside: own)
+        if isAlone, name.ends(with: LogDirectory.ending) { try subtree.refuseLogs() }
+        sum &+= try subtree.bytes(isAlone: isAlone, level: level + 1)
       case .plain, .link, .other: sum &+= facts.freeableBytes
       }
     }
@@ -79,6 +81,13 @@ struct DirectoryTree {
     } catch {
       throw error == .noSuchFileOrDirectory ? .replaced(path: path) : .notRemoved(path: path, error)
     }
+  }
+
+  /// Errors: `holdsLogs` where this is a directory of logs.
+  private func refuseLogs() throws(LogDirectoryError) {
+    var found = LogNames()
+    for name in try names(atMost: .max) { _ = found.note(name) }
+    guard found.isEmpty else { throw .holdsLogs(path: path) }
   }
 
   /// Opens a directory in it that has these facts.

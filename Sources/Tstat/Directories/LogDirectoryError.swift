@@ -22,13 +22,15 @@ public enum LogDirectoryError: Error, Sendable, Hashable {
   case mountPoint(path: String)
   /// Its folders are nested deeper than tstat or people nest them.
   case tooDeep(path: String)
+  /// This directory of logs lies within one that was to be removed.
+  case holdsLogs(path: String)
   /// Something in it could not be removed.
   case notRemoved(path: String, Errno)
 
   /// Whether the directory may be as it should be at the next run, without anybody's help.
   public var passesByItself: Bool {
     switch self {
-    case .vanished, .replaced, .changed, .inUse: true
+    case .vanished, .replaced, .changed, .inUse, .holdsLogs: true
     case .noRoot, .unreadable, .unwritable, .noLocks, .mountPoint, .tooDeep, .notRemoved: false
     }
   }
@@ -56,6 +58,8 @@ extension LogDirectoryError: CustomStringConvertible {
     case .mountPoint(let path):
       "\(path) is the top of another file system, which is not removed: unmount it if the directory is to go."
     case .tooDeep(let path): "\(path) is nested too deep to be the work of tstat: remove it by hand."
+    case .holdsLogs(let path):
+      "\(path) lies within a directory that is to be removed: that one stays until this one is gone."
     case .notRemoved(let path, let errno):
       "\(path) cannot be removed: \(errno.description). \(Self.advice(errno))"
     }

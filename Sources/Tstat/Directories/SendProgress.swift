@@ -26,7 +26,6 @@ public struct SendProgress: Sendable, Hashable {
   public static let mostBytes = 65_536
   private static let title = "tstat_send progress"
   private static let version = "1"
-  private static let end = "end"
 
   /// What the slices were made of.
   public var fingerprint: Fingerprint
@@ -41,9 +40,9 @@ public struct SendProgress: Sendable, Hashable {
 
   /// The file's content.
   public var text: String {
-    let lines =
-      ["\(Self.title) \(Self.version)"] + fingerprint.lines + ["acknowledged \(acknowledged)", Self.end]
-    return lines.joined(separator: "\n") + "\n"
+    let lines = ["\(Self.title) \(Self.version)"] + fingerprint.lines + ["acknowledged \(acknowledged)"]
+    let content = lines.map { $0 + "\n" }.joined()
+    return "\(content)check \(Self.checksum(content))\n"
   }
 
   /// Reads a state file for work of this fingerprint. Whatever is in it, the answer is safe: at worst all is sent again.
@@ -58,10 +57,11 @@ public struct SendProgress: Sendable, Hashable {
     guard first == "\(title) \(version)" else {
       return .unusable(reason: "another version of tstat_send has written it")
     }
-    // The end, and nothing after its line feed.
-    guard lines.count >= 4, lines.suffix(2) == [end, ""], let count = count(in: lines[lines.count - 3]) else {
-      return .unusable(reason: "it is damaged")
-    }
+    // The checksum, and nothing after its line feed.
+    let content = lines.dropLast(2).map { $0 + "\n" }.joined()
+    guard lines.count >= 4, Array(lines.suffix(2)) == ["check \(checksum(content))", ""],
+      let count = count(in: lines[lines.count - 3])
+    else { return .unusable(reason: "it is damaged") }
     guard Array(lines.dropFirst().dropLast(3)) == fingerprint.lines else {
       return .unusable(reason: "the logs or the settings have changed since it was written")
     }
@@ -74,6 +74,13 @@ public struct SendProgress: Sendable, Hashable {
       String(count) == words[1]
     else { return nil }
     return count
+  }
+
+  /// FNV-1a of 64 bits: a disk's mistake must not pass for progress.
+  private static func checksum(_ text: String) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return String(hash, radix: 16)
   }
 
   /// A text without line feeds from which the original can be told.
