@@ -3,8 +3,6 @@ import SystemRuntime
 
 /// How a program ended, for scripts (sysexits(3head)).
 public enum ExitStatus: Int32, Sendable {
-  /// All is well.
-  case success = 0
   /// `--doctor` has found something to mend.
   case problems = 1
   /// Wrong flags.

@@ -71,7 +71,9 @@ enum Destination {
     case .http(let configuration):
       var options = HTTPRecordSink.Options()
       options.waitsForFirst = false
-      do throws(CurlError) { return try HTTPRecordSink(configuration, options: options, report: report) } catch {
+      do throws(CurlError) {
+        return try HTTPRecordSink(configuration, options: options, report: report)
+      } catch {
         throw SendFailure(.temporary, "\(error)")
       }
     }

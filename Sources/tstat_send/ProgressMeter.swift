@@ -1,3 +1,4 @@
+import Model
 import SystemRuntime
 import Tstat
 
@@ -26,7 +27,8 @@ struct ProgressMeter {
   ) {
     if let shown, now - shown < Self.interval { return }
     shown = now
-    StandardError.write("\r\(text(counts, directories: directories, acknowledged: acknowledged, at: now))\u{1b}[K")
+    StandardError.write(
+      "\r\(text(counts, directories: directories, acknowledged: acknowledged, at: now))\u{1b}[K")
   }
 
   /// The line; the time left is an estimate from the bytes of the logs, which are fewer where they are compressed.

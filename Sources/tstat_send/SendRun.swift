@@ -7,7 +7,7 @@ import Tstat
 /// Why a run ends before its end.
 struct SendFailure: Error {
   let status: ExitStatus
-  /// One sentence; nil where nothing is to be said.
+  /// One sentence; nil where it is no failure: nobody reads what is printed.
   let description: String?
 
   init(_ status: ExitStatus, _ description: String?) {
@@ -19,7 +19,10 @@ struct SendFailure: Error {
   init(_ error: KernelError) { self.init(.temporary, "\(error)") }
 
   init(_ failure: RecordFailure) {
-    if failure == PrintSink.nobodyReads { return self.init(.success, nil) }
+    if failure == PrintSink.nobodyReads {
+      self.init(.temporary, nil)
+      return
+    }
     switch failure.kind {
     case .later: self.init(.temporary, failure.description)
     case .configuration: self.init(.configuration, failure.description)
@@ -102,13 +105,13 @@ struct SendRun: ~Copyable {
     do throws(SendFailure) {
       try sendAll()
       while !window.isEmpty { try serve(waits: true) }
-      sink?.stop()
     } catch {
       sink?.stop()
       // What was confirmed need not be sent again.
-      try? record(all: true)
+      do throws(SendFailure) { try record(all: true) } catch { writer.error(error.description ?? "") }
       throw error
     }
+    sink?.stop()
     writer.finish(isInterrupted: isEnding)
   }
 
@@ -124,7 +127,9 @@ struct SendRun: ~Copyable {
   /// The directories that are to be sent now.
   private mutating func find() throws(SendFailure) -> [LogDirectory] {
     let found: LogDirectories
-    do throws(LogDirectoryError) { found = try LogDirectories(below: root) } catch { throw SendFailure(error) }
+    do throws(LogDirectoryError) { found = try LogDirectories(below: root) } catch {
+      throw SendFailure(error)
+    }
     for remark in found.remarks {
       if case .unreadable = remark.reason, remark.path.hasSuffix(".out") { hasBadData = true }
       writer.remark(remark)
@@ -142,10 +147,9 @@ struct SendRun: ~Copyable {
   /// Submits a directory's slices; returns whether it had any.
   private mutating func send(_ found: LogDirectory, _ number: Int) throws(SendFailure) -> Bool {
     var slices: LogSlices
-    let acknowledged: Int
     do throws(LogDirectoryError) {
       guard let begun = try begin(found, number) else { return false }
-      (slices, acknowledged) = (begun.slices, begun.acknowledged)
+      slices = begun
     } catch {
       switch error {
       case .inUse: throw SendFailure(error)
@@ -156,13 +160,9 @@ struct SendRun: ~Copyable {
       }
       return false
     }
-    var count = 0
     while let slice = slices.next() {
       writer.say(slices.takeRemarks())
-      count = slice.number + 1
       writer.read(number, slices.counts)
-      // It was confirmed to an earlier run.
-      guard slice.number >= acknowledged else { continue }
       while !window.hasRoom { try serve(waits: true) }
       try submit(slice, of: number)
       try serve(waits: false)
@@ -171,14 +171,14 @@ struct SendRun: ~Copyable {
     writer.read(number, slices.counts)
     if slices.isIncomplete || slices.isUseless { hasBadData = true }
     if slices.isIncomplete { open[number]?.isWhole = false }
-    window.finishReading(number, total: max(count, acknowledged))
+    window.finishReading(number, total: slices.sliceCount)
     try settle()
-    return count > 0
+    return slices.sliceCount > 0
   }
 
   private mutating func begin(
     _ found: LogDirectory, _ number: Int
-  ) throws(LogDirectoryError) -> (slices: LogSlices, acknowledged: Int)? {
+  ) throws(LogDirectoryError) -> LogSlices? {
     let directory = try OpenLogDirectory(found, in: root)
     let lock = marks ? try lock(directory) : nil
     // Another run may have sent it since it was found, and its logs may have grown.
@@ -195,7 +195,7 @@ struct SendRun: ~Copyable {
     open[number] = Open(directory: directory, lock: lock, fingerprint: fingerprint)
     window.begin(number, acknowledged: acknowledged)
     writer.begin(number, now, acknowledged: acknowledged)
-    return (LogSlices(directory, logs: now.logs, options: options), acknowledged)
+    return LogSlices(directory, logs: now.logs, options: options, skipping: acknowledged)
   }
 
   private func lock(_ directory: OpenLogDirectory) throws(LogDirectoryError) -> DirectoryLock? {
@@ -209,7 +209,8 @@ struct SendRun: ~Copyable {
   private mutating func submit(_ slice: Slice, of number: Int) throws(SendFailure) {
     guard let directory = open[number]?.directory.directory else { return }
     let inbox = inbox
-    let sink = try sink ?? destination.sink { inbox.post($0) }
+    let sink: any RecordSink
+    if let current = self.sink { sink = current } else { sink = try destination.sink { inbox.post($0) } }
     self.sink = sink
     let record = slice.record(directory: directory.path, time: WallClock.now().seconds)
     sink.submit(record, number: window.submit(slice.number, of: number))
@@ -222,7 +223,8 @@ struct SendRun: ~Copyable {
     while let signal = signals.next() {
       guard signal == .interrupt || signal == .terminate else { continue }
       guard !isEnding else {
-        throw SendFailure(.temporary, "ended at once: what is not confirmed yet is sent again by the next run.")
+        throw SendFailure(
+          .temporary, "ended at once: what is not confirmed yet is sent again by the next run.")
       }
       isEnding = true
       writer.ending()

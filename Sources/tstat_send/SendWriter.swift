@@ -89,12 +89,16 @@ struct SendWriter {
       event("process_output.run", "processing: \(directory.path)/\(log.name)")
     }
     if acknowledged > 0 {
-      event("process_output.resume", "\(directory.path): \(acknowledged) messages were confirmed to an earlier run")
+      event(
+        "process_output.resume",
+        "\(directory.path): \(acknowledged) messages were confirmed to an earlier run")
     }
   }
 
   func startsAgain(_ directory: LogDirectory, _ reason: String) {
-    warn("\(directory.path) is sent from its beginning, with what was confirmed before: of its state file, \(reason).")
+    warn(
+      "\(directory.path) is sent from its beginning, with what was confirmed before: of its state file, \(reason)."
+    )
   }
 
   func say(_ remarks: [String]) {
@@ -134,7 +138,8 @@ struct SendWriter {
     guard isJSON else {
       if isVerbose {
         diagnostics.note(
-          "\(doneCount) of \(directoryCount) directories, \(total.rows) rows, \(total.records) objects in \(acknowledgedCount) messages.")
+          "\(doneCount) of \(directoryCount) directories, \(total.rows) rows, \(total.records) objects in \(acknowledgedCount) messages."
+        )
       }
       return
     }

@@ -38,7 +38,8 @@ import Tstat
   var directory: String
 
   @Option(
-    name: [.customShort("c"), .long], help: ArgumentHelp("Where the logs go: an INI file.", valueName: "file"))
+    name: [.customShort("c"), .long], help: ArgumentHelp("Where the logs go: an INI file.", valueName: "file")
+  )
   var config = "./config.ini"
 
   @Option(
@@ -58,7 +59,8 @@ import Tstat
   @Option(
     name: [.customShort("I"), .long],
     help: ArgumentHelp(
-      "The instance_id of each object, where one sensor has several tstats. (default: the number 0)", valueName: "id"))
+      "The instance_id of each object, where one sensor has several tstats. (default: the number 0)",
+      valueName: "id"))
   var instance: String?
 
   @Flag(name: [.customShort("s"), .long], help: "End after the first directory that has something to send.")
@@ -72,7 +74,8 @@ import Tstat
 
   @Flag(
     name: [.customShort("N"), .long],
-    help: "Print what would be sent, each message and a line feed, on standard output; send and mark nothing.")
+    help: "Print what would be sent, each message and a line feed, on standard output; send and mark nothing."
+  )
   var noTransport = false
 
   @Flag(help: "With --no-transport: mark what was printed as sent.")
@@ -80,7 +83,8 @@ import Tstat
 
   @Option(
     help: ArgumentHelp(
-      "How long the logs of the newest directory must be unchanged, such as 7200, 90m or 2h.", valueName: "seconds"))
+      "How long the logs of the newest directory must be unchanged, such as 7200, 90m or 2h.",
+      valueName: "seconds"))
   var settle = DurationArgument.seconds(7200)
 
   @Option(
@@ -88,7 +92,8 @@ import Tstat
   var window = 64
 
   @Option(
-    help: ArgumentHelp("The keys of the objects: 0.6.8 or 0.6.5, as tstat_transport had them.", valueName: "version"))
+    help: ArgumentHelp(
+      "The keys of the objects: 0.6.8 or 0.6.5, as tstat_transport had them.", valueName: "version"))
   var wireFormat = RowOptions.WireFormat.version068
 
   @Flag(help: "Take the durations of UDP, which are seconds, for milliseconds, as the original does.")
@@ -110,7 +115,9 @@ import Tstat
     guard !directory.isEmpty else { throw ValidationError("--directory must name a directory.") }
     guard threshold >= 0 else { throw ValidationError("--threshold must not be negative.") }
     guard (1...4096).contains(window) else { throw ValidationError("--window must be between 1 and 4096.") }
-    guard !mark || noTransport else { throw ValidationError("--mark needs --no-transport: what is sent is marked anyway.") }
+    guard !mark || noTransport else {
+      throw ValidationError("--mark needs --no-transport: what is sent is marked anyway.")
+    }
     try settle.validate("--settle", in: 0...31_536_000)
   }
 
@@ -147,15 +154,18 @@ import Tstat
     }
     let writer = SendWriter(
       isJSON: format == .json, isVerbose: verbose || debug, isPrinted: noTransport, diagnostics: diagnostics)
+    let hasBadData: Bool
     do throws(SendFailure) {
       var run = try SendRun(root: root, destination: destination, command: self, writer: writer)
       try run.run()
-      if run.hasBadData { throw ExitStatus.data.exitCode }
+      hasBadData = run.hasBadData
     } catch {
       writer.clear()
-      if let text = error.description { diagnostics.error(text) }
+      guard let text = error.description else { return }
+      diagnostics.error(text)
       throw error.status.exitCode
     }
+    if hasBadData { throw ExitStatus.data.exitCode }
   }
 }
 

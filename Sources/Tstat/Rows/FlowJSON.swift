@@ -4,12 +4,12 @@ struct FlowJSON {
   private let opening: [UInt8]
   private let identity: [UInt8]
 
-  /// A key with what stands before its value.
+  /// A key with what stands before its value: the comma of the value before it, too.
   private struct StaticKey {
     var text: [UInt8]
 
     init(_ name: String, indent: Int) {
-      text = Array((String(repeating: " ", count: indent) + "\"\(name)\": ").utf8)
+      text = Array((",\n" + String(repeating: " ", count: indent) + "\"\(name)\": ").utf8)
     }
   }
 
@@ -25,60 +25,57 @@ struct FlowJSON {
   private static let protocolName = StaticKey("protocol", indent: 12)
   private static let start = StaticKey("start", indent: 8)
   private static let end = StaticKey("end", indent: 8)
-  private static let separator = Array(",\n".utf8)
-  private static let middle = Array("\n        },\n        \"meta\": {\n".utf8)
+  private static let middle = Array("\n        },\n        \"meta\": {".utf8)
 
   /// Writes for these options.
   init(_ options: RowOptions) {
     tcpKeys = TCPKey.allCases.filter { $0.isWritten(options) }.map { StaticKey($0.rawValue, indent: 12) }
     opening = Array(
-      "    {\n        \"type\": \"flow\",\n        \"interval\": 600,\n        \"values\": {\n".utf8)
+      "    {\n        \"type\": \"flow\",\n        \"interval\": 600,\n        \"values\": {".utf8)
     let instance = options.instance.map { "\"\(Self.escaped($0))\"" } ?? "0"
     identity = Array(
-      ("            \"sensor_id\": \"\(Self.escaped(options.sensor))\",\n            \"instance_id\": \(instance),\n"
+      (",\n            \"sensor_id\": \"\(Self.escaped(options.sensor))\",\n            \"instance_id\": \(instance),\n"
         + "            \"flow_type\": \"tstat\"\n        }").utf8)
   }
 
   /// Appends an object, without what parts it from others.
   func append(_ record: FlowRecord, to bytes: inout [UInt8]) {
     bytes += opening
-    // The two counts are always there, so that what comes after another is parted from it.
-    if let duration = record.duration { append(Self.duration, duration, to: &bytes) }
-    append(Self.bits, .whole(record.bits), to: &bytes)
+    if let duration = record.duration {
+      append(Self.duration, duration, isFirst: true, to: &bytes)
+      append(Self.bits, .whole(record.bits), to: &bytes)
+    } else {
+      append(Self.bits, .whole(record.bits), isFirst: true, to: &bytes)
+    }
     append(Self.packets, .whole(record.packets), to: &bytes)
     if let rate = record.bitsPerSecond { append(Self.bitsPerSecond, rate, to: &bytes) }
     if let rate = record.packetsPerSecond { append(Self.packetsPerSecond, rate, to: &bytes) }
-    for (key, value) in zip(tcpKeys, record.tcp) {
-      if let value { append(key, value, to: &bytes) }
+    for (index, value) in record.tcp.enumerated() {
+      if let value { append(tcpKeys[index], value, to: &bytes) }
     }
-    bytes.removeLast(Self.separator.count)
     bytes += Self.middle
-    append(Self.source, record.source, to: &bytes)
+    append(Self.source, record.source, isFirst: true, to: &bytes)
     append(Self.sourcePort, .whole(record.sourcePort), to: &bytes)
     append(Self.destination, record.destination, to: &bytes)
     append(Self.destinationPort, .whole(record.destinationPort), to: &bytes)
     append(Self.protocolName, record.kind.rawValue, to: &bytes)
     bytes += identity
-    bytes += Self.separator
     if let start = record.start { append(Self.start, start, to: &bytes) }
     if let end = record.end { append(Self.end, end, to: &bytes) }
-    bytes.removeLast(Self.separator.count)
     bytes.append(contentsOf: "\n    }".utf8)
   }
 
-  private func append(_ key: StaticKey, _ value: LogNumber, to bytes: inout [UInt8]) {
-    bytes += key.text
+  private func append(_ key: StaticKey, _ value: LogNumber, isFirst: Bool = false, to bytes: inout [UInt8]) {
+    if isFirst { bytes += key.text.dropFirst() } else { bytes += key.text }
     bytes.append(value)
-    bytes += Self.separator
   }
 
   /// A text of plain characters, which needs no escapes.
-  private func append(_ key: StaticKey, _ value: String, to bytes: inout [UInt8]) {
-    bytes += key.text
+  private func append(_ key: StaticKey, _ value: String, isFirst: Bool = false, to bytes: inout [UInt8]) {
+    if isFirst { bytes += key.text.dropFirst() } else { bytes += key.text }
     bytes.append(UInt8(ascii: "\""))
     bytes.append(contentsOf: value.utf8)
     bytes.append(UInt8(ascii: "\""))
-    bytes += Self.separator
   }
 
   /// A text as Python's `json` writes it: what is not ASCII as UTF-16 in escapes.

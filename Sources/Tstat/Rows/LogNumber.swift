@@ -19,7 +19,7 @@ enum LogNumber: Hashable {
       switch text[index] {
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
         // More digits than these would not fit.
-        guard count < 18 else {
+        guard count < 19 else {
           self = Self.slow(text)
           return
         }
@@ -46,10 +46,9 @@ enum LogNumber: Hashable {
 
   /// The value with `decimals` decimals, rounded to three; nil where binary arithmetic would decide.
   ///
-  /// A double is less than one unit of the last decimal away from a text of under 2^53 units. So only a text in the middle
-  /// between two thousandths can be rounded in another way than the double that the original rounds.
+  /// A double is at most 2^-53 of its value away from the text. Only a text that is so near to the middle between two thousandths
+  /// can be rounded in another way than the double that the original rounds.
   private static func rounded(_ digits: UInt64, decimals: Int, isNegative: Bool) -> LogNumber? {
-    guard digits < 1 << 53 else { return nil }
     var thousandths = digits
     if decimals <= 3 {
       let scaled = digits.multipliedReportingOverflow(by: powersOfTen[3 - decimals])
@@ -58,8 +57,10 @@ enum LogNumber: Hashable {
     } else {
       let unit = powersOfTen[decimals - 3]
       let (quotient, rest) = digits.quotientAndRemainder(dividingBy: unit)
-      guard rest * 2 != unit else { return nil }
-      thousandths = rest * 2 > unit ? quotient + 1 : quotient
+      let middle = unit / 2
+      let distance = rest > middle ? rest - middle : middle - rest
+      guard distance > digits >> 53 else { return nil }
+      thousandths = rest > middle ? quotient + 1 : quotient
     }
     guard thousandths < 1 << 53 else { return nil }
     let value = Double(thousandths) / 1000
@@ -166,9 +167,15 @@ extension [UInt8] {
     let start = count
     var rest = value
     while rest > 0 || count - start < least {
-      append(UInt8(ascii: "0") + UInt8(rest % 10))
+      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
       rest /= 10
     }
-    self[start...].reverse()
+    // The last digit came first.
+    var (low, high) = (start, count - 1)
+    while low < high {
+      swapAt(low, high)
+      low += 1
+      high -= 1
+    }
   }
 }

@@ -28,6 +28,8 @@ public struct LogSlices: ~Copyable {
 
   /// What was read so far.
   public private(set) var counts = Counts()
+  /// How many slices there were so far, with those that were skipped.
+  public private(set) var sliceCount = 0
   /// True when a log could not be read to its end although it may be later: the directory is not done.
   public private(set) var isIncomplete = false
   /// True when a log had rows, and none could be used.
@@ -43,7 +45,7 @@ public struct LogSlices: ~Copyable {
   private var recordCount = 0
   private var place = (log: "", row: 0)
   private var first = (log: "", row: 0)
-  private var number = 0
+  private let skipped: Int
   private var finishedBytes: Int64 = 0
   private var waiting: [FlowRecord] = []
 
@@ -55,8 +57,10 @@ public struct LogSlices: ~Copyable {
     var brokenRows = 0
   }
 
-  /// Reads `logs` of the open `directory`.
-  public init(_ directory: OpenLogDirectory, logs: [LogFile], options: RowOptions) {
+  /// Reads `logs` of the open `directory`, without the first `skipped` slices.
+  public init(_ directory: OpenLogDirectory, logs: [LogFile], options: RowOptions, skipping skipped: Int = 0)
+  {
+    self.skipped = skipped
     self.directory = directory
     self.options = options
     json = FlowJSON(options)
@@ -68,11 +72,12 @@ public struct LogSlices: ~Copyable {
   public mutating func next() -> Slice? {
     while true {
       while let record = waiting.popLast() {
-        if let slice = add(record) { return slice }
+        if let slice = add(record), slice.number >= skipped { return slice }
       }
       guard current != nil || openNext() else {
         remarks.finish()
-        return recordCount > 0 ? take() : nil
+        guard recordCount > 0, case let slice = take(), slice.number >= skipped else { return nil }
+        return slice
       }
       readLine()
     }
@@ -177,9 +182,9 @@ public struct LogSlices: ~Copyable {
   private mutating func take() -> Slice {
     body.append(contentsOf: "\n]".utf8)
     let slice = Slice(
-      number: number, body: body, recordCount: recordCount, log: first.log, firstRow: first.row)
+      number: sliceCount, body: body, recordCount: recordCount, log: first.log, firstRow: first.row)
     counts.records += recordCount
-    number += 1
+    sliceCount += 1
     recordCount = 0
     body = []
     body.reserveCapacity(slice.body.count)
