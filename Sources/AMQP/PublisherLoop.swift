@@ -73,7 +73,7 @@ final class PublisherLoop {
   private func connect() throws(RecordFailure) {
     do throws(RabbitTrouble) {
       let connection = try RabbitConnection(
-        configuration, appID: appID, version: version, connect: limits.connect, silence: limits.blocked)
+        configuration, appID: appID, version: version, connect: limits.connect)
       mailbox.note(connection)
       try connection.open()
       self.connection = connection
@@ -109,7 +109,7 @@ final class PublisherLoop {
     var published = 0
     defer { pending.removeFirst(published) }
     if let failure = try receive(from: connection) { return failure }
-    while published < pending.count, !watch.isBlocked, !mailbox.isStopped {
+    while try connection.flush(), published < pending.count, !watch.isBlocked, !mailbox.isStopped {
       let entry = pending[published]
       published += 1
       window.publish(entry)
@@ -131,7 +131,9 @@ final class PublisherLoop {
           recover()
         }
       case .refused(let tag, let multiple):
-        if let entry = window.refuse(tag, multiple: multiple).first { return configuration.refused(entry.record) }
+        if let entry = window.refuse(tag, multiple: multiple).first {
+          return configuration.refused(entry.record)
+        }
       case .returned(let id, _, _): window.noteReturn(of: id)
       case .blocked(let reason):
         if !watch.isBlocked { tell(.notice(configuration.blockedNotice(reason, limit: limits.blocked))) }
@@ -147,16 +149,15 @@ final class PublisherLoop {
   private func wait() {
     let now = ContinuousClock.now
     var instants = [watch.nextDeadline].compactMap { $0 }
+    // librabbitmq sends a heartbeat only when it is called.
+    if let heartbeat = connection?.heartbeat, heartbeat > 0 { instants.append(now + .seconds(heartbeat) / 4) }
+    if connection == nil { instants.append(nextAttempt) }
+    let timeout = instants.min().map { $0 - now }
+    let waker = mailbox.inbox.waker
     if let connection {
-      // librabbitmq sends a heartbeat only when it is called.
-      let heartbeat = connection.heartbeat
-      if heartbeat > 0 { instants.append(now + .seconds(heartbeat) / 4) }
+      connection.wait(waker: waker.descriptor, timeout: timeout)
     } else {
-      instants.append(nextAttempt)
+      waker.wait(timeout: timeout)
     }
-    let timeout = instants.min().map { CInt(clamping: (($0 - now).wholeMilliseconds)) } ?? -1
-    do {
-      _ = try Readable.wait(for: [mailbox.inbox.waker.descriptor, connection?.descriptor ?? -1], timeout: timeout)
-    } catch { Poller.pause(for: .milliseconds(100)) }
   }
 }

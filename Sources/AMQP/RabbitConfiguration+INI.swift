@@ -3,7 +3,8 @@ public import INI
 extension RabbitConfiguration {
   /// The keys of the section with the broker.
   public static let keys = [
-    "host", "port", "username", "password", "use_ssl", "vhost", "queue", "routing_key", "exchange", "heartbeat",
+    "host", "port", "username", "password", "use_ssl", "vhost", "queue", "routing_key", "exchange",
+    "heartbeat",
     "declare",
   ]
   /// The section with the properties of the queue, and its keys.
@@ -66,7 +67,8 @@ extension RabbitConfiguration {
   }
 
   /// A text that AMQP sends with one byte for its length.
-  private static func short(_ section: INISection, _ key: String, _ value: String) throws(INIError) -> String {
+  private static func short(_ section: INISection, _ key: String, _ value: String) throws(INIError) -> String
+  {
     guard value.utf8.count > 255, let entry = section.entry(key) else { return value }
     throw section.error(at: entry, "\(key) has more than 255 bytes, which AMQP does not allow: shorten it")
   }
@@ -103,7 +105,9 @@ extension RabbitConfiguration {
     guard try Self.isSet(section, "passive"), let entry = section.entry("passive") else { return }
     guard declaration == nil || declaration == .passive else {
       throw section.error(
-        at: entry, "passive contradicts declare=\(self.declaration.rawValue) in [\(self.section)]: remove one of the two")
+        at: entry,
+        "passive contradicts declare=\(self.declaration.rawValue) in [\(self.section)]: remove one of the two"
+      )
     }
     self.declaration = .passive
   }
@@ -121,7 +125,9 @@ extension RabbitConfiguration {
       throw section.error(at: entry, "keyfile is of no use without its certificate: add a line certfile=...")
     }
     if let value = text("cert_reqs"), let entry = section.entry("cert_reqs") {
-      guard let verifies = verification(value) else { throw wrong(section, entry, ["CERT_REQUIRED", "CERT_NONE"]) }
+      guard let verifies = verification(value) else {
+        throw wrong(section, entry, ["CERT_REQUIRED", "CERT_NONE"])
+      }
       tls.verifies = verifies
     }
     if let value = text("ssl_version"), let entry = section.entry("ssl_version") {

@@ -3,7 +3,9 @@ import Model
 /// Which broker, as whom, and where messages go: section `[rabbit]` of tstat_send's file, or one like it.
 public struct RabbitConfiguration: Sendable, Hashable {
   /// A password, which no text ever shows.
-  public struct Password: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  public struct Password: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+  {
     let text: String
 
     /// Keeps a password.
@@ -107,6 +109,7 @@ public struct RabbitConfiguration: Sendable, Hashable {
 extension RabbitConfiguration: CustomStringConvertible {
   /// An address without its password: `amqps://user@host:5671/vhost`.
   public var description: String {
-    "\(tls == nil ? "amqp" : "amqps")://\(user)@\(broker)/\(vhost == "/" ? "" : vhost)".escapingControlCharacters
+    "\(tls == nil ? "amqp" : "amqps")://\(user)@\(broker)/\(vhost == "/" ? "" : vhost)"
+      .escapingControlCharacters
   }
 }

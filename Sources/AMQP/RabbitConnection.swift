@@ -21,7 +21,7 @@ enum RabbitEvent: Sendable, Hashable {
 
   /// Makes a connection that is not open yet.
   init(
-    _ configuration: RabbitConfiguration, appID: String, version: String, connect: Duration, silence: Duration?
+    _ configuration: RabbitConfiguration, appID: String, version: String, connect: Duration
   ) throws(RabbitTrouble) {
     guard let pointer = unsafe crabbitmq_create() else {
       throw RabbitTrouble(what: .lost("there is no memory"), phase: .connecting)
@@ -38,7 +38,6 @@ enum RabbitEvent: Sendable, Hashable {
     set(CRABBITMQ_PORT, Int(configuration.port))
     set(CRABBITMQ_HEARTBEAT, configuration.heartbeat)
     set(CRABBITMQ_CONNECT_MILLISECONDS, connect.wholeMilliseconds)
-    set(CRABBITMQ_SEND_MILLISECONDS, silence?.wholeMilliseconds ?? 0)
     guard let tls = configuration.tls else { return }
     set(CRABBITMQ_IS_TLS, 1)
     set(CRABBITMQ_VERIFY, tls.verifies ? 1 : 0)
@@ -51,9 +50,6 @@ enum RabbitEvent: Sendable, Hashable {
   }
 
   deinit { unsafe crabbitmq_free(pointer) }
-
-  /// The socket, for waiting until `next()` may have something.
-  var descriptor: CInt { unsafe crabbitmq_descriptor(pointer) }
 
   /// How many seconds may pass between heartbeats; 0 is no matter how many.
   var heartbeat: Int { Int(unsafe crabbitmq_heartbeat(pointer)) }
@@ -82,7 +78,7 @@ enum RabbitEvent: Sendable, Hashable {
     try check(result, .declaring(isPassive: isPassive))
   }
 
-  /// Sends a record; it waits while the broker takes nothing.
+  /// Sends a record, or as much of it as the broker takes for now; `flush()` does the rest, before another follows.
   func publish(_ record: Record) throws(RabbitTrouble) {
     for header in record.headers {
       let isTaken =
@@ -100,17 +96,32 @@ enum RabbitEvent: Sendable, Hashable {
         pointer, configuration.exchange, record.routingKey ?? configuration.routingKey ?? "", record.id,
         UInt64(clamping: record.time), body.baseAddress, body.count)
     }
+    if result != CRABBITMQ_WAITS { try check(result, .publishing) }
+  }
+
+  /// Sends what is left of a record; false where some of it still is.
+  func flush() throws(RabbitTrouble) -> Bool {
+    let result = unsafe crabbitmq_flush(pointer)
+    if result == CRABBITMQ_WAITS { return false }
     try check(result, .publishing)
+    return true
+  }
+
+  /// Waits until something has come, or more of a record can be sent, or `waker` was used, or so long; nil is for ever.
+  func wait(waker: CInt, timeout: Duration?) {
+    unsafe crabbitmq_wait(pointer, waker, timeout.map { CInt(clamping: $0.wholeMilliseconds) } ?? -1)
   }
 
   /// What has come; nil for nothing. Sends a heartbeat where one is due.
   func next() throws(RabbitTrouble) -> RabbitEvent? {
-    let event = unsafe crabbitmq_next(pointer, 0)
+    let event = unsafe crabbitmq_next(pointer)
     switch event {
     case CRABBITMQ_ACK:
-      return .acknowledged(tag: unsafe crabbitmq_tag(pointer), multiple: unsafe crabbitmq_is_multiple(pointer) != 0)
+      return .acknowledged(
+        tag: unsafe crabbitmq_tag(pointer), multiple: unsafe crabbitmq_is_multiple(pointer) != 0)
     case CRABBITMQ_NACK:
-      return .refused(tag: unsafe crabbitmq_tag(pointer), multiple: unsafe crabbitmq_is_multiple(pointer) != 0)
+      return .refused(
+        tag: unsafe crabbitmq_tag(pointer), multiple: unsafe crabbitmq_is_multiple(pointer) != 0)
     case CRABBITMQ_RETURN:
       let id = unsafe String(cString: crabbitmq_message_id(pointer))
       return .returned(id: id, code: code, reason: reason)
@@ -126,7 +137,7 @@ enum RabbitEvent: Sendable, Hashable {
   /// Says farewell to the broker, for a second at most.
   func close() { unsafe crabbitmq_close(pointer) }
 
-  /// Ends a wait for the broker to take bytes, from any thread.
+  /// Ends an exchange with the broker that is under way, from any thread.
   func interrupt() { unsafe crabbitmq_interrupt(pointer) }
 
   private var code: Int { Int(unsafe crabbitmq_code(pointer)) }

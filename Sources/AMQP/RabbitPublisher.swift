@@ -34,8 +34,10 @@ public final class RabbitPublisher: RecordSink {
     let mailbox = try PublisherMailbox()
     self.mailbox = mailbox
     try WorkerThread.start("rabbitmq") {
-      PublisherLoop(configuration, appID: appID, version: version, limits: limits, mailbox: mailbox, report: report)
-        .run()
+      PublisherLoop(
+        configuration, appID: appID, version: version, limits: limits, mailbox: mailbox, report: report
+      )
+      .run()
     }
   }
 
@@ -71,7 +73,7 @@ final class PublisherMailbox: Sendable {
   func stop() {
     state.withLock { state in
       state.isStopped = true
-      // The thread may be waiting in it for a broker that takes nothing.
+      // The thread may be waiting in it for an answer.
       state.connection?.interrupt()
     }
     inbox.waker.wake()

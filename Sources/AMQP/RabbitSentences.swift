@@ -55,7 +55,8 @@ extension RabbitConfiguration {
       : "bind a queue to it with that key, or correct exchange and routing_key"
     return RecordFailure(
       .later,
-      "a message is unroutable: \(place) of \(broker) has no queue for the routing key \(key): \(advice) in [\(section)].")
+      "a message is unroutable: \(place) of \(broker) has no queue for the routing key \(key): \(advice) in [\(section)]."
+    )
   }
 
   /// Why a record was not taken.

@@ -59,7 +59,8 @@ extension RabbitTrouble {
           + " [ssl_options].")
     case .unusable(let key, let text):
       return RecordFailure(
-        .configuration, "\(key) in [ssl_options] cannot be used (\(Self.shown(text))): correct it or the file.")
+        .configuration,
+        "\(key) in [ssl_options] cannot be used (\(Self.shown(text))): correct it or the file.")
     case .noAMQP(let text):
       guard phase == .connecting else { return nil }
       return RecordFailure(
@@ -67,7 +68,8 @@ extension RabbitTrouble {
         "\(broker) does not speak AMQP 0-9-1 as we do (\(Self.shown(text))): correct host, port and use_ssl in"
           + " [\(rabbit.section)].")
     case .tooLong(let text):
-      return RecordFailure(.data, "a record cannot be published: \(Self.shown(text)) is too long: shorten it.")
+      return RecordFailure(
+        .data, "a record cannot be published: \(Self.shown(text)) is too long: shorten it.")
     case .connectionClosed(let code, let text): return closed(rabbit, code, text)
     case .channelClosed(let code, let text):
       return phase == .publishing ? refused(rabbit, code, text) : undeclared(rabbit, code, text)
@@ -102,7 +104,8 @@ extension RabbitTrouble {
     case 404 where !isAway:
       return RecordFailure(
         .configuration,
-        "\(rabbit.broker) has no queue \(queue) (\(said)): make it, correct queue in \(where_), or write declare=auto.")
+        "\(rabbit.broker) has no queue \(queue) (\(said)): make it, correct queue in \(where_), or write declare=auto."
+      )
     case 406:
       return RecordFailure(
         .configuration,
@@ -125,7 +128,8 @@ extension RabbitTrouble {
     case 404 where !isAway:
       return RecordFailure(
         .configuration,
-        "\(rabbit.broker) has no exchange \(exchange) (\(said)): make it, or correct exchange in [\(rabbit.section)].")
+        "\(rabbit.broker) has no exchange \(exchange) (\(said)): make it, or correct exchange in [\(rabbit.section)]."
+      )
     case 403:
       return RecordFailure(
         .configuration,
@@ -133,7 +137,8 @@ extension RabbitTrouble {
           + " user permission with rabbitmqctl set_permissions.")
     case 406:
       return RecordFailure(
-        .data, "\(rabbit.broker) refuses a record (\(said)): make records smaller, or raise max_message_size there.")
+        .data,
+        "\(rabbit.broker) refuses a record (\(said)): make records smaller, or raise max_message_size there.")
     default: return nil
     }
   }

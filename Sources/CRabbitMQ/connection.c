@@ -4,12 +4,11 @@
 
 #include <amqp_tcp_socket.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -29,7 +28,7 @@ crabbitmq *crabbitmq_create(void) {
 void crabbitmq_free(crabbitmq *connection) {
   if (connection->state) amqp_destroy_connection(connection->state);
   if (connection->interruptible >= 0) close(connection->interruptible);
-  crabbitmq_forget_headers(connection);
+  crabbitmq_forget_message(connection);
   for (int which = 0; which < CRABBITMQ_TEXTS; which++) {
     char *text = connection->texts[which];
     if (text && which == CRABBITMQ_PASSWORD) explicit_bzero(text, strlen(text));
@@ -130,9 +129,6 @@ static enum crabbitmq_result open_socket(crabbitmq *connection) {
   }
   if (status != AMQP_STATUS_OK) return crabbitmq_fail_status(connection, status);
   const int descriptor = amqp_get_sockfd(connection->state);
-  const unsigned silence = (unsigned)connection->numbers[CRABBITMQ_SEND_MILLISECONDS];
-  // Also where a broker lives that has stopped taking bytes (tcp(7)): librabbitmq would wait for ever.
-  if (silence) setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
   connection->interruptible = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
   return CRABBITMQ_FINE;
 }
@@ -180,6 +176,7 @@ enum crabbitmq_result crabbitmq_connect(crabbitmq *connection) {
   if (crabbitmq_begin_sending(connection) != 0) return crabbitmq_fail(connection, CRABBITMQ_LOST, "given up");
   ERR_clear_error();
   result = result_of(connection, log_in(connection));
+  connection->agreed_heartbeat = amqp_get_heartbeat(connection->state);
   if (result == CRABBITMQ_FINE) result = open_channel(connection);
   crabbitmq_end_sending(connection);
   return result;
@@ -210,9 +207,19 @@ enum crabbitmq_result crabbitmq_declare(
   return result;
 }
 
-int crabbitmq_descriptor(crabbitmq *connection) { return amqp_get_sockfd(connection->state); }
+int crabbitmq_heartbeat(crabbitmq *connection) { return connection->agreed_heartbeat; }
 
-int crabbitmq_heartbeat(crabbitmq *connection) { return amqp_get_heartbeat(connection->state); }
+int crabbitmq_is_writable(crabbitmq *connection) {
+  struct pollfd socket = {amqp_get_sockfd(connection->state), POLLOUT, 0};
+  // An error shows when something is sent.
+  return poll(&socket, 1, 0) != 0;
+}
+
+void crabbitmq_wait(crabbitmq *connection, int waker, int milliseconds) {
+  const short wanted = connection->stage == crabbitmq_idle ? POLLIN : POLLIN | POLLOUT;
+  struct pollfd sources[] = {{amqp_get_sockfd(connection->state), wanted, 0}, {waker, POLLIN, 0}};
+  poll(sources, 2, milliseconds);
+}
 
 void crabbitmq_close(crabbitmq *connection) {
   const struct timeval limit = {1, 0};

@@ -6,7 +6,7 @@
 
 #include "include/CRabbitMQ.h"
 
-enum { crabbitmq_most_headers = 16, crabbitmq_longest_name = 255, crabbitmq_longest_headers = 32768 };
+enum { crabbitmq_most_headers = 16, crabbitmq_longest_name = 255, crabbitmq_longest_headers = 8192 };
 
 struct crabbitmq {
   amqp_connection_state_t state;
@@ -18,6 +18,15 @@ struct crabbitmq {
   amqp_table_entry_t headers[crabbitmq_most_headers];
   int header_count;
   size_t header_bytes;
+
+  // What is left of a message: its properties, or a part of its body.
+  amqp_basic_publish_t method;
+  amqp_basic_properties_t properties;
+  char *words, *body;
+  size_t body_count, body_sent;
+  enum { crabbitmq_idle, crabbitmq_begun, crabbitmq_in_body } stage;
+  // No heartbeat is sent while the socket is full: librabbitmq would wait.
+  int is_quiet, agreed_heartbeat;
 
   // A message that comes back: its frames follow each other, others may come between.
   int is_returning, has_returned_header;
@@ -46,6 +55,10 @@ enum crabbitmq_result crabbitmq_fail_status(struct crabbitmq *connection, int st
 /// Keeps what a text of the broker says.
 void crabbitmq_keep(char *to, size_t room, amqp_bytes_t from);
 
+/// Whether the socket takes at least a small frame.
+int crabbitmq_is_writable(struct crabbitmq *connection);
+/// Frees what is left of a message.
+void crabbitmq_forget_message(struct crabbitmq *connection);
 /// Frees the headers of a message.
 void crabbitmq_forget_headers(struct crabbitmq *connection);
 

@@ -93,14 +93,24 @@ static enum crabbitmq_event read_frame(crabbitmq *connection, const amqp_frame_t
   return CRABBITMQ_RETURN;
 }
 
-enum crabbitmq_event crabbitmq_next(crabbitmq *connection, int milliseconds) {
-  struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000};
+/// A heartbeat is sent only where the socket takes it: a broker that takes nothing misses none.
+static void choose_heartbeat(crabbitmq *connection) {
+  const int is_quiet = !crabbitmq_is_writable(connection);
+  if (is_quiet == connection->is_quiet || !amqp_release_buffers_ok(connection->state)) return;
+  connection->is_quiet = is_quiet;
+  amqp_tune_connection(
+      connection->state, amqp_get_channel_max(connection->state), amqp_get_frame_max(connection->state),
+      is_quiet ? 0 : connection->agreed_heartbeat);
+}
+
+enum crabbitmq_event crabbitmq_next(crabbitmq *connection) {
+  const struct timeval limit = {0, 0};
   enum crabbitmq_event event = CRABBITMQ_NOTHING;
-  // A heartbeat may have to wait for the broker to take it.
   if (crabbitmq_begin_sending(connection) != 0) {
     crabbitmq_fail(connection, CRABBITMQ_LOST, "given up");
     return CRABBITMQ_END;
   }
+  choose_heartbeat(connection);
   while (event == CRABBITMQ_NOTHING) {
     amqp_frame_t frame;
     // All that the last frame held has been copied.

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Testing
 
 /// A RabbitMQ of the tests' own, on the loopback, plain and with TLS; it ends with its owner or with this process.
 public final class RabbitServer: Sendable {
@@ -16,10 +17,8 @@ public final class RabbitServer: Sendable {
   /// How many requests the client got.
   private let next = Mutex(0)
 
-  private static let common = Task { try await RabbitServer() }
-
-  /// The broker of all tests that do not kill it, started for the first of them.
-  public static var shared: RabbitServer { get async throws { try await common.value } }
+  /// The broker of the suite that a test is of, where that has the trait `.rabbitServer`.
+  @TaskLocal public static var current: RabbitServer?
 
   /// Starts a broker and waits until it takes connections.
   public init() async throws {
@@ -56,7 +55,8 @@ public final class RabbitServer: Sendable {
   }
 
   private static func wait(_ process: ChildProcess, _ line: String, _ count: Int) async throws {
-    let _: Bool = try await eventually("\(count) times `\(line)` of a broker", state: { process.errors.text }) {
+    let _: Bool = try await eventually("\(count) times `\(line)` of a broker", state: { process.errors.text })
+    {
       if process.status != nil { throw LabError.malformed(process.errors.text) }
       return process.output.lines.filter { $0 == line }.count >= count ? true : nil
     }
@@ -152,4 +152,19 @@ extension RabbitServer {
   public func drain(_ queue: String) async throws -> [RabbitMessage] {
     try JSONDecoder().decode([RabbitMessage].self, from: try await ask(["drain", queue]))
   }
+}
+
+/// Starts a broker for a suite and ends it after its last test.
+public struct RabbitServerTrait: SuiteTrait, TestScoping {
+  /// Runs the suite with its broker.
+  public func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    try await RabbitServer.$current.withValue(try await RabbitServer()) { try await function() }
+  }
+}
+
+extension Trait where Self == RabbitServerTrait {
+  /// Gives all tests of a suite one broker: `RabbitServer.current`.
+  public static var rabbitServer: Self { RabbitServerTrait() }
 }

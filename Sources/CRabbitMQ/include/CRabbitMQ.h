@@ -43,8 +43,6 @@ enum crabbitmq_number {
   CRABBITMQ_HEARTBEAT,
   /// For each of: the connection with TLS, the login, a request.
   CRABBITMQ_CONNECT_MILLISECONDS,
-  /// The connection is given up when the broker takes no byte for so long; 0: as the system has it.
-  CRABBITMQ_SEND_MILLISECONDS,
   CRABBITMQ_NUMBERS,
 };
 
@@ -73,6 +71,8 @@ enum crabbitmq_result {
   CRABBITMQ_CONNECTION_CLOSED,
   /// A name or header of the message is too long. Nothing was sent.
   CRABBITMQ_TOO_LONG,
+  /// The broker takes no more bytes for now. No reason is said.
+  CRABBITMQ_WAITS,
 };
 
 /// What `crabbitmq_next` returns.
@@ -110,21 +110,23 @@ enum crabbitmq_result crabbitmq_declare(
 /// Adds a header to the next message; 0, or -1 where there is no room.
 int crabbitmq_add_text(crabbitmq *connection, const char *name, const char *value);
 int crabbitmq_add_number(crabbitmq *connection, const char *name, int64_t value);
-/// Sends a message, persistent, mandatory, as JSON, with the headers that were added. It waits while the broker takes
-/// nothing.
+/// Sends a message, persistent, mandatory, as JSON, with the headers that were added. All of it is copied, and what the
+/// broker does not take at once is left to `crabbitmq_flush`, before which no other message may follow.
 enum crabbitmq_result crabbitmq_publish(
     crabbitmq *connection, const char *exchange, const char *key, const char *id, uint64_t time, const void *body,
     size_t count);
+/// Sends what is left of a message: CRABBITMQ_WAITS where some of it still is.
+enum crabbitmq_result crabbitmq_flush(crabbitmq *connection);
 
-/// Takes what has come, and sends a heartbeat where one is due; waits for no more than so long.
-enum crabbitmq_event crabbitmq_next(crabbitmq *connection, int milliseconds);
-/// The socket, for waiting until `crabbitmq_next` may have something; -1 where it is closed.
-int crabbitmq_descriptor(crabbitmq *connection);
+/// Takes what has come, and sends a heartbeat where one is due; does not wait.
+enum crabbitmq_event crabbitmq_next(crabbitmq *connection);
+/// Waits until something has come, or more of a message can be sent, or `waker` is readable, or for so long (-1: for ever).
+void crabbitmq_wait(crabbitmq *connection, int waker, int milliseconds);
 /// How many seconds may pass between heartbeats, as agreed with the broker; 0 for none.
 int crabbitmq_heartbeat(crabbitmq *connection);
 /// Says farewell to the broker and waits a second for its answer.
 void crabbitmq_close(crabbitmq *connection);
-/// Ends a wait for the broker to take bytes, and lets no other begin: for any thread while the connection is there.
+/// Ends an exchange with the broker that is under way, and lets no other begin: for any thread while the connection is there.
 void crabbitmq_interrupt(crabbitmq *connection);
 
 /// Of the last call that had one.
