@@ -47,26 +47,35 @@ static int install(const struct sock_filter *filter, size_t length, unsigned fla
   return result == 0 ? 0 : -1;
 }
 
-static int refuse_calls(unsigned flags) {
-  const unsigned own = (unsigned)getpid();
-  // Calls by number are newer than some kernels' headers, and the same on every processor.
-  const struct sock_filter calls[] = {
-    // Another instruction set has other numbers; x32 is one, marked by this bit.
-    LOAD(offsetof(struct seccomp_data, arch)), EQUAL(ARCHITECTURE, 1, 0), DENY, LOAD_CALL,
-    ANY_BIT(0x40000000, 0, 1), DENY,
-    // Files. First what is called most.
+// Another instruction set has other numbers; x32 is one, marked by this bit.
+#define OWN_CALLS \
+  LOAD(offsetof(struct seccomp_data, arch)), EQUAL(ARCHITECTURE, 1, 0), DENY, LOAD_CALL, ANY_BIT(0x40000000, 0, 1), DENY
+
+static const struct sock_filter files[] = {
+    // Calls by number are newer than some kernels' headers, and the same on every processor.
+    OWN_CALLS,
+    // First what is called most.
     READING(SYS_openat, 2),
 #ifdef SYS_open
     READING(SYS_open, 1), REFUSE(SYS_creat), REFUSE(SYS_link), REFUSE(SYS_symlink), REFUSE(SYS_unlink),
     REFUSE(SYS_rename), REFUSE(SYS_mkdir), REFUSE(SYS_rmdir), REFUSE(SYS_mknod), REFUSE(SYS_chmod),
     REFUSE(SYS_chown), REFUSE(SYS_lchown), REFUSE(SYS_utime), REFUSE(SYS_utimes), REFUSE(SYS_futimesat),
 #endif
-    REFUSE(437 /* openat2 */), REFUSE(SYS_open_by_handle_at), REFUSE(SYS_truncate), REFUSE(SYS_linkat),
-    REFUSE(SYS_symlinkat), REFUSE(SYS_unlinkat), REFUSE(SYS_renameat), REFUSE(SYS_renameat2), REFUSE(SYS_mkdirat),
+    REFUSE(SYS_truncate), REFUSE(SYS_linkat), REFUSE(SYS_symlinkat), REFUSE(SYS_unlinkat), REFUSE(SYS_renameat), REFUSE(SYS_renameat2), REFUSE(SYS_mkdirat),
     REFUSE(SYS_mknodat), REFUSE(SYS_fchmod), REFUSE(SYS_fchmodat), REFUSE(452 /* fchmodat2 */), REFUSE(SYS_fchown),
     REFUSE(SYS_fchownat), REFUSE(SYS_setxattr), REFUSE(SYS_lsetxattr), REFUSE(SYS_fsetxattr),
     REFUSE(463 /* setxattrat */), REFUSE(SYS_removexattr), REFUSE(SYS_lremovexattr), REFUSE(SYS_fremovexattr),
     REFUSE(466 /* removexattrat */), REFUSE(SYS_utimensat), REFUSE(469 /* file_setattr */),
+    ALLOW,
+};
+
+static int refuse_calls(unsigned flags) {
+  const unsigned own = (unsigned)getpid();
+  // Calls by number are newer than some kernels' headers, and the same on every processor.
+  const struct sock_filter calls[] = {
+    OWN_CALLS,
+    // What is called most; `files` has looked at it where that is wanted.
+    EQUAL(SYS_openat, 0, 1), ALLOW, REFUSE(437 /* openat2 */), REFUSE(SYS_open_by_handle_at),
     // Its events are opened as it asks, to write as well.
     REFUSE(SYS_fanotify_init),
     // What is typed into a terminal (TIOCSTI, TIOCLINUX) is run by whose shell reads it; the others change files
@@ -102,9 +111,10 @@ static const struct sock_filter sockets[] = {
     LOAD_CALL, EQUAL(SYS_socket, 0, 3), LOAD_ARGUMENT(0), EQUAL(AF_NETLINK, 1, 0), DENY, ALLOW,
 };
 
-int clinux_raise_fence(int any_socket, int all_threads) {
+int clinux_raise_fence(int any_socket, int writes_files, int all_threads) {
   // Filters guard against speculation at a price only if asked to (Linux 4.17 to 5.15); ours hold no secrets.
   unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW | (all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0);
   if (!any_socket && install(sockets, sizeof sockets / sizeof *sockets, flags) != 0) return -1;
+  if (!writes_files && install(files, sizeof files / sizeof *files, flags) != 0) return -1;
   return refuse_calls(flags);
 }

@@ -120,9 +120,9 @@ struct PostLoop {
       schedule.add(number)
       return true
     case .ended(let number, .http(let response)):
-      return finish(number, HTTPVerdict(response, server: configuration.url))
+      return finish(number, HTTPVerdict(response, server: configuration.url, section: configuration.section))
     case .ended(let number, .failed(let failure)):
-      return finish(number, HTTPVerdict(failure, server: configuration.url))
+      return finish(number, HTTPVerdict(failure, server: configuration.url, section: configuration.section))
     // Only by the end of this thread.
     case .ended(_, .cancelled), .ended(_, .mail): return false
     }

@@ -1,6 +1,6 @@
 public import INI
 
-/// Which web server gets the records, as the sections `[http]` and `[ssl_options]` say it.
+/// Which web server gets the records, as a section, such as `[http]`, and `[ssl_options]` say it.
 ///
 /// Its description and its errors have neither the password nor the token.
 public struct HTTPRecordsConfiguration: Sendable, Hashable {
@@ -14,10 +14,12 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
   public let authorities: String?
   /// What is understood and most likely not meant so.
   public let warnings: [INIWarning]
+  /// The section that says so, for messages.
+  let section: String
   /// What proves who posts: a header field.
   let authorization: String?
 
-  /// The keys of `[http]`.
+  /// The keys of the section.
   public static let keys = [
     "host", "port", "path", "use_ssl", "username", "password", "token", "timeout",
   ]
@@ -38,6 +40,7 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
     try section.checkKeys(known: Self.keys + otherKeys)
     try ssl?.checkKeys(known: Self.sslKeys)
     let values = ExpandedValues(section: section, expand: expand)
+    self.section = section.name
     var warnings: [INIWarning] = []
     let host = try values.required("host") {
       Self.isHost($0) ? $0 : nil

@@ -16,7 +16,7 @@ enum HTTPVerdict: Sendable, Hashable {
   static let longestWish = Duration.seconds(60)
 
   /// Judges an answer of `server`.
-  init(_ response: HTTPResponse, server: String) {
+  init(_ response: HTTPResponse, server: String, section: String = "http") {
     let status = response.status
     let words = "the web server \(server) answers with status \(status)"
     self =
@@ -32,21 +32,21 @@ enum HTTPVerdict: Sendable, Hashable {
       case 401, 403:
         .ended(
           RecordFailure(
-            .configuration, "\(words): correct username and password, or token, of [http]."))
+            .configuration, "\(words): correct username and password, or token, of [\(section)]."))
       case 300..<400:
         .ended(
           RecordFailure(
             .configuration,
-            "\(words), which leads elsewhere: correct host, path and use_ssl of [http]."))
+            "\(words), which leads elsewhere: correct host, path and use_ssl of [\(section)]."))
       default:
         .ended(
           RecordFailure(
-            .configuration, "\(words): correct path of [http], or what the server does with POST."))
+            .configuration, "\(words): correct path of [\(section)], or what the server does with POST."))
       }
   }
 
   /// Judges that there was no answer.
-  init(_ failure: TransferFailure, server: String) {
+  init(_ failure: TransferFailure, server: String, section: String = "http") {
     let words = "the web server \(server) does not answer (\(failure.reason))"
     self =
       switch failure.kind {
@@ -62,7 +62,8 @@ enum HTTPVerdict: Sendable, Hashable {
         .ended(
           RecordFailure(
             .configuration,
-            "the web server \(server) cannot be asked (\(failure.reason)): correct [http] and [ssl_options].")
+            "the web server \(server) cannot be asked (\(failure.reason)): correct [\(section)] and [ssl_options]."
+          )
         )
       }
   }

@@ -118,6 +118,8 @@ public struct Health: Sendable, Hashable {
   public var skippedReports: UInt64 = 0
   /// Notifications that were not run because too many waited.
   public var droppedNotifications: UInt64 = 0
+  /// Records that were to be published and never will be.
+  public var droppedRecords: UInt64 = 0
 
   /// Makes the health of a meter that has seen nothing.
   public init() {}
@@ -133,6 +135,7 @@ public struct Health: Sendable, Hashable {
       \.missedEvents, \.missedEnds, \.lostEntries, \.counterResets, \.interruptedDumps, \.malformed,
       \.vanished,
       \.failedReads, \.dropped, \.evicted, \.abandonedSearches, \.skippedReports, \.droppedNotifications,
+      \.droppedRecords,
     ]
   }
 

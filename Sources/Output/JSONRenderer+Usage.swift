@@ -171,5 +171,6 @@ extension Health {
     writer.field("unread_namespaces", unreadNamespaces)
     writer.field("lost_entries", lostEntries)
     writer.field("counter_resets", counterResets)
+    writer.field("dropped_records", droppedRecords)
   }
 }

@@ -65,6 +65,7 @@ struct Footer {
       (health.evicted, "owner", "evicted"),
       (health.abandonedSearches, "search", "given up"),
       (health.droppedNotifications, "notification", "dropped"),
+      (health.droppedRecords, "record", "not published"),
       (health.skippedReports, "report", "skipped"),
     ]
   }

@@ -6,11 +6,15 @@ public struct LeastPrivilege: Sendable {
   private let kept: Capabilities
   private let children: Confinement.Children
   private let anySocket: Bool
+  private let writesFiles: Bool
 
   /// Keeps `kept`. A program that runs its user's commands (`runsCommands`) raises no fence and leaves them all that
-  /// they would have without it; one that forwards uses `anySocket`, others only netlink's.
-  public init(toKeep kept: Capabilities, runsCommands: Bool = false, anySocket: Bool = false) {
-    self.kept = kept
+  /// they would have without it; one that forwards uses `anySocket`, others only netlink's; one that goes on making files
+  /// (`writesFiles`) may do so.
+  public init(
+    toKeep kept: Capabilities, runsCommands: Bool = false, anySocket: Bool = false, writesFiles: Bool = false
+  ) {
+    (self.kept, self.writesFiles) = (kept, writesFiles)
     children = runsCommands ? .asBefore : .none
     self.anySocket = anySocket
   }
@@ -37,7 +41,7 @@ public struct LeastPrivilege: Sendable {
       drop(toKeep: kept, diagnostics)
     }
     guard children == .none else { return }
-    do throws(KernelError) { try Confinement.fence(anySocket: anySocket) } catch {
+    do throws(KernelError) { try Confinement.fence(anySocket: anySocket, writesFiles: writesFiles) } catch {
       diagnostics.warning("\(error)")
     }
   }

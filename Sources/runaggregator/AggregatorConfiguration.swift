@@ -14,6 +14,7 @@ struct AggregatorConfiguration {
     var applications: String?
     var monitors: String?
     var notifications: String?
+    var publish: String?
     var autoGroup: Bool
     var inherit: Bool
     var excludesTunnels: Bool
@@ -50,6 +51,8 @@ struct AggregatorConfiguration {
   let thresholds: [ThresholdRule]
   /// What is done when one is crossed.
   let actions: AlertActions
+  /// What is published; nil without such a file.
+  let publish: PublishPlan?
   /// What should be said of values that are understood but not as they should be.
   let warnings: [String]
 
@@ -75,6 +78,12 @@ struct AggregatorConfiguration {
       (thresholds, probeRules, actions) = try Self.notifications(path, &remarks)
     }
     (self.thresholds, self.probeRules, self.actions) = (thresholds, probeRules, actions)
+    publish = try files.publish.map { path throws(Failure) in
+      let file = try Self.read(path)
+      let plan = try Self.valid { () throws(INIError) in try PublishPlan(file) }
+      remarks += file.warnings + plan.warnings
+      return plan
+    }
     // What a section inherits is said once.
     var said: Set<INIWarning> = []
     warnings =

@@ -5,20 +5,21 @@ import Output
 import Program
 import SystemRuntime
 
-/// All that takes the hub's events: messages, notifications of alerts, and the reports on standard output.
+/// All that takes the hub's events: messages, notifications of alerts, what is published, and the reports on standard output.
 final class HubSinks: Sink {
   private var messages: MessageSink
   private var notifier: Notifier
   private var screen: Screen
+  private var publish: PublishSink?
   private let transfers: TransferThread
   private let mail: MailService
   private let host = HostName.current
 
   init(
     _ messages: MessageSink, _ notifier: Notifier, _ transfers: TransferThread, _ mail: MailService,
-    _ screen: Screen
+    _ screen: Screen, _ publish: PublishSink?
   ) {
-    (self.messages, self.notifier, self.screen) = (messages, notifier, screen)
+    (self.messages, self.notifier, self.screen, self.publish) = (messages, notifier, screen, publish)
     (self.transfers, self.mail) = (transfers, mail)
   }
 
@@ -30,14 +31,19 @@ final class HubSinks: Sink {
 
   func flush() throws(KernelError) -> StandardOutput.Outcome { try screen.flush() }
 
-  /// Does something else for alerts from now on.
-  func use(_ actions: AlertActions) {
+  /// Does something else for alerts, and publishes otherwise, from now on.
+  func use(_ configuration: AggregatorConfiguration) {
+    let actions = configuration.actions
+    if let plan = configuration.publish { publish?.use(plan) }
     mail.reload(actions.mailConfigurations)
     notifier.reload(rules: actions.commands, others: actions.deliveries(by: transfers, mail: mail))
   }
 
   /// Leaves standard output as whoever writes next wants it.
   func end() { screen.end() }
+
+  /// Ends what publishes, which may take so long.
+  func endPublishing(within duration: Duration) { publish?.end(within: duration) }
 
   /// Says and submits what is to be; returns the events with what had no room.
   private func notify(_ events: [Event]) -> [Event] {
@@ -49,10 +55,17 @@ final class HubSinks: Sink {
       case .usage, .warning, .probe, .outage: break
       }
     }
-    return events.map { event in
+    let events = counted(events)
+    _ = publish?.receive(events)
+    return events
+  }
+
+  private func counted(_ events: [Event]) -> [Event] {
+    events.map { event in
       switch event {
       case .usage(var report):
         report.health.droppedNotifications = notifier.dropped
+        report.health.droppedRecords = publish?.dropped ?? 0
         return .usage(report)
       case .alert, .probeAlert, .warning, .probe, .outage: return event
       }

@@ -45,7 +45,13 @@ import SystemRuntime
 
   @Option(
     help: ArgumentHelp(
-      "Where mails of alerts (mail_config) wait for the mail server, for this program alone. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
+      "Publish reports and alerts as JSON: an INI file with a section [publish], which names who gets them. What waits is kept on the disk.",
+      valueName: "file"))
+  var publishConfig: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where mails of alerts (mail_config) wait for the mail server, and in its folder publish what is to be published, for this program alone. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
       valueName: "folder"))
   var spool: String?
 
@@ -83,33 +89,33 @@ import SystemRuntime
     if let spool, !spool.hasPrefix("/") {
       throw ValidationError("--spool must be an absolute path, as /var/lib/bwmon/runaggregator.")
     }
-    if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil {
+    if checkConfig, appConfig == nil, monitorConfig == nil, notificationConfig == nil, publishConfig == nil {
       throw ValidationError(
-        "--check-config needs --app-config, --monitor-config or --notification-config.")
+        "--check-config needs --app-config, --monitor-config, --notification-config or --publish-config.")
     }
   }
 
   private var files: AggregatorConfiguration.Files {
     AggregatorConfiguration.Files(
       applications: appConfig, monitors: monitorConfig, notifications: notificationConfig,
-      autoGroup: autoGroup,
-      inherit: inherit, excludesTunnels: source.excludeTunnels)
+      publish: publishConfig, autoGroup: autoGroup, inherit: inherit, excludesTunnels: source.excludeTunnels)
   }
 
   /// Files that are not named now are never read: what they may ask for is known.
   private var privilege: LeastPrivilege {
     var kept: Capabilities = []
     // Root's configuration may lie in another user's folder.
-    if [appConfig, monitorConfig, notificationConfig].contains(where: { $0 != nil }) {
+    if [appConfig, monitorConfig, notificationConfig, publishConfig].contains(where: { $0 != nil }) {
       kept.formUnion(.files)
     }
     if monitorConfig != nil { kept.formUnion([.forwarding, .probing]) }
     if notificationConfig != nil { kept.formUnion(.commands) }
     return LeastPrivilege(
-      toKeep: kept, runsCommands: notificationConfig != nil, anySocket: monitorConfig != nil)
+      toKeep: kept, runsCommands: notificationConfig != nil,
+      anySocket: monitorConfig != nil || publishConfig != nil, writesFiles: publishConfig != nil)
   }
 
-  /// How long mails may take that wait at the end.
+  /// How long mails may take that wait at the end, and what is to be published.
   private static let farewell = Duration.seconds(3)
 
   private static let valid = "all configuration files are valid"
@@ -178,6 +184,17 @@ import SystemRuntime
       throw ExitStatus(error).exitCode
     }
     defer { pipes.stop() }
+    let publish: PublishSink?
+    do throws(KernelError) {
+      publish = try configuration.publish.map { plan throws(KernelError) in
+        try PublishSink(
+          plan, state: StateFolder.path(of: "runaggregator", named: spool), showsAllRows: report.allRows,
+          diagnostics)
+      }
+    } catch {
+      diagnostics.error(error)
+      throw ExitStatus(error).exitCode
+    }
     let failure = await withTaskGroup(of: Void.self) { group in
       group.addTask { await mail.run() }
       group.addTask { [service = notifier.service] in
@@ -186,9 +203,10 @@ import SystemRuntime
         mail.finish(within: Self.farewell)
       }
       let sinks = HubSinks(
-        MessageSink(diagnostics), notifier, transfers, mail, Screen(report, style: .applications))
+        MessageSink(diagnostics), notifier, transfers, mail, Screen(report, style: .applications), publish)
       let failure = loop(configuration, sensor, pipes, probes, sinks, diagnostics)
       notifier.finish()
+      sinks.endPublishing(within: Self.farewell)
       return failure
     }
     if let failure {
@@ -220,7 +238,7 @@ import SystemRuntime
         try hub.tick(until: now, at: WallClock.now())
       }
       let reload = { [sinks] in
-        if let configuration = hub.reload(files) { sinks.use(configuration.actions) }
+        if let configuration = hub.reload(files) { sinks.use(configuration) }
       }
       try loop.run(
         into: &sinks, diagnostics, measure: measure, reload: reload,

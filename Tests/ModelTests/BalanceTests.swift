@@ -86,6 +86,7 @@ import Testing
     (health.missedEnds, health.lostEntries, health.counterResets) = (17, 18, 19)
     (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (5, 6, 7, 8)
     (health.evicted, health.abandonedSearches, health.droppedNotifications) = (9, 10, 11)
+    health.droppedRecords = 20
     var twice = health
     twice += health
     #expect([twice.flows, twice.uncounted, twice.offloaded, twice.denied] == [2, 4, 6, 8])
@@ -93,6 +94,7 @@ import Testing
     #expect(
       [twice.missedEvents, twice.interruptedDumps, twice.malformed, twice.vanished] == [10, 12, 14, 16])
     #expect([twice.evicted, twice.abandonedSearches, twice.droppedNotifications] == [18, 20, 22])
+    #expect(twice.droppedRecords == 40)
   }
 
   @Test func `processes are ordered by age`() {

@@ -23,6 +23,7 @@ import Output
     (health.missedEvents, health.interruptedDumps, health.malformed, health.vanished) = (4, 5, 6, 7)
     (health.failedReads, health.dropped) = (11, 12)
     (health.evicted, health.abandonedSearches, health.droppedNotifications) = (8, 9, 10)
+    health.droppedRecords = 19
     (health.namespaces, health.unreadNamespaces, health.skippedReports) = (13, 14, 15)
     return health
   }
@@ -52,7 +53,7 @@ import Output
       #""health":{"flows":12,"missed_events":4,"unheard_ends":16,"vanished":7,"denied":3,"uncounted":1,"offloaded":2,"#,
       #""interrupted_dumps":5,"malformed":6,"failed_reads":11,"dropped":12,"evicted":8,"abandoned_searches":9,"#,
       #""dropped_notifications":10,"skipped_reports":15,"namespaces":13,"unread_namespaces":14,"lost_entries":17,"#,
-      #""counter_resets":18},"host":"server-1","version":"2.0.0"}"#,
+      #""counter_resets":18,"dropped_records":19},"host":"server-1","version":"2.0.0"}"#,
     ]
     #expect(text == expected.joined() + "\n")
   }

@@ -47,6 +47,7 @@ import Output
       "unread_namespaces": "integer",
       "evicted": "integer", "abandoned_searches": "integer", "dropped_notifications": "integer",
       "skipped_reports": "integer", "lost_entries": "integer", "counter_resets": "integer",
+      "dropped_records": "integer",
     ],
     "exited": [
       "name": "string", "processes": "integer", "received": "integer", "sent": "integer",

@@ -15,7 +15,7 @@ import Testing
 
   @Test(arguments: [
     ("--app-config", "group.sample.cfg"), ("--monitor-config", "monitors.sample.cfg"),
-    ("--notification-config", "notifications.sample.cfg"),
+    ("--notification-config", "notifications.sample.cfg"), ("--publish-config", "publish.sample.cfg"),
   ])
   func `a sample is valid and warns of nothing, its commented examples too`(
     flag: String, name: String

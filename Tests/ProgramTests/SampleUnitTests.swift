@@ -25,7 +25,7 @@ struct SampleUnitTests {
     let loaded =
       Self.services + [
         "runpipe.socket", "bwmon.sysusers", "connmonitor.conf", "group.sample.cfg", "monitors.sample.cfg",
-        "notifications.sample.cfg", "sendMailConfig.sample.json",
+        "notifications.sample.cfg", "publish.sample.cfg", "sendMailConfig.sample.json",
       ]
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: SampleUnit.folder).sorted() == loaded.sorted())

@@ -58,7 +58,7 @@ import Testing
 
   /// What a thread may do that was confined and fenced, by itself.
   private func confined<Answer: Sendable>(
-    anySocket: Bool, before: @escaping @Sendable () -> Void = {}, _ body: @escaping @Sendable () -> Answer
+    anySocket: Bool, writesFiles: Bool = false, before: @escaping @Sendable () -> Void = {}, _ body: @escaping @Sendable () -> Answer
   ) async throws -> Answer {
     let result: Result<Answer, KernelError> = await withCheckedContinuation { continuation in
       do throws(KernelError) {
@@ -66,7 +66,7 @@ import Testing
           before()
           do throws(KernelError) {
             try Confinement.drop(toKeep: .naming, children: .none, allThreads: false)
-            try Confinement.fence(anySocket: anySocket, allThreads: false)
+            try Confinement.fence(anySocket: anySocket, writesFiles: writesFiles, allThreads: false)
             continuation.resume(returning: .success(body()))
           } catch { continuation.resume(returning: .failure(error)) }
         }
@@ -81,6 +81,20 @@ import Testing
     let result = call()
     defer { if result > 2 { close(result) } }
     return result < 0 ? errno : 0
+  }
+
+  @Test func `behind the fence of who makes files nothing is run or meddled with either`() async throws {
+    let name = "/tmp/bwmon-confinement-\(getpid())"
+    let outcomes = try await confined(anySocket: false, writesFiles: true) {
+      [
+        "make": Self.outcome { unsafe open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) },
+        "rename": Self.outcome { unsafe rename(name, name + "-2") },
+        "unlink": Self.outcome { unsafe unlink(name + "-2") },
+        "run": Self.outcome { unsafe execv("/nonexistent", [nil]) },
+        "internet": Self.outcome { socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) },
+      ]
+    }
+    #expect(outcomes == ["make": 0, "rename": 0, "unlink": 0, "run": EPERM, "internet": EPERM])
   }
 
   @Test func `behind the fence nothing is written, run or meddled with`() async throws {

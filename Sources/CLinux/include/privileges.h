@@ -22,6 +22,7 @@ int clinux_confine(struct clinux_capabilities capabilities, int for_good, int al
 void clinux_keep_priority(void);
 
 /// Refuses from now on, with EPERM, the system calls that only an intruder would make: running programs, changing
-/// files, meddling with other processes, changing the kernel. Without `any_socket`, also sockets other than netlink's.
+/// files (unless `writes_files`), meddling with other processes, changing the kernel. Without `any_socket`, also sockets
+/// other than netlink's.
 /// For the calling thread, with `all_threads` for all. Needs no_new_privileges; -1 with errno.
-int clinux_raise_fence(int any_socket, int all_threads);
+int clinux_raise_fence(int any_socket, int writes_files, int all_threads);

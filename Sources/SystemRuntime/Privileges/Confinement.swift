@@ -33,10 +33,12 @@ public enum Confinement {
   /// meddling with other processes, changing the kernel (Sources/CLinux/fence.c has the list), and without
   /// `anySocket` sockets other than netlink's.
   ///
-  /// Open first what is to be written. Needs `drop` for children of `none`. With `allThreads` false only the
+  /// Open first what is to be written; a program that goes on making files says so by `writesFiles`. Needs `drop` for children of `none`. With `allThreads` false only the
   /// calling thread is meant. Errors: `notConfined`, as where the kernel has no seccomp filters.
-  public static func fence(anySocket: Bool, allThreads: Bool = true) throws(KernelError) {
-    guard clinux_raise_fence(anySocket ? 1 : 0, allThreads ? 1 : 0) == 0 else {
+  public static func fence(
+    anySocket: Bool, writesFiles: Bool = false, allThreads: Bool = true
+  ) throws(KernelError) {
+    guard clinux_raise_fence(anySocket ? 1 : 0, writesFiles ? 1 : 0, allThreads ? 1 : 0) == 0 else {
       throw .notConfined("refusing system calls that are not needed (seccomp)", .last)
     }
   }
