@@ -88,7 +88,7 @@ for program in runmonitor runpipe runaggregator; do
 done
 
 # Those that only probe do not read the connection table: neither its library nor BPF's has a place in them.
-for program in connvitals connmonitor netconnmon; do
+for program in connvitals connmonitor netconnmon tstat_cull; do
   needed=$(readelf -d "$bin/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
   [ -n "$needed" ] || fail "links: $program was not built"
   ! grep -E 'libnetfilter_conntrack|libbpf' <<<"$needed" || fail "links: $program needs what reads the connection table"

@@ -8,7 +8,9 @@ import Testing
 @Suite struct HelpTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
 
-  @Test(arguments: ["runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon"])
+  @Test(arguments: [
+    "runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon", "tstat_cull",
+  ])
   func `the help text is the recorded one`(program: String) async throws {
     let text = try await run([Program.path(program), "--help"])
     let file = Self.folder.appending(path: "\(program).help")

@@ -7,7 +7,7 @@ import Testing
 struct SampleUnitTests {
   private static let services = [
     "connmonitor.service", "netconnmon.service", "runaggregator.service", "runmonitor.service",
-    "runpipe.service",
+    "runpipe.service", "tstat_cull.service",
   ]
   private static let documents = "file:///usr/local/share/doc/bwmon/"
 
@@ -25,7 +25,8 @@ struct SampleUnitTests {
     let loaded =
       Self.services + [
         "runpipe.socket", "bwmon.sysusers", "connmonitor.conf", "group.sample.cfg", "monitors.sample.cfg",
-        "notifications.sample.cfg", "publish.sample.cfg", "sendMailConfig.sample.json",
+          "notifications.sample.cfg", "publish.sample.cfg", "sendMailConfig.sample.json", "tstat_cull.timer",
+          "tstat_send.sample.ini",
       ]
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: SampleUnit.folder).sorted() == loaded.sorted())
@@ -39,7 +40,11 @@ struct SampleUnitTests {
     let built = Program.path(URL(filePath: installed).lastPathComponent)
     try folder.write(text.replacing(installed, with: built), to: name)
     _ = try await folder.copy("\(SampleUnit.folder)/runpipe.socket", as: "runpipe.socket")
-    let verify = try ChildProcess(["systemd-analyze", "verify", "--man=no", "\(folder.path)/\(name)"])
+    let timer = name.replacing(".service", with: ".timer")
+    let hasTimer = FileManager.default.fileExists(atPath: "\(SampleUnit.folder)/\(timer)")
+    if hasTimer { _ = try await folder.copy("\(SampleUnit.folder)/\(timer)", as: timer) }
+    let units = ([name] + (hasTimer ? [timer] : [])).map { "\(folder.path)/\($0)" }
+    let verify = try ChildProcess(["systemd-analyze", "verify", "--man=no"] + units)
     #expect(try await verify.ended() == .exited(0))
     // A key that it does not know is only a line.
     #expect(verify.errors.text.isEmpty)

@@ -7,6 +7,7 @@ public struct SendWindow: Sendable {
 
   /// A state file that is to be written.
   public struct Record: Sendable, Hashable {
+    /// Whose.
     public var directory: DirectoryNumber
     /// How many slices are acknowledged, from the first on without a hole.
     public var acknowledged: Int

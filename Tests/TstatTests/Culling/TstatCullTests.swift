@@ -173,6 +173,23 @@ import Testing
     #expect(try left() == ["folder"])
   }
 
+  @Test(.needs(.namespaces))
+  func `the capabilities of the sample unit are enough for files of others`() async throws {
+    try tree.make("1.out", sent: Self.old)
+    try tree.make("1.out/sub", logs: [], extra: ["a"])
+    try await run(["chown", "-R", "65534:65534", tree.path])
+    try await run(["chmod", "-R", "go=,u=rX", tree.path])
+    let unit = URL(filePath: #filePath).deletingLastPathComponent().appending(
+      path: "../../../samples/tstat_cull.service")
+    let prefix = "CapabilityBoundingSet="
+    let line = try String(contentsOf: unit, encoding: .utf8).split(separator: "\n").first { $0.hasPrefix(prefix) }
+    let names = try #require(line).dropFirst(prefix.count).split(separator: " ")
+    let set = names.map { "+" + $0.dropFirst("CAP_".count).lowercased() }.joined(separator: ",")
+    let answer = try await cull(wrapper: ["setpriv", "--bounding-set=-all,\(set)"])
+    #expect(answer.status == .exited(0), "\(answer.errors)")
+    #expect(try left().isEmpty)
+  }
+
   @Test func `a folder that cannot be looked into is only said where it is no directory of logs`()
     async throws
   {
