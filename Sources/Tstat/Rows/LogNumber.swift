@@ -38,7 +38,7 @@ enum LogNumber: Hashable {
       return
     }
     if decimals < 0 {
-      self = .whole(isNegative ? -Int64(digits) : Int64(digits))
+      self = Int64(exactly: digits).map { .whole(isNegative ? -$0 : $0) } ?? .unreadable
     } else {
       self = Self.rounded(digits, decimals: decimals, isNegative: isNegative) ?? Self.slow(text)
     }
