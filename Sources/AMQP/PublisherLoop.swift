@@ -45,6 +45,8 @@ final class PublisherLoop {
     mailbox.note(nil)
     mailbox.stop()
     connection?.close()
+    connection = nil
+    mailbox.ended.wake()
   }
 
   private func step() throws(RecordFailure) {
