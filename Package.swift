@@ -68,7 +68,9 @@ let package = Package(
     module("Patterns", ["CPCRE2"]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
     module("Curl", ["Model", "SystemRuntime", "CCurl"]),
-    .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(
+      name: "CRabbitMQ",
+      linkerSettings: [.linkedLibrary("rabbitmq"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CCrypto"),
     .target(name: "CLinux"),

@@ -45,6 +45,8 @@ final class PublisherLoop {
     mailbox.note(nil)
     mailbox.stop()
     connection?.close()
+    connection = nil
+    mailbox.ended.wake()
   }
 
   private func step() throws(RecordFailure) {
@@ -55,6 +57,7 @@ final class PublisherLoop {
       var failure: RecordFailure?
       do throws(RabbitTrouble) { failure = try serve(connection) } catch { try lose(error) }
       if let failure { throw failure }
+      watch.note(isOwed: isOwed, at: .now)
     }
     if let verdict = watch.verdict(at: .now) {
       throw configuration.failure(after: verdict, isConnected: connection != nil, lastReason: lastReason)

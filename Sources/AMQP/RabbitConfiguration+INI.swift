@@ -29,7 +29,8 @@ extension RabbitConfiguration {
       file.sections.first { $0.name == name }?.expanding(variable)
     }
     guard let section = find(name) else {
-      let needed = Self.keys.filter { $0 != "heartbeat" && $0 != "declare" && (needsQueue || $0 != "queue") }
+      let optional = ["heartbeat", "declare"] + (needsQueue ? [] : ["queue", "routing_key"])
+      let needed = Self.keys.filter { !optional.contains($0) }
       throw INIError(
         file: file.name, line: 1,
         what: "there is no [\(name)]: add the section with the keys \(needed.joined(separator: ", "))")

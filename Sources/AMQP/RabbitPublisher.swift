@@ -50,12 +50,21 @@ public final class RabbitPublisher: RecordSink {
 
   /// Ends: the thread closes the connection and goes.
   public func stop() { mailbox.stop() }
+
+  /// Ends, and waits until the thread has closed the connection, but no longer than `limit`: a broker notes who goes without
+  /// a word. Only one caller may wait.
+  public func stop(waiting limit: Duration) {
+    mailbox.stop()
+    mailbox.ended.wait(timeout: limit)
+  }
 }
 
 /// What callers and the thread of a publisher share.
 final class PublisherMailbox: Sendable {
   /// What was submitted and not taken yet.
   let inbox: Inbox<ConfirmWindow.Entry>
+  /// Used when the thread goes.
+  let ended: Waker
 
   private struct State {
     var isStopped = false
@@ -64,7 +73,10 @@ final class PublisherMailbox: Sendable {
 
   private let state = Mutex(State())
 
-  init() throws(KernelError) { inbox = try Inbox() }
+  init() throws(KernelError) {
+    inbox = try Inbox()
+    ended = try Waker()
+  }
 
   func submit(_ entry: ConfirmWindow.Entry) {
     if !isStopped { inbox.post(entry) }

@@ -53,6 +53,7 @@ extension RabbitTrouble {
         "\(broker) has no valid certificate for \(name) (\(Self.shown(text))): correct ca_certs or server_hostname in"
           + " [ssl_options], or the broker's certificate.")
     case .noTLS(let text):
+      guard phase == .connecting else { return nil }
       return RecordFailure(
         .configuration,
         "\(broker) does not agree on TLS (\(Self.shown(text))): correct port and use_ssl in [\(rabbit.section)], or"
@@ -99,23 +100,23 @@ extension RabbitTrouble {
   private func undeclared(_ rabbit: RabbitConfiguration, _ code: Int, _ text: String) -> RecordFailure? {
     let queue = Self.quoted(rabbit.queue ?? "")
     let said = Self.shown(code, text)
-    let where_ = "[\(rabbit.section)]"
+    let place = "[\(rabbit.section)]"
     switch code {
     case 404 where !isAway:
       return RecordFailure(
         .configuration,
-        "\(rabbit.broker) has no queue \(queue) (\(said)): make it, correct queue in \(where_), or write declare=auto."
+        "\(rabbit.broker) has no queue \(queue) (\(said)): make it, correct queue in \(place), or write declare=auto."
       )
     case 406:
       return RecordFailure(
         .configuration,
-        "\(rabbit.broker) has the queue \(queue) with other properties (\(said)): write declare=auto in \(where_), or"
+        "\(rabbit.broker) has the queue \(queue) with other properties (\(said)): write declare=auto in \(place), or"
           + " correct [rabbit_queue_options].")
     case 403:
       return RecordFailure(
         .configuration,
         "\(rabbit.broker) does not let \(Self.quoted(rabbit.user)) have the queue \(queue) (\(said)): give the user"
-          + " permission with rabbitmqctl set_permissions, or write declare=none in \(where_).")
+          + " permission with rabbitmqctl set_permissions, or write declare=none in \(place).")
     default: return nil
     }
   }

@@ -46,10 +46,12 @@ static int no_password(char *buffer, int size, int is_writing, void *data) {
 }
 
 static enum crabbitmq_result unusable(struct crabbitmq *connection, enum crabbitmq_text which) {
-  const char *reason = ERR_reason_error_string(ERR_peek_error());
-  // `system lib`: the reason is a number of errno.h.
   const unsigned long error = ERR_peek_error();
+  const char *reason = ERR_reason_error_string(error);
+  // `system lib`: the reason is a number of errno.h.
   if (ERR_SYSTEM_ERROR(error)) reason = strerror(ERR_GET_REASON(error));
+  // `unsupported`, of whatever is no PEM.
+  if (ERR_GET_LIB(error) == ERR_LIB_OSSL_DECODER) reason = "nothing of that kind is in it";
   connection->code = which;
   return crabbitmq_fail(connection, CRABBITMQ_UNUSABLE_SETTING, reason ? reason : "it cannot be used");
 }

@@ -9,50 +9,48 @@ import Testing
 
   init() throws { server = try #require(RabbitServer.current) }
 
-  @Test func `a broker that is killed in the middle gets all records`() async throws {
-    let outcomes = Outcomes()
-    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "killed"))
+  @Test func `a broker that is killed in the middle gets all records, once it is back`() async throws {
+    let queue = RabbitConfiguration(server, queue: "killed")
+    let (outcomes, impatient, patient) = (Outcomes(), Outcomes(), Outcomes())
+    let publisher = try outcomes.publisher(queue)
+    var limits = RabbitPublisher.Limits()
+    limits.unconfirmed = .milliseconds(1500)
+    let second = try impatient.publisher(RabbitConfiguration(server, queue: "away"), limits: limits)
+    second.submit(.numbered(1), number: 1)
+    _ = try await impatient.delivered(count: 1)
     let count = 3000
     for number in 1...count { publisher.submit(.numbered(number, size: 5000), number: UInt64(number)) }
     _ = try await outcomes.delivered(count: 200)
     try await server.kill()
-    let before = outcomes.delivered.count
-    #expect(before < count)
+    #expect(outcomes.delivered.count < count)
     #expect(try await outcomes.notice().contains("this is tried again"))
+    // One that was connected has a limit; one that was not fails at once, or waits if it may.
+    second.submit(.numbered(2), number: 2)
+    let away = try await impatient.failed()
+    #expect(
+      away.kind == .later
+        && away.description.contains("cannot be reached, and has confirmed no message for 1.5 s"))
+    let refused = try await Self.failure(at: queue)
+    #expect(refused.kind == .later && refused.description.contains("does not take a connection"))
+    (limits.unconfirmed, limits.waitsForFirst) = (nil, true)
+    let third = try patient.publisher(RabbitConfiguration(server, queue: "away"), limits: limits)
+    third.submit(.numbered(3), number: 3)
+    #expect(try await patient.notice().contains("cannot be connected to (no connection can be made)"))
     try await server.restart()
+    #expect(try await patient.delivered(count: 1) == [3] && patient.notices.count == 1)
     #expect(try await outcomes.delivered(count: count).sorted() == (1...UInt64(count)).map { $0 })
     #expect(outcomes.notices.count == 1 && outcomes.failure == nil)
-    let messages = try await server.drain("killed")
-    var digests: [String: Set<String>] = [:]
-    for message in messages { digests[message.id ?? "", default: []].insert(message.digest) }
-    #expect(Set(digests.keys) == Set((1...count).map { "id-\($0)" }))
-    #expect(digests.values.allSatisfy { $0.count == 1 })
+    try await expectAll(count, in: "killed")
   }
 
-  @Test func `a broker that stays away is a failure for later`() async throws {
-    let outcomes = Outcomes()
-    var limits = RabbitPublisher.Limits()
-    limits.unconfirmed = .milliseconds(1500)
-    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "away"), limits: limits)
-    publisher.submit(.numbered(1), number: 1)
-    _ = try await outcomes.delivered(count: 1)
-    try await server.kill()
-    publisher.submit(.numbered(2), number: 2)
-    let failure = try await outcomes.failed()
-    #expect(failure.kind == .later, "\(failure)")
-    #expect(
-      failure.description.contains("cannot be reached, and has confirmed no message for 1.5 s"), "\(failure)")
-    // One that does not wait for the first connection fails at once, one that waits gets it.
-    let refused = try await Self.failure(at: RabbitConfiguration(server, queue: "away"))
-    #expect(refused.kind == .later && refused.description.contains("does not take a connection"))
-    let others = Outcomes()
-    limits = RabbitPublisher.Limits()
-    (limits.unconfirmed, limits.waitsForFirst) = (nil, true)
-    let patient = try others.publisher(RabbitConfiguration(server, queue: "away"), limits: limits)
-    patient.submit(.numbered(3), number: 3)
-    #expect(try await others.notice().contains("cannot be connected to (no connection can be made)"))
-    try await server.restart()
-    #expect(try await others.delivered(count: 1) == [3] && others.notices.count == 1)
+  /// Each record is there, and what is there more than once has the same id and body.
+  private func expectAll(_ count: Int, in queue: String) async throws {
+    var digests: [String: Set<String>] = [:]
+    for message in try await server.drain(queue) {
+      digests[message.id ?? "", default: []].insert(message.digest)
+    }
+    #expect(Set(digests.keys) == Set((1...count).map { "id-\($0)" }))
+    #expect(digests.values.allSatisfy { $0.count == 1 })
   }
 
   private static func failure(at configuration: RabbitConfiguration) async throws -> RecordFailure {
@@ -60,6 +58,32 @@ import Testing
     let publisher = try outcomes.publisher(configuration)
     defer { publisher.stop() }
     return try await outcomes.failed()
+  }
+
+  @Test func `a connection that the broker closes is made again`() async throws {
+    let outcomes = Outcomes()
+    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "closed"))
+    publisher.submit(.numbered(1), number: 1)
+    _ = try await outcomes.delivered(count: 1)
+    try await server.control("close_all_connections maintenance")
+    #expect(
+      try await outcomes.notice().contains("has lost the connection (320 CONNECTION_FORCED - maintenance)"))
+    publisher.submit(.numbered(2), number: 2)
+    #expect(try await outcomes.delivered(count: 2) == [1, 2])
+    publisher.stop(waiting: patience)
+  }
+
+  @Test func `a publisher ends in the middle of a message that the broker does not take`() async throws {
+    let outcomes = Outcomes()
+    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "ended"))
+    publisher.submit(.numbered(1), number: 1)
+    _ = try await outcomes.delivered(count: 1)
+    try await server.control("set_vm_memory_high_watermark absolute 1")
+    for number in 2...9 { publisher.submit(.numbered(number, size: 4_000_000), number: UInt64(number)) }
+    _ = try await outcomes.notice()
+    publisher.stop(waiting: patience)
+    #expect(outcomes.delivered == [1] && outcomes.failure == nil)
+    try await server.control("set_vm_memory_high_watermark 0.4")
   }
 
   @Test func `a broker that blocks is waited for, within a limit`() async throws {

@@ -53,6 +53,22 @@ extension BrokerTests {
         } == nil)
     }
 
+    @Test func `a certificate of one's own is shown with its key`() async throws {
+      let files = (server.certificate, server.key)
+      #expect(
+        try await publish("tls-own") {
+          $0.tls?.certificate = files.0
+          $0.tls?.key = files.1
+        } == nil)
+      let failure = try #require(
+        try await publish("tls-own") {
+          $0.tls?.certificate = files.0
+        })
+      #expect(
+        failure.description.contains(
+          "keyfile in [ssl_options] cannot be used (nothing of that kind is in it)"), "\(failure)")
+    }
+
     static let wrong: [(@Sendable (inout RabbitConfiguration) -> Void, String)] = [
       ({ $0.tls?.authorities = nil }, "no valid certificate for localhost (self-signed certificate)"),
       ({ $0.host = "127.0.0.1" }, "no valid certificate for 127.0.0.1 (IP address mismatch)"),

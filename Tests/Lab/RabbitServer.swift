@@ -10,6 +10,8 @@ public final class RabbitServer: Sendable {
   public let tlsPort: UInt16
   /// The certificate that it shows, for `localhost` alone: also the one authority that knows it.
   public let certificate: String
+  /// The file with the certificate's key.
+  public let key: String
 
   private let process: ChildProcess
   private let client: ChildProcess
@@ -24,7 +26,7 @@ public final class RabbitServer: Sendable {
   public init() async throws {
     folder = try ScratchFolder()
     certificate = "\(folder.path)/certificate.pem"
-    let key = "\(folder.path)/key.pem"
+    key = "\(folder.path)/key.pem"
     try await run(
       ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         + ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
