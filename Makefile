@@ -13,7 +13,7 @@ BIN = $(DESTDIR)$(PREFIX)/bin
 DOC = $(DESTDIR)$(PREFIX)/share/doc/bwmon
 RELEASE := .build-release
 FUZZ := .build-fuzz
-FUZZ_TARGETS := conntrack sockets interfaces connector proc lines witness channel probes
+FUZZ_TARGETS := conntrack sockets interfaces connector proc lines witness channel probes tstat
 RUNS ?= 100000
 TRIALS ?= 5
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

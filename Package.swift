@@ -32,13 +32,13 @@ let fuzz: Target =
   isFuzzing
   ? .executableTarget(
     name: "fuzz",
-    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes"],
+    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes", "Tstat"],
     path: "Tests/Fuzz",
     exclude: ["Corpus", "FuzzTests.swift"],
     swiftSettings: strict)
   : .testTarget(
     name: "FuzzTests",
-    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes"],
+    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes", "Tstat"],
     path: "Tests/Fuzz",
     exclude: ["Corpus", "Main.swift"],
     swiftSettings: strict)
@@ -140,8 +140,12 @@ let package = Package(
 
     program(
       "tstat_send",
-      ["Program", "Model", "INI", "SystemRuntime", "Tstat", "AMQP", "HTTPRecords", "Curl", systemPackage, arguments]),
-    program("tstat_cull", ["Program", "Model", "SystemRuntime", "Tstat", "Output", systemPackage, arguments]),
+      [
+        "Program", "Model", "INI", "SystemRuntime", "Tstat", "AMQP", "HTTPRecords", "Curl", systemPackage,
+        arguments,
+      ]),
+    program(
+      "tstat_cull", ["Program", "Model", "SystemRuntime", "Tstat", "Output", systemPackage, arguments]),
 
     // The laboratory: private network namespaces, the programs in them, traffic of known size.
     .target(

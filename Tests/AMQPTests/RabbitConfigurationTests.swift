@@ -1,4 +1,5 @@
 import AMQP
+import Foundation
 import INI
 import Model
 import Testing
@@ -27,6 +28,14 @@ import Testing
   ) throws(INIError) -> RabbitConfiguration {
     let file = try INIFile(name: "f", bytes: Array(text.utf8), dialect: .tstat)
     return try RabbitConfiguration(file: file, section: section, needsQueue: needsQueue) { variables[$0] }
+  }
+
+  @Test func `the sample is read`() throws {
+    let path = URL(filePath: #filePath).deletingLastPathComponent().appending(
+      path: "../../samples/tstat_send.sample.ini")
+    let configuration = try Self.read(try String(contentsOf: path, encoding: .utf8))
+    #expect(configuration.broker == "rabbit.example.org:5671" && configuration.tls != nil)
+    #expect(configuration.password == .init("write-your-own") && configuration.queueOptions.isDurable)
   }
 
   @Test func `the required keys are enough`() throws {

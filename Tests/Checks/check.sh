@@ -15,7 +15,7 @@ swift format lint --strict --configuration .swift-format -r Package.swift Source
 # An arrow that the package does not declare is an error of the build.
 swift build --explicit-target-dependency-import-check error >/dev/null ||
   fail "layers: a module imports what its target does not depend on"
-abilities='Monitors|Pipes|Probes|Aggregation|Output|Notifications|History|Dashboard|Tstat|AMQP'
+abilities='Monitors|Pipes|Probes|Aggregation|Output|Notifications|History|Dashboard|Tstat|AMQP|HTTPRecords|Publishing'
 for ability in Sources/*/; do
   name=$(basename "$ability")
   [[ $name =~ ^($abilities)$ ]] || continue
@@ -23,10 +23,10 @@ for ability in Sources/*/; do
   [ -z "$found" ] || fail "layers: an ability imports another: $found"
 done
 
-# The runtime, what decodes the kernel's answers, and the wrappers of PCRE2, libcurl and librabbitmq may be unsafe; nothing
-# else.
-found=$(grep -rnwE 'unsafe|@unchecked' Sources --include='*.swift' | grep -vE '^Sources/(SystemRuntime|Netfilter|Patterns|Curl)/|^Sources/AMQP/RabbitConnection\.swift:')
-[ -z "$found" ] || fail "unsafe code outside SystemRuntime, Netfilter, Patterns, Curl and AMQP/RabbitConnection: $found"
+# The runtime, what decodes the kernel's answers, and the wrappers of PCRE2, libcurl, librabbitmq, zlib and OpenSSL's digests
+# may be unsafe; nothing else.
+found=$(grep -rnwE 'unsafe|@unchecked' Sources --include='*.swift' | grep -vE '^Sources/(SystemRuntime|Netfilter|Patterns|Curl)/|^Sources/(AMQP/RabbitConnection|Tstat/Rows/(Digest|GzipFile))\.swift:')
+[ -z "$found" ] || fail "unsafe code outside SystemRuntime, Netfilter, Patterns, Curl and the wrappers of libraries: $found"
 
 # What runs in the kernel is what the source says.
 Tests/Checks/bpf.sh --check || failed=1
@@ -90,7 +90,7 @@ for program in runmonitor runpipe runaggregator; do
 done
 
 # Those that only probe do not read the connection table: neither its library nor BPF's has a place in them.
-for program in connvitals connmonitor netconnmon tstat_cull; do
+for program in connvitals connmonitor netconnmon tstat_send tstat_cull; do
   needed=$(readelf -d "$bin/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
   [ -n "$needed" ] || fail "links: $program was not built"
   ! grep -E 'libnetfilter_conntrack|libbpf' <<<"$needed" || fail "links: $program needs what reads the connection table"

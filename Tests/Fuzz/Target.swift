@@ -18,6 +18,8 @@ enum Target: String, CaseIterable {
   case channel
   /// Answers to probes, and connmonitor's file.
   case probes
+  /// Logs of tstat.
+  case tstat
 
   /// Gives `input` to the parsers and throws the law that does not hold for what came out.
   func check(_ input: [UInt8]) throws(Violation) {
@@ -31,6 +33,7 @@ enum Target: String, CaseIterable {
     case .witness: try Self.witness(input)
     case .channel: try Self.channel(input)
     case .probes: try Self.probes(input)
+    case .tstat: try Self.tstat(input)
     }
   }
 }

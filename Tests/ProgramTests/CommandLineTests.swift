@@ -67,7 +67,7 @@ import Testing
     #expect(child.output.text.isEmpty)
   }
 
-  @Test(arguments: ["runmonitor", "runpipe", "runaggregator", "netconnmon", "tstat_cull"])
+  @Test(arguments: ["runmonitor", "runpipe", "runaggregator", "netconnmon", "tstat_send", "tstat_cull"])
   func `the version is an answer and no error`(program: String) async throws {
     let child = try ChildProcess([Program.path(program), "--version"])
     #expect(try await child.ended() == .exited(0))

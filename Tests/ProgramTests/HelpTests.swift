@@ -9,7 +9,8 @@ import Testing
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
 
   @Test(arguments: [
-    "runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon", "tstat_cull",
+    "runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon", "tstat_send",
+    "tstat_cull",
   ])
   func `the help text is the recorded one`(program: String) async throws {
     let text = try await run([Program.path(program), "--help"])
@@ -33,7 +34,8 @@ import Testing
       program == "runmonitor"
       ? ["--include", "--exclude", "--bandwidth", "--no-lookback", "--ignore-local"]
       : [
-        "--app-config", "--monitor-config", "--notification-config", "--publish-config", "--auto-group", "--inherit", "--explain",
+        "--app-config", "--monitor-config", "--notification-config", "--publish-config", "--auto-group",
+        "--inherit", "--explain",
         "--check-config",
       ]
     for flag in flags { #expect(text.contains(flag), "\(flag)") }

@@ -8,6 +8,7 @@ import Testing
     .deletingLastPathComponent().path
   private static let programs = [
     "connmonitor", "connvitals", "netconnmon", "runaggregator", "runmonitor", "runpipe",
+    "tstat_cull", "tstat_send",
   ]
 
   /// A place to install to, and stand-ins for what an installation must not need: each writes its name to `called`.

@@ -7,7 +7,7 @@ import Testing
 struct SampleUnitTests {
   private static let services = [
     "connmonitor.service", "netconnmon.service", "runaggregator.service", "runmonitor.service",
-    "runpipe.service", "tstat_cull.service",
+    "runpipe.service", "tstat_cull.service", "tstat_send.service",
   ]
   private static let documents = "file:///usr/local/share/doc/bwmon/"
 
@@ -25,8 +25,8 @@ struct SampleUnitTests {
     let loaded =
       Self.services + [
         "runpipe.socket", "bwmon.sysusers", "connmonitor.conf", "group.sample.cfg", "monitors.sample.cfg",
-          "notifications.sample.cfg", "publish.sample.cfg", "sendMailConfig.sample.json", "tstat_cull.timer",
-          "tstat_send.sample.ini",
+        "notifications.sample.cfg", "publish.sample.cfg", "sendMailConfig.sample.json", "tstat_cull.timer",
+        "tstat_send.sample.ini", "tstat_send.timer",
       ]
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: SampleUnit.folder).sorted() == loaded.sorted())

@@ -1,5 +1,3 @@
-import Glibc
-
 /// A number of a log, as the original reads it: whole, or rounded to three decimals.
 enum LogNumber: Hashable {
   case whole(Int64)
@@ -97,22 +95,16 @@ enum LogNumber: Hashable {
   static func rounded(_ value: Double, decimals: Int) -> Double {
     let scale = Double(powersOfTen[decimals])
     let scaled = value * scale
+    // Beyond 2^53 neighbours are further apart than decimals.
+    guard abs(scaled) < 0x1p53 else { return value }
+    // What the multiplication lost, exactly.
+    let lost = (-scaled).addingProduct(value, scale)
     let floor = scaled.rounded(.down)
-    // Far enough from the middle that the error of the multiplication does not matter.
-    if abs(scaled) < 1e12, abs(scaled - floor - 0.5) > 1e-3 {
-      return (floor + (scaled - floor > 0.5 ? 1 : 0)) / scale
-    }
-    return exactlyRounded(value, decimals: decimals)
-  }
-
-  private static func exactlyRounded(_ value: Double, decimals: Int) -> Double {
-    // printf(3) rounds the exact value; the longest double has 309 digits before its decimals.
-    var buffer = [CChar](repeating: 0, count: 400)
-    return unsafe withVaList([Int32(decimals), value]) { arguments in
-      // In bounds: the array's own size; what is written ends with a zero byte.
-      _ = unsafe vsnprintf(&buffer, buffer.count, "%.*f", arguments)
-      return unsafe strtod(buffer, nil)
-    }
+    let beyondMiddle = scaled - floor - 0.5
+    let isUp =
+      beyondMiddle != 0
+      ? beyondMiddle > 0 : lost != 0 ? lost > 0 : floor.remainder(dividingBy: 2) != 0
+    return (isUp ? floor + 1 : floor) / scale
   }
 
   /// The text as a double, not rounded; nil where it is none.

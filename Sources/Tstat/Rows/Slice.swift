@@ -1,4 +1,3 @@
-import CCrypto
 public import Model
 
 /// Up to a hundred directions, which are sent as one message.
@@ -24,23 +23,11 @@ public struct Slice: Sendable, Hashable {
   public func record(directory: String, time: Int64) -> Record {
     let name = directory.split(separator: "/").last.map(String.init) ?? directory
     return Record(
-      id: Self.id(Array("\(directory)\n\(number)\n".utf8) + body), body: body, time: time,
+      id: Digest.text(of: Array("\(directory)\n\(number)\n".utf8) + body), body: body, time: time,
       headers: [
         Record.Header("x-source", .text("\(name)/\(log)")),
         Record.Header("x-first-row", .number(Int64(firstRow))),
         Record.Header("x-rows", .number(Int64(recordCount))),
       ])
-  }
-
-  /// The first half of a SHA-256, in hexadecimal: 128 bits tell all slices apart.
-  private static func id(_ bytes: [UInt8]) -> String {
-    var digest = [UInt8](repeating: 0, count: 32)
-    // In bounds: SHA-256 writes 32 bytes (EVP_Digest(3)).
-    let code = unsafe EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
-    precondition(code == 1, "SHA-256 is a part of every OpenSSL")
-    return digest[..<16].map { byte in
-      let digits = String(byte, radix: 16)
-      return digits.count == 1 ? "0" + digits : digits
-    }.joined()
   }
 }

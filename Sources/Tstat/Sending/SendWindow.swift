@@ -14,10 +14,18 @@ public struct SendWindow: Sendable {
   }
 
   private struct Shipment {
-    var watermark: AckWatermark
+    /// How many slices are acknowledged, from the first on without a hole.
+    var acknowledged: Int
+    /// Slices beyond those that are acknowledged.
+    var ahead: Set<Int> = []
     var recorded: Int
     /// How many slices there are; nil while the logs are still read.
     var total: Int?
+
+    mutating func acknowledge(_ slice: Int) {
+      ahead.insert(slice)
+      while ahead.remove(acknowledged) != nil { acknowledged += 1 }
+    }
   }
 
   private let window: Int
@@ -40,8 +48,7 @@ public struct SendWindow: Sendable {
 
   /// Begins a directory of which so many slices are acknowledged already.
   public mutating func begin(_ directory: DirectoryNumber, acknowledged: Int) {
-    shipments[directory] = Shipment(
-      watermark: AckWatermark(acknowledged: acknowledged, window: window), recorded: acknowledged)
+    shipments[directory] = Shipment(acknowledged: acknowledged, recorded: acknowledged)
   }
 
   /// Takes a slice of a directory; returns its number in the run.
@@ -55,7 +62,7 @@ public struct SendWindow: Sendable {
   /// Takes the acknowledgement of a slice by its number; false for one that is not under way.
   public mutating func acknowledge(_ number: UInt64) -> Bool {
     guard let (directory, slice) = underWay.removeValue(forKey: number) else { return false }
-    _ = shipments[directory]?.watermark.acknowledge(slice)
+    shipments[directory]?.acknowledge(slice)
     return true
   }
 
@@ -66,10 +73,10 @@ public struct SendWindow: Sendable {
 
   /// The directories of which every slice is acknowledged, in order; they are forgotten.
   public mutating func takeComplete() -> [DirectoryNumber] {
-    let complete = shipments.filter { $0.value.total == $0.value.watermark.count }.keys.sorted()
+    let complete = shipments.filter { $0.value.total == $0.value.acknowledged }.keys.sorted()
     for directory in complete {
       guard let shipment = shipments.removeValue(forKey: directory) else { continue }
-      unrecorded -= shipment.watermark.count - shipment.recorded
+      unrecorded -= shipment.acknowledged - shipment.recorded
     }
     return complete
   }
@@ -78,9 +85,9 @@ public struct SendWindow: Sendable {
   /// when that makes room, or with `all`.
   public func worthRecording(all: Bool = false) -> [Record] {
     shipments.compactMap { directory, shipment in
-      let news = shipment.watermark.count - shipment.recorded
+      let news = shipment.acknowledged - shipment.recorded
       guard news > 0, all || !hasRoom || news * 2 >= window else { return nil }
-      return Record(directory: directory, acknowledged: shipment.watermark.count)
+      return Record(directory: directory, acknowledged: shipment.acknowledged)
     }.sorted { $0.directory < $1.directory }
   }
 

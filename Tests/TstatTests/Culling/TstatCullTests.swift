@@ -182,7 +182,9 @@ import Testing
     let unit = URL(filePath: #filePath).deletingLastPathComponent().appending(
       path: "../../../samples/tstat_cull.service")
     let prefix = "CapabilityBoundingSet="
-    let line = try String(contentsOf: unit, encoding: .utf8).split(separator: "\n").first { $0.hasPrefix(prefix) }
+    let line = try String(contentsOf: unit, encoding: .utf8).split(separator: "\n").first {
+      $0.hasPrefix(prefix)
+    }
     let names = try #require(line).dropFirst(prefix.count).split(separator: " ")
     let set = names.map { "+" + $0.dropFirst("CAP_".count).lowercased() }.joined(separator: ",")
     let answer = try await cull(wrapper: ["setpriv", "--bounding-set=-all,\(set)"])

@@ -46,8 +46,8 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
   ]
 
   /// The logs are made up, with the headers that tstat's revisions write; the JSON is what tstat_transport 0.6.5 printed.
-  @Test("what the original prints is what this prints", arguments: headers)
-  func parity(name: String) throws {
+  @Test(arguments: headers)
+  func `what the original prints is what this prints`(name: String) throws {
     let url = try #require(Bundle.module.url(forResource: "Fixtures/parity/\(name)", withExtension: "log"))
     let expected = try Data(contentsOf: url.deletingPathExtension().appendingPathExtension("json"))
     let options = RowReaderTests.options {
@@ -67,9 +67,9 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
   }
 
   @Test(
-    "real logs give the JSON that the original gave", .enabled(if: realLogs != nil),
+    .enabled(if: realLogs != nil),
     arguments: ["0.6.5", "0.6.8"])
-  func realFolder(version: String) throws {
+  func `real logs give the JSON that the original gave`(version: String) throws {
     let folder = try #require(realLogs)
     let options = RowReaderTests.options {
       $0.format = RowOptions.WireFormat(rawValue: version) ?? .version068
@@ -82,10 +82,8 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.slices.map(\.recordCount) == [44])
   }
 
-  @Test(
-    "TCP, then UDP, is one list that is cut at a hundred",
-    arguments: [(49, 0), (50, 0), (51, 0), (30, 40), (120, 3)])
-  func cutAtHundred(tcp: Int, udp: Int) throws {
+  @Test(arguments: [(49, 0), (50, 0), (51, 0), (30, 40), (120, 3)])
+  func `TCP, then UDP, is one list that is cut at a hundred`(tcp: Int, udp: Int) throws {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: tcp), to: "log_tcp_complete")
     let row = "192.0.2.1 5 1726863583123.456 0.1 62 1 192.0.2.2 53 1726863583123.456 0.1 62 1\n"
@@ -107,8 +105,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     }
   }
 
-  @Test("a message has the same id whenever it is made, and another one for other content")
-  func ids() throws {
+  @Test func `a message has the same id whenever it is made, and another one for other content`() throws {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 120), to: "log_tcp_complete")
     let first = try Self.slices(folder.path).slices
@@ -129,8 +126,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
       ])
   }
 
-  @Test("a compressed log is read, also one of several parts")
-  func compressed() async throws {
+  @Test func `a compressed log is read, also one of several parts`() async throws {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 300), to: "plain")
     try folder.write(RowReaderTests.row + "\n", to: "more")
@@ -143,10 +139,10 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.remarks.filter { !$0.contains("no columns") } == [])
   }
 
-  @Test(
-    "of a cut or damaged compressed log what comes before is used, and it is said",
-    arguments: ["cut", "damaged"])
-  func damaged(how: String) async throws {
+  @Test(arguments: ["cut", "damaged"])
+  func `of a cut or damaged compressed log what comes before is used, and it is said`(how: String)
+    async throws
+  {
     let folder = try ScratchFolder()
     // Rows that differ, so that there is something to compress.
     let rows = (0..<20_000).map { RowReaderTests.row.replacing(" 1000 ", with: " \($0 &* 7919 % 100_003) ") }
@@ -162,8 +158,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.remarks.contains { $0.contains(how == "cut" ? "its end is missing" : "damaged") })
   }
 
-  @Test("a line of any length costs no memory and no other row")
-  func longLine() throws {
+  @Test func `a line of any length costs no memory and no other row`() throws {
     let folder = try ScratchFolder()
     let long = String(repeating: "x", count: 3_000_000)
     try folder.write(
@@ -177,8 +172,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.remarks.contains { $0.contains("complete:5:") })
   }
 
-  @Test("a last line that is cut is left out, and one without a line end is used")
-  func cutLastLine() throws {
+  @Test func `a last line that is cut is left out, and one without a line end is used`() throws {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 2).dropLast() + "", to: "log_tcp_complete")
     #expect(try Self.slices(folder.path).slices.map(\.recordCount) == [4])
@@ -188,8 +182,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.remarks.contains { $0.hasPrefix("d.out/log_tcp_complete:3: 14 fields") })
   }
 
-  @Test("of many broken lines ten are named")
-  func manyBroken() throws {
+  @Test func `of many broken lines ten are named`() throws {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 1) + String(repeating: "x y\n", count: 5000), to: "log_tcp_complete")
     let found = try Self.slices(folder.path)
@@ -198,8 +191,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.counts.broken == 5000)
   }
 
-  @Test("a log that cannot be read leaves the directory unfinished, the other one is read")
-  func unreadable() throws {
+  @Test func `a log that cannot be read leaves the directory unfinished, the other one is read`() throws {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 1), to: "log_tcp_complete")
     let found = try Self.slices(

@@ -35,8 +35,7 @@ import Testing
     }
   }
 
-  @Test("a row gives its client's direction, then its server's")
-  func twoDirections() throws {
+  @Test func `a row gives its client's direction, then its server's`() throws {
     let records = Self.records(Self.read([Self.core, Self.row]))
     #expect(records.map(\.source) == ["192.0.2.1", "192.0.2.2"])
     #expect(records.map(\.destinationPort) == [443, 40000])
@@ -50,39 +49,34 @@ import Testing
     #expect(try records.map { $0.tcp[try #require(ratio)] } == [.decimal(0.25), .whole(0)])
   }
 
-  @Test(
-    "each line that cannot be used says why",
-    arguments: [
-      ("192.0.2.1 40000", "2 fields where its header has 15"),
-      (row + " 5", "16 fields where its header has 15"),
-      (row.replacing(" 1000 ", with: " -1000 "), "c_bytes_uniq is not a count"),
-      (row.replacing(" 1000 ", with: " 1000.5 "), "c_bytes_uniq is not a count"),
-      (row.replacing(" 1000 ", with: " nan "), "c_bytes_uniq is not a count"),
-      (row.replacing(" 2000 ", with: " 9223372036854775807 "), "s_bytes_uniq is too large"),
-      (row.replacing(" 2000 ", with: " 99999999999999999999 "), "s_bytes_uniq is not a count"),
-      (row.replacing(" 2000.0", with: " -2000.0"), "durat is no time"),
-      (row.replacing(" 2000.000000", with: " 1e30"), "durat is no time"),
-      (row.replacing("1500000000123", with: "x"), "first is no time"),
-      (row.replacing(" 100 ", with: " a "), "c_bytes_retx is no number"),
-      (row.replacing("192.0.2.1", with: "19\"2"), "the client has no address"),
-      (row.replacing("192.0.2.2", with: ""), "the server has no address"),
-      (row.replacing("443", with: "https"), "s_port is not a count"),
-    ])
-  func broken(line: String, reason: String) {
+  @Test(arguments: [
+    ("192.0.2.1 40000", "2 fields where its header has 15"),
+    (row + " 5", "16 fields where its header has 15"),
+    (row.replacing(" 1000 ", with: " -1000 "), "c_bytes_uniq is not a count"),
+    (row.replacing(" 1000 ", with: " 1000.5 "), "c_bytes_uniq is not a count"),
+    (row.replacing(" 1000 ", with: " nan "), "c_bytes_uniq is not a count"),
+    (row.replacing(" 2000 ", with: " 9223372036854775807 "), "s_bytes_uniq is too large"),
+    (row.replacing(" 2000 ", with: " 99999999999999999999 "), "s_bytes_uniq is not a count"),
+    (row.replacing(" 2000.0", with: " -2000.0"), "durat is no time"),
+    (row.replacing(" 2000.000000", with: " 1e30"), "durat is no time"),
+    (row.replacing("1500000000123", with: "x"), "first is no time"),
+    (row.replacing(" 100 ", with: " a "), "c_bytes_retx is no number"),
+    (row.replacing("192.0.2.1", with: "19\"2"), "the client has no address"),
+    (row.replacing("192.0.2.2", with: ""), "the server has no address"),
+    (row.replacing("443", with: "https"), "s_port is not a count"),
+  ])
+  func `each line that cannot be used says why`(line: String, reason: String) {
     #expect(Self.read([Self.core, line, Self.row]).dropFirst().first == .broken(reason))
     #expect(Self.records(Self.read([Self.core, line, Self.row])).count == 2)
   }
 
-  @Test(
-    "line ends of other systems, spaces at the end and empty lines do no harm",
-    arguments: ["\r", " ", "  ", " \r", "\t"])
-  func lineEnds(end: String) {
+  @Test(arguments: ["\r", " ", "  ", " \r", "\t"])
+  func `line ends of other systems, spaces at the end and empty lines do no harm`(end: String) {
     let lines = [Self.core + end, Self.row + end, end, "", Self.row]
     #expect(Self.records(Self.read(lines)) == Self.records(Self.read([Self.core, Self.row, Self.row])))
   }
 
-  @Test("columns are found anew at each header")
-  func headerWithinFile() {
+  @Test func `columns are found anew at each header`() {
     let other =
       "#01#s_ip:1 s_port:2 c_ip:3 c_port:4 durat:5 first:6 last:7 c_bytes_uniq:8 s_bytes_uniq:9 c_pkts_data:10 s_pkts_data:11"
     let records = Self.records(
@@ -95,14 +89,12 @@ import Testing
     #expect(records[3].bits == 16)
   }
 
-  @Test("of two columns with one name the first counts")
-  func duplicateNames() {
+  @Test func `of two columns with one name the first counts`() {
     let header = Self.core + " c_pkts_data:16 s_pkts_data:17"
     #expect(Self.records(Self.read([header, Self.row + " 77 88"])).map(\.packets) == [4, 5])
   }
 
-  @Test("a header without a needed column makes its rows useless, the next header mends it")
-  func missingColumn() {
+  @Test func `a header without a needed column makes its rows useless, the next header mends it`() {
     let outcomes = Self.read(["#c_ip:1 c_port:2", "192.0.2.1 5", Self.core, Self.row])
     guard case .broken(let header) = outcomes[0], case .broken = outcomes[1] else {
       Issue.record("\(outcomes)")
@@ -112,8 +104,7 @@ import Testing
     #expect(Self.records(outcomes).count == 2)
   }
 
-  @Test("where the header has no columns for them keys are left out")
-  func absentKeys() {
+  @Test func `where the header has no columns for them keys are left out`() {
     var reader = RowReader(.tcp, Self.options())
     for line in [Self.core, Self.row] { _ = reader.read(Array(line.utf8), 0..<line.utf8.count) }
     #expect(reader.absentKeys.contains(.rttAverage))
@@ -127,8 +118,7 @@ import Testing
     #expect(!text.contains("tcp_rtt_avg"))
   }
 
-  @Test("NaN and infinity leave their keys out")
-  func notFinite() throws {
+  @Test func `NaN and infinity leave their keys out`() throws {
     let line = Self.row.replacing("2000.000000", with: "nan").replacing(" 100 ", with: " -inf ")
     let record = try #require(Self.records(Self.read([Self.core, line])).first)
     #expect(record.duration == nil)
@@ -137,8 +127,7 @@ import Testing
     #expect(record.tcp.first == .some(nil))
   }
 
-  @Test("tstat 2.x: the time since 1970 is first_abs")
-  func firstAbsolute() throws {
+  @Test func `tstat 2.x: the time since 1970 is first_abs`() throws {
     let header = Self.core + " first_abs:16"
     let line =
       Self.row.replacing("1500000000123.456 1500000002123.456", with: "10.5 2010.5") + " 1400000000900.000"
@@ -147,8 +136,8 @@ import Testing
     #expect(record.end == .whole(1_400_000_002))
   }
 
-  @Test("tstat 1.x: without a header the columns are those of its manual", arguments: [98, 99, 113])
-  func withoutHeader(count: Int) throws {
+  @Test(arguments: [98, 99, 113])
+  func `tstat 1.x: without a header the columns are those of its manual`(count: Int) throws {
     var fields = [String](repeating: "0", count: count)
     (fields[0], fields[1], fields[44], fields[45]) = ("192.0.2.1", "5", "192.0.2.2", "80")
     (fields[6], fields[7], fields[50], fields[51]) = ("10", "1", "20", "2")
@@ -159,19 +148,15 @@ import Testing
     #expect(records.first?.end == .whole(1_400_000_001))
   }
 
-  @Test(
-    "a threshold of megabytes leaves out what moved less",
-    arguments: [(0, 2), (1, 1), (2, 1), (3, 0), (Int64.max, 0)])
-  func threshold(megabytes: Int64, count: Int) {
+  @Test(arguments: [(0, 2), (1, 1), (2, 1), (3, 0), (Int64.max, 0)])
+  func `a threshold of megabytes leaves out what moved less`(megabytes: Int64, count: Int) {
     let line = Self.row.replacing(" 1000 ", with: " 999999 ").replacing(" 2000 ", with: " 2000000 ")
     let options = Self.options { $0.threshold = megabytes }
     #expect(Self.records(Self.read([Self.core, line], .tcp, options)).count == count)
   }
 
-  @Test(
-    "durations of UDP are seconds; as milliseconds they give the original's figures",
-    arguments: [false, true])
-  func udpDurations(isOld: Bool) throws {
+  @Test(arguments: [false, true])
+  func `durations of UDP are seconds; as milliseconds they give the original's figures`(isOld: Bool) throws {
     let line = "192.0.2.1 5353 1726863583123.456 0.184224 6285 16 192.0.2.2 53 1726863583200.0 0.000000 100 1"
     let records = Self.records(
       Self.read([Self.udp, line], .udp, Self.options { $0.hasMillisecondsOfUDP = isOld }))
@@ -184,10 +169,9 @@ import Testing
     #expect(records.last?.bitsPerSecond == .whole(0))
   }
 
-  @Test(
-    "a direction of UDP without a packet is left out, unless it is asked for",
-    arguments: [(false, 1), (true, 2)])
-  func emptyDirections(areWanted: Bool, count: Int) {
+  @Test(arguments: [(false, 1), (true, 2)])
+  func `a direction of UDP without a packet is left out, unless it is asked for`(areWanted: Bool, count: Int)
+  {
     let line = "192.0.2.1 5353 1726863583123.456 0.184224 6285 16 192.0.2.2 53 0.000000 0.000000 0 0"
     let records = Self.records(
       Self.read([Self.udp, line], .udp, Self.options { $0.hasEmptyDirections = areWanted }))
@@ -195,8 +179,8 @@ import Testing
     #expect(records.last?.start == .whole(areWanted ? 0 : 1_726_863_583))
   }
 
-  @Test("no bytes make the reader fail", arguments: 0..<8)
-  func garbage(seed: UInt64) {
+  @Test(arguments: 0..<8)
+  func `no bytes make the reader fail`(seed: UInt64) {
     var generator = SplitMix64(seed: seed)
     let good = Array((Self.core + "\n" + Self.row).utf8)
     for _ in 0..<2000 {
