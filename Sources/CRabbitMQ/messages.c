@@ -81,6 +81,11 @@ enum crabbitmq_result crabbitmq_publish(
     crabbitmq_forget_message(connection);
     return crabbitmq_fail(connection, CRABBITMQ_TOO_LONG, "exchange, routing key, id or application");
   }
+  // What else a frame of properties has are five texts and their lengths.
+  if (connection->header_bytes + 1024 > (size_t)amqp_get_frame_max(connection->state)) {
+    crabbitmq_forget_message(connection);
+    return crabbitmq_fail(connection, CRABBITMQ_TOO_LONG, "what all headers have together");
+  }
   char *place = connection->words = malloc(3 * crabbitmq_longest_name);
   connection->body = malloc(count ? count : 1);
   if (!connection->words || !connection->body) {
@@ -125,8 +130,10 @@ static int send_beginning(crabbitmq *connection) {
 }
 
 static int send_body(crabbitmq *connection) {
-  // A writable socket has a third of its buffer free (tcp_poll of the kernel), which is more than this.
-  const size_t most = 16 << 10;
+  // A writable socket has a third of its buffer free (tcp_poll of the kernel), which is more than this; librabbitmq does not
+  // check what fits into a frame.
+  const size_t room = (size_t)amqp_get_frame_max(connection->state) - 8;
+  const size_t most = room < 16 << 10 ? room : 16 << 10;
   const size_t left = connection->body_count - connection->body_sent;
   amqp_frame_t frame = {.frame_type = AMQP_FRAME_BODY, .channel = connection->channel};
   frame.payload.body_fragment = (amqp_bytes_t){left < most ? left : most, connection->body + connection->body_sent};

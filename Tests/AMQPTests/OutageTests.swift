@@ -73,6 +73,19 @@ import Testing
     publisher.stop(waiting: patience)
   }
 
+  @Test func `a broker that wants small frames gets them`() async throws {
+    try await server.control("eval application:set_env(rabbit,frame_max,4096).")
+    let outcomes = Outcomes()
+    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "small"))
+    publisher.submit(.numbered(1, size: 100_000), number: 1)
+    _ = try await outcomes.delivered(count: 1)
+    #expect(try await server.drain("small").map(\.count) == [100_000])
+    let headers = (1...15).map { Record.Header("h\($0)", .text(String(repeating: "x", count: 250))) }
+    publisher.submit(Record(id: "i", body: [], time: 1, headers: headers), number: 2)
+    #expect(try await outcomes.failed().kind == .data)
+    try await server.control("eval application:set_env(rabbit,frame_max,131072).")
+  }
+
   @Test func `a publisher ends in the middle of a message that the broker does not take`() async throws {
     let outcomes = Outcomes()
     let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "ended"))

@@ -15,8 +15,11 @@ import sys
 import time
 
 certificate, key, folder = sys.argv[1:]
-account = pwd.getpwnam("rabbitmq")
+# As a user of its own where this is root: the broker and its tools refuse to be root.
+account = pwd.getpwnam("rabbitmq") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
 user = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+if os.getuid() != 0:
+    user = []
 programs = "/usr/lib/rabbitmq/bin"
 
 
