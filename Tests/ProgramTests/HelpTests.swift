@@ -31,7 +31,8 @@ import Testing
       program == "runmonitor"
       ? ["--include", "--exclude", "--bandwidth", "--no-lookback", "--ignore-local"]
       : [
-        "--app-config", "--monitor-config", "--notification-config", "--publish-config", "--auto-group", "--inherit", "--explain",
+        "--app-config", "--monitor-config", "--notification-config", "--publish-config", "--auto-group",
+        "--inherit", "--explain",
         "--check-config",
       ]
     for flag in flags { #expect(text.contains(flag), "\(flag)") }
