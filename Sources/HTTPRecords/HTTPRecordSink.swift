@@ -1,6 +1,5 @@
 public import Curl
 public import Model
-import Synchronization
 import SystemRuntime
 
 /// Posts records to a web server, each until the server has said that it has it.
@@ -22,7 +21,7 @@ public final class HTTPRecordSink: RecordSink {
   }
 
   private let inbox: Inbox<PostLoop.Event>
-  private let reporter: Reporter
+  private let reporter: Reporter<RecordOutcome>
 
   /// Starts its threads. What comes of the records is told to `report`, in turn, on a thread of the sink. Errors: a thread or
   /// descriptor was not to be had.
@@ -58,22 +57,6 @@ public final class HTTPRecordSink: RecordSink {
   }
 }
 
-/// Tells until it is closed.
-final class Reporter: Sendable {
-  private let report: @Sendable (RecordOutcome) -> Void
-  private let isClosed = Mutex(false)
-
-  init(_ report: @escaping @Sendable (RecordOutcome) -> Void) { self.report = report }
-
-  func tell(_ outcome: RecordOutcome) {
-    isClosed.withLock { isClosed in
-      if !isClosed { report(outcome) }
-    }
-  }
-
-  func close() { isClosed.withLock { $0 = true } }
-}
-
 /// What the thread of a sink does.
 struct PostLoop {
   enum Event: Sendable {
@@ -85,13 +68,13 @@ struct PostLoop {
   private let configuration: HTTPRecordsConfiguration
   private let transfers: TransferThread
   private let inbox: Inbox<Event>
-  private let reporter: Reporter
+  private let reporter: Reporter<RecordOutcome>
   private var schedule: PostSchedule
   private var records: [UInt64: Record] = [:]
 
   init(
     _ configuration: HTTPRecordsConfiguration, _ schedule: PostSchedule, _ transfers: TransferThread,
-    _ inbox: Inbox<Event>, _ reporter: Reporter
+    _ inbox: Inbox<Event>, _ reporter: Reporter<RecordOutcome>
   ) {
     (self.configuration, self.schedule, self.transfers) = (configuration, schedule, transfers)
     (self.inbox, self.reporter) = (inbox, reporter)

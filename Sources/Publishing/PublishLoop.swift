@@ -47,7 +47,7 @@ struct PublishLoop {
       inbox.waker.wait(timeout: pause)
       var delivered: [UInt64] = []
       for event in inbox.take() { take(event, &spool, &delivered) }
-      // Together, as each wait for the disk takes long.
+      spool.sync()
       if !delivered.isEmpty { spool.remove(delivered) }
     }
     sink?.stop()
@@ -89,10 +89,7 @@ struct PublishLoop {
     switch event {
     case .submitted(let event, let time, let text, let size):
       counters.waiting.subtract(size, ordering: .relaxed)
-      guard let (number, size) = spool.store(event, time: time, text) else {
-        return lose(1, why: .noPlace(spool.place))
-      }
-      drop(schedule.add(number, size: size), from: &spool)
+      store(event, time, text, &spool)
     case .overflowed: notices.say(.slowDisk(spool.place))
     case .reported(let outcome, let generation):
       guard generation == self.generation, sink != nil else { return }
@@ -124,6 +121,18 @@ struct PublishLoop {
       deadline = .now + duration
       recovery.retryAtOnce()
     }
+  }
+
+  private mutating func store(
+    _ event: PublishedEvent, _ time: Int64, _ text: [UInt8], _ spool: inout PublishSpool
+  ) {
+    let number = spool.nextNumber()
+    // Room is made first.
+    let dropped = schedule.add(number, size: PublishSpool.size(text.count))
+    drop(dropped, from: &spool)
+    guard dropped.last != number, !spool.store(number, event, time: time, text) else { return }
+    schedule.withdraw(number)
+    lose(1, why: .noPlace(spool.place))
   }
 
   private mutating func fail(_ failure: RecordFailure, spool: String? = nil) {

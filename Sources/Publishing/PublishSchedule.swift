@@ -46,6 +46,13 @@ struct PublishSchedule: Sendable {
     return makeRoom()
   }
 
+  /// Takes the last record back, which has not been started.
+  mutating func withdraw(_ number: UInt64) {
+    guard head < waiting.count, let last = waiting.last, last.number == number else { return }
+    used -= last.size
+    waiting.removeLast()
+  }
+
   /// Has other bounds from now on; returns what has to go.
   mutating func use(window: Int, limit: Int) -> [UInt64] {
     (self.window, self.limit) = (max(1, window), limit)

@@ -58,6 +58,8 @@ struct PublishSpool {
   /// Files of what has arrived or was dropped that are still there.
   private var leftovers: [String] = []
   private var isFailing = false
+  /// False while files were made whose names may not be on the disk.
+  private var isSynced = true
 
   /// Where records wait, for people.
   var place: String { (path ?? "memory").escapingControlCharacters }
@@ -102,17 +104,32 @@ struct PublishSpool {
     return found
   }
 
-  /// Writes a record; returns its number and size, nil when there is no place for it.
-  mutating func store(_ event: PublishedEvent, time: Int64, _ body: [UInt8]) -> (number: UInt64, size: Int)? {
-    let name = Name(number: next, run: run, time: time, event: event)
-    let isWritten = attempt { folder throws(Errno) in try folder.write(body, to: name.file) }
-    if !isWritten {
-      guard inMemory.count < Self.mostInMemory else { return nil }
-      inMemory[next] = body
+  /// Returns the number of a new record.
+  mutating func nextNumber() -> UInt64 {
+    defer { next += 1 }
+    return next
+  }
+
+  /// Writes a record, which is on the disk after `sync()`; false when there is no place for it.
+  mutating func store(_ number: UInt64, _ event: PublishedEvent, time: Int64, _ body: [UInt8]) -> Bool {
+    let name = Name(number: number, run: run, time: time, event: event)
+    let isWritten = attempt { folder throws(Errno) in
+      try folder.write(body, to: name.file, namesLater: true)
     }
-    names[next] = name
-    next += 1
-    return (name.number, Self.size(body.count))
+    if isWritten {
+      isSynced = false
+    } else {
+      guard inMemory.count < Self.mostInMemory else { return false }
+      inMemory[number] = body
+    }
+    names[number] = name
+    return true
+  }
+
+  /// Waits until what was stored is on the disk.
+  mutating func sync() {
+    guard !isSynced else { return }
+    isSynced = attempt { folder throws(Errno) in try folder.sync() }
   }
 
   /// Reads a record; nil when that is not possible any more.
@@ -133,7 +150,7 @@ struct PublishSpool {
     } catch { return nil }
   }
 
-  /// Removes records that have arrived or were dropped.
+  /// Removes records that have arrived or were dropped; after a crash of the machine some may be there again.
   mutating func remove(_ numbers: [UInt64]) {
     for number in numbers {
       let name = names.removeValue(forKey: number)
@@ -153,8 +170,10 @@ struct PublishSpool {
     guard let folder else { return false }
     do throws(Errno) {
       // First, as it makes room.
-      if !leftovers.isEmpty { try folder.remove(leftovers) }
-      leftovers = []
+      while let file = leftovers.last {
+        try folder.remove(file, namesLater: true)
+        leftovers.removeLast()
+      }
       try body(folder)
     } catch {
       fail(error)

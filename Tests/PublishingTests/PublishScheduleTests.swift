@@ -57,6 +57,14 @@ import Testing
     #expect(schedule.fail(.later) == nil && schedule.isEmpty && startAll(&schedule).isEmpty)
   }
 
+  @Test func `what could not be kept is taken back`() {
+    var schedule = filled(2)
+    schedule.withdraw(0)
+    #expect(schedule.count == 2)
+    schedule.withdraw(1)
+    #expect(schedule.count == 1 && schedule.bytes == 10 && startAll(&schedule) == [0])
+  }
+
   @Test func `there is a bound of their number too`() {
     var schedule = PublishSchedule(window: 1, limit: .max)
     var dropped: [UInt64] = []

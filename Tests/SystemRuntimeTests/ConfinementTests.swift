@@ -58,7 +58,8 @@ import Testing
 
   /// What a thread may do that was confined and fenced, by itself.
   private func confined<Answer: Sendable>(
-    anySocket: Bool, writesFiles: Bool = false, before: @escaping @Sendable () -> Void = {}, _ body: @escaping @Sendable () -> Answer
+    anySocket: Bool, writesFiles: Bool = false, before: @escaping @Sendable () -> Void = {},
+    _ body: @escaping @Sendable () -> Answer
   ) async throws -> Answer {
     let result: Result<Answer, KernelError> = await withCheckedContinuation { continuation in
       do throws(KernelError) {

@@ -47,8 +47,9 @@ public final class DurableFolder: Sendable {
     return Array(bytes[..<count])
   }
 
-  /// Writes a file, in place of one of the same name; when it returns, the file is on the disk.
-  public func write(_ bytes: [UInt8], to name: String) throws(Errno) {
+  /// Writes a file, in place of one of the same name; when it returns, the file is on the disk. With `namesLater` its name
+  /// may not be before `sync()`, which several files can share.
+  public func write(_ bytes: [UInt8], to name: String, namesLater: Bool = false) throws(Errno) {
     let temporary = name + Self.unfinished
     let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC
     let file = unsafe openat(descriptor, temporary, flags, 0o600)
@@ -61,7 +62,12 @@ public final class DurableFolder: Sendable {
       try? remove(temporary)
       throw error
     }
-    try rename(temporary, to: name)
+    try rename(temporary, to: name, namesLater: namesLater)
+  }
+
+  /// Waits until the names of all files are on the disk, and those of removed ones are not.
+  public func sync() throws(Errno) {
+    guard fsync(descriptor) == 0 else { throw Errno(rawValue: errno) }
   }
 
   /// The size of a file in bytes (fstatat(2)).
@@ -76,19 +82,18 @@ public final class DurableFolder: Sendable {
 
   /// Gives a file another name, on the disk too.
   public func rename(_ name: String, to other: String) throws(Errno) {
-    guard unsafe renameat(descriptor, name, descriptor, other) == 0 else { throw Errno(rawValue: errno) }
-    guard fsync(descriptor) == 0 else { throw Errno(rawValue: errno) }
+    try rename(name, to: other, namesLater: false)
   }
 
-  /// Removes a file; none of that name is as well.
-  public func remove(_ name: String) throws(Errno) { try remove([name]) }
+  private func rename(_ name: String, to other: String, namesLater: Bool) throws(Errno) {
+    guard unsafe renameat(descriptor, name, descriptor, other) == 0 else { throw Errno(rawValue: errno) }
+    if !namesLater { try sync() }
+  }
 
-  /// Removes files, with one wait for the disk; none of a name is as well.
-  public func remove(_ names: [String]) throws(Errno) {
-    for name in names where unsafe unlinkat(descriptor, name, 0) != 0 && errno != ENOENT {
-      throw Errno(rawValue: errno)
-    }
-    guard fsync(descriptor) == 0 else { throw Errno(rawValue: errno) }
+  /// Removes a file; none of that name is as well. With `namesLater` it may be there again after a crash before `sync()`.
+  public func remove(_ name: String, namesLater: Bool = false) throws(Errno) {
+    guard unsafe unlinkat(descriptor, name, 0) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+    if !namesLater { try sync() }
   }
 
   private static func writeAll(_ bytes: [UInt8], to file: CInt) throws(Errno) {
