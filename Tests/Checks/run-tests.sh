@@ -2,6 +2,8 @@
 # All tests, or those that the arguments of `swift test` choose. What failed comes again at the end, with its reasons:
 # in a thousand lines nobody finds it, and of a long output often only the end is kept.
 set -uo pipefail
+# So many tests at a time: with more, two processors are late with what a test waits for, and the whole takes longer.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-4}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 swift test --skip-build "$@" 2>&1 | tee "$log"
