@@ -124,7 +124,8 @@ let package = Package(
       "runaggregator",
       [
         "Program", "Metering", "Model", "INI", "Patterns", "Channel", "SystemRuntime", "Monitors", "Pipes",
-        "Probes", "Aggregation", "Output", "Notifications", "Publishing", "HTTPRecords", "Curl", arguments,
+        "Probes", "Aggregation", "Output", "Notifications", "Publishing", "HTTPRecords", "AMQP", "Curl",
+        arguments,
       ]),
 
     program("connvitals", ["Program", "Model", "SystemRuntime", "Probes", "Output", arguments]),

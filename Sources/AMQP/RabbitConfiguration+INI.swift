@@ -20,9 +20,9 @@ extension RabbitConfiguration {
   ///
   /// All keys but `heartbeat` and `declare` are required; with `needsQueue` false also `queue` and `routing_key` may be
   /// missing. `password`, `routing_key` and `exchange` may be empty. A value may be a variable, whose value `variable`
-  /// returns (`INISection.expanding`). Throws an error for an unknown key, and for a value that cannot be used.
+  /// returns (`INISection.expanding`). `otherKeys` of the section are for others. Throws an error for an unknown key, and for a value that cannot be used.
   public init(
-    file: INIFile, section name: String = "rabbit", needsQueue: Bool = true,
+    file: INIFile, section name: String = "rabbit", needsQueue: Bool = true, otherKeys: [String] = [],
     variable: (String) -> String? = { _ in nil }
   ) throws(INIError) {
     func find(_ name: String) -> INISection? {
@@ -35,7 +35,7 @@ extension RabbitConfiguration {
         file: file.name, line: 1,
         what: "there is no [\(name)]: add the section with the keys \(needed.joined(separator: ", "))")
     }
-    try section.checkKeys(known: Self.keys)
+    try section.checkKeys(known: Self.keys + otherKeys)
     self.init(
       host: try section.required("host"), port: try Self.port(section),
       user: try Self.short(section, "username", try section.required("username")),

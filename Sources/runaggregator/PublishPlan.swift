@@ -1,8 +1,11 @@
+import AMQP
 import Curl
 import HTTPRecords
 import INI
 import Model
+import Program
 import Publishing
+import SystemRuntime
 
 /// The file of --publish-config: what is published, and who gets it.
 struct PublishPlan {
@@ -32,7 +35,7 @@ struct PublishPlan {
     configuration = try PublishConfiguration(section)
     let way =
       switch configuration.transport {
-      case .rabbit: try Self.wayToRabbit(section, file)
+      case .rabbit: try Self.wayToRabbit(file)
       case .http: try Self.wayToHTTP(section, file, connections: configuration.window)
       }
     (makeSink, warnings, sections) = (way.makeSink, way.warnings, file.sections)
@@ -46,7 +49,9 @@ struct PublishPlan {
     _ section: INISection, _ file: INIFile, connections: Int
   ) throws(INIError) -> Way {
     let configuration = try HTTPRecordsConfiguration(
-      section, ssl: file.sections.first { $0.name == sslSection }, otherKeys: PublishConfiguration.keys)
+      section.expanding(Environment.value),
+      ssl: file.sections.first { $0.name == sslSection }?.expanding(Environment.value),
+      otherKeys: PublishConfiguration.keys)
     var options = HTTPRecordSink.Options()
     options.patience = nil
     options.connections = min(connections, options.connections)
@@ -59,7 +64,19 @@ struct PublishPlan {
   }
 
   /// An exchange of RabbitMQ, by the keys of the section.
-  private static func wayToRabbit(_ section: INISection, _ file: INIFile) throws(INIError) -> Way {
-    throw section.error("transport=rabbit is not part of this build: set transport=http")
+  private static func wayToRabbit(_ file: INIFile) throws(INIError) -> Way {
+    let configuration = try RabbitConfiguration(
+      file: file, section: section, needsQueue: false, otherKeys: PublishConfiguration.keys,
+      variable: Environment.value)
+    var limits = RabbitPublisher.Limits()
+    // What waits is on the disk: there is no moment after which it is better to give up.
+    (limits.unconfirmed, limits.blocked, limits.waitsForFirst) = (nil, nil, true)
+    let makeSink: Publisher.MakeSink = { [limits] report throws(RecordFailure) in
+      do throws(KernelError) {
+        return try RabbitPublisher(
+          configuration, appID: "runaggregator", version: bwmonRelease, limits: limits, report: report)
+      } catch { throw RecordFailure(.later, "\(error)") }
+    }
+    return (makeSink, [])
   }
 }

@@ -42,8 +42,11 @@ struct SendRun: ~Copyable {
   private struct Open {
     let directory: OpenLogDirectory
     let lock: DirectoryLock?
+    /// What is read of it.
+    let logs: [LogFile]
     let fingerprint: SendProgress.Fingerprint
-    /// False for one of which a log could not be read: it is not marked.
+    /// False for one of which a log could not be read. It is not marked, and nothing more is recorded of it: what comes after the
+    /// gap makes other slices when the log can be read.
     var isWhole = true
   }
 
@@ -161,6 +164,7 @@ struct SendRun: ~Copyable {
       return false
     }
     while let slice = slices.next() {
+      if slices.isIncomplete { open[number]?.isWhole = false }
       writer.say(slices.takeRemarks())
       writer.read(number, slices.counts)
       while !window.hasRoom { try serve(waits: true) }
@@ -192,7 +196,7 @@ struct SendRun: ~Copyable {
       case .unusable(let reason): writer.startsAgain(directory.directory, reason)
       }
     }
-    open[number] = Open(directory: directory, lock: lock, fingerprint: fingerprint)
+    open[number] = Open(directory: directory, lock: lock, logs: now.logs, fingerprint: fingerprint)
     window.begin(number, acknowledged: acknowledged)
     writer.begin(number, now, acknowledged: acknowledged)
     return LogSlices(directory, logs: now.logs, options: options, skipping: acknowledged)
@@ -244,21 +248,33 @@ struct SendRun: ~Copyable {
   private mutating func settle() throws(SendFailure) {
     for number in window.takeComplete() {
       guard let entry = open.removeValue(forKey: number) else { continue }
-      if marks, entry.isWhole {
-        do throws(LogDirectoryError) { try entry.directory.markProcessed() } catch {
-          // It is gone with its logs: nothing is to be marked.
-          guard case .vanished = error else { throw SendFailure(error) }
-          writer.note("\(error)")
-        }
-      }
-      writer.finished(number, entry.directory.directory, isMarked: marks && entry.isWhole)
+      let isMarked = try marks && entry.isWhole && mark(entry)
+      writer.finished(number, entry.directory.directory, isMarked: isMarked)
     }
     try record(all: false)
   }
 
+  /// Marks a directory, unless its logs have grown since they were read.
+  private func mark(_ entry: Open) throws(SendFailure) -> Bool {
+    do throws(LogDirectoryError) {
+      guard try entry.directory.refreshed().logs == entry.logs else {
+        throw .changed(path: entry.directory.directory.path)
+      }
+      try entry.directory.markProcessed()
+      return true
+    } catch {
+      switch error {
+      // It is gone with its logs, or there is more to send: nothing is to be marked.
+      case .vanished, .changed: writer.warn("\(error)")
+      default: throw SendFailure(error)
+      }
+      return false
+    }
+  }
+
   private mutating func record(all: Bool) throws(SendFailure) {
     for news in window.worthRecording(all: all) {
-      if keepsProgress, let entry = open[news.directory] {
+      if keepsProgress, let entry = open[news.directory], entry.isWhole {
         do throws(LogDirectoryError) {
           try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: news.acknowledged))
         } catch {

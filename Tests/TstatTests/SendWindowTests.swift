@@ -59,6 +59,13 @@ import Testing
     #expect(!again)
   }
 
+  @Test func `a directory that can be read no more ends with what was acknowledged before`() {
+    var window = SendWindow(8)
+    window.begin(0, acknowledged: 5)
+    window.finishReading(0, total: 0)
+    #expect(window.takeComplete() == [0])
+  }
+
   @Test func `in any order no more than a window is unrecorded, and all ends`() {
     var random = SplitMix64(seed: 2)
     for _ in 0..<100 {

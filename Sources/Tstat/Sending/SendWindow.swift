@@ -66,9 +66,11 @@ public struct SendWindow: Sendable {
     return true
   }
 
-  /// A directory is read to its end: it has `total` slices.
+  /// A directory is read to its end: it has `total` slices, or those that were acknowledged before where it could not be read
+  /// so far.
   public mutating func finishReading(_ directory: DirectoryNumber, total: Int) {
-    shipments[directory]?.total = total
+    guard let shipment = shipments[directory] else { return }
+    shipments[directory]?.total = max(total, shipment.acknowledged)
   }
 
   /// The directories of which every slice is acknowledged, in order; they are forgotten.
