@@ -14,7 +14,7 @@ import Testing
     let (outcomes, impatient, patient) = (Outcomes(), Outcomes(), Outcomes())
     let publisher = try outcomes.publisher(queue)
     var limits = RabbitPublisher.Limits()
-    limits.unconfirmed = .milliseconds(1500)
+    limits.unconfirmed = .seconds(3)
     let second = try impatient.publisher(RabbitConfiguration(server, queue: "away"), limits: limits)
     second.submit(.numbered(1), number: 1)
     _ = try await impatient.delivered(count: 1)
@@ -40,7 +40,7 @@ import Testing
     let away = try await impatient.failed()
     #expect(
       away.kind == .later
-        && away.description.contains("cannot be reached, and has confirmed no message for 1.5 s"))
+        && away.description.contains("cannot be reached, and has confirmed no message for 3 s"))
     let refused = try await Self.failure(at: queue)
     #expect(refused.kind == .later && refused.description.contains("does not take a connection"))
     (limits.unconfirmed, limits.waitsForFirst) = (nil, true)
@@ -115,7 +115,6 @@ import Testing
     let impatient = Outcomes()
     var limits = RabbitPublisher.Limits()
     limits.blocked = .seconds(1)
-    limits.unconfirmed = .milliseconds(500)
     let configuration = RabbitConfiguration(server, queue: "blocked")
     let publisher = try outcomes.publisher(configuration)
     let second = try impatient.publisher(configuration, limits: limits)
