@@ -52,6 +52,14 @@ public protocol RecordSink: Sendable {
 
   /// Ends; what is not delivered yet stays with the caller. Nothing is reported afterwards.
   func stop()
+
+  /// The same at the end of a program: waits so long at most until the other side knows.
+  func stop(waiting limit: Duration)
+}
+
+extension RecordSink {
+  /// Where the other side need not know, there is nothing to wait for.
+  public func stop(waiting limit: Duration) { stop() }
 }
 
 /// What a sink reports.

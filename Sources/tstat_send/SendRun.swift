@@ -114,7 +114,7 @@ struct SendRun: ~Copyable {
       do throws(SendFailure) { try record(all: true) } catch { writer.error(error.description ?? "") }
       throw error
     }
-    sink?.stop()
+    sink?.stop(waiting: .seconds(2))
     writer.finish(isInterrupted: isEnding)
   }
 
