@@ -19,7 +19,8 @@ extension HTTPRecordsConfiguration {
     request.authorities = authorities
     request.usesProxy = true
     request.keepsConnection = true
-    request.mostBody = 1024
+    // Less would end the connection instead of leaving it to the next record.
+    request.mostBody = 64 << 10
     return request
   }
 }

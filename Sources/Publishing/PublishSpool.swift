@@ -145,8 +145,11 @@ struct PublishSpool {
   private func read(_ file: String) -> [UInt8]? {
     guard let folder else { return nil }
     do throws(Errno) {
-      let bytes = try folder.read(file, limit: Self.mostBytes)
-      return bytes.count <= Self.mostBytes ? bytes : nil
+      // No more room than the file needs is made for it.
+      let size = try folder.size(of: file)
+      guard size <= Self.mostBytes else { return nil }
+      let bytes = try folder.read(file, limit: size)
+      return bytes.count <= size ? bytes : nil
     } catch { return nil }
   }
 
