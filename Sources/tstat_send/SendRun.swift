@@ -248,7 +248,7 @@ struct SendRun: ~Copyable {
   private mutating func settle() throws(SendFailure) {
     for number in window.takeComplete() {
       guard let entry = open.removeValue(forKey: number) else { continue }
-      let isMarked = try marks && entry.isWhole && mark(entry)
+      let isMarked = marks && entry.isWhole ? try mark(entry) : false
       writer.finished(number, entry.directory.directory, isMarked: isMarked)
     }
     try record(all: false)
