@@ -31,15 +31,13 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
   /// How long a request may take, unless the file says otherwise.
   public static let standardTimeout = Duration.seconds(30)
 
-  /// Reads the sections. Each value is what `expand` makes of the text in the file. `otherKeys` of the first section are for
-  /// others.
+  /// Reads the sections. `otherKeys` of the first one are for others.
   public init(
-    _ section: INISection, ssl: INISection? = nil, otherKeys: [String] = [],
-    expand: @escaping (String) -> String = { $0 }
+    _ section: INISection, ssl: INISection? = nil, otherKeys: [String] = []
   ) throws(INIError) {
     try section.checkKeys(known: Self.keys + otherKeys)
     try ssl?.checkKeys(known: Self.sslKeys)
-    let values = ExpandedValues(section: section, expand: expand)
+    let values = SectionValues(section: section)
     self.section = section.name
     var warnings: [INIWarning] = []
     let host = try values.required("host") {
@@ -76,7 +74,7 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
           what: "\(entry.key) can be read on the way: use_ssl = yes protects it"))
     }
     let options = try ssl.map { ssl throws(INIError) in
-      try Self.options(ExpandedValues(section: ssl, expand: expand), isUsed: usesTLS, &warnings)
+      try Self.options(SectionValues(section: ssl), isUsed: usesTLS, &warnings)
     }
     verifies = options?.verifies ?? true
     authorities = options?.authorities ?? nil
@@ -84,7 +82,7 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
   }
 
   private static func options(
-    _ values: ExpandedValues, isUsed: Bool, _ warnings: inout [INIWarning]
+    _ values: SectionValues, isUsed: Bool, _ warnings: inout [INIWarning]
   ) throws(INIError) -> (verifies: Bool, authorities: String?) {
     let section = values.section
     for key in sslKeys.dropFirst(2) {
@@ -118,7 +116,7 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
     return (verifies, authorities)
   }
 
-  private static func authorization(_ values: ExpandedValues) throws(INIError) -> String? {
+  private static func authorization(_ values: SectionValues) throws(INIError) -> String? {
     let secret = { "one line of text" }
     let user = try values.value("username") {
       isText($0) && !$0.isEmpty && !$0.contains(":") ? $0 : nil

@@ -1,3 +1,4 @@
+import Foundation
 import INI
 import Testing
 
@@ -6,12 +7,23 @@ import Testing
 /// The sections [http] and [ssl_options].
 @Suite struct HTTPRecordsConfigurationTests {
   static func read(
-    _ http: String, ssl: String? = nil, expand: @escaping (String) -> String = { $0 }
+    _ http: String, ssl: String? = nil
   ) throws -> HTTPRecordsConfiguration {
     let text = "[http]\n\(http)\n" + (ssl.map { "[ssl_options]\n\($0)\n" } ?? "")
     let file = try INIFile(name: "t.cfg", bytes: Array(text.utf8))
     return try HTTPRecordsConfiguration(
-      file.sections[0], ssl: file.sections.dropFirst().first, expand: expand)
+      file.sections[0], ssl: file.sections.dropFirst().first)
+  }
+
+  @Test func `the sample is read`() throws {
+    let path = URL(filePath: #filePath).deletingLastPathComponent().appending(
+      path: "../../samples/tstat_send.sample.ini")
+    let file = try INIFile(name: "f", bytes: Array(try Data(contentsOf: path)), dialect: .tstat)
+    let sections = Dictionary(uniqueKeysWithValues: file.sections.map { ($0.name, $0) })
+    let configuration = try HTTPRecordsConfiguration(
+      try #require(sections["http"]?.expanding { _ in nil }), ssl: sections["ssl_options"])
+    #expect(configuration.url == "https://collector.example.org:443/tstat" && configuration.verifies)
+    #expect(configuration.authorization?.hasSuffix("Bearer write-your-own") == true)
   }
 
   @Test(arguments: [
@@ -78,12 +90,5 @@ import Testing
     #expect(other.verifies && other.warnings.map(\.line).sorted() == [5, 6, 7, 8, 9])
     #expect(throws: INIError.self) { try Self.read(http, ssl: "cert_reqs=NONE") }
     #expect(throws: INIError.self) { try Self.read(http, ssl: "ca_cert=/a") }
-  }
-
-  @Test func `what stands for something else is replaced before it is read`() throws {
-    let configuration = try Self.read("host=$H\nport=$P\ntoken=$T") { text in
-      ["$H": "h", "$P": "99", "$T": "t"][text] ?? text
-    }
-    #expect(configuration.url == "https://h:99/" && configuration.authorization == "Authorization: Bearer t")
   }
 }

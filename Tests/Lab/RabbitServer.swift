@@ -22,8 +22,8 @@ public final class RabbitServer: Sendable {
   /// The broker of the suite that a test is of, where that has the trait `.rabbitServer`.
   @TaskLocal public static var current: RabbitServer?
 
-  /// Starts a broker and waits until it takes connections.
-  public init() async throws {
+  /// Starts a broker, in a namespace or in this one, and waits until it takes connections.
+  public init(in namespace: NetworkNamespace? = nil) async throws {
     folder = try ScratchFolder()
     certificate = "\(folder.path)/certificate.pem"
     key = "\(folder.path)/key.pem"
@@ -31,22 +31,25 @@ public final class RabbitServer: Sendable {
       ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         + ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
         + ["-keyout", key, "-out", certificate])
-    let process = try Self.start("rabbit_server", [certificate, key, "\(folder.path)/broker"])
+    let process = try Self.start("rabbit_server", [certificate, key, "\(folder.path)/broker"], in: namespace)
     self.process = process
     let ports = try await eventually("the ports of a broker", state: { process.errors.text }) {
       process.output.lines.first.map { $0.split(separator: " ").dropFirst().compactMap { UInt16($0) } }
     }
     guard ports.count == 2 else { throw LabError.malformed(process.output.text) }
     (port, tlsPort) = (ports[0], ports[1])
-    client = try Self.start("rabbit_client", ["\(port)"])
+    client = try Self.start("rabbit_client", ["\(port)"], in: namespace)
     try await Self.wait(process, "ready", 1)
   }
 
-  private static func start(_ script: String, _ words: [String]) throws -> ChildProcess {
+  private static func start(
+    _ script: String, _ words: [String], in namespace: NetworkNamespace?
+  ) throws -> ChildProcess {
     guard let path = Bundle.module.path(forResource: "Fixtures/\(script)", ofType: "py") else {
       throw LabError.missing(script)
     }
-    return try ChildProcess(["/usr/bin/python3", path] + words)
+    let command = ["/usr/bin/python3", path] + words
+    return try namespace?.start(command) ?? ChildProcess(command)
   }
 
   /// The folder is only free to go when the broker has ended.

@@ -1,21 +1,15 @@
 import INI
 
-/// The values of a section after what stands for something else was replaced.
-struct ExpandedValues {
+/// The values of a section, with an error that says what is wanted.
+struct SectionValues {
   let section: INISection
-  private let expand: (String) -> String
-
-  init(section: INISection, expand: @escaping (String) -> String) {
-    self.section = section
-    self.expand = expand
-  }
 
   /// The value of `key`; nil where it is not set, an error where `read` has none for it.
   func value<Value>(
     _ key: String, as read: (String) -> Value?, wanted: () -> String
   ) throws(INIError) -> Value? {
     guard let entry = section.entry(key) else { return nil }
-    let text = expand(entry.value)
+    let text = entry.value
     guard let value = read(text) else {
       let shown = text.isEmpty ? "is empty: it" : "=\"\(text.prefix(60))\""
       throw section.error(at: entry, "\(entry.key)\(text.isEmpty ? " " : "")\(shown) must be \(wanted())")
@@ -28,7 +22,7 @@ struct ExpandedValues {
     _ key: String, as read: (String) -> Value?, wanted: () -> String
   ) throws(INIError) -> Value? {
     guard let entry = section.entry(key) else { return nil }
-    guard let value = read(expand(entry.value)) else {
+    guard let value = read(entry.value) else {
       throw section.error(at: entry, "\(entry.key) must be \(wanted())")
     }
     return value
