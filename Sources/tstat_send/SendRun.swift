@@ -44,7 +44,9 @@ struct SendRun: ~Copyable {
     let lock: DirectoryLock?
     let fingerprint: SendProgress.Fingerprint
     /// False for one of which a log could not be read: it is not marked.
-    var isWhole = true
+    var isWhole: Bool { mostRecorded == nil }
+    /// How many slices are the same once the log can be read; those after them are others then. Nil for all.
+    var mostRecorded: Int?
   }
 
   /// True when a log could not be read, or had no row of use.
@@ -108,7 +110,11 @@ struct SendRun: ~Copyable {
     } catch {
       sink?.stop()
       // What was confirmed need not be sent again.
-      do throws(SendFailure) { try record(all: true) } catch { writer.error(error.description ?? "") }
+      let reason = error.description
+      do throws(SendFailure) { try record(all: true) } catch {
+        // A disk that is full is full for this, too.
+        if let text = error.description, text != reason { writer.error(text) }
+      }
       throw error
     }
     sink?.stop()
@@ -131,7 +137,16 @@ struct SendRun: ~Copyable {
       throw SendFailure(error)
     }
     for remark in found.remarks {
-      if case .unreadable = remark.reason, remark.path.hasSuffix(".out") { hasBadData = true }
+      let isOfDirectory = remark.path.hasSuffix(".out")
+      switch remark.reason {
+      case .unreadable where isOfDirectory: hasBadData = true
+      case .link where !isOfDirectory && !isMarked(remark, in: found):
+        // A log that nobody would send.
+        hasBadData = true
+        writer.warn(remark.description)
+        continue
+      default: break
+      }
       writer.remark(remark)
     }
     if found.remarksLeftOut > 0 { writer.warn("\(found.remarksLeftOut) more were passed over.") }
@@ -142,6 +157,13 @@ struct SendRun: ~Copyable {
       writer.live(directory, reason)
       return nil
     }
+  }
+
+  /// Whether the directory that a remark's file is in was sent.
+  private func isMarked(_ remark: LogDirectories.Remark, in found: LogDirectories) -> Bool {
+    let parent = remark.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+      separator: "/")
+    return found.found.contains { $0.isProcessed && $0.path == parent }
   }
 
   /// Submits a directory's slices; returns whether it had any.
@@ -163,6 +185,7 @@ struct SendRun: ~Copyable {
     while let slice = slices.next() {
       writer.say(slices.takeRemarks())
       writer.read(number, slices.counts)
+      if slices.isIncomplete { endRecording(number, before: slice.number) }
       while !window.hasRoom { try serve(waits: true) }
       try submit(slice, of: number)
       try serve(waits: false)
@@ -170,10 +193,15 @@ struct SendRun: ~Copyable {
     writer.say(slices.takeRemarks())
     writer.read(number, slices.counts)
     if slices.isIncomplete || slices.isUseless { hasBadData = true }
-    if slices.isIncomplete { open[number]?.isWhole = false }
+    if slices.isIncomplete { endRecording(number, before: slices.sliceCount) }
     window.finishReading(number, total: slices.sliceCount)
     try settle()
     return slices.sliceCount > 0
+  }
+
+  /// A log could not be read: with its rows, this slice and those after it will be others.
+  private mutating func endRecording(_ number: Int, before slice: Int) {
+    if let entry = open[number], entry.isWhole { open[number]?.mostRecorded = slice }
   }
 
   private mutating func begin(
@@ -259,8 +287,9 @@ struct SendRun: ~Copyable {
   private mutating func record(all: Bool) throws(SendFailure) {
     for news in window.worthRecording(all: all) {
       if keepsProgress, let entry = open[news.directory] {
+        let acknowledged = min(news.acknowledged, entry.mostRecorded ?? .max)
         do throws(LogDirectoryError) {
-          try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: news.acknowledged))
+          try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: acknowledged))
         } catch {
           guard case .vanished = error else { throw SendFailure(error) }
         }

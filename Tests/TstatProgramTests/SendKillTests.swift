@@ -124,7 +124,12 @@ import Testing
           try await server.restart()
         case 1:
           // The run is ended; another one finds no broker.
-          for _ in 1...2 { run.signal(SIGTERM) }
+          for _ in 1...2 {
+            run.signal(SIGTERM)
+            let _: Bool = try await eventually("what the signal does", state: { run.errors.text }) {
+              run.status != nil || run.errors.text.contains("interrupted") ? true : nil
+            }
+          }
           let ended = try await SendSite.answer(run)
           #expect([.exited(0), .exited(75)].contains(ended.status), "\(ended.errors)")
           if shipment.progress < shipment.all.count {

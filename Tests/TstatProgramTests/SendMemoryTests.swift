@@ -5,23 +5,25 @@ import Testing
 /// What tstat_send takes of the machine.
 @Suite struct SendMemoryTests {
   /// Rows as tstat writes them with all its columns, most of which are not read: about a kilobyte each.
-  private static func log(megabytes: Int) -> String {
+  private static func log(megabytes: Int) -> Data {
     let more = 120
     let header = SendSite.header.dropLast() + (16..<(16 + more)).map { " column\($0):\($0)" }.joined() + "\n"
-    let row =
-      "192.0.2.1 40000 1000 4 1 100 192.0.2.2 443 20000000 5 0 0 1500000000123.456 1500000002123.456 2000.000000"
-      + String(repeating: " 123.456", count: more) + "\n"
-    let small = row.replacing("20000000", with: "2000")
+    func row(bytes: Int) -> String {
+      "192.0.2.1 40000 1000 4 1 100 192.0.2.2 443 \(bytes) 5 0 0 1500000000123.456 1500000002123.456 2000.000000"
+        + String(repeating: " 123.456", count: more) + "\n"
+    }
     // A tenth of the rows is above the threshold.
-    let block = String(repeating: row + String(repeating: small, count: 9), count: 100)
-    return header + String(repeating: block, count: megabytes * 1_000_000 / block.utf8.count)
+    let block = Data((row(bytes: 20_000_000) + String(repeating: row(bytes: 2000), count: 9)).utf8)
+    var log = Data(header.utf8)
+    while log.count < megabytes * 1_000_000 { log.append(block) }
+    return log
   }
 
   /// The most memory that a run on a log of this size had at once, in KiB.
   private func peak(megabytes: Int) async throws -> Int {
     let site = try SendSite()
     try site.make("1.out", tcp: 0)
-    try site.folder.write(Self.log(megabytes: megabytes), to: "logs/1.out/log_tcp_complete")
+    try Self.log(megabytes: megabytes).write(to: URL(filePath: site.path("1.out/log_tcp_complete")))
     let script = """
       import resource, subprocess, sys
       status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode

@@ -9,9 +9,8 @@ final class SendSite: Sendable {
   struct Message: Hashable {
     var directory: String
     var id: String
-    var body: String
-
-    var digest: String { SendSite.digest(body) }
+    /// The SHA-256 of its body.
+    var digest: String
   }
 
   /// How a run ended, and what it said.
@@ -121,6 +120,11 @@ final class SendSite: Sendable {
     return names.filter { exists("\($0)/.processed") }.sorted()
   }
 
+  /// The earliest directory that is not marked.
+  func unmarked() throws -> String? {
+    try FileManager.default.contentsOfDirectory(atPath: root).sorted().first { !exists("\($0)/.processed") }
+  }
+
   /// How many messages of a directory its state file tells of.
   func acknowledged(_ name: String) -> Int {
     let lines = read("\(name)/.tstat_send").split(separator: "\n")
@@ -165,27 +169,44 @@ final class SendSite: Sendable {
 
   /// The messages that a run would send, in their order, as `--no-transport` shows them.
   func messages(_ flags: [String] = []) async throws -> [Message] {
-    let answer = try await run(["-N", "-v"] + flags)
+    let printed = "\(folder.path)/printed"
+    let answer = try await run(
+      ["-N", "-v"] + flags, wrapper: ["sh", "-c", "exec \"$@\" > \(printed)", "sh"])
     guard answer.status == .exited(0) else { throw LabError.malformed(answer.errors) }
-    let ids = answer.errors.matches(of: /(\S+): message \d+ of \d+ objects, id ([0-9a-f]{32})\n/)
-    let bodies = Self.bodies(answer.output)
+    let ids = answer.errors.split(separator: "\n").compactMap(Self.identity)
+    let bodies = Self.bodies(try Data(contentsOf: URL(filePath: printed)))
     guard ids.count == bodies.count else {
       throw LabError.malformed("\(ids.count) ids, \(bodies.count) bodies")
     }
-    return zip(ids, bodies).map { id, body in
-      Message(
-        directory: id.1.split(separator: "/").last.map(String.init) ?? "", id: String(id.2), body: body)
-    }
+    return zip(ids, bodies).map { Message(directory: $0.directory, id: $0.id, digest: Self.digest($1)) }
+  }
+
+  /// What a line of `--verbose` says of a message.
+  private static func identity(_ line: Substring) -> (directory: String, id: String)? {
+    guard line.contains(" event=_process_payload.run "), line.contains(": message "),
+      let id = line.split(separator: " ").last, id.count == 32,
+      let path = line.split(separator: " ").first(where: { $0.hasSuffix(".out:") }),
+      let name = path.dropLast().split(separator: "/").last
+    else { return nil }
+    return (String(name), String(id))
   }
 
   /// The messages that were printed, without the line feed after each.
-  static func bodies(_ output: String) -> [String] { output.split(separator: "\n]\n").map { "\($0)\n]" } }
+  static func bodies(_ output: Data) -> [Data] {
+    var bodies: [Data] = []
+    var start = output.startIndex
+    while let end = output.range(of: Data("\n]\n".utf8), in: start..<output.endIndex) {
+      bodies.append(output[start..<(end.upperBound - 1)])
+      start = end.upperBound
+    }
+    return bodies
+  }
 
   /// A SHA-256 in hexadecimal.
-  static func digest(_ text: String) -> String {
+  static func digest(_ data: Data) -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     // In bounds: SHA-256 writes 32 bytes (EVP_Digest(3)).
-    let code = unsafe EVP_Digest(Array(text.utf8), text.utf8.count, &digest, nil, EVP_sha256(), nil)
+    let code = unsafe EVP_Digest(Array(data), data.count, &digest, nil, EVP_sha256(), nil)
     precondition(code == 1)
     return digest.map { String(format: "%02x", $0) }.joined()
   }

@@ -11,9 +11,11 @@ import Testing
 
   private static let http = ["-t", "http"]
 
-  /// The bodies by key, each of which has one.
-  private func bodies(_ requests: [TestServer.Request]) -> [String: Set<String>] {
-    Dictionary(grouping: requests) { $0.headers["Idempotency-Key"] ?? "" }.mapValues { Set($0.map(\.body)) }
+  /// The digests of bodies by key, each of which has one.
+  private func digests(_ requests: [TestServer.Request]) -> [String: Set<String>] {
+    Dictionary(grouping: requests) { $0.headers["Idempotency-Key"] ?? "" }.mapValues {
+      Set($0.map { SendSite.digest(Data($0.body.utf8)) })
+    }
   }
 
   @Test func `all messages are posted, each with its key`() async throws {
@@ -26,7 +28,7 @@ import Testing
       answer.status == .exited(0) && answer.output.isEmpty && answer.complaints.isEmpty, "\(answer.errors)")
     let requests = try await server.requests(count: all.count)
     #expect(requests.count == all.count)
-    #expect(bodies(requests) == Dictionary(uniqueKeysWithValues: all.map { ($0.id, [$0.body]) }))
+    #expect(digests(requests) == Dictionary(uniqueKeysWithValues: all.map { ($0.id, [$0.digest]) }))
     #expect(requests.allSatisfy { $0.method == "POST" && $0.path == "/here" })
     #expect(requests.allSatisfy { $0.headers["Content-Type"] == "application/json" })
     #expect(site.marked.count == 3)
@@ -74,15 +76,17 @@ import Testing
   @Test func `a run that is killed is continued`() async throws {
     let server = try await TestServer("web_server")
     let site = try site(server)
-    try site.makeThree(messages: 40)
+    try site.makeThree(messages: 10)
     let all = try await site.messages(Self.http)
     var random = SplitMix64(seed: 0x6874_7470)
     var kills = 0
     while true {
-      let run = try site.start(Self.http + ["--window", "8"])
-      let goal = try server.requests().count + Int.random(in: 10...50, using: &random)
-      let _: Bool = try await eventually("\(goal) requests") {
-        run.status != nil || server.reports("request").count >= goal ? true : nil
+      let run = try site.start(Self.http + ["--window", "2"])
+      let (name, goal) = (try site.unmarked(), Int.random(in: 1...8, using: &random))
+      let _: Bool = try await eventually("\(goal) answers") {
+        run.status != nil
+          || name.map { site.exists("\($0)/.processed") || site.acknowledged($0) >= goal } ?? false
+          ? true : nil
       }
       let status = try await run.stop(SIGKILL)
       if status == .exited(0) { break }
@@ -90,8 +94,8 @@ import Testing
       kills += 1
     }
     let requests = try server.requests()
-    #expect(bodies(requests) == Dictionary(uniqueKeysWithValues: all.map { ($0.id, [$0.body]) }))
-    #expect(requests.count <= all.count + 8 * kills, "\(kills) kills")
+    #expect(digests(requests) == Dictionary(uniqueKeysWithValues: all.map { ($0.id, [$0.digest]) }))
+    #expect(requests.count <= all.count + 2 * kills, "\(kills) kills")
     #expect(site.marked.count == 3 && !site.exists("2024_01_01_00_00.out/.tstat_send"))
   }
 
@@ -140,29 +144,46 @@ import Testing
     #expect(site.marked.count == 3)
   }
 
-  @Test func `two signals end a run that waits for a broker, and its password is in no file of the kernel's`()
-    async throws
-  {
+  @Test func `the password is in no file of the kernel's`() async throws {
     let server = try await TestServer("web_server")
-    // What takes connections and says nothing.
-    let text = SendSite.rabbit(port: server.port, queue: "q", changing: ["password": "a-s3cret-word"])
-    let site = try SendSite(text)
+    let more = "username=me\npassword=${HTTP_PASSWORD:a-s3cret-word}\n"
+    let site = try SendSite(SendSite.http(port: server.port, more: more))
     try site.makeThree()
-    server.pause()
-    let run = try site.start(["-v"])
-    try await run.errors.first("the first message") { $0.contains(": message 1 of ") ? () : nil }
+    let run = try await hold(server, site)
     for file in ["cmdline", "environ", "comm", "status"] {
       let seen = try String(contentsOfFile: "/proc/\(run.pid)/\(file)", encoding: .utf8)
       #expect(!seen.isEmpty && !seen.contains("s3cret"), "\(file)")
     }
-    for _ in 1...2 {
-      run.signal(SIGTERM)
-      try await run.errors.first("what the signal does") { $0.contains("interrupted") ? () : nil }
-    }
-    let answer = try await SendSite.answer(run)
-    #expect(answer.status == .exited(75) && !answer.errors.contains("s3cret"), "\(answer.errors)")
-    #expect(site.marked.isEmpty)
     server.resume()
+    let answer = try await SendSite.answer(run)
+    #expect(answer.status == .exited(0) && !answer.errors.contains("s3cret"), "\(answer.errors)")
+    // The user's name and the password, as HTTP has them.
+    let basic = "Basic \(Data("me:a-s3cret-word".utf8).base64EncodedString())"
+    #expect(try server.requests().allSatisfy { $0.headers["Authorization"] == basic })
+  }
+
+  @Test func `two signals end a run that waits for a broker`() async throws {
+    let server = try await TestServer("web_server")
+    // What takes connections and says nothing, for which a run waits ten seconds.
+    let site = try SendSite(SendSite.rabbit(port: server.port, queue: "q"))
+    try site.makeThree()
+    server.pause()
+    defer { server.resume() }
+    for _ in 1...5 {
+      let run = try site.start(["-v"])
+      try await run.errors.first("the first message") { $0.contains(": message 1 of ") ? () : nil }
+      for _ in 1...2 {
+        run.signal(SIGTERM)
+        let _: Bool = try await eventually("what the signal does", state: { run.errors.text }) {
+          run.status != nil || run.errors.text.contains("interrupted") ? true : nil
+        }
+      }
+      let answer = try await SendSite.answer(run)
+      #expect(answer.status == .exited(75) && site.marked.isEmpty)
+      // A test that comes too late tries again.
+      if answer.errors.contains("ended at once") { return }
+    }
+    try Requirement.skip(for: "time")
   }
 
   @Test func `a second run says that there is one, and does not disturb it`() async throws {
