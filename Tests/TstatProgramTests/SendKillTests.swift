@@ -113,9 +113,16 @@ import Testing
       round += 1
       let shipment = try await Shipment(server, "broken-\(round)")
       var run = try shipment.start()
-      while kills < wanted {
-        try await shipment.wait(for: run, until: shipment.progress + Int.random(in: 0...30, using: &random))
-        if run.status != nil { break }
+      while true {
+        let goal = kills < wanted ? shipment.progress + Int.random(in: 0...30, using: &random) : .max
+        try await shipment.wait(for: run, until: goal)
+        if let status = run.status {
+          if status == .exited(0) { break }
+          // It came when there was no broker.
+          #expect(status == .exited(75) && shipment.kills > 0, "\(run.errors.text)")
+          run = try shipment.start()
+          continue
+        }
         try await server.kill()
         (kills, shipment.kills) = (kills + 1, shipment.kills + 1)
         switch Int.random(in: 0...2, using: &random) {
@@ -124,14 +131,7 @@ import Testing
           try await server.restart()
         case 1:
           // The run is ended; another one finds no broker.
-          for _ in 1...2 {
-            run.signal(SIGTERM)
-            let _: Bool = try await eventually("what the signal does", state: { run.errors.text }) {
-              run.status != nil || run.errors.text.contains("interrupted") ? true : nil
-            }
-          }
-          let ended = try await SendSite.answer(run)
-          #expect([.exited(0), .exited(75)].contains(ended.status), "\(ended.errors)")
+          try await end(run)
           if shipment.progress < shipment.all.count {
             let absent = try await SendSite.answer(try shipment.start())
             #expect(absent.status == .exited(75) && absent.complaints.count == 1, "\(absent.errors)")
@@ -148,9 +148,19 @@ import Testing
         let marked = shipment.site.marked.compactMap { shipment.sizes[$0] }.reduce(0, +)
         #expect(try await server.count(shipment.queue) ?? 0 >= marked, "a confirmed message is lost")
       }
-      let answer = try await SendSite.answer(run)
-      #expect(answer.status == .exited(0), "\(answer.errors)")
       try await shipment.expectAll(try await server.drain(shipment.queue), in: server)
     }
+  }
+
+  /// Ends a run that waits for its broker, by two signals.
+  private func end(_ run: ChildProcess) async throws {
+    for _ in 1...2 {
+      run.signal(SIGTERM)
+      let _: Bool = try await eventually("what the signal does", state: { run.errors.text }) {
+        run.status != nil || run.errors.text.contains("interrupted") ? true : nil
+      }
+    }
+    let ended = try await SendSite.answer(run)
+    #expect([.exited(0), .exited(75)].contains(ended.status), "\(ended.errors)")
   }
 }
