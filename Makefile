@@ -31,7 +31,7 @@ BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 UNIT_TESTS := Aggregation|INI|Model|Monitors|Notifications|Output|Patterns|Probes|Status
 
 # The programs that probe, and mail: they come apart. More at a time than two processors do makes others late.
-PROBE_TESTS := ^(ProbeProgramTests|FakeNetworkTests|CurlTests|ConnectivityMailTests)\.|NetConnMon|AggregatorProbes|AggregatorMail
+PROBE_TESTS := ^(ProbeProgramTests|TstatProgramTests|FakeNetworkTests|CurlTests|ConnectivityMailTests)\.|NetConnMon|AggregatorProbes|AggregatorMail
 
 .PHONY: deps test-deps swift build run unit test trials check bpf fuzz bench install uninstall clean
 
@@ -65,7 +65,7 @@ test: test-deps
 
 trials: test-deps
 	swift build --build-tests
-	set -e; for trial in $$(seq $(TRIALS)); do echo "trial $$trial"; Tests/Checks/run-tests.sh --filter ProgramTests; done
+	set -e; for trial in $$(seq $(TRIALS)); do echo "trial $$trial"; BWMON_TRIAL=$$trial Tests/Checks/run-tests.sh --filter ProgramTests; done
 
 check: test-deps
 	Tests/Checks/check.sh

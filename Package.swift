@@ -212,6 +212,8 @@ let package = Package(
     // connvitals and connmonitor; apart from ProgramTests, which build and run much longer.
     .testTarget(
       name: "ProbeProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
+    // tstat_send, with a broker and a web server of the tests' own.
+    tests("TstatProgramTests", ["CCrypto", "Lab"]),
     .testTarget(
       name: "ProgramTests", dependencies: ["Lab"], exclude: ["Fixtures"], swiftSettings: strict),
   ],

@@ -100,7 +100,7 @@ extension RabbitConfiguration {
 
   private mutating func read(queue section: INISection, _ declaration: Declaration?) throws(INIError) {
     try section.checkKeys(known: Self.queueKeys)
-    queueOptions.isDurable = try Self.isSet(section, "durable")
+    if section.entry("durable") != nil { queueOptions.isDurable = try Self.isSet(section, "durable") }
     queueOptions.isExclusive = try Self.isSet(section, "exclusive")
     queueOptions.isAutoDeleted = try Self.isSet(section, "auto_delete")
     guard try Self.isSet(section, "passive"), let entry = section.entry("passive") else { return }

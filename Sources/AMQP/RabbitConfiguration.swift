@@ -54,14 +54,14 @@ public struct RabbitConfiguration: Sendable, Hashable {
 
   /// The properties of a queue that is made.
   public struct QueueOptions: Sendable, Hashable {
-    /// It outlives the broker.
-    public var isDurable = false
+    /// It outlives the broker; what is in another one is lost with the broker, confirmed or not.
+    public var isDurable = true
     /// It is this connection's alone, and ends with it.
     public var isExclusive = false
     /// It ends when its last consumer goes.
     public var isAutoDeleted = false
 
-    /// Makes the options of a queue with none of these properties.
+    /// Makes the options of a durable queue with none of the other properties.
     public init() {}
   }
 

@@ -111,7 +111,11 @@ struct SendRun: ~Copyable {
     } catch {
       sink?.stop()
       // What was confirmed need not be sent again.
-      do throws(SendFailure) { try record(all: true) } catch { writer.error(error.description ?? "") }
+      let reason = error.description
+      do throws(SendFailure) { try record(all: true) } catch {
+        // A disk that is full is full for this, too.
+        if let text = error.description, text != reason { writer.error(text) }
+      }
       throw error
     }
     sink?.stop(waiting: .seconds(2))
@@ -134,7 +138,16 @@ struct SendRun: ~Copyable {
       throw SendFailure(error)
     }
     for remark in found.remarks {
-      if case .unreadable = remark.reason, remark.path.hasSuffix(".out") { hasBadData = true }
+      let isOfDirectory = remark.path.hasSuffix(".out")
+      switch remark.reason {
+      case .unreadable where isOfDirectory: hasBadData = true
+      case .link where !isOfDirectory && !isMarked(remark, in: found):
+        // A log that nobody would send.
+        hasBadData = true
+        writer.warn(remark.description)
+        continue
+      default: break
+      }
       writer.remark(remark)
     }
     if found.remarksLeftOut > 0 { writer.warn("\(found.remarksLeftOut) more were passed over.") }
@@ -145,6 +158,13 @@ struct SendRun: ~Copyable {
       writer.live(directory, reason)
       return nil
     }
+  }
+
+  /// Whether the directory that a remark's file is in was sent.
+  private func isMarked(_ remark: LogDirectories.Remark, in found: LogDirectories) -> Bool {
+    let parent = remark.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+      separator: "/")
+    return found.found.contains { $0.isProcessed && $0.path == parent }
   }
 
   /// Submits a directory's slices; returns whether it had any.

@@ -19,10 +19,13 @@ public final class GrowingText: Sendable {
   public var lines: [String] {
     state.withLock { state in
       state.rest += (try? state.file.readToEnd()) ?? Data()
-      while let end = state.rest.firstIndex(of: 10) {
-        state.lines.append(String(decoding: state.rest[..<end], as: UTF8.self))
-        state.rest = Data(state.rest[(end + 1)...])
+      // One copy of what is left for all lines: a program may write megabytes at once.
+      var start = state.rest.startIndex
+      while let end = state.rest[start...].firstIndex(of: 10) {
+        state.lines.append(String(decoding: state.rest[start..<end], as: UTF8.self))
+        start = end + 1
       }
+      if start > state.rest.startIndex { state.rest = Data(state.rest[start...]) }
       return state.lines
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// A server of the tests' own, written in Python, on a free port of the loopback; it ends with its owner.
 ///
@@ -80,6 +81,12 @@ public final class TestServer: Sendable {
     _ = try await reports("request", count: count)
     return try requests()
   }
+
+  /// Stops it where it is: who connects waits for an answer.
+  public func pause() { process.signal(SIGSTOP) }
+
+  /// Lets it go on.
+  public func resume() { process.signal(SIGCONT) }
 
   /// Ends it.
   public func stop() async throws { try await process.stop(9) }

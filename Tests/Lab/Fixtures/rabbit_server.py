@@ -136,6 +136,18 @@ def end(name):
             except ProcessLookupError:
                 pass
         process.wait()
+        # One that is on its way out has its ports and files for a while yet.
+        deadline = time.monotonic() + 60
+        while any(map(is_alive, members)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def is_alive(number):
+    try:
+        with open(f"/proc/{number}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def stop(*_):
