@@ -39,7 +39,7 @@ struct SendRun: ~Copyable {
   }
 
   /// A directory of which not all is confirmed yet.
-  private struct Open {
+  struct Open {
     let directory: OpenLogDirectory
     let lock: DirectoryLock?
     /// What is read of it.
@@ -63,14 +63,14 @@ struct SendRun: ~Copyable {
   private let inbox: Inbox<RecordOutcome>
   private var events = PollEvents(capacity: 2)
   private var sink: (any RecordSink)?
-  private var window: SendWindow
-  private var open: [Int: Open] = [:]
-  private var writer: SendWriter
+  var window: SendWindow
+  var open: [Int: Open] = [:]
+  var writer: SendWriter
   private var isEnding = false
 
   /// Whether what is confirmed is kept in files.
-  private var keepsProgress: Bool { !command.noTransport }
-  private var marks: Bool { keepsProgress || command.mark }
+  var keepsProgress: Bool { !command.noTransport }
+  var marks: Bool { keepsProgress || command.mark }
 
   /// Takes the root for this run. From here on signals only wake it.
   init(root: LogRoot, destination: Destination, command: TstatSend, writer: SendWriter) throws(SendFailure) {
@@ -262,46 +262,5 @@ struct SendRun: ~Copyable {
     }
     try settle()
     writer.progress(window.unacknowledged)
-  }
-
-  /// Marks what is confirmed as a whole, and records what is confirmed in part.
-  private mutating func settle() throws(SendFailure) {
-    for number in window.takeComplete() {
-      guard let entry = open.removeValue(forKey: number) else { continue }
-      let isMarked = marks && entry.isWhole ? try mark(entry) : false
-      writer.finished(number, entry.directory.directory, isMarked: isMarked)
-    }
-    try record(all: false)
-  }
-
-  /// Marks a directory, unless its logs have grown since they were read.
-  private func mark(_ entry: Open) throws(SendFailure) -> Bool {
-    do throws(LogDirectoryError) {
-      guard try entry.directory.refreshed().logs == entry.logs else {
-        throw .changed(path: entry.directory.directory.path)
-      }
-      try entry.directory.markProcessed()
-      return true
-    } catch {
-      switch error {
-      // It is gone with its logs, or there is more to send: nothing is to be marked.
-      case .vanished, .changed: writer.warn("\(error)")
-      default: throw SendFailure(error)
-      }
-      return false
-    }
-  }
-
-  private mutating func record(all: Bool) throws(SendFailure) {
-    for news in window.worthRecording(all: all) {
-      if keepsProgress, let entry = open[news.directory], entry.isWhole {
-        do throws(LogDirectoryError) {
-          try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: news.acknowledged))
-        } catch {
-          guard case .vanished = error else { throw SendFailure(error) }
-        }
-      }
-      window.recorded(news)
-    }
   }
 }
