@@ -17,7 +17,9 @@ import pika
 
 
 def connect(port):
-    return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port, heartbeat=0))
+    # A broker that begins may have its port before it answers.
+    return pika.BlockingConnection(
+        pika.ConnectionParameters("127.0.0.1", port, heartbeat=0, connection_attempts=100, retry_delay=0.1))
 
 
 def drain(channel, queue):
