@@ -149,7 +149,7 @@ extension CullPlan.Reason {
     case .unfinished: "only a part of it was sent"
     case .live(.newest(let age)):
       "it is the newest of its folder, and its logs were changed \(age.whole) s ago"
-    case .live(.repeatedHour(let age)):
+    case .live(.clockSetBack(let age)):
       "clocks were set back after later names were written, and its logs were changed \(age.whole) s ago"
     case .root: "it is what --directory names"
     case .young(let age): "it was sent \(age.whole / 3600) hours and \(age.whole % 3600 / 60) minutes ago"

@@ -32,7 +32,7 @@ extension SendRun {
 
   mutating func record(all: Bool) throws(SendFailure) {
     for news in window.worthRecording(all: all) {
-      if keepsProgress, let entry = open[news.directory], entry.isWhole {
+      if keepsProgress, let entry = open[news.directory] {
         do throws(LogDirectoryError) {
           try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: news.acknowledged))
         } catch {

@@ -45,8 +45,7 @@ struct SendRun: ~Copyable {
     /// What is read of it.
     let logs: [LogFile]
     let fingerprint: SendProgress.Fingerprint
-    /// False for one of which a log could not be read. It is not marked, and nothing more is recorded of it: what comes after the
-    /// gap makes other slices when the log can be read.
+    /// False for one of which a log could not be read, or not be used: it is not marked.
     var isWhole = true
   }
 
@@ -137,34 +136,38 @@ struct SendRun: ~Copyable {
     do throws(LogDirectoryError) { found = try LogDirectories(below: root) } catch {
       throw SendFailure(error)
     }
-    for remark in found.remarks {
-      let isOfDirectory = remark.path.hasSuffix(".out")
-      switch remark.reason {
-      case .unreadable where isOfDirectory: hasBadData = true
-      case .link where !isOfDirectory && !isMarked(remark, in: found):
-        // A log that nobody would send.
-        hasBadData = true
-        writer.warn(remark.description)
-        continue
-      default: break
-      }
-      writer.remark(remark)
-    }
-    if found.remarksLeftOut > 0 { writer.warn("\(found.remarksLeftOut) more were passed over.") }
+    let unfinished = remark(found)
     let live = SettleRule(command.settle.duration).live(among: found.found, at: .now())
     return found.found.enumerated().compactMap { index, directory in
-      if directory.isProcessed { return nil }
+      if directory.isProcessed || unfinished.contains(directory.path) { return nil }
       guard let reason = live[index] else { return directory }
       writer.live(directory, reason)
       return nil
     }
   }
 
-  /// Whether the directory that a remark's file is in was sent.
-  private func isMarked(_ remark: LogDirectories.Remark, in found: LogDirectories) -> Bool {
-    let parent = remark.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
-      separator: "/")
-    return found.found.contains { $0.isProcessed && $0.path == parent }
+  /// Says what was passed over; returns the directories with a log that cannot be read because it is a link.
+  private mutating func remark(_ found: LogDirectories) -> Set<String> {
+    let processed = Set(found.found.lazy.filter(\.isProcessed).map(\.path))
+    var unfinished: Set<String> = []
+    for remark in found.remarks {
+      let isOfDirectory = remark.path.hasSuffix(".out")
+      let folder = String(remark.path[..<(remark.path.lastIndex(of: "/") ?? remark.path.startIndex)])
+      switch remark.reason {
+      case .unreadable where isOfDirectory: hasBadData = true
+      case .link where !isOfDirectory, .plainTaken:
+        // It was said before that was sent.
+        guard !processed.contains(folder) else { continue }
+        if remark.reason == .link {
+          hasBadData = true
+          unfinished.insert(folder)
+        }
+      default: break
+      }
+      writer.remark(remark)
+    }
+    if found.remarksLeftOut > 0 { writer.warn("\(found.remarksLeftOut) more were passed over.") }
+    return unfinished
   }
 
   /// Submits a directory's slices; returns whether it had any.
@@ -184,7 +187,6 @@ struct SendRun: ~Copyable {
       return false
     }
     while let slice = slices.next() {
-      if slices.isIncomplete { open[number]?.isWhole = false }
       writer.say(slices.takeRemarks())
       writer.read(number, slices.counts)
       while !window.hasRoom { try serve(waits: true) }
@@ -193,8 +195,10 @@ struct SendRun: ~Copyable {
     }
     writer.say(slices.takeRemarks())
     writer.read(number, slices.counts)
-    if slices.isIncomplete || slices.isUseless { hasBadData = true }
-    if slices.isIncomplete { open[number]?.isWhole = false }
+    if slices.isIncomplete || slices.isUseless {
+      hasBadData = true
+      open[number]?.isWhole = false
+    }
     window.finishReading(number, total: slices.sliceCount)
     try settle()
     return slices.sliceCount > 0
@@ -204,6 +208,7 @@ struct SendRun: ~Copyable {
     _ found: LogDirectory, _ number: Int
   ) throws(LogDirectoryError) -> LogSlices? {
     let directory = try OpenLogDirectory(found, in: root)
+    if marks { try directory.checkIsWritable() }
     let lock = marks ? try lock(directory) : nil
     // Another run may have sent it since it was found, and its logs may have grown.
     let now = try directory.refreshed()
@@ -231,14 +236,14 @@ struct SendRun: ~Copyable {
   }
 
   private mutating func submit(_ slice: Slice, of number: Int) throws(SendFailure) {
-    guard let directory = open[number]?.directory.directory else { return }
+    guard let directory = open[number]?.directory else { return }
     let inbox = inbox
     let sink: any RecordSink
     if let current = self.sink { sink = current } else { sink = try destination.sink { inbox.post($0) } }
     self.sink = sink
-    let record = slice.record(directory: directory.path, time: WallClock.now().seconds)
+    let record = slice.record(directory: directory.realPath, time: WallClock.now().seconds)
     sink.submit(record, number: window.submit(slice.number, of: number))
-    writer.submitted(slice, of: directory, id: record.id)
+    writer.submitted(slice, of: directory.directory, id: record.id)
   }
 
   /// Takes what has come: confirmations, and signals. With `waits` it waits until there is something.
@@ -261,6 +266,6 @@ struct SendRun: ~Copyable {
       }
     }
     try settle()
-    writer.progress(window.unacknowledged)
+    writer.progress()
   }
 }

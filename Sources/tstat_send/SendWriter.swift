@@ -63,18 +63,21 @@ struct SendWriter {
   /// Says what was passed over.
   func remark(_ remark: LogDirectories.Remark) {
     switch remark.reason {
-    case .unreadable, .tooDeep, .notText: warn(remark.description)
-    case .vanished, .link, .plainTaken: note(remark.description)
+    case .unreadable, .tooDeep, .notText, .link, .plainTaken: warn(remark.description)
+    case .vanished: note(remark.description)
     }
   }
 
   /// Says of a directory that it may still be written.
   func live(_ directory: LogDirectory, _ reason: SettleRule.Reason) {
-    let age =
+    let why =
       switch reason {
-      case .newest(let changed), .repeatedHour(let changed): Int(changed.inSeconds)
+      case .newest(let changed):
+        "it is the newest of its folder, and was written \(Int(changed.inSeconds)) s ago"
+      case .clockSetBack(let changed):
+        "it was made after those with later names, and was written \(Int(changed.inSeconds)) s ago"
       }
-    note("\(directory.path) is left for later: it is the newest of its folder, and was written \(age) s ago.")
+    note("\(directory.path) is left for later: \(why).")
   }
 
   mutating func begin(_ directories: [LogDirectory]) {
@@ -152,7 +155,7 @@ struct SendWriter {
   }
 
   /// Shows how far it is, at most a few times a second.
-  mutating func progress(_ unacknowledged: Int) {
+  mutating func progress() {
     guard meter != nil else { return }
     var now = total
     for part in parts.values { now.add(part.counts) }

@@ -238,7 +238,8 @@ import Testing
       ("2023_02_01_00_00.out", "log_tcp_complete", "/nowhere"),
       ("2023_03_01_00_00.out", "log_udp_complete.gz", "/etc/passwd"),
     ] {
-      try site.make(name, tcp: 0)
+      // The other log is good: with the linked one it would be in other messages.
+      try site.make(name, tcp: 0, udp: name.contains("_02_") ? 3 : 0)
       try FileManager.default.createSymbolicLink(
         atPath: site.path("\(name)/\(log)"), withDestinationPath: target)
     }
@@ -251,8 +252,8 @@ import Testing
       #expect(answer.errors.contains("\(log) is passed over: links are not followed."), "\(answer.errors)")
     }
     #expect(answer.errors.contains("2023_04_01_00_00.out/log_tcp_complete:1: "), "\(answer.errors)")
-    #expect(
-      site.marked.suffix(3) == ["2024_01_01_00_00.out", "2024_01_01_01_00.out", "2024_01_01_02_00.out"])
+    // Not even the one of no use: another version may know its rows.
+    #expect(site.marked == ["2024_01_01_00_00.out", "2024_01_01_01_00.out", "2024_01_01_02_00.out"])
   }
 
   @Test func `a log that this user may not read is sent once it can be read, with all its rows`() async throws
@@ -282,7 +283,8 @@ import Testing
     )
     #expect(site.marked == ["2024_01_01_00_00.out", "2024_01_01_02_00.out"])
     var received = try await server.drain("forbidden")
-    #expect(received.count == 1 + 20 + 1)
+    // What comes after the gap would be other messages when the log can be read.
+    #expect(received.count == 1 + 1)
     try setMode(0o644, "\(name)/log_tcp_complete")
     #expect(try await run().status == .exited(0))
     received += try await server.drain("forbidden")

@@ -15,7 +15,7 @@ import Testing
     #expect(first && !window.hasRoom)
     #expect(window.worthRecording() == [.init(directory: 0, acknowledged: 11)])
     window.recorded(.init(directory: 0, acknowledged: 11))
-    #expect(window.hasRoom && window.unacknowledged == 3)
+    #expect(window.hasRoom)
   }
 
   @Test func `a hole holds back what comes after it`() {
@@ -96,7 +96,7 @@ import Testing
       }
       for number in underWay { _ = window.acknowledge(number) }
       complete.formUnion(window.takeComplete())
-      #expect(complete == [0, 1, 2] && window.isEmpty && window.unacknowledged == 0)
+      #expect(complete == [0, 1, 2] && window.isEmpty)
     }
   }
 }

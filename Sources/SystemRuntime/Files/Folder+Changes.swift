@@ -26,6 +26,11 @@ extension Folder {
     }
   }
 
+  /// Throws where no file can be made in it: `permissionDenied`, `readOnlyFileSystem` (faccessat(2)).
+  package func checkIsWritable() throws(Errno) {
+    guard unsafe faccessat(descriptor, ".", W_OK, AT_EACCESS) == 0 else { throw .last }
+  }
+
   /// Writes a file, in place of one of the same name; when it returns, the file is on the disk. Until then it has the name
   /// with `.new` at its end.
   package func write(_ bytes: [UInt8], to name: FileName) throws(Errno) {

@@ -35,6 +35,14 @@ package final class Folder: Sendable {
   /// Opens the same folder once more.
   package func reopened() throws(Errno) -> Folder { try Folder([0x2e, 0], in: self) }
 
+  /// Where it is, without links on the way, as the kernel knows it (/proc/self/fd); nil without procfs.
+  package var realPath: String? {
+    guard let folder = try? OpenFile("/proc/self/fd", isFolder: true) else { return nil }
+    var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    guard let count = try? folder.readLink("\(descriptor)", into: &bytes) else { return nil }
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+
   /// Opens a file in it for reading. Errors: `invalidArgument` for what is not a plain file.
   package func file(_ name: String) throws(Errno) -> OpenFile {
     guard FileName(name) != nil else { throw .invalidArgument }

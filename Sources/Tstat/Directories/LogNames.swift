@@ -81,16 +81,15 @@ extension LogDirectory {
     if names.hasMark {
       processedAt = try LogNames.plainFile(FileName(stringLiteral: Self.mark), in: folder)?.modified
     }
-    // Whatever it is: somebody works here.
-    hasProgress = names.hasProgress ? try Self.exists(Self.progress, in: folder) : false
+    let progress = names.hasProgress ? try Self.change(of: Self.progress, in: folder) : nil
+    // A run that was killed after it had set the mark leaves the state behind; a younger one is of work after the mark.
+    hasProgress = progress.map { progress in processedAt.map { progress > $0 } ?? true } ?? false
   }
 
-  private static func exists(_ name: StaticString, in folder: Folder) throws(Errno) -> Bool {
-    do throws(Errno) {
-      _ = try folder.facts(of: FileName(stringLiteral: name))
-      return true
-    } catch {
-      if error == .noSuchFileOrDirectory { return false }
+  /// When a file was changed last, whatever it is; nil where there is none.
+  private static func change(of name: StaticString, in folder: Folder) throws(Errno) -> FileTime? {
+    do throws(Errno) { return try folder.facts(of: FileName(stringLiteral: name)).modified } catch {
+      if error == .noSuchFileOrDirectory { return nil }
       throw error
     }
   }

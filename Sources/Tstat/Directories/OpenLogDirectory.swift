@@ -16,6 +16,16 @@ public final class OpenLogDirectory: Sendable {
     folder = try root.open(directory)
   }
 
+  /// Where it is, however the root was named; as it was named where that is not known.
+  public var realPath: String { folder.realPath ?? directory.path }
+
+  /// Throws `unwritable` where neither a state file nor a mark can be written.
+  public func checkIsWritable() throws(LogDirectoryError) {
+    do throws(Errno) { try folder.checkIsWritable() } catch {
+      throw .unwritable(path: directory.path, error)
+    }
+  }
+
   /// Takes it for this run of `program`, as long as the result lives. Errors: `inUse`, `noLocks`.
   public func lock(for program: String) throws(LogDirectoryError) -> DirectoryLock {
     try DirectoryLock(folder, directory.path, program)

@@ -1,3 +1,5 @@
+import SystemRuntime
+
 /// How much of a directory was sent and acknowledged, as its state file keeps it.
 public struct SendProgress: Sendable, Hashable {
   /// What the slices were made of: other logs, or other settings, make other slices.
@@ -7,7 +9,9 @@ public struct SendProgress: Sendable, Hashable {
     /// Of these logs, and the settings that shape slices, as any text.
     public init(logs: [LogFile], settings: String) {
       lines =
-        logs.map { "file \($0.name) \($0.inode) \($0.size)" } + ["settings \(SendProgress.oneLine(settings))"]
+        logs.map { "file \($0.name) \($0.inode) \($0.size) \($0.modified.nanoseconds)" } + [
+          "settings \(SendProgress.oneLine(settings))"
+        ]
     }
   }
 

@@ -150,9 +150,12 @@ public struct RowOptions: Sendable, Hashable {
     return bits.overflow ? .max : bits.partialValue
   }
 
+  /// Grows when other rows are used than before: slices are cut at other places then.
+  private static let rules = 1
+
   /// A text that differs where the objects may differ.
   public var fingerprint: String {
-    "format=\(format.rawValue) threshold=\(threshold) sensor=\(sensor) instance=\(instance ?? "(none)")"
+    "rules=\(Self.rules) format=\(format.rawValue) threshold=\(threshold) sensor=\(sensor) instance=\(instance ?? "(none)")"
       + " udp-milliseconds=\(hasMillisecondsOfUDP) empty=\(hasEmptyDirections) extended=\(isExtended)"
   }
 }

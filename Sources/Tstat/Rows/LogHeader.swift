@@ -81,6 +81,8 @@ struct LogHeader: Hashable {
   let isAssumed: Bool
   /// The columns that a row cannot do without and that are not there.
   let missing: [String]
+  /// True for a line that names no column that is known: it is no header.
+  let isForeign: Bool
 
   private var shared: [Int16]
   private var sides: [[Int16]]
@@ -132,6 +134,7 @@ struct LogHeader: Hashable {
     var needed = sidesNeeded.flatMap { ["c_" + LogColumn.name($0), "s_" + LogColumn.name($0)] }
     if kind == .tcp { needed += ["durat", "first", "last"] }
     missing = needed.filter { places[$0] == nil }
+    isForeign = missing.count == needed.count
   }
 
   /// The place of a column of the connection; nil where there is none.

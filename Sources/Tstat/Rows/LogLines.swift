@@ -21,20 +21,17 @@ struct LogLines: ~Copyable {
   /// Why what is read of a compressed file is not all of it.
   private(set) var damage: String?
 
-  private let source: Source
+  // One of the two.
+  private var plain: OpenFile?
+  private var compressed: GzipFile?
   private var next = 0
   private var filled = 0
   private var isAtEnd = false
 
-  private enum Source: ~Copyable {
-    case plain(OpenFile)
-    case compressed(GzipFile)
-  }
-
   /// Reads the file from its beginning; lines shorter than `longest` bytes.
   init(_ file: consuming OpenFile, isCompressed: Bool, longest: Int = 256 << 10) throws(Errno) {
-    source = isCompressed ? .compressed(try GzipFile(file)) : .plain(file)
     buffer = [UInt8](repeating: 0, count: longest)
+    if isCompressed { compressed = try GzipFile(file) } else { plain = consume file }
   }
 
   /// The next line; nil at the end.
@@ -81,14 +78,17 @@ struct LogLines: ~Copyable {
   }
 
   private mutating func fill() throws(Errno) {
-    guard damage == nil else {
-      isAtEnd = true
-      return
-    }
     let count: Int
-    switch source {
-    case .plain(let file): count = try file.read(into: &buffer, from: filled)
-    case .compressed(let file): (count, damage) = try file.read(into: &buffer, from: filled)
+    if var file = compressed.take() {
+      count = try file.read(into: &buffer, from: filled)
+      damage = file.damage
+      compressed = consume file
+    } else if let file = plain.take() {
+      count = try file.read(into: &buffer, from: filled)
+      plain = consume file
+    } else {
+      // A read has failed before.
+      count = 0
     }
     filled += count
     byteCount += Int64(count)

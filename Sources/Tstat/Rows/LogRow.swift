@@ -56,10 +56,10 @@ struct LogRow {
     let range = field(place)
     let number = number(range)
     if case .notFinite = number { return nil }
-    guard let rounded = number.value, rounded >= 0, rounded < 1e17 else {
-      throw RowError(reason: "\(name) is no time")
-    }
-    return isExact ? LogNumber.exactly(buffer.span.extracting(range)) ?? rounded : rounded
+    let time = isExact ? LogNumber.exactly(buffer.span.extracting(range)) : number.value
+    guard let time, time >= 0, time < 1e17 else { throw RowError(reason: "\(name) is no time") }
+    // Not the zero with a sign.
+    return abs(time)
   }
 
   /// The duration of a connection in milliseconds.

@@ -30,9 +30,10 @@ public struct LogSlices: ~Copyable {
   public private(set) var counts = Counts()
   /// How many slices there were so far, with those that were skipped.
   public private(set) var sliceCount = 0
-  /// True when a log could not be read to its end although it may be later: the directory is not done.
+  /// True when a log could not be read to its end although it may be later. What comes after it is not read: with its rows it
+  /// makes other slices.
   public private(set) var isIncomplete = false
-  /// True when a log had rows, and none could be used.
+  /// True when a log had several rows, and none could be used: another version of this program may know them.
   public private(set) var isUseless = false
 
   private let directory: OpenLogDirectory
@@ -113,6 +114,9 @@ public struct LogSlices: ~Copyable {
 
   private mutating func fail(_ error: LogDirectoryError) {
     isIncomplete = true
+    pending = []
+    waiting = []
+    recordCount = 0
     remarks.add("\(error) The next run takes the directory again.")
   }
 
@@ -154,7 +158,7 @@ public struct LogSlices: ~Copyable {
   private mutating func finish(_ open: borrowing OpenLog) {
     finishedBytes += open.lines.byteCount
     counts.bytes = finishedBytes
-    if open.brokenRows > 0, open.usedRows == 0 { isUseless = true }
+    if open.brokenRows > 1, open.usedRows == 0 { isUseless = true }
     if let damage = open.lines.damage {
       counts.broken += 1
       remarks.add("\(path(of: open.log)): \(damage); what comes before is used.")

@@ -57,6 +57,7 @@ struct RowReader {
 
   private mutating func readHeader(_ line: Span<UInt8>) -> Outcome {
     let header = LogHeader(line, of: kind)
+    guard !header.isForeign else { return .broken("it begins with # and names no known column") }
     self.header = header
     if kind == .tcp { absentKeys.formUnion(keys.filter { isAbsent($0, in: header) }) }
     guard !header.missing.isEmpty else { return .nothing }

@@ -43,9 +43,6 @@ public struct SendWindow: Sendable {
   /// True when nothing is under way, and no directory waits for its end.
   public var isEmpty: Bool { shipments.isEmpty }
 
-  /// How many slices are submitted and not acknowledged.
-  public var unacknowledged: Int { underWay.count }
-
   /// Begins a directory of which so many slices are acknowledged already.
   public mutating func begin(_ directory: DirectoryNumber, acknowledged: Int) {
     shipments[directory] = Shipment(acknowledged: acknowledged, recorded: acknowledged)

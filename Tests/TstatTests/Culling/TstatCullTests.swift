@@ -202,15 +202,12 @@ import Testing
     #expect(answer.errors.contains("lost+found is passed over: Permission denied."))
   }
 
-  @Test func `in the hour that comes twice the younger directory is live, whatever its name`() async throws {
+  @Test func `after clocks were set back the younger directory is live, whatever its name`() async throws {
     try tree.make("2026_10_25_02_40.out", changed: .seconds(600), sent: Self.old)
     try tree.make("2026_10_25_02_10.out", changed: .seconds(10), sent: Self.old)
-    let zones = ["CET-1CEST,M3.5.0,M10.5.0/3", "UTC0"]
-    let lives = try await zones.asyncMap { try await cull(["-D", "-v"], environment: ["TZ": $0]) }
-    #expect(
-      lives[0].errors.contains("2026_10_25_02_10.out stays: clocks were set back"), "\(lives[0].errors)")
-    #expect(lives[1].errors.contains("dry run, not removing \(tree.path)/2026_10_25_02_10.out"))
-    for live in lives { #expect(live.errors.contains("2026_10_25_02_40.out stays: it is the newest")) }
+    let answer = try await cull(["-D", "-v"])
+    #expect(answer.errors.contains("2026_10_25_02_10.out stays: clocks were set back"), "\(answer.errors)")
+    #expect(answer.errors.contains("2026_10_25_02_40.out stays: it is the newest"))
   }
 
   @Test func `JSON says all of it on standard output`() async throws {

@@ -13,11 +13,11 @@ import Testing
   private static let work = SendProgress.Fingerprint(logs: logs, settings: "threshold 10\nformat 0.6.8 \\ é")
   private static let text = """
     tstat_send progress 1
-    file log_tcp_complete 7 100
-    file log_udp_complete.gz 8 200
+    file log_tcp_complete 7 100 1000000000
+    file log_udp_complete.gz 8 200 1000000000
     settings threshold 10\\nformat 0.6.8 \\\\ é
     acknowledged 17
-    check 242c1f7efb4ce94b
+    check a85bb17cf1fcf741
 
     """
 
@@ -32,6 +32,10 @@ import Testing
     (of: logs, settings: "threshold 10\\nformat 0.6.8 \\ é"),
     (
       of: [LogFile(kind: .tcp, size: 101, modified: FileTime(seconds: 1), inode: 7), logs[1]],
+      settings: "threshold 10\nformat 0.6.8 \\ é"
+    ),
+    (
+      of: [LogFile(kind: .tcp, size: 100, modified: FileTime(seconds: 2), inode: 7), logs[1]],
       settings: "threshold 10\nformat 0.6.8 \\ é"
     ),
     (

@@ -5,8 +5,7 @@ import Testing
 
 /// Which directories may still be written: a table of directories, and of places in it.
 @Suite struct SettleRuleTests {
-  private static let repeated: Set = ["2026_10_25_02_10.out", "2026_10_25_02_40.out"]
-  private static let rule = SettleRule(.seconds(100)) { repeated.contains($0) }
+  private static let rule = SettleRule(.seconds(100))
 
   private struct Given: Sendable {
     var parent = "/a"
@@ -62,14 +61,14 @@ import Testing
         Given(name: "2026_10_25_02_10.out", changed: 999, born: 960),
         Given(name: "2026_10_25_02_40.out", changed: 955),
       ],
-      live: [0: .repeatedHour(changed: .seconds(1)), 1: .newest(changed: .seconds(45))]),
+      live: [0: .clockSetBack(changed: .seconds(1)), 1: .newest(changed: .seconds(45))]),
     Row(
       testDescription: "the same without a time of birth",
       given: [
         Given(name: "2026_10_25_02_10.out", changed: 999, modified: 960),
         Given(name: "2026_10_25_02_40.out", changed: 955),
       ],
-      live: [0: .repeatedHour(changed: .seconds(1)), 1: .newest(changed: .seconds(45))]),
+      live: [0: .clockSetBack(changed: .seconds(1)), 1: .newest(changed: .seconds(45))]),
     Row(
       testDescription: "clocks set back, and all of it over",
       given: [
@@ -83,11 +82,11 @@ import Testing
         Given(name: "2026_10_25_02_40.out", changed: 955), Given(name: "2026_10_25_03_00.out", changed: 999),
       ], live: [2: .newest(changed: .seconds(1))]),
     Row(
-      testDescription: "a name that comes once needs no such rule",
+      testDescription: "a name that is not tstat's makes no other one earlier",
       given: [
-        Given(name: "2026_10_24_02_10.out", changed: 999, born: 960),
-        Given(name: "2026_10_24_02_40.out", changed: 955),
-      ], live: [1: .newest(changed: .seconds(45))]),
+        Given(name: "2026_10_24_02_10.out", changed: 960), Given(name: "backup.out", changed: 999, born: 950),
+      ],
+      live: [0: .newest(changed: .seconds(40)), 1: .newest(changed: .seconds(1))]),
   ]
 
   @Test(arguments: rows)
@@ -113,6 +112,6 @@ import Testing
     (".out", false), ("", false), ("____.out", false), ("٢٠٢٦_10_25_02_10.out", false),
   ])
   func `tstat's names are minutes`(name: String, isMinute: Bool) {
-    #expect((DirectoryName.minute(of: name) != nil) == isMinute)
+    #expect(SettleRule.isMinute(name) == isMinute)
   }
 }

@@ -139,21 +139,37 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.remarks.filter { !$0.contains("no columns") } == [])
   }
 
+  /// The check sum at the end is wrong: all rows come before it.
+  @Test(arguments: [200, 20_000])
+  func `rows before the damage of a compressed log are used`(rows: Int) async throws {
+    let folder = try ScratchFolder()
+    try folder.write(Self.log(rows: rows), to: "plain")
+    try await run(["sh", "-c", "cd \(folder.path) && gzip -c plain > log_tcp_complete.gz"])
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/log_tcp_complete.gz"))
+    bytes[bytes.count - 8] ^= 0xff
+    try bytes.write(to: URL(fileURLWithPath: "\(folder.path)/log_tcp_complete.gz"))
+    let found = try Self.slices(folder.path, ["log_tcp_complete.gz"])
+    #expect(found.counts.rows == rows)
+    #expect(found.remarks.contains { $0.contains("is damaged") })
+  }
+
   @Test(arguments: ["cut", "damaged"])
   func `of a cut or damaged compressed log what comes before is used, and it is said`(how: String)
     async throws
   {
     let folder = try ScratchFolder()
     // Rows that differ, so that there is something to compress.
-    let rows = (0..<20_000).map { RowReaderTests.row.replacing(" 1000 ", with: " \($0 &* 7919 % 100_003) ") }
+    let rows = (0..<20_000).map {
+      RowReaderTests.row.replacing(" 1000 ", with: " \($0 &* 7919 % 100_003) ")
+    }
     try folder.write(RowReaderTests.core + "\n" + rows.joined(separator: "\n") + "\n", to: "plain")
     try await run(["sh", "-c", "cd \(folder.path) && gzip -c plain > log_tcp_complete.gz"])
     var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/log_tcp_complete.gz"))
     if how == "cut" { bytes.removeLast(bytes.count / 3) } else { bytes[bytes.count * 2 / 3] ^= 0xff }
     try bytes.write(to: URL(fileURLWithPath: "\(folder.path)/log_tcp_complete.gz"))
     let found = try Self.slices(folder.path, ["log_tcp_complete.gz"])
-    #expect(found.counts.rows > 5000)
-    #expect(found.counts.rows <= 20_001)
+    // Two thirds of the compressed bytes.
+    #expect((12_000...20_001).contains(found.counts.rows))
     #expect(!found.isIncomplete)
     #expect(found.remarks.contains { $0.contains(how == "cut" ? "its end is missing" : "damaged") })
   }
@@ -191,14 +207,21 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
     #expect(found.counts.broken == 5000)
   }
 
-  @Test func `a log that cannot be read leaves the directory unfinished, the other one is read`() throws {
+  @Test func `a log that cannot be read leaves the directory unfinished, and what comes after it unread`()
+    throws
+  {
     let folder = try ScratchFolder()
     try folder.write(Self.log(rows: 1), to: "log_tcp_complete")
     let found = try Self.slices(
       folder.path,
       ["log_tcp_complete", "log_udp_complete"])
     #expect(found.isIncomplete)
-    #expect(found.slices.map(\.recordCount) == [2])
+    #expect(found.slices.isEmpty)
     #expect(found.remarks.contains { $0.contains("log_udp_complete is gone") })
+    try folder.write(Self.log(rows: 60), to: "log_tcp_complete")
+    #expect(
+      try Self.slices(folder.path, ["log_tcp_complete", "log_udp_complete"]).slices.map(\.recordCount) == [
+        100
+      ])
   }
 }

@@ -118,6 +118,21 @@ import Testing
     #expect(!text.contains("tcp_rtt_avg"))
   }
 
+  @Test(arguments: ["#", "##", "#\u{ff}\u{0}", "# made by hand", "#7 8 9"])
+  func `a line that begins with # and names no column is no header`(line: String) {
+    let outcomes = Self.read([Self.core, Self.row, line, Self.row])
+    #expect(outcomes[2] == .broken("it begins with # and names no known column"))
+    #expect(Self.records(outcomes).count == 4)
+  }
+
+  @Test(arguments: [("-0.0004", false), ("-0.000000", true), ("0.0004", true)])
+  func `a duration is not negative`(durat: String, isUsed: Bool) {
+    let line = "192.0.2.1 5353 1726863583123.456 \(durat) 6285 16 192.0.2.2 53 0.000000 0.000000 0 0"
+    let records = Self.records(Self.read([Self.udp, line], .udp))
+    #expect(records.isEmpty != isUsed)
+    if durat == "-0.000000" { #expect(records.first?.duration == .decimal(0)) }
+  }
+
   @Test func `NaN and infinity leave their keys out`() throws {
     let line = Self.row.replacing("2000.000000", with: "nan").replacing(" 100 ", with: " -inf ")
     let record = try #require(Self.records(Self.read([Self.core, line])).first)
