@@ -12,6 +12,24 @@ extension INISection {
       })
   }
 
+  /// Warnings for values that are most likely not meant so: a variable that is not set and has no default, a comment behind a
+  /// value, which belongs to it. No warning has the value.
+  public func warningsOfValues(_ variable: (String) -> String?) -> [INIWarning] {
+    entries.compactMap { entry in
+      if entry.value.hasPrefix("${"), Self.expanded(entry.value, variable) == entry.value {
+        return INIWarning(
+          file: file, line: entry.line,
+          what:
+            "the variable of \(entry.key) is not set: the value is taken as it is written; set it, or give a default"
+        )
+      }
+      guard entry.value.contains(" #") || entry.value.contains(" ;") else { return nil }
+      return INIWarning(
+        file: file, line: entry.line,
+        what: "a # or ; belongs to the value of \(entry.key): write a comment in a line of its own")
+    }
+  }
+
   private static func expanded(_ value: String, _ variable: (String) -> String?) -> String {
     guard value.hasPrefix("${"), value.hasSuffix("}") else { return value }
     let parts = value.dropFirst(2).dropLast().split(

@@ -52,7 +52,7 @@ struct Cull {
         // Other folders, such as lost+found, are nobody's logs.
         if remark.path.hasSuffix(".out") { hasFailed = true }
       case .tooDeep, .notText: writer.warn(remark.description)
-      case .vanished, .link, .plainTaken: writer.note(remark.description)
+      case .vanished, .link, .notPlain, .plainTaken: writer.note(remark.description)
       }
     }
     if directories.remarksLeftOut > 0 {

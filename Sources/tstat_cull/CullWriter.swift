@@ -93,7 +93,7 @@ struct CullWriter {
       let directories = removedCount == 1 ? "directory" : "directories"
       try StandardOutput.printLine(
         isDryRun
-          ? "\(removedCount) \(directories) would be removed, \(freedBytes) bytes of disk blocks freed"
+          ? "\(removedCount) \(directories) would be removed, \(freedBytes) bytes of disk blocks would be freed"
           : "\(removedCount) \(directories) removed, \(freedBytes) bytes of disk blocks freed")
     }
   }

@@ -40,7 +40,9 @@ enum Destination {
     }
     do throws(INIError) {
       let file = try INIFile(name: path, bytes: bytes, dialect: .tstat)
-      for warning in file.warnings { diagnostics.warning("\(warning).") }
+      try Self.checkSections(file)
+      let warnings = file.warnings + file.sections.flatMap { $0.warningsOfValues(Environment.value) }
+      for warning in warnings { diagnostics.warning("\(warning).") }
       switch transport {
       case .rabbit:
         self = .rabbit(try RabbitConfiguration(file: file, variable: Environment.value))
@@ -57,6 +59,15 @@ enum Destination {
       }
     } catch { throw .wrong(error) }
     if isPrinted { self = .printed }
+  }
+
+  /// A section with a wrong name would be one that does nothing.
+  private static func checkSections(_ file: INIFile) throws(INIError) {
+    let known = ["rabbit", RabbitConfiguration.queueSection, RabbitConfiguration.tlsSection, "http"]
+    for section in file.sections where !known.contains(section.name) {
+      let near = Spelling.nearest(to: section.name, in: known).map { " (did you mean [\($0)]?)" } ?? ""
+      throw section.error("unknown section [\(section.name)]\(near)")
+    }
   }
 
   /// Makes the sink, which begins to connect.

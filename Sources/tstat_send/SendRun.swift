@@ -138,6 +138,7 @@ struct SendRun: ~Copyable {
     }
     let unfinished = remark(found)
     let live = SettleRule(command.settle.duration).live(among: found.found, at: .now())
+    for directory in found.found where directory.hasLeftProgress && marks { clean(directory) }
     return found.found.enumerated().compactMap { index, directory in
       if directory.isProcessed || unfinished.contains(directory.path) { return nil }
       guard let reason = live[index] else { return directory }
@@ -146,7 +147,14 @@ struct SendRun: ~Copyable {
     }
   }
 
-  /// Says what was passed over; returns the directories with a log that cannot be read because it is a link.
+  /// Removes the state file that a run left which was killed after it had set the mark.
+  private func clean(_ directory: LogDirectory) {
+    do throws(LogDirectoryError) { try OpenLogDirectory(directory, in: root).removeProgress() } catch {
+      writer.note("\(error)")
+    }
+  }
+
+  /// Says what was passed over; returns the directories with a log that is a link or no file at all.
   private mutating func remark(_ found: LogDirectories) -> Set<String> {
     let processed = Set(found.found.lazy.filter(\.isProcessed).map(\.path))
     var unfinished: Set<String> = []
@@ -155,10 +163,10 @@ struct SendRun: ~Copyable {
       let folder = String(remark.path[..<(remark.path.lastIndex(of: "/") ?? remark.path.startIndex)])
       switch remark.reason {
       case .unreadable where isOfDirectory: hasBadData = true
-      case .link where !isOfDirectory, .plainTaken:
+      case .link where !isOfDirectory, .notPlain, .plainTaken:
         // It was said before that was sent.
         guard !processed.contains(folder) else { continue }
-        if remark.reason == .link {
+        if remark.reason != .plainTaken {
           hasBadData = true
           unfinished.insert(folder)
         }
@@ -227,7 +235,9 @@ struct SendRun: ~Copyable {
     return LogSlices(directory, logs: now.logs, options: options, skipping: acknowledged)
   }
 
+  /// The root itself is locked already.
   private func lock(_ directory: OpenLogDirectory) throws(LogDirectoryError) -> DirectoryLock? {
+    guard !directory.directory.isRoot else { return nil }
     do throws(LogDirectoryError) { return try directory.lock(for: "tstat_send") } catch {
       // It was said of the root.
       guard case .noLocks = error else { throw error }
@@ -241,7 +251,9 @@ struct SendRun: ~Copyable {
     let sink: any RecordSink
     if let current = self.sink { sink = current } else { sink = try destination.sink { inbox.post($0) } }
     self.sink = sink
-    let record = slice.record(directory: directory.realPath, time: WallClock.now().seconds)
+    let record = slice.record(
+      directory: directory.realPath, source: directory.directory.path(below: root),
+      time: WallClock.now().seconds)
     sink.submit(record, number: window.submit(slice.number, of: number))
     writer.submitted(slice, of: directory.directory, id: record.id)
   }

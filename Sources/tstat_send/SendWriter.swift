@@ -19,9 +19,9 @@ struct SendWriter {
   private let run = WallClock.now().seconds
   private var meter: ProgressMeter?
   private var parts: [Int: Part] = [:]
-  private var directoryCount = 0
   private var total = LogSlices.Counts()
   private var doneCount = 0
+  private var liveCount = 0
   private var acknowledgedCount = 0
 
   init(isJSON: Bool, isVerbose: Bool, isPrinted: Bool, diagnostics: Diagnostics) {
@@ -63,13 +63,14 @@ struct SendWriter {
   /// Says what was passed over.
   func remark(_ remark: LogDirectories.Remark) {
     switch remark.reason {
-    case .unreadable, .tooDeep, .notText, .link, .plainTaken: warn(remark.description)
+    case .unreadable, .tooDeep, .notText, .notPlain, .link, .plainTaken: warn(remark.description)
     case .vanished: note(remark.description)
     }
   }
 
   /// Says of a directory that it may still be written.
-  func live(_ directory: LogDirectory, _ reason: SettleRule.Reason) {
+  mutating func live(_ directory: LogDirectory, _ reason: SettleRule.Reason) {
+    liveCount += 1
     let why =
       switch reason {
       case .newest(let changed):
@@ -81,7 +82,6 @@ struct SendWriter {
   }
 
   mutating func begin(_ directories: [LogDirectory]) {
-    directoryCount = directories.count
     let bytes = directories.flatMap(\.logs).reduce(Int64(0)) { $0 + $1.size }
     meter?.begin(directories: directories.count, bytes: bytes)
   }
@@ -127,6 +127,9 @@ struct SendWriter {
     total.add(counts)
     doneCount += 1
     if counts.records == 0 { event("_process_payload.done", "no payload") }
+    event(
+      "process_output.done",
+      "\(directory.path): \(counts.records) objects\(isMarked ? ", marked as sent" : ", not marked")")
     guard isJSON else { return }
     object("shipped") {
       $0.field("path", directory.path)
@@ -138,17 +141,15 @@ struct SendWriter {
   /// Says what all of it came to.
   func finish(isInterrupted: Bool) {
     clear()
-    guard isJSON else {
-      if isVerbose {
-        diagnostics.note(
-          "\(doneCount) of \(directoryCount) directories, \(total.rows) rows, \(total.records) objects in \(acknowledgedCount) messages."
-        )
-      }
-      return
-    }
+    event(
+      "main.done",
+      "\(doneCount) directories, \(total.rows) rows, \(total.records) objects, \(acknowledgedCount) messages confirmed; "
+        + "\(liveCount) directories are left for later")
+    guard isJSON else { return }
     object("shipped_total") {
       $0.field("directories", doneCount)
       $0.field("messages", acknowledgedCount)
+      $0.field("left_for_later", liveCount)
       $0.field("interrupted", isInterrupted)
       $0.fields(of: total)
     }

@@ -165,7 +165,10 @@ import Tstat
       diagnostics.error(text)
       throw error.status.exitCode
     }
-    if hasBadData { throw ExitStatus.data.exitCode }
+    if hasBadData {
+      diagnostics.error("not all directories were sent: the lines before say which, and why.")
+      throw ExitStatus.data.exitCode
+    }
   }
 }
 

@@ -19,6 +19,12 @@ final class SendSite: Sendable {
     var output: String
     var errors: String
 
+    /// True where all it says is that there was nothing to do.
+    var saysNothingIsLeft: Bool {
+      errors.split(separator: "\n").count == 1 && errors.contains(" event=main.done ")
+        && errors.contains(" 0 directories, ")
+    }
+
     /// The lines on standard error that are not the original's log.
     var complaints: [String] {
       errors.split(separator: "\n").map(String.init).filter { !$0.hasPrefix("ts=") }

@@ -15,6 +15,8 @@ public struct LogDirectories: Sendable {
       case tooDeep
       /// A symbolic link with the name of a directory of logs, or of a log: no link is followed.
       case link
+      /// It has the name of a log, and is a directory, a FIFO or something else.
+      case notPlain
       /// Its name is not UTF-8.
       case notText
       /// A compressed log beside the plain one, which is taken.
@@ -131,6 +133,10 @@ public struct LogDirectories: Sendable {
   ) throws(Errno) {
     guard let directory = try LogDirectory(reading: folder, place.parent, place.name, names, isRoot: isRoot)
     else { return }
+    for kind in LogFile.Kind.allCases where names.hasName(of: kind) {
+      guard !directory.logs.contains(where: { $0.kind == kind }) else { continue }
+      remark(LogDirectory.path(of: kind.plainName, in: place.path), .notPlain)
+    }
     for log in directory.logs where !log.isCompressed && names.hasCompressed(log.kind) {
       remark(LogDirectory.path(of: "\(log.name).gz", in: place.path), .plainTaken)
     }
@@ -155,6 +161,7 @@ extension LogDirectories.Remark: CustomStringConvertible {
     case .vanished: "\(path) is passed over: it was removed meanwhile."
     case .tooDeep: "\(path) is passed over: it lies too deep. Name a directory nearer to it with --directory."
     case .link: "\(path) is passed over: links are not followed. Name what it leads to with --directory."
+    case .notPlain: "\(path) is passed over: it is no plain file. Remove it, or rename it."
     case .notText: "\(path) is passed over: its name is not UTF-8. Rename it."
     case .plainTaken: "\(path) is passed over: the log is there without compression, too. Remove one of them."
     }

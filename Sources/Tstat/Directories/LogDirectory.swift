@@ -64,6 +64,8 @@ public struct LogDirectory: Sendable, Hashable {
   public var processedAt: FileTime?
   /// Whether a part of it was sent: there is a state file.
   public var hasProgress: Bool
+  /// Whether a state file is left that the mark has made useless: a run was killed between the two.
+  public var hasLeftProgress = false
   /// Whether it is the root itself.
   public var isRoot: Bool
 
@@ -87,6 +89,11 @@ public struct LogDirectory: Sendable, Hashable {
 
   /// Where it is.
   public var path: String { Self.path(of: name, in: parent) }
+
+  /// Where it is below the root; its name where it is the root.
+  public func path(below root: LogRoot) -> String {
+    isRoot || !path.hasPrefix(root.path + "/") ? name : String(path.dropFirst(root.path.count + 1))
+  }
 
   /// Whether it was marked as sent. The mark counts whatever is in it: it may have been made by hand.
   public var isProcessed: Bool { processedAt != nil }

@@ -41,6 +41,11 @@ struct LogNames: Hashable {
     return true
   }
 
+  /// Whether there is a log of this kind, or what has its name.
+  func hasName(of kind: LogFile.Kind) -> Bool {
+    zip(Self.logs, present).contains { $0.kind == kind && $1 }
+  }
+
   /// Whether there is a compressed log of this kind.
   func hasCompressed(_ kind: LogFile.Kind) -> Bool { present[kind == .tcp ? 1 : 3] }
 
@@ -84,6 +89,7 @@ extension LogDirectory {
     let progress = names.hasProgress ? try Self.change(of: Self.progress, in: folder) : nil
     // A run that was killed after it had set the mark leaves the state behind; a younger one is of work after the mark.
     hasProgress = progress.map { progress in processedAt.map { progress > $0 } ?? true } ?? false
+    hasLeftProgress = progress != nil && !hasProgress
   }
 
   /// When a file was changed last, whatever it is; nil where there is none.

@@ -84,6 +84,11 @@ public final class OpenLogDirectory: Sendable {
   /// Errors: `unwritable`. Where the mark is written but the state file stays, the path is that of the state file.
   public func markProcessed() throws(LogDirectoryError) {
     try write(Self.content, to: LogDirectory.mark)
+    try removeProgress()
+  }
+
+  /// Removes the state file. Errors: `unwritable`.
+  public func removeProgress() throws(LogDirectoryError) {
     do throws(Errno) {
       try folder.remove(FileName(stringLiteral: LogDirectory.progress))
       try folder.synchronize()

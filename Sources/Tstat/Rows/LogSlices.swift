@@ -56,6 +56,7 @@ public struct LogSlices: ~Copyable {
     var rows: RowReader
     var usedRows = 0
     var brokenRows = 0
+    var isAssumptionSaid = false
   }
 
   /// Reads `logs` of the open `directory`, without the first `skipped` slices.
@@ -130,7 +131,9 @@ public struct LogSlices: ~Copyable {
       switch line {
       case .tooLong: broken(&open, "a line of more than 256 KiB")
       case .text(let range):
-        switch open.rows.read(open.lines.buffer, range) {
+        let outcome = open.rows.read(open.lines.buffer, range)
+        sayAssumption(&open)
+        switch outcome {
         case .nothing: break
         case .broken(let reason): broken(&open, reason)
         case .records(let records):
@@ -148,6 +151,14 @@ public struct LogSlices: ~Copyable {
     }
   }
 
+  private mutating func sayAssumption(_ open: inout OpenLog) {
+    guard open.rows.hasAssumedColumns, !open.isAssumptionSaid else { return }
+    open.isAssumptionSaid = true
+    remarks.add(
+      "\(path(of: open.log)) has no header: its columns are taken for those of tstat 1.x. Later versions write one; it may be cut off."
+    )
+  }
+
   private mutating func broken(_ open: inout OpenLog, _ reason: String) {
     counts.rows += 1
     counts.broken += 1
@@ -162,9 +173,6 @@ public struct LogSlices: ~Copyable {
     if let damage = open.lines.damage {
       counts.broken += 1
       remarks.add("\(path(of: open.log)): \(damage); what comes before is used.")
-    }
-    if open.rows.hasAssumedColumns {
-      remarks.add("\(path(of: open.log)) has no header: its columns are taken for those of tstat 1.x.")
     }
     let absent = TCPKey.allCases.filter(open.rows.absentKeys.contains)
     if !absent.isEmpty {

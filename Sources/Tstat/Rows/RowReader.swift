@@ -44,7 +44,10 @@ struct RowReader {
     }
     split(buffer.span, line)
     guard fields.count == header.fieldCount || header.isAssumed && fields.count > header.fieldCount else {
-      return .broken("\(fields.count) fields where its header has \(header.fieldCount)")
+      let wanted =
+        header.isAssumed
+        ? "tstat 1.x has \(header.fieldCount) or more" : "its header has \(header.fieldCount)"
+      return .broken("\(fields.count) fields where \(wanted)")
     }
     let row = LogRow(buffer: buffer, fields: fields, header: header)
     do throws(RowError) {

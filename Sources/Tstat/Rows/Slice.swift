@@ -19,13 +19,13 @@ public struct Slice: Sendable, Hashable {
   /// The message for the slice of the log directory of this path. Its id is the same whenever the same is sent again, and another
   /// one for other content.
   ///
+  /// - `source`: how the directory is called in the header `x-source`.
   /// - `time`: in seconds since 1970.
-  public func record(directory: String, time: Int64) -> Record {
-    let name = directory.split(separator: "/").last.map(String.init) ?? directory
-    return Record(
+  public func record(directory: String, source: String, time: Int64) -> Record {
+    Record(
       id: Digest.text(of: Array("\(directory)\n\(number)\n".utf8) + body), body: body, time: time,
       headers: [
-        Record.Header("x-source", .text("\(name)/\(log)")),
+        Record.Header("x-source", .text("\(source)/\(log)")),
         Record.Header("x-first-row", .number(Int64(firstRow))),
         Record.Header("x-rows", .number(Int64(recordCount))),
       ])

@@ -69,7 +69,10 @@ import Testing
     try tree.make("3.out/log_tcp_complete", logs: [])
     try tree.folder.write("", to: "file.out")
     #expect(try tree.found().isEmpty)
-    #expect(try remarks(tree) == ["link.out link", "2.out/log_tcp_complete link"])
+    #expect(
+      try remarks(tree) == [
+        "link.out link", "2.out/log_tcp_complete link", "3.out/log_tcp_complete notPlain",
+      ])
     try tree.link("root", to: elsewhere.path)
     let root = try LogRoot("\(tree.path)/root//")
     #expect(try LogDirectories(below: root).found.map(\.path) == ["\(tree.path)/root/1.out"])

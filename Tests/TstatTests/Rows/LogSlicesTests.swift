@@ -115,13 +115,13 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT
       RowReaderTests.options { $0.instance = "2" }
     ).slices
     func ids(_ slices: [Slice], _ directory: String = "/a/d.out") -> [String] {
-      slices.map { $0.record(directory: directory, time: 5).id }
+      slices.map { $0.record(directory: directory, source: "d.out", time: 5).id }
     }
     #expect(ids(first) == ids(again))
     #expect(Set(ids(first) + ids(other) + ids(first, "/b/d.out")).count == 9)
     #expect(ids(first).allSatisfy { $0.count == 32 })
     #expect(
-      first[1].record(directory: "/a/d.out", time: 5).headers.map(\.value) == [
+      first[1].record(directory: "/a/d.out", source: "d.out", time: 5).headers.map(\.value) == [
         .text("d.out/log_tcp_complete"), .number(52), .number(100),
       ])
   }
