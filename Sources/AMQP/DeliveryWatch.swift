@@ -23,8 +23,8 @@ struct BackOff: Sendable, Hashable {
 
 /// Decides when waiting for a broker has lasted too long.
 ///
-/// It counts only while a record waits to be confirmed. While the broker blocks, it has that long; else it must confirm
-/// something in so long, whatever becomes of connections meanwhile.
+/// It counts only while a record waits to be confirmed. The broker may block for so long in all, and may confirm nothing for
+/// so long beside that: only a confirmation begins both anew, whatever becomes of connections meanwhile.
 struct DeliveryWatch: Sendable {
   /// What has lasted too long.
   enum Verdict: Sendable, Hashable {
@@ -39,6 +39,8 @@ struct DeliveryWatch: Sendable {
   /// Since when something is owed and nothing was confirmed.
   private var owedSince: ContinuousClock.Instant?
   private var blockedSince: ContinuousClock.Instant?
+  /// For how long it had blocked since then, before it last ended to.
+  private var blockedBefore = Duration.zero
 
   /// Makes a watch with these limits; nil is none.
   init(unconfirmed: Duration?, blocked: Duration?) {
@@ -51,17 +53,18 @@ struct DeliveryWatch: Sendable {
 
   /// Takes note whether a record waits.
   mutating func note(isOwed: Bool, at now: ContinuousClock.Instant) {
-    owedSince = isOwed ? owedSince ?? now : nil
+    if isOwed == (owedSince != nil) { return }
+    (owedSince, blockedBefore) = (isOwed ? now : nil, .zero)
   }
 
-  /// Takes note that a record was confirmed.
+  /// Takes note that the broker has answered for a record.
   mutating func succeed(at now: ContinuousClock.Instant) {
-    if owedSince != nil { owedSince = now }
+    if owedSince != nil { (owedSince, blockedBefore) = (now, .zero) }
   }
 
-  /// Takes note that the broker blocks, or, with nil, no longer does.
+  /// Takes note whether the broker blocks.
   mutating func note(isBlocked: Bool, at now: ContinuousClock.Instant) {
-    if !isBlocked, blockedSince != nil { succeed(at: now) }
+    if !isBlocked, let blockedSince, let owedSince { blockedBefore += now - max(blockedSince, owedSince) }
     blockedSince = isBlocked ? blockedSince ?? now : nil
   }
 
@@ -78,8 +81,8 @@ struct DeliveryWatch: Sendable {
     guard let owedSince else { return nil }
     if let blockedSince {
       // What came after the block began has been waiting since then only.
-      return blocked.map { (max(blockedSince, owedSince) + $0, .blocked($0)) }
+      return blocked.map { (max(blockedSince, owedSince) + ($0 - blockedBefore), .blocked($0)) }
     }
-    return unconfirmed.map { (owedSince + $0, .unconfirmed($0)) }
+    return unconfirmed.map { (owedSince + blockedBefore + $0, .unconfirmed($0)) }
   }
 }

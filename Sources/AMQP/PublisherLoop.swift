@@ -21,8 +21,9 @@ final class PublisherLoop {
   private var nextAttempt = ContinuousClock.now
   /// Why the last connection ended.
   private var lastReason = ""
-  /// True from the first loss until something is confirmed: it is told once.
+  /// True from the first loss, or block, until something is confirmed: each is told once.
   private var isOutageKnown = false
+  private var isBlockKnown = false
 
   init(
     _ configuration: RabbitConfiguration, appID: String, version: String, limits: RabbitPublisher.Limits,
@@ -42,10 +43,10 @@ final class PublisherLoop {
     do throws(RecordFailure) {
       while !mailbox.isStopped { try step() }
     } catch { tell(.failed(error)) }
-    mailbox.note(nil)
     mailbox.stop()
     connection?.close()
     connection = nil
+    mailbox.note(nil)
     mailbox.ended.wake()
   }
 
@@ -85,7 +86,7 @@ final class PublisherLoop {
 
   private func resetAttempts() {
     backOff.reset()
-    isOutageKnown = false
+    (isOutageKnown, isBlockKnown) = (false, false)
   }
 
   /// Takes note that the broker has answered for a record.
@@ -155,7 +156,8 @@ final class PublisherLoop {
         }
       case .returned(let id, let reason): window.noteReturn(of: id, reason)
       case .blocked(let reason):
-        if !watch.isBlocked { tell(.notice(configuration.blockedNotice(reason, limit: limits.blocked))) }
+        if !isBlockKnown { tell(.notice(configuration.blockedNotice(reason, limit: limits.blocked))) }
+        isBlockKnown = true
         watch.note(isBlocked: true, at: .now)
       case .unblocked: watch.note(isBlocked: false, at: .now)
       }

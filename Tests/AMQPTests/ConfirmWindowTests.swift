@@ -151,12 +151,29 @@ import Testing
     #expect(watch.isBlocked && watch.verdict(at: at(34)) == nil)
     #expect(watch.verdict(at: at(35)) == .blocked(.seconds(30)))
     watch.note(isBlocked: false, at: at(34))
-    #expect(!watch.isBlocked && watch.nextDeadline == at(44))
+    #expect(!watch.isBlocked && watch.nextDeadline == at(39))
     watch.note(isOwed: false, at: at(40))
     watch.note(isBlocked: true, at: at(40))
     #expect(watch.nextDeadline == nil)
     watch.note(isOwed: true, at: at(500))
     #expect(watch.nextDeadline == at(530))
+  }
+
+  @Test func `blocks in turns and lost connections do not begin the time anew`() {
+    var watch = DeliveryWatch(unconfirmed: .seconds(60), blocked: .seconds(60))
+    watch.note(isOwed: true, at: at(0))
+    // A broker in alarm, behind a proxy that ends each connection after 8 s; it blocks 2 s after each begin.
+    var now = 0.0
+    while now < 1000, watch.verdict(at: at(now)) == nil {
+      watch.note(isBlocked: now.truncatingRemainder(dividingBy: 10) >= 2, at: at(now))
+      watch.note(isOwed: true, at: at(now))
+      now += 1
+    }
+    #expect(now == 76 && watch.verdict(at: at(now)) == .blocked(.seconds(60)))
+    watch.succeed(at: at(now))
+    #expect(watch.nextDeadline == at(now + 60))
+    watch.note(isBlocked: false, at: at(now + 1))
+    #expect(watch.nextDeadline == at(now + 61))
   }
 
   @Test func `without limits it waits for ever`() {
