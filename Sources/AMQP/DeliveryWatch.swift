@@ -1,33 +1,33 @@
 /// How long to wait before the next attempt to connect.
-public struct BackOff: Sendable, Hashable {
+struct BackOff: Sendable, Hashable {
   private let first: Duration
   private let most: Duration
   private var current: Duration
 
   /// Makes one that doubles from `first` up to `most`.
-  public init(first: Duration = .milliseconds(100), most: Duration = .seconds(5)) {
+  init(first: Duration = .milliseconds(100), most: Duration = .seconds(5)) {
     self.first = first
     self.most = most
     current = first
   }
 
   /// Returns how long to wait this time.
-  public mutating func next() -> Duration {
+  mutating func next() -> Duration {
     defer { current = min(current * 2, most) }
     return current
   }
 
   /// Begins anew, after a success.
-  public mutating func reset() { current = first }
+  mutating func reset() { current = first }
 }
 
 /// Decides when waiting for a broker has lasted too long.
 ///
-/// It counts only while a record waits to be confirmed. While the broker blocks, it has that long; else it must confirm
-/// something in so long, whatever becomes of connections meanwhile.
-public struct DeliveryWatch: Sendable {
+/// It counts only while a record waits to be confirmed. The broker may block for so long in all, and may confirm nothing for
+/// so long beside that: only a confirmation begins both anew, whatever becomes of connections meanwhile.
+struct DeliveryWatch: Sendable {
   /// What has lasted too long.
-  public enum Verdict: Sendable, Hashable {
+  enum Verdict: Sendable, Hashable {
     /// Nothing was confirmed for this long.
     case unconfirmed(Duration)
     /// The broker took no messages for this long.
@@ -39,47 +39,50 @@ public struct DeliveryWatch: Sendable {
   /// Since when something is owed and nothing was confirmed.
   private var owedSince: ContinuousClock.Instant?
   private var blockedSince: ContinuousClock.Instant?
+  /// For how long it had blocked since then, before it last ended to.
+  private var blockedBefore = Duration.zero
 
   /// Makes a watch with these limits; nil is none.
-  public init(unconfirmed: Duration?, blocked: Duration?) {
+  init(unconfirmed: Duration?, blocked: Duration?) {
     self.unconfirmed = unconfirmed
     self.blocked = blocked
   }
 
   /// Whether the broker takes no messages.
-  public var isBlocked: Bool { blockedSince != nil }
+  var isBlocked: Bool { blockedSince != nil }
 
   /// Takes note whether a record waits.
-  public mutating func note(isOwed: Bool, at now: ContinuousClock.Instant) {
-    owedSince = isOwed ? owedSince ?? now : nil
+  mutating func note(isOwed: Bool, at now: ContinuousClock.Instant) {
+    if isOwed == (owedSince != nil) { return }
+    (owedSince, blockedBefore) = (isOwed ? now : nil, .zero)
   }
 
-  /// Takes note that a record was confirmed.
-  public mutating func succeed(at now: ContinuousClock.Instant) {
-    if owedSince != nil { owedSince = now }
+  /// Takes note that the broker has answered for a record.
+  mutating func succeed(at now: ContinuousClock.Instant) {
+    if owedSince != nil { (owedSince, blockedBefore) = (now, .zero) }
   }
 
-  /// Takes note that the broker blocks, or, with nil, no longer does.
-  public mutating func note(isBlocked: Bool, at now: ContinuousClock.Instant) {
-    if !isBlocked, blockedSince != nil { succeed(at: now) }
+  /// Takes note whether the broker blocks.
+  mutating func note(isBlocked: Bool, at now: ContinuousClock.Instant) {
+    if !isBlocked, let blockedSince, let owedSince { blockedBefore += now - max(blockedSince, owedSince) }
     blockedSince = isBlocked ? blockedSince ?? now : nil
   }
 
   /// What has lasted too long; nil for nothing.
-  public func verdict(at now: ContinuousClock.Instant) -> Verdict? {
+  func verdict(at now: ContinuousClock.Instant) -> Verdict? {
     guard let deadline, deadline.instant <= now else { return nil }
     return deadline.verdict
   }
 
   /// When there will be a verdict if nothing happens before; nil for never.
-  public var nextDeadline: ContinuousClock.Instant? { deadline?.instant }
+  var nextDeadline: ContinuousClock.Instant? { deadline?.instant }
 
   private var deadline: (instant: ContinuousClock.Instant, verdict: Verdict)? {
     guard let owedSince else { return nil }
     if let blockedSince {
       // What came after the block began has been waiting since then only.
-      return blocked.map { (max(blockedSince, owedSince) + $0, .blocked($0)) }
+      return blocked.map { (max(blockedSince, owedSince) + ($0 - blockedBefore), .blocked($0)) }
     }
-    return unconfirmed.map { (owedSince + $0, .unconfirmed($0)) }
+    return unconfirmed.map { (owedSince + blockedBefore + $0, .unconfirmed($0)) }
   }
 }

@@ -21,8 +21,9 @@ final class PublisherLoop {
   private var nextAttempt = ContinuousClock.now
   /// Why the last connection ended.
   private var lastReason = ""
-  /// True from the first loss until something is confirmed: it is told once.
+  /// True from the first loss, or block, until something is confirmed: each is told once.
   private var isOutageKnown = false
+  private var isBlockKnown = false
 
   init(
     _ configuration: RabbitConfiguration, appID: String, version: String, limits: RabbitPublisher.Limits,
@@ -42,10 +43,10 @@ final class PublisherLoop {
     do throws(RecordFailure) {
       while !mailbox.isStopped { try step() }
     } catch { tell(.failed(error)) }
-    mailbox.note(nil)
     mailbox.stop()
     connection?.close()
     connection = nil
+    mailbox.note(nil)
     mailbox.ended.wake()
   }
 
@@ -54,9 +55,7 @@ final class PublisherLoop {
     watch.note(isOwed: isOwed, at: .now)
     if connection == nil, nextAttempt <= .now { try connect() }
     if let connection {
-      var failure: RecordFailure?
-      do throws(RabbitTrouble) { failure = try serve(connection) } catch { try lose(error) }
-      if let failure { throw failure }
+      do throws(RabbitTrouble) { try serve(connection) } catch { try lose(error) }
       watch.note(isOwed: isOwed, at: .now)
     }
     if let verdict = watch.verdict(at: .now) {
@@ -82,12 +81,18 @@ final class PublisherLoop {
       self.connection = connection
     } catch { return try lose(error) }
     wasConnected = true
-    if !isOwed { recover() }
+    if !isOwed { resetAttempts() }
   }
 
-  private func recover() {
+  private func resetAttempts() {
     backOff.reset()
-    isOutageKnown = false
+    (isOutageKnown, isBlockKnown) = (false, false)
+  }
+
+  /// Takes note that the broker has answered for a record.
+  private func recover() {
+    watch.succeed(at: .now)
+    resetAttempts()
   }
 
   /// Prepares for the next connection, or throws why there is none.
@@ -95,6 +100,14 @@ final class PublisherLoop {
     connection = nil
     mailbox.note(nil)
     if mailbox.isStopped { return }
+    // The connection was well: the next one is made at once.
+    if trouble.isOfLength, let entry = window.takeLongest(), let failure = trouble.failure(of: configuration)
+    {
+      pending = window.disconnect() + pending
+      watch.note(isBlocked: false, at: .now)
+      nextAttempt = .now
+      return refuse(entry, failure)
+    }
     pending = window.disconnect() + pending
     watch.note(isBlocked: false, at: .now)
     lastReason = trouble.reason
@@ -107,44 +120,54 @@ final class PublisherLoop {
 
   // MARK: Messages
 
-  /// Publishes what waits, and takes what has come, until neither is left or the broker blocks. Returns why to end.
-  private func serve(_ connection: RabbitConnection) throws(RabbitTrouble) -> RecordFailure? {
+  /// Publishes what waits, and takes what has come, until neither is left or the broker blocks.
+  private func serve(_ connection: RabbitConnection) throws(RabbitTrouble) {
     var published = 0
     defer { pending.removeFirst(published) }
-    if let failure = try receive(from: connection) { return failure }
+    try receive(from: connection)
     while try connection.flush(), published < pending.count, !watch.isBlocked, !mailbox.isStopped {
       let entry = pending[published]
+      do throws(RabbitTrouble) { try connection.publish(entry.record) } catch {
+        // Of what is too long nothing was sent.
+        guard case .tooLong = error.what, let failure = error.failure(of: configuration) else { throw error }
+        published += 1
+        tell(.refused(entry.number, failure))
+        continue
+      }
       published += 1
       window.publish(entry)
-      try connection.publish(entry.record)
-      if let failure = try receive(from: connection) { return failure }
+      try receive(from: connection)
     }
-    return nil
   }
 
-  private func receive(from connection: RabbitConnection) throws(RabbitTrouble) -> RecordFailure? {
+  private func receive(from connection: RabbitConnection) throws(RabbitTrouble) {
     while let event = try connection.next() {
       switch event {
       case .acknowledged(let tag, let multiple):
         let confirmation = window.acknowledge(tag, multiple: multiple)
         for entry in confirmation.delivered { tell(.delivered(entry.number)) }
-        if let entry = confirmation.unroutable.first { return configuration.unroutable(entry.record) }
-        if !confirmation.delivered.isEmpty {
-          watch.succeed(at: .now)
-          recover()
+        if !confirmation.delivered.isEmpty { recover() }
+        for (entry, reason) in confirmation.unroutable {
+          refuse(entry, configuration.unroutable(entry.record, reason))
         }
       case .refused(let tag, let multiple):
-        if let entry = window.refuse(tag, multiple: multiple).first {
-          return configuration.refused(entry.record)
+        for entry in window.refuse(tag, multiple: multiple) {
+          refuse(entry, configuration.refused(entry.record))
         }
-      case .returned(let id, _, _): window.noteReturn(of: id)
+      case .returned(let id, let reason): window.noteReturn(of: id, reason)
       case .blocked(let reason):
-        if !watch.isBlocked { tell(.notice(configuration.blockedNotice(reason, limit: limits.blocked))) }
+        if !isBlockKnown { tell(.notice(configuration.blockedNotice(reason, limit: limits.blocked))) }
+        isBlockKnown = true
         watch.note(isBlocked: true, at: .now)
       case .unblocked: watch.note(isBlocked: false, at: .now)
       }
     }
-    return nil
+  }
+
+  /// Goes on without a record, which is an answer of the broker as well.
+  private func refuse(_ entry: ConfirmWindow.Entry, _ failure: RecordFailure) {
+    recover()
+    tell(.refused(entry.number, failure))
   }
 
   // MARK: Waiting

@@ -6,7 +6,7 @@ enum RabbitEvent: Sendable, Hashable {
   case acknowledged(tag: UInt64, multiple: Bool)
   case refused(tag: UInt64, multiple: Bool)
   /// No queue wants the message with this id.
-  case returned(id: String, code: Int, reason: String)
+  case returned(id: String, reason: String)
   case blocked(reason: String)
   case unblocked
 }
@@ -75,7 +75,7 @@ enum RabbitEvent: Sendable, Hashable {
     let result = unsafe crabbitmq_declare(
       pointer, queue, isPassive ? 1 : 0, options.isDurable ? 1 : 0, options.isExclusive ? 1 : 0,
       options.isAutoDeleted ? 1 : 0)
-    try check(result, .declaring(isPassive: isPassive))
+    try check(result, .declaring)
   }
 
   /// Sends a record, or as much of it as the broker takes for now; `flush()` does the rest, before another follows.
@@ -124,7 +124,7 @@ enum RabbitEvent: Sendable, Hashable {
         tag: unsafe crabbitmq_tag(pointer), multiple: unsafe crabbitmq_is_multiple(pointer) != 0)
     case CRABBITMQ_RETURN:
       let id = unsafe String(cString: crabbitmq_message_id(pointer))
-      return .returned(id: id, code: code, reason: reason)
+      return .returned(id: id, reason: reason)
     case CRABBITMQ_BLOCKED: return .blocked(reason: reason)
     case CRABBITMQ_UNBLOCKED: return .unblocked
     case CRABBITMQ_END:

@@ -56,6 +56,7 @@ public final class RabbitPublisher: RecordSink {
   public func stop(waiting limit: Duration) {
     mailbox.stop()
     mailbox.ended.wait(timeout: limit)
+    mailbox.interrupt()
   }
 }
 
@@ -84,12 +85,17 @@ final class PublisherMailbox: Sendable {
 
   func stop() {
     state.withLock { state in
+      // Once: the farewell that follows is not to be ended.
+      if state.isStopped { return }
       state.isStopped = true
       // The thread may be waiting in it for an answer.
       state.connection?.interrupt()
     }
     inbox.waker.wake()
   }
+
+  /// Ends what the thread waits for, the farewell too.
+  func interrupt() { state.withLock { $0.connection?.interrupt() } }
 
   var isStopped: Bool { state.withLock { $0.isStopped } }
 

@@ -45,8 +45,9 @@ extension RabbitConfiguration {
     }
   }
 
-  /// Why a record was returned.
-  func unroutable(_ record: Record) -> RecordFailure {
+  /// Why a record was returned, and what the broker said of it.
+  func unroutable(_ record: Record, _ reason: String) -> RecordFailure {
+    let said = reason.isEmpty ? "" : " (\(RabbitTrouble.shown(reason)))"
     let key = RabbitTrouble.quoted(record.routingKey ?? routingKey ?? "")
     let place = exchange.isEmpty ? "the default exchange" : "the exchange \(RabbitTrouble.quoted(exchange))"
     let advice =
@@ -55,7 +56,8 @@ extension RabbitConfiguration {
       : "bind a queue to it with that key, or correct exchange and routing_key"
     return RecordFailure(
       .later,
-      "a message is unroutable: \(place) of \(broker) has no queue for the routing key \(key): \(advice) in [\(section)]."
+      "a message is unroutable: \(place) of \(broker) has no queue for the routing key \(key)\(said):"
+        + " \(advice) in [\(section)]."
     )
   }
 

@@ -19,7 +19,7 @@ struct RabbitTrouble: Error, Sendable, Hashable {
 
   enum Phase: Sendable, Hashable {
     case connecting
-    case declaring(isPassive: Bool)
+    case declaring
     case publishing
   }
 
@@ -148,6 +148,12 @@ extension RabbitTrouble {
   var isAway: Bool {
     guard case .channelClosed(_, let text) = what else { return false }
     return text.contains("down or inaccessible")
+  }
+
+  /// True where the broker has ended the channel as a message is longer than it takes; it does not say which.
+  var isOfLength: Bool {
+    guard phase == .publishing, case .channelClosed(406, let text) = what else { return false }
+    return text.contains("message size")
   }
 
   /// A broker's text, which may say anything.

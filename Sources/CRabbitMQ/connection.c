@@ -222,9 +222,16 @@ void crabbitmq_wait(crabbitmq *connection, int waker, int milliseconds) {
 }
 
 void crabbitmq_close(crabbitmq *connection) {
+  // librabbitmq sends without a limit: a broker that takes nothing hears nothing, nor does one that waits for half a message.
+  if (connection->stage != crabbitmq_idle || !crabbitmq_is_writable(connection)) return;
   const struct timeval limit = {1, 0};
   amqp_set_rpc_timeout(connection->state, &limit);
+  // Also after an interrupt, which has ended all else; the next one ends this.
+  pthread_mutex_lock(&connection->lock);
+  connection->is_sending = 1;
+  pthread_mutex_unlock(&connection->lock);
   amqp_connection_close(connection->state, AMQP_REPLY_SUCCESS);
+  crabbitmq_end_sending(connection);
 }
 
 int crabbitmq_begin_sending(crabbitmq *connection) {

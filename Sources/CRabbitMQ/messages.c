@@ -116,7 +116,7 @@ static void cork(crabbitmq *connection, int is_corked) {
   setsockopt(amqp_get_sockfd(connection->state), IPPROTO_TCP, TCP_CORK, &is_corked, sizeof is_corked);
 }
 
-/// Method and properties are less than what a writable socket takes.
+/// Method and properties are less than what a writable socket takes: at most 10 KiB (`crabbitmq_longest_headers`).
 static int send_beginning(crabbitmq *connection) {
   amqp_frame_t frame = {.frame_type = AMQP_FRAME_METHOD, .channel = connection->channel};
   frame.payload.method = (amqp_method_t){AMQP_BASIC_PUBLISH_METHOD, &connection->method};
@@ -130,10 +130,10 @@ static int send_beginning(crabbitmq *connection) {
 }
 
 static int send_body(crabbitmq *connection) {
-  // A writable socket has a third of its buffer free (tcp_poll of the kernel), which is more than this; librabbitmq does not
-  // check what fits into a frame.
+  // A writable socket has a third of its buffer free (tcp_poll of the kernel): of the 46,080 bytes that a new connection has on a
+  // long way these are 15,360. librabbitmq does not check what fits into a frame.
   const size_t room = (size_t)amqp_get_frame_max(connection->state) - 8;
-  const size_t most = room < 16 << 10 ? room : 16 << 10;
+  const size_t most = room < 4 << 10 ? room : 4 << 10;
   const size_t left = connection->body_count - connection->body_sent;
   amqp_frame_t frame = {.frame_type = AMQP_FRAME_BODY, .channel = connection->channel};
   frame.payload.body_fragment = (amqp_bytes_t){left < most ? left : most, connection->body + connection->body_sent};

@@ -106,8 +106,8 @@ struct PostLoop {
       return finish(number, HTTPVerdict(response, server: configuration.url, section: configuration.section))
     case .ended(let number, .failed(let failure)):
       return finish(number, HTTPVerdict(failure, server: configuration.url, section: configuration.section))
-    // Only by the end of this thread.
-    case .ended(_, .cancelled), .ended(_, .mail): return false
+    // The thread that posts has ended before this one.
+    case .ended(_, .cancelled), .ended(_, .mail): return fail()
     }
   }
 
@@ -117,6 +117,9 @@ struct PostLoop {
       case .delivered(let number):
         records[number] = nil
         reporter.tell(.delivered(number))
+      case .refused(let number, let failure):
+        records[number] = nil
+        reporter.tell(.refused(number, failure))
       case .notice(let text): reporter.tell(.notice(text))
       case .failed(let failure):
         reporter.tell(.failed(failure))
@@ -126,12 +129,18 @@ struct PostLoop {
     return true
   }
 
+  /// Says that nothing more is posted though nobody has ended this sink.
+  private func fail() -> Bool {
+    reporter.tell(.failed(RecordFailure(.later, "the thread that posts records has ended: try again.")))
+    return false
+  }
+
   private mutating func post(_ number: UInt64) -> Bool {
     guard let record = records[number] else { return true }
     guard record.body.count <= HTTPRequest.mostSent else {
       let text =
         "a record has \(record.body.count) bytes, and at most \(HTTPRequest.mostSent) are posted: leave it out."
-      return finish(number, .ended(RecordFailure(.data, text)))
+      return finish(number, .refused(RecordFailure(.data, text)))
     }
     do throws(CurlError) {
       try transfers.submit(.http(configuration.request(for: record))) { [inbox] outcome in
@@ -140,7 +149,7 @@ struct PostLoop {
       return true
     } catch {
       switch error {
-      case .stopped: return false
+      case .stopped: return fail()
       case .full, .noThread: return finish(number, .again("no connection can be made (\(error))", after: nil))
       case .unusable(let what):
         return finish(number, .ended(RecordFailure(.configuration, "a record cannot be posted: \(what)")))

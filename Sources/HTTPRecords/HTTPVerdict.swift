@@ -9,6 +9,8 @@ enum HTTPVerdict: Sendable, Hashable {
   case again(String, after: Duration?)
   /// It is posted again; nobody was there, so that the server cannot have it.
   case unreachable(String)
+  /// The server does not want this record; others are posted.
+  case refused(RecordFailure)
   /// Nothing more is posted.
   case ended(RecordFailure)
 
@@ -25,7 +27,7 @@ enum HTTPVerdict: Sendable, Hashable {
       case 408, 425, 429, 500...:
         .again(words, after: Self.wish(response.head))
       case 400, 413, 422:
-        .ended(
+        .refused(
           RecordFailure(
             .data,
             "\(words), so it refuses what a record says: see its log, and post to a server that takes it."))

@@ -22,6 +22,7 @@ struct PostSchedule: Sendable {
   /// What is to be told.
   enum Action: Sendable, Hashable {
     case delivered(UInt64)
+    case refused(UInt64, RecordFailure)
     case notice(String)
     case failed(RecordFailure)
   }
@@ -77,6 +78,10 @@ struct PostSchedule: Sendable {
       (outage, hasReached) = (nil, true)
       // What began before counts for no later outage.
       return [.delivered(number)]
+    case .refused(let failure):
+      // The server is well.
+      (outage, hasReached) = (nil, true)
+      return [.refused(number, failure)]
     case .ended(let failure): return [.failed(failure)]
     case .again(let why, let pause):
       hasReached = true

@@ -44,7 +44,7 @@ public struct Record: Sendable, Hashable {
 
 /// Where records go. What comes of them is reported to the function that it was made with, on any thread.
 ///
-/// A sink keeps each record until the other side has confirmed it, and sends it again where a connection was lost.
+/// A sink keeps each record until the other side has confirmed or refused it, and sends it again where a connection was lost.
 public protocol RecordSink: Sendable {
   /// Takes a record to deliver, and returns at once. `number` names it in what is reported. Its caller keeps a bound on how many
   /// are not yet delivered.
@@ -66,13 +66,15 @@ extension RecordSink {
 public enum RecordOutcome: Sendable, Hashable {
   /// The other side has confirmed the record of this number; each is reported once, in any order.
   case delivered(UInt64)
+  /// The other side did not take the record of this number, and takes others: the sink goes on without it.
+  case refused(UInt64, RecordFailure)
   /// Something that a person should know while it goes on by itself: one sentence.
   case notice(String)
   /// Nothing more is delivered: the sink has ended.
   case failed(RecordFailure)
 }
 
-/// Why a sink has ended.
+/// Why a record was not taken, or a sink has ended.
 public struct RecordFailure: Error, Sendable, Hashable, CustomStringConvertible {
   /// What can be done about it.
   public enum Kind: Sendable, Hashable {

@@ -41,7 +41,7 @@ struct PublishLoop {
   mutating func run(spool path: String?) {
     let run = String(UInt64.random(in: .min ... .max), radix: 16)
     var spool = PublishSpool(path, run: String(repeating: "0", count: 16 - run.count) + run, warn: warn)
-    for (number, size) in spool.load() { drop(schedule.add(number, size: size), from: &spool) }
+    for old in spool.load() { drop(schedule.add(old.number, old.event, size: old.size), from: &spool) }
     while !isOver {
       pump(&spool)
       inbox.waker.wait(timeout: pause)
@@ -56,22 +56,29 @@ struct PublishLoop {
 
   private var isOver: Bool {
     guard let deadline else { return false }
-    return schedule.isEmpty || sink == nil || notices.isTroubled || .now >= deadline
+    return schedule.isIdle || sink == nil || notices.isTroubled || .now >= deadline
   }
 
   private var pause: Duration? {
     var times = deadline.map { [$0] } ?? []
-    if sink == nil, case .failed(_, _, let retryAt) = recovery.state { times.append(retryAt) }
+    if sink != nil {
+      times += [schedule.due].compactMap { $0 }
+    } else if case .failed(_, _, let retryAt) = recovery.state {
+      times.append(retryAt)
+    }
     return times.min().map { max(.zero, $0 - .now) }
   }
 
   /// Gives the sink what it has room for.
   private mutating func pump(_ spool: inout PublishSpool) {
     if sink == nil, recovery.isDue(at: .now) { start() }
-    while let sink, let number = schedule.start() {
-      if let record = spool.record(number, host: host) {
-        sink.submit(record, number: number)
-      } else {
+    while let sink, let number = schedule.start(at: .now) {
+      switch spool.record(number, host: host) {
+      case .read(let record): sink.submit(record, number: number)
+      case .later(let why):
+        _ = schedule.refuse(number, .later, at: .now)
+        notices.setAside("\(spool.place) cannot be read (\(why)): see why.", at: .now)
+      case .lost:
         if schedule.finish(number, isDelivered: false) { spool.remove([number]) }
         lose(1, why: .unreadable(spool.place))
       }
@@ -97,7 +104,15 @@ struct PublishLoop {
       case .delivered(let number):
         if schedule.finish(number) { delivered.append(number) }
         recovery.succeed()
-        notices.recover()
+        notices.recover(isWhole: schedule.countSetAside == 0)
+      case .refused(let number, let failure):
+        recovery.succeed()
+        if schedule.refuse(number, failure.kind, at: .now) {
+          spool.remove([number])
+          lose(1, why: .refused(failure.description))
+        } else {
+          notices.setAside(failure.description, at: .now)
+        }
       case .notice(let text): notices.trouble(text, spool: spool.place)
       case .failed(let failure):
         sink?.stop()
@@ -128,7 +143,7 @@ struct PublishLoop {
   ) {
     let number = spool.nextNumber()
     // Room is made first.
-    let dropped = schedule.add(number, size: PublishSpool.size(text.count))
+    let dropped = schedule.add(number, event, size: PublishSpool.size(text.count))
     drop(dropped, from: &spool)
     guard dropped.last != number, !spool.store(number, event, time: time, text) else { return }
     schedule.withdraw(number)

@@ -23,7 +23,7 @@ final class PublishNotices {
     fileprivate var text: String {
       switch self {
       case .full(let place):
-        "too much waits in \(place) to be published, so the oldest records are dropped: see why they are not taken, or raise spool_size."
+        "too much waits in \(place) to be published, so the oldest are dropped: see why they are not taken, or raise spool_size."
       case .slowDisk(let place):
         "records that are to be published are left out, as they come faster than \(place) takes them: use a faster disk there, or a longer --interval."
       case .noPlace(let place):
@@ -39,6 +39,11 @@ final class PublishNotices {
   private let warn: @Sendable (Warning) -> Void
   private var troubles: Set<RecordFailure.Kind> = []
   private var losses: Set<String> = []
+  /// Some are not taken while others are.
+  private var isSettingAside = false
+  /// What comes and goes is not said more often than this.
+  private var nextSetAside = ContinuousClock.now
+  private static let rest = Duration.seconds(60)
 
   init(_ warn: @escaping @Sendable (Warning) -> Void) { self.warn = warn }
 
@@ -57,17 +62,32 @@ final class PublishNotices {
     warn(Warning(code: "publish_failed", text: "nothing is published: \(text)\(place)"))
   }
 
-  /// Says that records arrive again.
-  func recover() {
+  /// Says that some records are not taken, and why.
+  func setAside(_ text: String, at now: ContinuousClock.Instant) {
+    guard !isSettingAside, now >= nextSetAside else { return }
+    (isSettingAside, nextSetAside) = (true, now + Self.rest)
+    warn(
+      Warning(
+        code: "publish_set_aside",
+        text: "some records are set aside, and tried again while others go on: \(text)"))
+  }
+
+  /// Says that records arrive again; with `isWhole` none is set aside.
+  func recover(isWhole: Bool) {
+    if isWhole, isSettingAside {
+      isSettingAside = false
+      warn(Warning(code: "publish_set_aside", text: "no record is set aside any more.", isResolved: true))
+    }
     if !troubles.isEmpty {
       warn(Warning(code: "publish_failed", text: "records are published again.", isResolved: true))
     }
     troubles = []
-    losses.remove(Loss.full("").code)
+    // While some are set aside they may be what fills the place.
+    if !isSettingAside { losses.remove(Loss.full("").code) }
   }
 
   /// Has what is wrong be said again.
-  func restart() { (troubles, losses) = ([], []) }
+  func restart() { (troubles, losses, isSettingAside, nextSetAside) = ([], [], false, .now) }
 
   /// Says why records will never arrive.
   func say(_ loss: Loss) {

@@ -39,6 +39,14 @@ struct PublishSpool {
     }
   }
 
+  /// What became of reading a record.
+  enum Reading {
+    case read(Record)
+    /// It may be read later: why not now.
+    case later(String)
+    case lost
+  }
+
   /// The most records in memory, where the folder cannot be used.
   static let mostInMemory = 256
   /// The longest record that is read.
@@ -79,22 +87,23 @@ struct PublishSpool {
     if opened == nil { warn(Self.unusable("\(why). Name another folder with spool= of [publish].")) }
   }
 
-  /// Returns the numbers and sizes of what waits there from earlier runs, oldest first.
-  mutating func load() -> [(number: UInt64, size: Int)] {
+  /// Returns the numbers, kinds and sizes of what waits there from earlier runs, oldest first.
+  mutating func load() -> [(number: UInt64, event: PublishedEvent, size: Int)] {
     guard let folder else { return [] }
-    var found: [(number: UInt64, size: Int)] = []
-    var foreign = 0
-    do throws(Errno) {
-      for file in try folder.names() {
-        guard let name = Name(file: file), names[name.number] == nil else {
-          foreign += 1
-          continue
-        }
-        found.append((name.number, Self.size(try folder.size(of: file))))
-        names[name.number] = name
-      }
-    } catch { fail(error) }
-    next = (found.last?.number).map { $0 + 1 } ?? 0
+    var files: [String] = []
+    do throws(Errno) { files = try folder.names() } catch { fail(error) }
+    let known = files.compactMap(Name.init).sorted { ($0.number, $0.run) < ($1.number, $1.run) }
+    var found: [(number: UInt64, event: PublishedEvent, size: Int)] = []
+    next = 0
+    for name in known {
+      // Two runs may have used one number, where the folder of one was another's before: here the second gets the next.
+      let number = max(name.number, next)
+      names[number] = name
+      next = number + 1
+      // What cannot be looked at now may be read later.
+      found.append((number, name.event, Self.size((try? folder.size(of: name.file)) ?? Self.block)))
+    }
+    let foreign = files.count - known.count
     if foreign > 0 {
       warn(
         Warning(
@@ -132,25 +141,34 @@ struct PublishSpool {
     isSynced = attempt { folder throws(Errno) in try folder.sync() }
   }
 
-  /// Reads a record; nil when that is not possible any more.
-  func record(_ number: UInt64, host: String) -> Record? {
-    guard let name = names[number] else { return nil }
-    guard let body = inMemory[number] ?? read(name.file) else { return nil }
-    return Record(
-      id: name.id, body: body, time: name.time,
-      headers: [Record.Header("x-event", .text(name.event.rawValue))],
-      routingKey: name.event.routingKey(host: host))
+  /// Reads a record.
+  func record(_ number: UInt64, host: String) -> Reading {
+    guard let name = names[number] else { return .lost }
+    do throws(Errno) {
+      let kept = inMemory[number]
+      guard let body = kept == nil ? try read(name.file) : kept else { return .lost }
+      return .read(
+        Record(
+          id: name.id, body: body, time: name.time,
+          headers: [Record.Header("x-event", .text(name.event.rawValue))],
+          routingKey: name.event.routingKey(host: host)))
+    } catch {
+      switch error {
+      // It is gone, or is a link or no plain file.
+      case .noSuchFileOrDirectory, .invalidArgument, .tooManySymbolicLinkLevels: return .lost
+      default: return .later(error.description)
+      }
+    }
   }
 
-  private func read(_ file: String) -> [UInt8]? {
+  /// The bytes of a file; nil for one that is too long.
+  private func read(_ file: String) throws(Errno) -> [UInt8]? {
     guard let folder else { return nil }
-    do throws(Errno) {
-      // No more room than the file needs is made for it.
-      let size = try folder.size(of: file)
-      guard size <= Self.mostBytes else { return nil }
-      let bytes = try folder.read(file, limit: size)
-      return bytes.count <= size ? bytes : nil
-    } catch { return nil }
+    // No more room than the file needs is made for it.
+    let size = try folder.size(of: file)
+    guard size <= Self.mostBytes else { return nil }
+    let bytes = try folder.read(file, limit: size)
+    return bytes.count <= size ? bytes : nil
   }
 
   /// Removes records that have arrived or were dropped; after a crash of the machine some may be there again.
@@ -159,7 +177,8 @@ struct PublishSpool {
       let name = names.removeValue(forKey: number)
       if inMemory.removeValue(forKey: number) == nil, let name { leftovers.append(name.file) }
     }
-    if !leftovers.isEmpty { _ = attempt { _ throws(Errno) in } }
+    guard let folder else { return }
+    do throws(Errno) { try clear(folder) } catch { fail(error) }
   }
 
   /// How many records are in no file.
@@ -168,15 +187,19 @@ struct PublishSpool {
   /// What a record of so many bytes uses of the disk.
   static func size(_ bytes: Int) -> Int { max(1, (bytes + block - 1) / block) * block }
 
-  /// Does something with the folder; false where that is not possible, which is said once until it is.
+  private mutating func clear(_ folder: DurableFolder) throws(Errno) {
+    while let file = leftovers.last {
+      try folder.remove(file, namesLater: true)
+      leftovers.removeLast()
+    }
+  }
+
+  /// Writes something to the folder; false where that is not possible, which is said once until it is.
   private mutating func attempt(_ body: (DurableFolder) throws(Errno) -> Void) -> Bool {
     guard let folder else { return false }
     do throws(Errno) {
       // First, as it makes room.
-      while let file = leftovers.last {
-        try folder.remove(file, namesLater: true)
-        leftovers.removeLast()
-      }
+      try clear(folder)
       try body(folder)
     } catch {
       fail(error)

@@ -274,6 +274,7 @@ struct SendRun: ~Copyable {
       switch outcome {
       case .delivered(let number): if window.acknowledge(number) { writer.acknowledged() }
       case .notice(let text): writer.warn(text)
+      case .refused(_, let failure): throw SendFailure(failure)
       case .failed(let failure): throw SendFailure(failure)
       }
     }

@@ -53,12 +53,24 @@ import Testing
     configuration.exchange = "empty"
     let publisher = try outcomes.publisher(configuration)
     publisher.submit(.numbered(7, size: 300_000, key: "nobody"), number: 7)
-    let failure = try await outcomes.failed()
-    #expect(failure.kind == .later && outcomes.delivered.isEmpty)
+    let refused = try await outcomes.refused(count: 1)
+    #expect(refused[0].number == 7 && refused[0].failure.kind == .later && outcomes.delivered.isEmpty)
     #expect(
-      failure.description
+      refused[0].failure.description
         == "a message is unroutable: the exchange \"empty\" of 127.0.0.1:\(server.port) has no queue for the routing key"
-        + " \"nobody\": bind a queue to it with that key, or correct exchange and routing_key in [rabbit].")
+        + " \"nobody\" (NO_ROUTE): bind a queue to it with that key, or correct exchange and routing_key in [rabbit]."
+    )
+    // Others go on, by the same connection.
+    try await server.declare("somebody")
+    try await server.bind("somebody", to: "empty", key: "somebody")
+    for number in 8...10 {
+      publisher.submit(.numbered(number, key: number == 9 ? "x" : "somebody"), number: UInt64(number))
+    }
+    #expect(try await outcomes.delivered(count: 2) == [8, 10])
+    #expect(try await outcomes.refused(count: 2).map(\.number) == [7, 9])
+    #expect(outcomes.notices.isEmpty && outcomes.failure == nil)
+    publisher.stop()
+    #expect(try await server.drain("somebody").map(\.id) == ["id-8", "id-10"])
   }
 
   @Test(arguments: RabbitConfiguration.Declaration.allCases)
@@ -79,7 +91,7 @@ import Testing
         failure.kind == .configuration && failure.description.contains("has no queue \"absent-passive\""))
       #expect(try await server.count(queue) == nil)
     case .none:
-      let failure = try await outcomes.failed()
+      let failure = try await outcomes.refused(count: 1)[0].failure
       #expect(failure.kind == .later && failure.description.contains("unroutable: the default exchange"))
     }
   }
@@ -103,16 +115,18 @@ import Testing
     try await server.delete(queue)
   }
 
-  @Test func `a full queue that rejects is a failure for later`() async throws {
+  @Test func `a full queue that rejects refuses for now`() async throws {
     try await server.declare("full", ["x-max-length": 2, "x-overflow": "reject-publish"])
     let outcomes = Outcomes()
     let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "full"))
     for number in 1...2 { publisher.submit(.numbered(number), number: UInt64(number)) }
     _ = try await outcomes.delivered(count: 2)
     publisher.submit(.numbered(3), number: 3)
-    let failure = try await outcomes.failed()
+    let failure = try await outcomes.refused(count: 1)[0].failure
     #expect(failure.kind == .later && failure.description.contains("nack") && outcomes.delivered.count == 2)
-    #expect(try await server.count("full") == 2)
+    #expect(try await server.drain("full").count == 2)
+    publisher.submit(.numbered(3), number: 3)
+    #expect(try await outcomes.delivered(count: 3) == [1, 2, 3])
   }
 
   /// What is wrong in a configuration, the kind of the failure, and words of its sentence.
@@ -140,18 +154,23 @@ import Testing
     #expect(outcomes.delivered.isEmpty && outcomes.notices.isEmpty)
   }
 
-  @Test func `a record that AMQP cannot carry is said to be so`() async throws {
-    for record in [
+  @Test func `a record that AMQP cannot carry is said to be so, and others go on`() async throws {
+    let outcomes = Outcomes()
+    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "long"))
+    let records = [
       Record(id: String(repeating: "i", count: 256), body: [1], time: 1),
       Record(
         id: "i", body: [1], time: 1, headers: [.init("h", .text(String(repeating: "h", count: 40_000)))]),
+      Record.numbered(3),
       Record(id: "i", body: [1], time: 1, routingKey: String(repeating: "k", count: 256)),
-    ] {
-      let outcomes = Outcomes()
-      let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "long"))
-      publisher.submit(record, number: 1)
-      #expect(try await outcomes.failed().kind == .data)
-    }
+      Record.numbered(5),
+    ]
+    for (number, record) in records.enumerated() { publisher.submit(record, number: UInt64(number + 1)) }
+    #expect(try await outcomes.delivered(count: 2) == [3, 5])
+    let refused = try await outcomes.refused(count: 3)
+    #expect(refused.map(\.number) == [1, 2, 4] && refused.allSatisfy { $0.failure.kind == .data })
+    publisher.stop()
+    #expect(try await server.drain("long").map(\.id) == ["id-3", "id-5"])
   }
 
   @Test func `a connection that has nothing to say lives, and a new record has all its time`() async throws {

@@ -1,6 +1,7 @@
-import AMQP
 import Model
 import Testing
+
+@testable import AMQP
 
 /// What a broker says of five records that were published in order, and what is known then.
 @Suite struct ConfirmWindowTests {
@@ -71,9 +72,10 @@ import Testing
       case .ack(let tag, let multiple):
         let confirmation = window.acknowledge(tag, multiple: multiple)
         delivered += confirmation.delivered.map(\.number)
-        unroutable += confirmation.unroutable.map(\.number)
+        unroutable += confirmation.unroutable.map(\.entry.number)
+        #expect(confirmation.unroutable.allSatisfy { $0.reason == "NO_ROUTE" })
       case .nack(let tag, let multiple): refused += window.refuse(tag, multiple: multiple).map(\.number)
-      case .returned(let number): window.noteReturn(of: "id-\(number)")
+      case .returned(let number): window.noteReturn(of: "id-\(number)", "NO_ROUTE")
       }
     }
     #expect(delivered == row.delivered && unroutable == row.unroutable && refused == row.refused)
@@ -82,6 +84,15 @@ import Testing
     // The next channel counts from 1, and nothing of the last is known there.
     #expect(window.count == 0 && window.publish(.init(number: 1, record: .numbered(11))) == 1)
     #expect(window.acknowledge(1, multiple: false).delivered.map(\.number) == [1])
+  }
+
+  @Test func `the longest is known to be too long`() {
+    var window = ConfirmWindow()
+    for number in 1...3 {
+      window.publish(.init(number: UInt64(number), record: .numbered(number, size: number == 2 ? 9 : 8)))
+    }
+    #expect(window.takeLongest()?.number == 2 && window.disconnect().map(\.number) == [1, 3])
+    #expect(window.takeLongest() == nil)
   }
 
   @Test func `each record is confirmed once whatever the order`() {
@@ -140,12 +151,29 @@ import Testing
     #expect(watch.isBlocked && watch.verdict(at: at(34)) == nil)
     #expect(watch.verdict(at: at(35)) == .blocked(.seconds(30)))
     watch.note(isBlocked: false, at: at(34))
-    #expect(!watch.isBlocked && watch.nextDeadline == at(44))
+    #expect(!watch.isBlocked && watch.nextDeadline == at(39))
     watch.note(isOwed: false, at: at(40))
     watch.note(isBlocked: true, at: at(40))
     #expect(watch.nextDeadline == nil)
     watch.note(isOwed: true, at: at(500))
     #expect(watch.nextDeadline == at(530))
+  }
+
+  @Test func `blocks in turns and lost connections do not begin the time anew`() {
+    var watch = DeliveryWatch(unconfirmed: .seconds(60), blocked: .seconds(60))
+    watch.note(isOwed: true, at: at(0))
+    // A broker in alarm, behind a proxy that ends each connection after 8 s; it blocks 2 s after each begin.
+    var now = 0.0
+    while now < 1000, watch.verdict(at: at(now)) == nil {
+      watch.note(isBlocked: now.truncatingRemainder(dividingBy: 10) >= 2, at: at(now))
+      watch.note(isOwed: true, at: at(now))
+      now += 1
+    }
+    #expect(now == 76 && watch.verdict(at: at(now)) == .blocked(.seconds(60)))
+    watch.succeed(at: at(now))
+    #expect(watch.nextDeadline == at(now + 60))
+    watch.note(isBlocked: false, at: at(now + 1))
+    #expect(watch.nextDeadline == at(now + 61))
   }
 
   @Test func `without limits it waits for ever`() {

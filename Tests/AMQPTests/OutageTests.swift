@@ -93,8 +93,26 @@ import Testing
     #expect(try await server.drain("small").map(\.count) == [100_000])
     let headers = (1...15).map { Record.Header("h\($0)", .text(String(repeating: "x", count: 250))) }
     publisher.submit(Record(id: "i", body: [], time: 1, headers: headers), number: 2)
-    #expect(try await outcomes.failed().kind == .data)
+    #expect(try await outcomes.refused(count: 1)[0].failure.kind == .data)
     try await server.control("eval application:set_env(rabbit,frame_max,131072).")
+  }
+
+  @Test func `a record that is too long for the broker stops no others`() async throws {
+    try await server.control("eval application:set_env(rabbit,max_message_size,100000).")
+    let outcomes = Outcomes()
+    let publisher = try outcomes.publisher(RabbitConfiguration(server, queue: "sizes"))
+    for number in 1...20 {
+      publisher.submit(
+        .numbered(number, size: number % 5 == 0 ? 150_000 + number : 1000), number: UInt64(number))
+    }
+    let refused = try await outcomes.refused(count: 4)
+    #expect(Set(refused.map(\.number)) == [5, 10, 15, 20])
+    #expect(refused.allSatisfy { $0.failure.kind == .data && $0.failure.description.contains("406") })
+    _ = try await outcomes.delivered(count: 16)
+    #expect(outcomes.failure == nil && outcomes.notices.isEmpty)
+    publisher.stop()
+    #expect(Set(try await server.drain("sizes").compactMap(\.id)).count == 16)
+    try await server.control("eval application:set_env(rabbit,max_message_size,134217728).")
   }
 
   @Test func `a publisher ends in the middle of a message that the broker does not take`() async throws {

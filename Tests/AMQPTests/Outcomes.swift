@@ -25,6 +25,13 @@ final class Outcomes: Sendable {
     all.withLock { $0.compactMap { if case .notice(let text) = $0 { text } else { nil } } }
   }
 
+  /// The numbers of what was refused, and why.
+  var refused: [(number: UInt64, failure: RecordFailure)] {
+    all.withLock {
+      $0.compactMap { if case .refused(let number, let why) = $0 { (number, why) } else { nil } }
+    }
+  }
+
   var failure: RecordFailure? {
     all.withLock { $0.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }.first }
   }
@@ -43,6 +50,16 @@ final class Outcomes: Sendable {
   /// Waits for a notice.
   func notice() async throws -> String {
     try await eventually("a notice", state: { "\(failure as Any)" }) { notices.first }
+  }
+
+  /// Waits until so many were refused.
+  func refused(count: Int) async throws -> [(number: UInt64, failure: RecordFailure)] {
+    try await eventually("\(count) refusals", state: { "\(delivered.count), \(notices), \(failure as Any)" })
+    {
+      let refused = refused
+      if refused.count < count, let failure { throw failure }
+      return refused.count >= count ? refused : nil
+    }
   }
 
   /// Waits for the failure.

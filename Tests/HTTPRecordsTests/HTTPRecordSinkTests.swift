@@ -108,7 +108,7 @@ import Testing
 
   @Test(arguments: [
     ("401", RecordFailure.Kind.configuration), ("403", .configuration), ("404", .configuration),
-    ("405", .configuration), ("302", .configuration), ("400", .data), ("413", .data), ("422", .data),
+    ("405", .configuration), ("302", .configuration),
   ])
   func `what will not pass ends it`(status: String, kind: RecordFailure.Kind) async throws {
     let server = try await TestServer("web_server")
@@ -119,6 +119,19 @@ import Testing
     setting.submit(2...2)
     try await Task.sleep(for: .milliseconds(200))
     #expect(setting.outcomes.count == 1 && server.reports("request").count == 1)
+  }
+
+  @Test(arguments: ["400", "413", "422"])
+  func `what a server refuses is told, and others are posted`(status: String) async throws {
+    let server = try await TestServer("web_server")
+    let setting = try Setting(server, "/first/\(status)") { $0.connections = 1 }
+    setting.submit(1...3)
+    #expect(try await setting.delivered(2) == [2, 3])
+    guard case .refused(1, let failure) = setting.outcomes.first else {
+      Issue.record("\(setting.outcomes)")
+      return
+    }
+    #expect(failure.kind == .data && failure.description.contains(status) && setting.outcomes.count == 3)
   }
 
   @Test func `a server that is not there yet is waited for, or is the end at once`() async throws {

@@ -22,8 +22,8 @@ import Testing
       switch HTTPVerdict(HTTPResponse(status: status), server: "https://h/") {
       case .delivered: .delivered
       case .again: .again
-      case .ended(let failure):
-        failure.kind == .data ? .data : failure.kind == .configuration ? .configuration : nil
+      case .refused(let failure): failure.kind == .data ? .data : nil
+      case .ended(let failure): failure.kind == .configuration ? .configuration : nil
       case .unreachable: nil
       }
     #expect(found == meaning)
@@ -103,6 +103,16 @@ import Testing
     #expect(schedule.start(at: later) == 2 && schedule.start(at: later) == 3)
     // A new outage is said again.
     #expect(schedule.finish(3, again, at: later).count == 1)
+  }
+
+  @Test func `a record that is refused stops no others`() {
+    var schedule = schedule()
+    for number in 1...2 as ClosedRange<UInt64> { schedule.add(number) }
+    let refusal = RecordFailure(.data, "odd")
+    _ = (schedule.start(at: start), schedule.start(at: start))
+    #expect(schedule.finish(1, .refused(refusal), at: start) == [.refused(1, refusal)])
+    #expect(schedule.finish(2, .delivered, at: start) == [.delivered(2)])
+    #expect(schedule.start(at: start) == nil)
   }
 
   @Test func `a pause that the server wants counts instead of ours`() {

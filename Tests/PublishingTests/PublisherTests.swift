@@ -33,6 +33,7 @@ import Testing
         }
         switch answer {
         case .delivered: report(.delivered(number))
+        case .refused(_, let failure): report(.refused(number, failure))
         case .some(let other): report(other)
         case nil: break
         }
@@ -88,9 +89,9 @@ import Testing
     ) { side.warn($0) }
   }
 
-  private func submit(_ publisher: Publisher, _ numbers: Range<Int>) {
+  private func submit(_ publisher: Publisher, _ numbers: Range<Int>, _ event: PublishedEvent = .usage) {
     for number in numbers {
-      #expect(publisher.submit(.usage, time: Timestamp(seconds: 100), Array("text \(number)".utf8)))
+      #expect(publisher.submit(event, time: Timestamp(seconds: 100), Array("text \(number)".utf8)))
     }
   }
 
@@ -178,6 +179,61 @@ import Testing
     #expect(Set(side.bodies).count == 6 && publisher.dropped == 1)
     publisher.finish(within: .seconds(10))
     #expect(side.warnings.contains("publish_refused") && side.warnings.last == "publish_failed over")
+  }
+
+  @Test func `alerts arrive, each once, though no queue takes a report of use`() async throws {
+    let unroutable = RecordFailure(.later, "no queue: bind one.")
+    let side = OtherSide {
+      $0.routingKey?.hasSuffix("usage") == true ? .refused(0, unroutable) : .delivered(0)
+    }
+    let publisher = try publisher(side, "window=2\nspool_size=128k")
+    submit(publisher, 0..<20)
+    submit(publisher, 20..<22, .alert)
+    try await eventually("alerts", side) { side.records.count == 22 && waiting.count == 20 }
+    // The place is full, and goes on to be.
+    submit(publisher, 22..<50)
+    submit(publisher, 50..<52, .alert)
+    try await eventually("more alerts", side) { side.bodies.contains("text 51") && waiting.count <= 32 }
+    for alert in [20, 21, 50, 51] { #expect(side.bodies.count { $0 == "text \(alert)" } == 1) }
+    #expect(side.warnings == ["publish_set_aside", "publish_dropped"] && side.sinks == 1)
+    let kept = Set(48 - 30..<50).subtracting([20, 21]).map { "text \($0)" }
+    side.answer { _ in .delivered(0) }
+    try await eventually("all", side) { waiting.isEmpty }
+    #expect(Set(side.bodies).isSuperset(of: kept) && side.warnings.last == "publish_set_aside over")
+    publisher.finish(within: .seconds(10))
+    #expect(side.warnings.count == 3)
+  }
+
+  @Test func `a record that is refused by its number is left out while others are taken`() async throws {
+    let odd = RecordFailure(.data, "too odd: leave it.")
+    let side = OtherSide { $0.body == Array("text 2".utf8) ? .refused(0, odd) : .delivered(0) }
+    let publisher = try publisher(side)
+    submit(publisher, 0..<6)
+    try await eventually("an empty folder", side) { waiting.isEmpty && publisher.dropped == 1 }
+    #expect(side.bodies.count { $0 == "text 2" } == 2 && side.records.count == 7 && side.sinks == 1)
+    publisher.finish(within: .seconds(10))
+  }
+
+  @Test func `two runs that used one number have two records`() async throws {
+    let silent = OtherSide { _ in nil }
+    let first = try publisher(silent, "window=1")
+    submit(first, 0..<3)
+    try await eventually("three", silent) { waiting.count == 3 && silent.records.count == 1 }
+    first.finish(within: .zero)
+    let paths = waiting.map { "\(spool)/\($0)" }
+    try FileManager.default.removeItem(atPath: paths[0])
+    let side = OtherSide { _ in .delivered(0) }
+    try folder.write("x", to: "a/spool/000000000002.0123456789abcdef.1.alert")
+    let second = try publisher(side)
+    submit(second, 3..<4)
+    try await eventually("all", side) { side.records.count == 4 }
+    // Two runs have used the number 2: both are records, and the next is a higher one.
+    #expect(
+      Set(side.bodies) == ["text 1", "text 2", "text 3", "x"] && Set(side.records.map(\.id)).count == 4)
+    #expect(side.records.contains { $0.id == "0123456789abcdef-2" } && side.warnings.isEmpty)
+    #expect(side.records.contains { $0.id.hasSuffix("-4") })
+    second.finish(within: .seconds(10))
+    #expect(waiting.isEmpty)
   }
 
   @Test func `without a folder a few wait in memory, and that is said`() async throws {

@@ -124,9 +124,10 @@ enum crabbitmq_event crabbitmq_next(crabbitmq *connection);
 void crabbitmq_wait(crabbitmq *connection, int waker, int milliseconds);
 /// How many seconds may pass between heartbeats, as agreed with the broker; 0 for none.
 int crabbitmq_heartbeat(crabbitmq *connection);
-/// Says farewell to the broker and waits a second for its answer.
+/// Says farewell to the broker, where it takes that at once, and waits a second for its answer.
 void crabbitmq_close(crabbitmq *connection);
-/// Ends an exchange with the broker that is under way, and lets no other begin: for any thread while the connection is there.
+/// Ends an exchange with the broker that is under way, and lets none but the farewell begin: for any thread while the connection is
+/// there.
 void crabbitmq_interrupt(crabbitmq *connection);
 
 /// Of the last call that had one.

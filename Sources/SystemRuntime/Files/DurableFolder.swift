@@ -65,9 +65,10 @@ public final class DurableFolder: Sendable {
     try rename(temporary, to: name, namesLater: namesLater)
   }
 
-  /// Waits until the names of all files are on the disk, and those of removed ones are not.
+  /// Waits until the names of all files are on the disk, and those of removed ones are not; some file systems have nothing
+  /// to do for that (EINVAL of fsync(2)).
   public func sync() throws(Errno) {
-    guard fsync(descriptor) == 0 else { throw Errno(rawValue: errno) }
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw Errno(rawValue: errno) }
   }
 
   /// The size of a file in bytes (fstatat(2)).
