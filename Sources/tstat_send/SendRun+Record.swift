@@ -1,3 +1,4 @@
+import Model
 import Tstat
 
 /// What is confirmed, onto the disk.
@@ -30,15 +31,29 @@ extension SendRun {
     }
   }
 
+  /// The other side does not take what a message says: its directory is left, and the others go on.
+  mutating func leave(_ number: UInt64, _ failure: RecordFailure) throws(SendFailure) {
+    guard failure.kind == .data else { throw SendFailure(failure) }
+    guard let news = window.refuse(number), let entry = open.removeValue(forKey: news.directory) else {
+      return
+    }
+    hasBadData = true
+    writer.error("\(entry.directory.directory.path) is left: \(failure)")
+    if keepsProgress, news.acknowledged > 0 { try save(news.acknowledged, of: entry) }
+    writer.finished(news.directory, entry.directory.directory, isMarked: false)
+  }
+
+  private func save(_ count: Int, of entry: Open) throws(SendFailure) {
+    do throws(LogDirectoryError) {
+      try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: count))
+    } catch {
+      guard case .vanished = error else { throw SendFailure(error) }
+    }
+  }
+
   mutating func record(all: Bool) throws(SendFailure) {
     for news in window.worthRecording(all: all) {
-      if keepsProgress, let entry = open[news.directory] {
-        do throws(LogDirectoryError) {
-          try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: news.acknowledged))
-        } catch {
-          guard case .vanished = error else { throw SendFailure(error) }
-        }
-      }
+      if keepsProgress, let entry = open[news.directory] { try save(news.acknowledged, of: entry) }
       window.recorded(news)
     }
   }

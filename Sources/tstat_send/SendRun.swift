@@ -50,7 +50,7 @@ struct SendRun: ~Copyable {
   }
 
   /// True when a log could not be read, or had no row of use.
-  private(set) var hasBadData = false
+  var hasBadData = false
 
   private let root: LogRoot
   private let destination: Destination
@@ -198,6 +198,8 @@ struct SendRun: ~Copyable {
       writer.say(slices.takeRemarks())
       writer.read(number, slices.counts)
       while !window.hasRoom { try serve(waits: true) }
+      // A message of it was refused.
+      guard open[number] != nil else { break }
       try submit(slice, of: number)
       try serve(waits: false)
     }
@@ -274,7 +276,7 @@ struct SendRun: ~Copyable {
       switch outcome {
       case .delivered(let number): if window.acknowledge(number) { writer.acknowledged() }
       case .notice(let text): writer.warn(text)
-      case .refused(_, let failure): throw SendFailure(failure)
+      case .refused(let number, let failure): try leave(number, failure)
       case .failed(let failure): throw SendFailure(failure)
       }
     }

@@ -59,6 +59,26 @@ import Testing
     #expect(!again)
   }
 
+  @Test func `a slice that is refused ends its directory and gives its places back`() {
+    var window = SendWindow(4)
+    window.begin(0, acknowledged: 7)
+    window.begin(1, acknowledged: 0)
+    let numbers = (7..<10).map { window.submit($0, of: 0) }
+    let other = window.submit(0, of: 1)
+    _ = window.acknowledge(numbers[0])
+    _ = window.acknowledge(numbers[2])
+    #expect(!window.hasRoom)
+    // What is beyond the hole comes again.
+    #expect(window.refuse(numbers[1]) == .init(directory: 0, acknowledged: 8))
+    #expect(window.refuse(numbers[1]) == nil)
+    #expect(window.hasRoom && !window.isEmpty)
+    window.finishReading(1, total: 1)
+    _ = window.acknowledge(other)
+    #expect(window.takeComplete() == [1] && window.isEmpty)
+    for slice in 0..<4 { _ = window.submit(slice, of: 2) }
+    #expect(!window.hasRoom)
+  }
+
   @Test func `a directory that can be read no more ends with what was acknowledged before`() {
     var window = SendWindow(8)
     window.begin(0, acknowledged: 5)

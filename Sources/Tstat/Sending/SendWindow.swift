@@ -19,6 +19,8 @@ public struct SendWindow: Sendable {
     /// Slices beyond those that are acknowledged.
     var ahead: Set<Int> = []
     var recorded: Int
+    /// How many slices are submitted and not recorded.
+    var underWay = 0
     /// How many slices there are; nil while the logs are still read.
     var total: Int?
 
@@ -52,6 +54,7 @@ public struct SendWindow: Sendable {
   public mutating func submit(_ slice: Int, of directory: DirectoryNumber) -> UInt64 {
     nextNumber += 1
     underWay[nextNumber] = (directory, slice)
+    shipments[directory]?.underWay += 1
     unrecorded += 1
     return nextNumber
   }
@@ -61,6 +64,15 @@ public struct SendWindow: Sendable {
     guard let (directory, slice) = underWay.removeValue(forKey: number) else { return false }
     shipments[directory]?.acknowledge(slice)
     return true
+  }
+
+  /// A slice is not taken by the other side: its directory is forgotten. Returns which, and what of it is to be recorded.
+  public mutating func refuse(_ number: UInt64) -> Record? {
+    guard let (directory, _) = underWay.removeValue(forKey: number),
+      let shipment = shipments.removeValue(forKey: directory)
+    else { return nil }
+    unrecorded -= shipment.underWay
+    return Record(directory: directory, acknowledged: shipment.acknowledged)
   }
 
   /// A directory is read to its end: it has `total` slices, or those that were acknowledged before where it could not be read
@@ -75,7 +87,7 @@ public struct SendWindow: Sendable {
     let complete = shipments.filter { $0.value.total == $0.value.acknowledged }.keys.sorted()
     for directory in complete {
       guard let shipment = shipments.removeValue(forKey: directory) else { continue }
-      unrecorded -= shipment.acknowledged - shipment.recorded
+      unrecorded -= shipment.underWay
     }
     return complete
   }
@@ -93,7 +105,9 @@ public struct SendWindow: Sendable {
   /// A state file is written.
   public mutating func recorded(_ record: Record) {
     guard let shipment = shipments[record.directory] else { return }
-    unrecorded -= record.acknowledged - shipment.recorded
+    let news = record.acknowledged - shipment.recorded
+    unrecorded -= news
+    shipments[record.directory]?.underWay -= news
     shipments[record.directory]?.recorded = record.acknowledged
   }
 }
