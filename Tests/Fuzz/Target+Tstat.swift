@@ -1,3 +1,5 @@
+import SystemRuntime
+
 @testable import Tstat
 
 extension Target {
@@ -17,9 +19,9 @@ extension Target {
         try law("a row has two directions at most", records.count <= 2)
         for record in records {
           try law("counts are not negative", record.bits >= options.leastBits && record.packets >= 0)
-          var text: [UInt8] = []
+          var text = ByteBuffer()
           json.append(record, to: &text)
-          try check(text)
+          try check(text.take())
         }
       }
       start = end + 1

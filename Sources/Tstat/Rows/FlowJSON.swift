@@ -1,81 +1,110 @@
+import SystemRuntime
+
 /// Writes directions as the original does: JSON with an indent of four, in ASCII.
-struct FlowJSON {
-  private let tcpKeys: [StaticKey]
-  private let opening: [UInt8]
-  private let identity: [UInt8]
-
+struct FlowJSON: ~Copyable {
   /// A key with what stands before its value: the comma of the value before it, too.
-  private struct StaticKey {
-    var text: [UInt8]
+  private enum Key: Int, CaseIterable {
+    case duration, bits, packets, bitsPerSecond, packetsPerSecond
+    case source, sourcePort, destination, destinationPort, protocolName
+    case start, end
 
-    init(_ name: String, indent: Int) {
-      text = Array((",\n" + String(repeating: " ", count: indent) + "\"\(name)\": ").utf8)
+    var name: String {
+      switch self {
+      case .duration: "duration"
+      case .bits: "num_bits"
+      case .packets: "num_packets"
+      case .bitsPerSecond: "bits_per_second"
+      case .packetsPerSecond: "packets_per_second"
+      case .source: "src_ip"
+      case .sourcePort: "src_port"
+      case .destination: "dst_ip"
+      case .destinationPort: "dst_port"
+      case .protocolName: "protocol"
+      case .start: "start"
+      case .end: "end"
+      }
     }
+
+    var indent: Int { self == .start || self == .end ? 8 : 12 }
   }
 
-  private static let duration = StaticKey("duration", indent: 12)
-  private static let bits = StaticKey("num_bits", indent: 12)
-  private static let packets = StaticKey("num_packets", indent: 12)
-  private static let bitsPerSecond = StaticKey("bits_per_second", indent: 12)
-  private static let packetsPerSecond = StaticKey("packets_per_second", indent: 12)
-  private static let source = StaticKey("src_ip", indent: 12)
-  private static let sourcePort = StaticKey("src_port", indent: 12)
-  private static let destination = StaticKey("dst_ip", indent: 12)
-  private static let destinationPort = StaticKey("dst_port", indent: 12)
-  private static let protocolName = StaticKey("protocol", indent: 12)
-  private static let start = StaticKey("start", indent: 8)
-  private static let end = StaticKey("end", indent: 8)
-  private static let middle = Array("\n        },\n        \"meta\": {".utf8)
+  private static let keyCount = Key.allCases.count
+
+  /// All keys, one after the other: those of `Key`, then those of TCP.
+  private let keys: ByteBuffer
+  private let ranges: [Range<Int>]
+  private let opening = ByteBuffer(
+    "    {\n        \"type\": \"flow\",\n        \"interval\": 600,\n        \"values\": {")
+  private let middle = ByteBuffer("\n        },\n        \"meta\": {")
+  private let closing = ByteBuffer("\n    }")
+  private let identity: ByteBuffer
 
   /// Writes for these options.
   init(_ options: RowOptions) {
-    tcpKeys = TCPKey.allCases.filter { $0.isWritten(options) }.map { StaticKey($0.rawValue, indent: 12) }
-    opening = Array(
-      "    {\n        \"type\": \"flow\",\n        \"interval\": 600,\n        \"values\": {".utf8)
+    var keys = ByteBuffer()
+    var ranges: [Range<Int>] = []
+    let named =
+      Key.allCases.map { ($0.name, $0.indent) }
+      + TCPKey.allCases.filter { $0.isWritten(options) }.map { ($0.rawValue, 12) }
+    for (name, indent) in named {
+      let start = keys.count
+      keys.append(",\n" + String(repeating: " ", count: indent) + "\"\(name)\": ")
+      ranges.append(start..<keys.count)
+    }
+    self.keys = keys
+    self.ranges = ranges
     let instance = options.instance.map { "\"\(Self.escaped($0))\"" } ?? "0"
-    identity = Array(
-      (",\n            \"sensor_id\": \"\(Self.escaped(options.sensor))\",\n            \"instance_id\": \(instance),\n"
-        + "            \"flow_type\": \"tstat\"\n        }").utf8)
+    identity = ByteBuffer(
+      ",\n            \"sensor_id\": \"\(Self.escaped(options.sensor))\",\n            \"instance_id\": \(instance),\n"
+        + "            \"flow_type\": \"tstat\"\n        }")
   }
 
   /// Appends an object, without what parts it from others.
-  func append(_ record: FlowRecord, to bytes: inout [UInt8]) {
-    bytes += opening
+  func append(_ record: FlowRecord, to text: inout ByteBuffer) {
+    text.append(opening)
     if let duration = record.duration {
-      append(Self.duration, duration, isFirst: true, to: &bytes)
-      append(Self.bits, .whole(record.bits), to: &bytes)
+      append(.duration, duration, isFirst: true, to: &text)
+      append(.bits, .whole(record.bits), to: &text)
     } else {
-      append(Self.bits, .whole(record.bits), isFirst: true, to: &bytes)
+      append(.bits, .whole(record.bits), isFirst: true, to: &text)
     }
-    append(Self.packets, .whole(record.packets), to: &bytes)
-    if let rate = record.bitsPerSecond { append(Self.bitsPerSecond, rate, to: &bytes) }
-    if let rate = record.packetsPerSecond { append(Self.packetsPerSecond, rate, to: &bytes) }
+    append(.packets, .whole(record.packets), to: &text)
+    if let rate = record.bitsPerSecond { append(.bitsPerSecond, rate, to: &text) }
+    if let rate = record.packetsPerSecond { append(.packetsPerSecond, rate, to: &text) }
     for (index, value) in record.tcp.enumerated() {
-      if let value { append(tcpKeys[index], value, to: &bytes) }
+      guard let value else { continue }
+      text.append(keys, in: ranges[Self.keyCount + index])
+      text.append(value)
     }
-    bytes += Self.middle
-    append(Self.source, record.source, isFirst: true, to: &bytes)
-    append(Self.sourcePort, .whole(record.sourcePort), to: &bytes)
-    append(Self.destination, record.destination, to: &bytes)
-    append(Self.destinationPort, .whole(record.destinationPort), to: &bytes)
-    append(Self.protocolName, record.kind.rawValue, to: &bytes)
-    bytes += identity
-    if let start = record.start { append(Self.start, start, to: &bytes) }
-    if let end = record.end { append(Self.end, end, to: &bytes) }
-    bytes.append(contentsOf: "\n    }".utf8)
+    text.append(middle)
+    append(.source, record.source, isFirst: true, to: &text)
+    append(.sourcePort, .whole(record.sourcePort), to: &text)
+    append(.destination, record.destination, to: &text)
+    append(.destinationPort, .whole(record.destinationPort), to: &text)
+    append(.protocolName, record.kind.rawValue, to: &text)
+    text.append(identity)
+    if let start = record.start { append(.start, start, to: &text) }
+    if let end = record.end { append(.end, end, to: &text) }
+    text.append(closing)
   }
 
-  private func append(_ key: StaticKey, _ value: LogNumber, isFirst: Bool = false, to bytes: inout [UInt8]) {
-    if isFirst { bytes += key.text.dropFirst() } else { bytes += key.text }
-    bytes.append(value)
+  private func append(_ key: Key, isFirst: Bool, to text: inout ByteBuffer) {
+    let range = ranges[key.rawValue]
+    // Without the comma.
+    text.append(keys, in: isFirst ? range.lowerBound + 1..<range.upperBound : range)
+  }
+
+  private func append(_ key: Key, _ value: LogNumber, isFirst: Bool = false, to text: inout ByteBuffer) {
+    append(key, isFirst: isFirst, to: &text)
+    text.append(value)
   }
 
   /// A text of plain characters, which needs no escapes.
-  private func append(_ key: StaticKey, _ value: String, isFirst: Bool = false, to bytes: inout [UInt8]) {
-    if isFirst { bytes += key.text.dropFirst() } else { bytes += key.text }
-    bytes.append(UInt8(ascii: "\""))
-    bytes.append(contentsOf: value.utf8)
-    bytes.append(UInt8(ascii: "\""))
+  private func append(_ key: Key, _ value: String, isFirst: Bool = false, to text: inout ByteBuffer) {
+    append(key, isFirst: isFirst, to: &text)
+    text.append(UInt8(ascii: "\""))
+    text.append(value)
+    text.append(UInt8(ascii: "\""))
   }
 
   /// A text as Python's `json` writes it: what is not ASCII as UTF-16 in escapes.

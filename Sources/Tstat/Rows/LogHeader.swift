@@ -74,7 +74,7 @@ enum LogColumn {
 /// `#15#c_ip:1 c_port:2 ...`: the name is what stands after the last `#` and before `:`. Of two columns with one name the first
 /// counts: with tstat's packet statistics `c_pkts_data` stands twice. The columns differ with tstat's version and with
 /// runtime.conf, also within a file.
-struct LogHeader: Hashable {
+final class LogHeader: Sendable {
   /// How many fields a row has; a row without a header may have more.
   let fieldCount: Int
   /// True for the columns of tstat 1.x, which wrote no header.
@@ -84,11 +84,12 @@ struct LogHeader: Hashable {
   /// True for a line that names no column that is known: it is no header.
   let isForeign: Bool
 
-  private var shared: [Int16]
-  private var sides: [[Int16]]
+  private let shared: [Int16]
+  /// Those of the client, then those of the server.
+  private let sides: [Int16]
 
   /// Reads a header of a log of `kind`.
-  init(_ line: Span<UInt8>, of kind: LogFile.Kind) {
+  convenience init(_ line: Span<UInt8>, of kind: LogFile.Kind) {
     var names: [String] = []
     var name: [UInt8] = []
     var isNameOver = false
@@ -111,7 +112,7 @@ struct LogHeader: Hashable {
   }
 
   /// The columns of a log of tstat 1.x, which has no header.
-  init(assumedFor kind: LogFile.Kind) {
+  convenience init(assumedFor kind: LogFile.Kind) {
     self.init(kind == .tcp ? Self.oldTCP : Self.oldUDP, of: kind, isAssumed: true)
   }
 
@@ -123,7 +124,7 @@ struct LogHeader: Hashable {
       places[name] = Int16(index)
     }
     shared = LogColumn.Shared.allCases.map { places[LogColumn.name($0)] ?? -1 }
-    sides = ["c_", "s_"].map { prefix in
+    sides = ["c_", "s_"].flatMap { prefix in
       LogColumn.Side.allCases.map { places[prefix + LogColumn.name($0)] ?? -1 }
     }
     let sidesNeeded: [LogColumn.Side] =
@@ -145,9 +146,11 @@ struct LogHeader: Hashable {
 
   /// The place of a column of one side; nil where there is none.
   func place(_ column: LogColumn.Side, ofServer: Bool) -> Int? {
-    let place = sides[ofServer ? 1 : 0][column.rawValue]
+    let place = sides[(ofServer ? Self.sideCount : 0) + column.rawValue]
     return place < 0 ? nil : Int(place)
   }
+
+  private static let sideCount = LogColumn.Side.allCases.count
 
   /// The columns of tstat 2.4 up to `first_abs`: 1.x had the same (log_tcp_complete_descr.txt of 1.01).
   private static let oldTCP: [String] = {

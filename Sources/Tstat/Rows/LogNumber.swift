@@ -1,3 +1,5 @@
+import SystemRuntime
+
 /// A number of a log, as the original reads it: whole, or rounded to three decimals.
 enum LogNumber: Hashable {
   case whole(Int64)
@@ -125,13 +127,13 @@ enum LogNumber: Hashable {
   }
 }
 
-extension [UInt8] {
+extension ByteBuffer {
   /// Appends a number as JSON: a whole one without a decimal point, another as its shortest text that reads the same.
   mutating func append(_ number: LogNumber) {
     switch number {
     case .whole(let value): append(whole: value)
     case .decimal(let value): append(decimal: value)
-    case .notFinite, .unreadable: append(contentsOf: "null".utf8)
+    case .notFinite, .unreadable: append("null")
     }
   }
 
@@ -144,7 +146,7 @@ extension [UInt8] {
   private mutating func append(decimal value: Double) {
     let thousandths = (value * 1000).rounded()
     guard abs(thousandths) < 1e15, thousandths / 1000 == value, value.sign == .plus || value < 0 else {
-      append(contentsOf: value.description.utf8)
+      append(value.description)
       return
     }
     if value < 0 { append(UInt8(ascii: "-")) }
@@ -152,22 +154,27 @@ extension [UInt8] {
     append(digits: whole, atLeast: 1)
     append(UInt8(ascii: "."))
     append(digits: rest, atLeast: 3)
-    while last == UInt8(ascii: "0"), self[count - 2] != UInt8(ascii: ".") { removeLast() }
+    while self[count - 1] == UInt8(ascii: "0"), self[count - 2] != UInt8(ascii: ".") { removeLast() }
   }
 
   private mutating func append(digits value: UInt64, atLeast least: Int) {
-    let start = count
-    var rest = value
-    while rest > 0 || count - start < least {
-      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-      rest /= 10
+    if value < 10, least == 1 {
+      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value))
+      return
     }
-    // The last digit came first.
-    var (low, high) = (start, count - 1)
-    while low < high {
-      swapAt(low, high)
-      low += 1
-      high -= 1
+    // The last digit first.
+    var digits = InlineArray<20, UInt8>(repeating: UInt8(ascii: "0"))
+    var digitCount = 0
+    var rest = value
+    while rest > 0 {
+      digits[digitCount] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+      digitCount += 1
+    }
+    digitCount = Swift.max(digitCount, least)
+    while digitCount > 0 {
+      digitCount -= 1
+      append(digits[digitCount])
     }
   }
 }

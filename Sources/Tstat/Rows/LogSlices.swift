@@ -42,7 +42,7 @@ public struct LogSlices: ~Copyable {
   private var pending: [LogFile]
   private var current: OpenLog?
   private var remarks: LogRemarks
-  private var body: [UInt8] = []
+  private var body = ByteBuffer(capacity: 256 << 10)
   private var recordCount = 0
   private var place = (log: "", row: 0)
   private var first = (log: "", row: 0)
@@ -118,6 +118,7 @@ public struct LogSlices: ~Copyable {
     pending = []
     waiting = []
     recordCount = 0
+    _ = body.take()
     remarks.add("\(error) The next run takes the directory again.")
   }
 
@@ -185,21 +186,19 @@ public struct LogSlices: ~Copyable {
   /// Appends a direction; returns the slice that it fills.
   private mutating func add(_ record: FlowRecord) -> Slice? {
     if recordCount == 0 { first = place }
-    body.append(contentsOf: recordCount == 0 ? "[\n".utf8 : ",\n".utf8)
+    body.append(recordCount == 0 ? "[\n" : ",\n")
     json.append(record, to: &body)
     recordCount += 1
     return recordCount == Slice.mostRecords ? take() : nil
   }
 
   private mutating func take() -> Slice {
-    body.append(contentsOf: "\n]".utf8)
+    body.append("\n]")
     let slice = Slice(
-      number: sliceCount, body: body, recordCount: recordCount, log: first.log, firstRow: first.row)
+      number: sliceCount, body: body.take(), recordCount: recordCount, log: first.log, firstRow: first.row)
     counts.records += recordCount
     sliceCount += 1
     recordCount = 0
-    body = []
-    body.reserveCapacity(slice.body.count)
     return slice
   }
 }

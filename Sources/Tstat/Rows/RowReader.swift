@@ -13,6 +13,7 @@ struct RowReader {
   private let kind: LogFile.Kind
   private let options: RowOptions
   private let keys: [TCPKey]
+  private let origins: [TCPKey.Origin]
   private let leastBits: Int64
   private var header: LogHeader?
   private var fields: [Range<Int>] = []
@@ -27,6 +28,7 @@ struct RowReader {
     self.kind = kind
     self.options = options
     keys = TCPKey.allCases.filter { $0.isWritten(options) }
+    origins = keys.map(\.origin)
     leastBits = options.leastBits
   }
 
@@ -109,7 +111,9 @@ struct RowReader {
       // Wrong types are told also of what is too small to be sent.
       var tcp: [LogNumber?] = []
       tcp.reserveCapacity(keys.count)
-      for key in keys { tcp.append(try value(of: key, in: row, ofServer: isServer, packets: packets)) }
+      for origin in origins {
+        tcp.append(try value(of: origin, in: row, ofServer: isServer, packets: packets))
+      }
       guard bits >= leastBits else { continue }
       let (source, destination) = isServer ? (server, client) : (client, server)
       records.append(
@@ -174,9 +178,9 @@ struct RowReader {
   }
 
   private func value(
-    of key: TCPKey, in row: LogRow, ofServer isServer: Bool, packets: Int64
+    of origin: TCPKey.Origin, in row: LogRow, ofServer isServer: Bool, packets: Int64
   ) throws(RowError) -> LogNumber? {
-    switch key.origin {
+    switch origin {
     case .own(let column): return try row.value(column, ofServer: isServer)
     case .smaller(let column): return try row.ends(column) { $0 < $1 }
     case .larger(let column): return try row.ends(column) { $0 > $1 }

@@ -1,4 +1,5 @@
 import Foundation
+import SystemRuntime
 import Testing
 
 @testable import Tstat
@@ -6,9 +7,9 @@ import Testing
 /// Expected values are what Python 3.11 prints for `round(float(text), 3)` or `int(text)`.
 @Suite struct LogNumberTests {
   private static func text(_ number: LogNumber) -> String {
-    var bytes: [UInt8] = []
-    bytes.append(number)
-    return String(decoding: bytes, as: UTF8.self)
+    var text = ByteBuffer()
+    text.append(number)
+    return String(decoding: text.take(), as: UTF8.self)
   }
 
   @Test(arguments: [

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Testing
 
 @testable import Tstat
@@ -109,11 +110,11 @@ import Testing
     for line in [Self.core, Self.row] { _ = reader.read(Array(line.utf8), 0..<line.utf8.count) }
     #expect(reader.absentKeys.contains(.rttAverage))
     #expect(!reader.absentKeys.contains(.packetsResent))
-    var bytes: [UInt8] = []
+    var buffer = ByteBuffer()
     for record in Self.records(Self.read([Self.core, Self.row])) {
-      FlowJSON(Self.options()).append(record, to: &bytes)
+      FlowJSON(Self.options()).append(record, to: &buffer)
     }
-    let text = String(decoding: bytes, as: UTF8.self)
+    let text = String(decoding: buffer.take(), as: UTF8.self)
     #expect(text.contains("\"tcp_rexmit_pkts\": 1"))
     #expect(!text.contains("tcp_rtt_avg"))
   }
