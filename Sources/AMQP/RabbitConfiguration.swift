@@ -1,3 +1,4 @@
+public import INI
 import Model
 
 /// Which broker, as whom, and where messages go: section `[rabbit]` of tstat_send's file, or one like it.
@@ -56,8 +57,6 @@ public struct RabbitConfiguration: Sendable, Hashable {
   public struct QueueOptions: Sendable, Hashable {
     /// It outlives the broker; what is in another one is lost with the broker, confirmed or not.
     public var isDurable = true
-    /// It is this connection's alone, and ends with it.
-    public var isExclusive = false
     /// It ends when its last consumer goes.
     public var isAutoDeleted = false
 
@@ -91,6 +90,8 @@ public struct RabbitConfiguration: Sendable, Hashable {
   public var queueOptions = QueueOptions()
   /// Seconds; 0 is none.
   public var heartbeat = 60
+  /// What is understood and most likely not meant so.
+  public internal(set) var warnings: [INIWarning] = []
 
   /// Makes the configuration of a broker without TLS, its default exchange, and no queue.
   public init(host: String, port: UInt16, user: String, password: Password) {

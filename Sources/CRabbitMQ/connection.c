@@ -183,11 +183,11 @@ enum crabbitmq_result crabbitmq_connect(crabbitmq *connection) {
 }
 
 enum crabbitmq_result crabbitmq_declare(
-    crabbitmq *connection, const char *queue, int is_passive, int is_durable, int is_exclusive, int is_auto_delete) {
+    crabbitmq *connection, const char *queue, int is_passive, int is_durable, int is_auto_delete) {
   if (strlen(queue) > crabbitmq_longest_name) return crabbitmq_fail(connection, CRABBITMQ_TOO_LONG, "the queue's name");
   if (crabbitmq_begin_sending(connection) != 0) return crabbitmq_fail(connection, CRABBITMQ_LOST, "given up");
   amqp_queue_declare(
-      connection->state, connection->channel, amqp_cstring_bytes(queue), is_passive, is_durable, is_exclusive,
+      connection->state, connection->channel, amqp_cstring_bytes(queue), is_passive, is_durable, 0,
       is_auto_delete, amqp_empty_table);
   enum crabbitmq_result result = result_of(connection, amqp_get_rpc_reply(connection->state));
   if (result == CRABBITMQ_CHANNEL_CLOSED) {

@@ -77,6 +77,6 @@ struct PublishPlan {
           configuration, appID: "runaggregator", version: bwmonRelease, limits: limits, report: report)
       } catch { throw RecordFailure(.later, "\(error)") }
     }
-    return (makeSink, [])
+    return (makeSink, configuration.warnings)
   }
 }

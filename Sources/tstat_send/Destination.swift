@@ -43,7 +43,9 @@ enum Destination {
       for warning in file.warnings { diagnostics.warning("\(warning).") }
       switch transport {
       case .rabbit:
-        self = .rabbit(try RabbitConfiguration(file: file, variable: Environment.value))
+        let configuration = try RabbitConfiguration(file: file, variable: Environment.value)
+        for warning in configuration.warnings { diagnostics.warning("\(warning).") }
+        self = .rabbit(configuration)
       case .http:
         guard let section = file.sections.first(where: { $0.name == "http" }) else {
           throw INIError(
