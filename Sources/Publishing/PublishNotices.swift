@@ -83,7 +83,7 @@ final class PublishNotices {
     }
     troubles = []
     // While some are set aside they may be what fills the place.
-    if !isSettingAside { losses.remove(Loss.full("").code) }
+    if isWhole { losses.remove(Loss.full("").code) }
   }
 
   /// Has what is wrong be said again.

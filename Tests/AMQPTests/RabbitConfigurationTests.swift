@@ -1,8 +1,9 @@
-import AMQP
 import Foundation
 import INI
 import Model
 import Testing
+
+@testable import AMQP
 
 /// Sections of a configuration file, as they are read.
 @Suite struct RabbitConfigurationTests {
