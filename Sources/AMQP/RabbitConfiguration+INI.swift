@@ -1,26 +1,23 @@
 public import INI
 
 extension RabbitConfiguration {
-  /// The keys of the section with the broker.
-  public static let keys = [
-    "host", "port", "username", "password", "use_ssl", "vhost", "queue", "routing_key", "exchange",
-    "heartbeat",
-    "declare",
+  /// The keys of the section with the broker, and those that only a reader with a queue of its own has.
+  static let keys = [
+    "host", "port", "username", "password", "use_ssl", "vhost", "exchange", "heartbeat",
   ]
+  static let queueKeys = ["queue", "routing_key", "declare"]
   /// The section with the properties of the queue, and its keys.
-  public static let queueSection = "rabbit_queue_options"
-  static let queueKeys = ["passive", "durable", "exclusive", "auto_delete"]
-  /// The section with the options of TLS, and its keys.
-  public static let tlsSection = "ssl_options"
-  static let tlsKeys = [
-    "keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers", "server_hostname",
-  ]
+  static let optionsSection = "rabbit_queue_options"
+  static let optionKeys = ["passive", "durable", "exclusive", "auto_delete"]
+  /// The section with the options of TLS.
+  static let tlsSection = "ssl_options"
 
   /// Reads the section of this name, and with it `[rabbit_queue_options]` and `[ssl_options]` where they are there.
   ///
-  /// All keys but `heartbeat` and `declare` are required; with `needsQueue` false also `queue` and `routing_key` may be
-  /// missing. `password`, `routing_key` and `exchange` may be empty. A value may be a variable, whose value `variable`
-  /// returns (`INISection.expanding`). `otherKeys` of the section are for others. Throws an error for an unknown key, and for a value that cannot be used.
+  /// All keys but `heartbeat` and `declare` are required; with `needsQueue` false there is no `queue`, `routing_key` and
+  /// `declare`, and no `[rabbit_queue_options]`. `password`, `routing_key` and `exchange` may be empty. A value may be a
+  /// variable, whose value `variable` returns (`INISection.expanding`). `otherKeys` of the section are for others. Throws an
+  /// error for an unknown key, and for a value that cannot be used.
   public init(
     file: INIFile, section name: String = "rabbit", needsQueue: Bool = true, otherKeys: [String] = [],
     variable: (String) -> String? = { _ in nil }
@@ -29,34 +26,50 @@ extension RabbitConfiguration {
       file.sections.first { $0.name == name }?.expanding(variable)
     }
     guard let section = find(name) else {
-      let optional = ["heartbeat", "declare"] + (needsQueue ? [] : ["queue", "routing_key"])
-      let needed = Self.keys.filter { !optional.contains($0) }
+      let needed = Self.keys.dropLast() + (needsQueue ? Self.queueKeys.dropLast() : [])
       throw INIError(
         file: file.name, line: 1,
         what: "there is no [\(name)]: add the section with the keys \(needed.joined(separator: ", "))")
     }
-    try section.checkKeys(known: Self.keys + otherKeys)
+    try section.checkKeys(known: Self.keys + (needsQueue ? Self.queueKeys : []) + otherKeys)
     self.init(
-      host: try section.required("host"), port: try Self.port(section),
+      host: try Self.host(section), port: try Self.port(section),
       user: try Self.short(section, "username", try section.required("username")),
       password: Password(try Self.present(section, "password")))
     self.section = name
     vhost = try Self.short(section, "vhost", try section.required("vhost"))
     exchange = try Self.short(section, "exchange", try Self.present(section, "exchange"))
-    if needsQueue || section.entry("queue") != nil {
-      queue = try Self.short(section, "queue", try section.required("queue"))
-    }
-    if needsQueue || section.entry("routing_key") != nil {
-      routingKey = try Self.short(section, "routing_key", try Self.present(section, "routing_key"))
-    }
     heartbeat = try section.integer("heartbeat", in: 0...65_535) ?? heartbeat
-    let declaration = try Self.declaration(section)
-    self.declaration = declaration ?? .auto
-    if let options = find(Self.queueSection) { try read(queue: options, declaration) }
+    if needsQueue {
+      queue = try Self.short(section, "queue", try section.required("queue"))
+      routingKey = try Self.short(section, "routing_key", try Self.present(section, "routing_key"))
+      let declaration = try Self.declaration(section)
+      self.declaration = declaration ?? .auto
+      if let options = find(Self.optionsSection) { try read(options: options, declaration) }
+    }
     _ = try Self.present(section, "use_ssl")
     // Wrong options are an error also where TLS is not spoken yet.
-    let tls = try find(Self.tlsSection).map(Self.tls) ?? TLS()
-    if try section.boolean("use_ssl") == true { self.tls = tls }
+    let usesTLS = try section.boolean("use_ssl") == true
+    let options = try find(Self.tlsSection).map { options throws(INIError) in
+      (try Self.tls(options), try options.certificateRules(isUsed: usesTLS))
+    }
+    guard usesTLS else { return }
+    var tls = options?.0 ?? TLS()
+    if let rules = options?.1 {
+      (tls.verifies, tls.authorities, warnings) = (rules.verifies, rules.authorities, rules.warnings)
+    }
+    self.tls = tls
+  }
+
+  /// The broker's name or address. What looks like a URL may hold a password and is not shown.
+  private static func host(_ section: INISection) throws(INIError) -> String {
+    let host = try section.required("host")
+    guard let entry = section.entry("host"), host.contains(where: { "@/".contains($0) || $0.isWhitespace })
+    else {
+      return host
+    }
+    throw section.error(
+      at: entry, "host must be the name or address of the broker alone, without a scheme, a user or a path")
   }
 
   /// The value of a key that must be there and may be empty.
@@ -98,10 +111,14 @@ extension RabbitConfiguration {
     return try section.boolean(key) ?? false
   }
 
-  private mutating func read(queue section: INISection, _ declaration: Declaration?) throws(INIError) {
-    try section.checkKeys(known: Self.queueKeys)
+  private mutating func read(options section: INISection, _ declaration: Declaration?) throws(INIError) {
+    try section.checkKeys(known: Self.optionKeys)
     if section.entry("durable") != nil { queueOptions.isDurable = try Self.isSet(section, "durable") }
-    queueOptions.isExclusive = try Self.isSet(section, "exclusive")
+    if try Self.isSet(section, "exclusive"), let entry = section.entry("exclusive") {
+      throw section.error(
+        at: entry,
+        "an exclusive queue ends with the connection, and what was confirmed with it: write exclusive=no")
+    }
     queueOptions.isAutoDeleted = try Self.isSet(section, "auto_delete")
     guard try Self.isSet(section, "passive"), let entry = section.entry("passive") else { return }
     guard declaration == nil || declaration == .passive else {
@@ -114,22 +131,15 @@ extension RabbitConfiguration {
   }
 
   private static func tls(_ section: INISection) throws(INIError) -> TLS {
-    try section.checkKeys(known: tlsKeys)
+    try section.checkKeys(known: INISection.tlsKeys)
     func text(_ key: String) -> String? { section.text(key).flatMap { $0.isEmpty ? nil : $0 } }
     var tls = TLS()
-    tls.authorities = text("ca_certs")
     tls.certificate = text("certfile")
     tls.key = text("keyfile")
     tls.ciphers = text("ciphers")
     tls.serverName = text("server_hostname")
     if tls.key != nil, tls.certificate == nil, let entry = section.entry("keyfile") {
       throw section.error(at: entry, "keyfile is of no use without its certificate: add a line certfile=...")
-    }
-    if let value = text("cert_reqs"), let entry = section.entry("cert_reqs") {
-      guard let verifies = verification(value) else {
-        throw wrong(section, entry, ["CERT_REQUIRED", "CERT_NONE"])
-      }
-      tls.verifies = verifies
     }
     if let value = text("ssl_version"), let entry = section.entry("ssl_version") {
       guard let isOnlyTLS12 = isOnlyTLS12(value) else {
@@ -143,23 +153,8 @@ extension RabbitConfiguration {
     return tls
   }
 
-  /// A name of Python's module ssl, with or without the module's name before it.
-  private static func constant(_ value: String) -> String {
-    let value = value.lowercased()
-    return value.hasPrefix("ssl.") ? String(value.dropFirst(4)) : value
-  }
-
-  private static func verification(_ value: String) -> Bool? {
-    switch constant(value) {
-    // A broker always shows a certificate: Python's optional is required here too.
-    case "cert_required", "cert_optional", "required", "optional", "2", "1": true
-    case "cert_none", "none", "0": false
-    default: nil
-    }
-  }
-
   private static func isOnlyTLS12(_ value: String) -> Bool? {
-    switch constant(value) {
+    switch INISection.constant(value) {
     // What Python calls SSLv23 is all that both sides know.
     case "protocol_tls", "protocol_tls_client", "protocol_sslv23": false
     case "protocol_tlsv1_2": true

@@ -1,47 +1,48 @@
+public import INI
 import Model
 
 /// Which broker, as whom, and where messages go: section `[rabbit]` of tstat_send's file, or one like it.
 public struct RabbitConfiguration: Sendable, Hashable {
   /// A password, which no text ever shows.
-  public struct Password: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
+  struct Password: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
   {
     let text: String
 
     /// Keeps a password.
-    public init(_ text: String) { self.text = text }
+    init(_ text: String) { self.text = text }
 
     /// Stars, whatever it is.
-    public var description: String { "***" }
+    var description: String { "***" }
     /// Stars, whatever it is.
-    public var debugDescription: String { description }
+    var debugDescription: String { description }
     /// Nothing.
-    public var customMirror: Mirror { Mirror(self, children: []) }
+    var customMirror: Mirror { Mirror(self, children: []) }
   }
 
   /// How TLS is spoken.
-  public struct TLS: Sendable, Hashable {
+  struct TLS: Sendable, Hashable {
     /// False to take any certificate.
-    public var verifies = true
+    var verifies = true
     /// A file of the certificates to trust, in place of the system's.
-    public var authorities: String?
+    var authorities: String?
     /// A file with this side's certificate.
-    public var certificate: String?
+    var certificate: String?
     /// A file with its key; nil where it is in the certificate's file.
-    public var key: String?
+    var key: String?
     /// Ciphers for TLS 1.2, in OpenSSL's notation.
-    public var ciphers: String?
+    var ciphers: String?
     /// The name that the certificate must have; nil is the host.
-    public var serverName: String?
+    var serverName: String?
     /// TLS 1.2, and no later version.
-    public var isOnlyTLS12 = false
+    var isOnlyTLS12 = false
 
     /// Makes TLS that verifies the broker's certificate by the system's authorities.
-    public init() {}
+    init() {}
   }
 
   /// Whether the queue is asked for at the beginning of each connection.
-  public enum Declaration: String, Sendable, Hashable, CaseIterable {
+  enum Declaration: String, Sendable, Hashable, CaseIterable {
     /// It is looked for, and made where it is absent.
     case auto
     /// It must be there.
@@ -53,47 +54,47 @@ public struct RabbitConfiguration: Sendable, Hashable {
   }
 
   /// The properties of a queue that is made.
-  public struct QueueOptions: Sendable, Hashable {
+  struct QueueOptions: Sendable, Hashable {
     /// It outlives the broker; what is in another one is lost with the broker, confirmed or not.
-    public var isDurable = true
-    /// It is this connection's alone, and ends with it.
-    public var isExclusive = false
+    var isDurable = true
     /// It ends when its last consumer goes.
-    public var isAutoDeleted = false
+    var isAutoDeleted = false
 
     /// Makes the options of a durable queue with none of the other properties.
-    public init() {}
+    init() {}
   }
 
   /// The section that this is from, for messages.
-  public var section = "rabbit"
+  var section = "rabbit"
   /// The broker's name or address.
-  public var host: String
+  var host: String
   /// Its port.
-  public var port: UInt16
+  var port: UInt16
   /// Who publishes.
-  public var user: String
+  var user: String
   /// The password of `user`.
-  public var password: Password
+  var password: Password
   /// Nil is without TLS.
-  public var tls: TLS?
+  var tls: TLS?
   /// The virtual host.
-  public var vhost = "/"
+  var vhost = "/"
   /// The exchange; empty is the default one, whose routing keys are the names of queues.
-  public var exchange = ""
+  var exchange = ""
   /// The queue that is declared; nil is none.
-  public var queue: String?
+  var queue: String?
   /// The routing key of records that have none of their own; nil is an empty one.
-  public var routingKey: String?
+  var routingKey: String?
   /// Whether the queue is asked for.
-  public var declaration = Declaration.auto
+  var declaration = Declaration.auto
   /// What the queue is where it is made.
-  public var queueOptions = QueueOptions()
+  var queueOptions = QueueOptions()
   /// Seconds; 0 is none.
-  public var heartbeat = 60
+  var heartbeat = 60
+  /// What is understood and most likely not meant so.
+  public internal(set) var warnings: [INIWarning] = []
 
   /// Makes the configuration of a broker without TLS, its default exchange, and no queue.
-  public init(host: String, port: UInt16, user: String, password: Password) {
+  init(host: String, port: UInt16, user: String, password: Password) {
     self.host = host
     self.port = port
     self.user = user
@@ -101,7 +102,7 @@ public struct RabbitConfiguration: Sendable, Hashable {
   }
 
   /// The broker, for messages: `host:port`.
-  public var broker: String {
+  var broker: String {
     (host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)").escapingControlCharacters
   }
 }

@@ -73,8 +73,7 @@ enum RabbitEvent: Sendable, Hashable {
   private func declare(_ queue: String, isPassive: Bool) throws(RabbitTrouble) {
     let options = configuration.queueOptions
     let result = unsafe crabbitmq_declare(
-      pointer, queue, isPassive ? 1 : 0, options.isDurable ? 1 : 0, options.isExclusive ? 1 : 0,
-      options.isAutoDeleted ? 1 : 0)
+      pointer, queue, isPassive ? 1 : 0, options.isDurable ? 1 : 0, options.isAutoDeleted ? 1 : 0)
     try check(result, .declaring)
   }
 

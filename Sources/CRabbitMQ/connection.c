@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -183,11 +181,11 @@ enum crabbitmq_result crabbitmq_connect(crabbitmq *connection) {
 }
 
 enum crabbitmq_result crabbitmq_declare(
-    crabbitmq *connection, const char *queue, int is_passive, int is_durable, int is_exclusive, int is_auto_delete) {
+    crabbitmq *connection, const char *queue, int is_passive, int is_durable, int is_auto_delete) {
   if (strlen(queue) > crabbitmq_longest_name) return crabbitmq_fail(connection, CRABBITMQ_TOO_LONG, "the queue's name");
   if (crabbitmq_begin_sending(connection) != 0) return crabbitmq_fail(connection, CRABBITMQ_LOST, "given up");
   amqp_queue_declare(
-      connection->state, connection->channel, amqp_cstring_bytes(queue), is_passive, is_durable, is_exclusive,
+      connection->state, connection->channel, amqp_cstring_bytes(queue), is_passive, is_durable, 0,
       is_auto_delete, amqp_empty_table);
   enum crabbitmq_result result = result_of(connection, amqp_get_rpc_reply(connection->state));
   if (result == CRABBITMQ_CHANNEL_CLOSED) {
@@ -208,49 +206,3 @@ enum crabbitmq_result crabbitmq_declare(
 }
 
 int crabbitmq_heartbeat(crabbitmq *connection) { return connection->agreed_heartbeat; }
-
-int crabbitmq_is_writable(crabbitmq *connection) {
-  struct pollfd socket = {amqp_get_sockfd(connection->state), POLLOUT, 0};
-  // An error shows when something is sent.
-  return poll(&socket, 1, 0) != 0;
-}
-
-void crabbitmq_wait(crabbitmq *connection, int waker, int milliseconds) {
-  const short wanted = connection->stage == crabbitmq_idle ? POLLIN : POLLIN | POLLOUT;
-  struct pollfd sources[] = {{amqp_get_sockfd(connection->state), wanted, 0}, {waker, POLLIN, 0}};
-  poll(sources, 2, milliseconds);
-}
-
-void crabbitmq_close(crabbitmq *connection) {
-  // librabbitmq sends without a limit: a broker that takes nothing hears nothing, nor does one that waits for half a message.
-  if (connection->stage != crabbitmq_idle || !crabbitmq_is_writable(connection)) return;
-  const struct timeval limit = {1, 0};
-  amqp_set_rpc_timeout(connection->state, &limit);
-  // Also after an interrupt, which has ended all else; the next one ends this.
-  pthread_mutex_lock(&connection->lock);
-  connection->is_sending = 1;
-  pthread_mutex_unlock(&connection->lock);
-  amqp_connection_close(connection->state, AMQP_REPLY_SUCCESS);
-  crabbitmq_end_sending(connection);
-}
-
-int crabbitmq_begin_sending(crabbitmq *connection) {
-  pthread_mutex_lock(&connection->lock);
-  connection->is_sending = !connection->is_interrupted;
-  const int result = connection->is_sending ? 0 : -1;
-  pthread_mutex_unlock(&connection->lock);
-  return result;
-}
-
-void crabbitmq_end_sending(crabbitmq *connection) {
-  pthread_mutex_lock(&connection->lock);
-  connection->is_sending = 0;
-  pthread_mutex_unlock(&connection->lock);
-}
-
-void crabbitmq_interrupt(crabbitmq *connection) {
-  pthread_mutex_lock(&connection->lock);
-  connection->is_interrupted = 1;
-  if (connection->is_sending && connection->interruptible >= 0) shutdown(connection->interruptible, SHUT_RDWR);
-  pthread_mutex_unlock(&connection->lock);
-}

@@ -103,9 +103,11 @@ struct PostLoop {
       schedule.add(number)
       return true
     case .ended(let number, .http(let response)):
-      return finish(number, HTTPVerdict(response, server: configuration.url, section: configuration.section))
+      return finish(
+        number, HTTPVerdict(response, server: configuration.server, section: configuration.section))
     case .ended(let number, .failed(let failure)):
-      return finish(number, HTTPVerdict(failure, server: configuration.url, section: configuration.section))
+      return finish(
+        number, HTTPVerdict(failure, server: configuration.server, section: configuration.section))
     // The thread that posts has ended before this one.
     case .ended(_, .cancelled), .ended(_, .mail): return fail()
     }

@@ -5,13 +5,15 @@ public import INI
 /// Its description and its errors have neither the password nor the token.
 public struct HTTPRecordsConfiguration: Sendable, Hashable {
   /// Where each record is posted to: `https://host:port/path`.
-  public let url: String
+  let url: String
+  /// The server, for people: `https://host:port`. A path may hold what is secret.
+  let server: String
   /// How long a request may take.
-  public let timeout: Duration
+  let timeout: Duration
   /// False where no certificate is looked at.
-  public let verifies: Bool
+  let verifies: Bool
   /// A file of the certificates to trust, in place of the system's.
-  public let authorities: String?
+  let authorities: String?
   /// What is understood and most likely not meant so.
   public let warnings: [INIWarning]
   /// The section that says so, for messages.
@@ -20,27 +22,24 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
   let authorization: String?
 
   /// The keys of the section.
-  public static let keys = [
+  static let keys = [
     "host", "port", "path", "use_ssl", "username", "password", "token", "timeout",
   ]
-  /// The keys of `[ssl_options]`: those of Python's `ssl.wrap_socket`, of which two apply here.
-  public static let sslKeys = [
-    "ca_certs", "cert_reqs", "keyfile", "certfile", "ciphers", "ssl_version", "server_hostname",
-  ]
-
   /// How long a request may take, unless the file says otherwise.
-  public static let standardTimeout = Duration.seconds(30)
+  static let standardTimeout = Duration.seconds(30)
 
   /// Reads the sections. `otherKeys` of the first one are for others.
   public init(
     _ section: INISection, ssl: INISection? = nil, otherKeys: [String] = []
   ) throws(INIError) {
     try section.checkKeys(known: Self.keys + otherKeys)
-    try ssl?.checkKeys(known: Self.sslKeys)
+    try ssl?.checkKeys(known: INISection.tlsKeys)
     let values = SectionValues(section: section)
     self.section = section.name
     var warnings: [INIWarning] = []
-    let host = try values.required("host") {
+    // A whole URL in its place may hold a password.
+    let isShown = section.text("host")?.contains("@") != true
+    let host = try values.required("host", isShown: isShown) {
       Self.isHost($0) ? $0 : nil
     } wanted: {
       "the name or address of the server alone, without a scheme or a path"
@@ -51,7 +50,7 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
       "a whole number from 1 to 65535"
     }
     let path =
-      try values.value("path") {
+      try values.secret("path") {
         Self.isPath($0) ? $0 : nil
       } wanted: {
         "a path that begins with /, without spaces"
@@ -65,7 +64,8 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
       } wanted: {
         "from 0.1 to 3600 seconds"
       } ?? Self.standardTimeout
-    url = "\(usesTLS ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)\(path)"
+    server = "\(usesTLS ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    url = server + path
     authorization = try Self.authorization(values)
     if !usesTLS, authorization != nil, let entry = section.entry("password") ?? section.entry("token") {
       warnings.append(
@@ -73,47 +73,26 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
           file: section.file, line: entry.line,
           what: "\(entry.key) can be read on the way: use_ssl = yes protects it"))
     }
-    let options = try ssl.map { ssl throws(INIError) in
-      try Self.options(SectionValues(section: ssl), isUsed: usesTLS, &warnings)
+    let rules = try ssl.map { ssl throws(INIError) in
+      try Self.rules(ssl, isUsed: usesTLS, &warnings)
     }
-    verifies = options?.verifies ?? true
-    authorities = options?.authorities ?? nil
+    verifies = rules?.verifies ?? true
+    authorities = rules?.authorities
     self.warnings = warnings
   }
 
-  private static func options(
-    _ values: SectionValues, isUsed: Bool, _ warnings: inout [INIWarning]
-  ) throws(INIError) -> (verifies: Bool, authorities: String?) {
-    let section = values.section
-    for key in sslKeys.dropFirst(2) {
+  private static func rules(
+    _ section: INISection, isUsed: Bool, _ warnings: inout [INIWarning]
+  ) throws(INIError) -> CertificateRules {
+    for key in INISection.tlsKeys where key != "ca_certs" && key != "cert_reqs" {
       guard let entry = section.entry(key) else { continue }
       warnings.append(
         INIWarning(
           file: section.file, line: entry.line, what: "\(entry.key) does not apply to HTTP: it is left out"))
     }
-    let authorities = try values.value("ca_certs") {
-      isText($0) && !$0.isEmpty ? $0 : nil
-    } wanted: {
-      "the path of a file"
-    }
-    let verifies =
-      try values.value("cert_reqs") { text in
-        switch text.split(separator: ".").last {
-        case "CERT_NONE": false
-        case "CERT_OPTIONAL", "CERT_REQUIRED": true
-        default: nil
-        }
-      } wanted: {
-        "CERT_REQUIRED, or CERT_NONE to take any certificate"
-      } ?? true
-    if isUsed, !verifies, let entry = section.entry("cert_reqs") {
-      warnings.append(
-        INIWarning(
-          file: section.file, line: entry.line,
-          what: "no certificate is looked at, so anybody on the way can read and change what is sent: "
-            + "name who issued it by ca_certs instead"))
-    }
-    return (verifies, authorities)
+    let rules = try section.certificateRules(isUsed: isUsed)
+    warnings += rules.warnings
+    return rules
   }
 
   private static func authorization(_ values: SectionValues) throws(INIError) -> String? {
@@ -143,7 +122,9 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
     if user == nil, let entry = section.entry("password") {
       throw section.error(at: entry, "password needs username: add a line username=...")
     }
-    return user.map { "Authorization: Basic \(Base64.text(Array("\($0):\(password ?? "")".utf8)))" }
+    return user.map {
+      "Authorization: Basic \(BasicCredentials.encoded(Array("\($0):\(password ?? "")".utf8)))"
+    }
   }
 
   private static func boolean(_ text: String) -> Bool? {
@@ -166,10 +147,10 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
 }
 
 extension HTTPRecordsConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-  /// The URL.
-  public var description: String { url }
-  /// The URL.
-  public var debugDescription: String { url }
+  /// The server.
+  public var description: String { server }
+  /// The server.
+  public var debugDescription: String { server }
   /// Nothing: what is secret stays so.
   public var customMirror: Mirror { Mirror(self, children: []) }
 }

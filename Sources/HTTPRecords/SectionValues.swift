@@ -30,21 +30,22 @@ struct SectionValues {
 
   /// The value of `key`, which must be set.
   func required<Value>(
-    _ key: String, as read: (String) -> Value?, wanted: () -> String
+    _ key: String, isShown: Bool = true, as read: (String) -> Value?, wanted: () -> String
   ) throws(INIError) -> Value {
     _ = try section.required(key)
-    guard let value = try value(key, as: read, wanted: wanted) else {
+    let value = isShown ? try value(key, as: read, wanted: wanted) : try secret(key, as: read, wanted: wanted)
+    guard let value else {
       throw section.error("[\(section.name)] needs \(key): add a line \(key)=...")
     }
     return value
   }
 }
 
-/// Bytes as printable text (RFC 4648, section 4).
-enum Base64 {
+/// A user and a password as HTTP sends them (RFC 7617): base 64 (RFC 4648, section 4).
+enum BasicCredentials {
   private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
-  static func text(_ bytes: [UInt8]) -> String {
+  static func encoded(_ bytes: [UInt8]) -> String {
     var text = ""
     for start in stride(from: 0, to: bytes.count, by: 3) {
       let group = bytes[start..<min(start + 3, bytes.count)]

@@ -111,8 +111,8 @@ struct INIParser {
       throw error(number, "there is no section yet: write a [section] line above this one")
     }
     guard let divider = content.unicodeScalars.firstIndex(where: { $0 == "=" || $0 == ":" }) else {
-      throw error(
-        number, "\(INIError.quoted(String(content))) is not key=value: add the = or start the line with #")
+      // Its text is not shown: it may be a password.
+      throw error(number, "the line is not key=value: add the = or start the line with #")
     }
     let key = String(Substring(content.unicodeScalars[..<divider]).trimmed)
     guard !key.isEmpty else { throw error(number, "the key before the = is missing: write key=value") }

@@ -25,9 +25,9 @@ public struct PublishConfiguration: Sendable, Hashable {
   public static let keys = ["transport", "events", "spool", "spool_size", "window"]
 
   /// The most bytes on the disk, unless the file says otherwise.
-  public static let standardSpoolSize = 64 << 20
+  static let standardSpoolSize = 64 << 20
   /// The most records under way, unless the file says otherwise.
-  public static let standardWindow = 64
+  static let standardWindow = 64
 
   /// Reads the section, without a look at keys that are not its own.
   public init(_ section: INISection) throws(INIError) {
@@ -81,8 +81,8 @@ public struct PublishConfiguration: Sendable, Hashable {
     var unit = entry.value.dropFirst(digits.count).drop(while: \.isWhitespace)
     if unit.hasSuffix("iB") { unit = unit.dropLast(2) }
     let shift = ["": 0, "k": 10, "K": 10, "M": 20, "G": 30][String(unit)]
-    guard let shift, let number = Int(digits), number <= 1 << 40,
-      (65_536...(1 << 40)).contains(number << shift)
+    guard let shift, let number = Int(digits), number <= (1 << 40) >> shift,
+      number << shift >= 65_536
     else {
       throw section.error(
         at: entry, "spool_size=\(shown(entry)) must be from 64k to 1024G, for example 64M (67108864 bytes)")

@@ -23,7 +23,7 @@ final class PublishNotices {
     fileprivate var text: String {
       switch self {
       case .full(let place):
-        "too much waits in \(place) to be published, so the oldest are dropped: see why they are not taken, or raise spool_size."
+        "too much waits in \(place) to be published, so the oldest records are dropped, but for those under way: see why they are not taken, or raise spool_size."
       case .slowDisk(let place):
         "records that are to be published are left out, as they come faster than \(place) takes them: use a faster disk there, or a longer --interval."
       case .noPlace(let place):
@@ -83,7 +83,7 @@ final class PublishNotices {
     }
     troubles = []
     // While some are set aside they may be what fills the place.
-    if !isSettingAside { losses.remove(Loss.full("").code) }
+    if isWhole { losses.remove(Loss.full("").code) }
   }
 
   /// Has what is wrong be said again.

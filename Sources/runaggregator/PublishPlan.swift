@@ -38,7 +38,8 @@ struct PublishPlan {
       case .rabbit: try Self.wayToRabbit(file)
       case .http: try Self.wayToHTTP(section, file, connections: configuration.window)
       }
-    (makeSink, warnings, sections) = (way.makeSink, way.warnings, file.sections)
+    let values = file.sections.flatMap { $0.warningsOfValues(Environment.value) }
+    (makeSink, warnings, sections) = (way.makeSink, way.warnings + values, file.sections)
   }
 
   /// Whether a file says the same as another.
@@ -77,6 +78,6 @@ struct PublishPlan {
           configuration, appID: "runaggregator", version: bwmonRelease, limits: limits, report: report)
       } catch { throw RecordFailure(.later, "\(error)") }
     }
-    return (makeSink, [])
+    return (makeSink, configuration.warnings)
   }
 }

@@ -45,7 +45,9 @@ enum Destination {
       for warning in warnings { diagnostics.warning("\(warning).") }
       switch transport {
       case .rabbit:
-        self = .rabbit(try RabbitConfiguration(file: file, variable: Environment.value))
+        let configuration = try RabbitConfiguration(file: file, variable: Environment.value)
+        for warning in configuration.warnings { diagnostics.warning("\(warning).") }
+        self = .rabbit(configuration)
       case .http:
         guard let section = file.sections.first(where: { $0.name == "http" }) else {
           throw INIError(
@@ -63,7 +65,7 @@ enum Destination {
 
   /// A section with a wrong name would be one that does nothing.
   private static func checkSections(_ file: INIFile) throws(INIError) {
-    let known = ["rabbit", RabbitConfiguration.queueSection, RabbitConfiguration.tlsSection, "http"]
+    let known = ["rabbit", "rabbit_queue_options", "ssl_options", "http"]
     for section in file.sections where !known.contains(section.name) {
       let near = Spelling.nearest(to: section.name, in: known).map { " (did you mean [\($0)]?)" } ?? ""
       throw section.error("unknown section [\(section.name)]\(near)")

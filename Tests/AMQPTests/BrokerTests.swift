@@ -1,7 +1,8 @@
-import AMQP
 import Lab
 import Model
 import Testing
+
+@testable import AMQP
 
 /// Records to a real RabbitMQ that is well: one broker for all, each test with queues of its own.
 @Suite(.rabbitServer) struct BrokerTests {

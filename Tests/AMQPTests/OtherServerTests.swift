@@ -1,8 +1,9 @@
-import AMQP
 import Lab
 import Model
 import SystemRuntime
 import Testing
+
+@testable import AMQP
 
 /// What listens at the broker's port and is no broker.
 @Suite struct OtherServerTests {

@@ -1,7 +1,8 @@
-import AMQP
 import Lab
 import Model
 import Testing
+
+@testable import AMQP
 
 /// A real RabbitMQ that is not always well: one broker for all, one test after the other.
 @Suite(.rabbitServer, .serialized) struct OutageTests {

@@ -1,8 +1,9 @@
-import AMQP
 import Lab
 import Model
 import Synchronization
 import Testing
+
+@testable import AMQP
 
 /// What a publisher has reported so far.
 final class Outcomes: Sendable {

@@ -1,8 +1,9 @@
-import AMQP
 import Foundation
 import INI
 import Model
 import Testing
+
+@testable import AMQP
 
 /// Sections of a configuration file, as they are read.
 @Suite struct RabbitConfigurationTests {
@@ -60,7 +61,7 @@ import Testing
         [rabbit_queue_options]
         passive = no
         durable = 1
-        exclusive = true
+        exclusive = no
         auto_delete = on
         [ssl_options]
         keyfile = /k
@@ -78,7 +79,7 @@ import Testing
     #expect(
       configuration.declaration == .active && configuration.exchange == "" && configuration.routingKey == "")
     let options = configuration.queueOptions
-    #expect(options.isDurable && options.isExclusive && options.isAutoDeleted)
+    #expect(options.isDurable && options.isAutoDeleted)
   }
 
   @Test(
@@ -90,6 +91,10 @@ import Testing
     let text = Self.text(["use_ssl": "on"], "[ssl_options]\nca_certs =\ncert_reqs = \(value)\n")
     let tls = try #require(try Self.read(text).tls)
     #expect(tls.verifies == verifies && tls.authorities == nil)
+    let warnings = try Self.read(text).warnings
+    #expect(warnings.map(\.line) == (verifies ? [] : [13]))
+    // Without TLS there is nothing to warn of.
+    #expect(try Self.read(text.replacing("use_ssl = on", with: "use_ssl = no")).warnings.isEmpty)
     #expect(try Self.read(Self.text(["use_ssl": "on"])).tls == .init())
   }
 
@@ -100,13 +105,19 @@ import Testing
     #expect(try Self.read(Self.text(["declare": "none"])).declaration == RabbitConfiguration.Declaration.none)
   }
 
-  @Test func `another section may go without queue and routing key`() throws {
-    let text = Self.text(["queue": nil, "routing_key": nil], section: "publish")
-    let configuration = try Self.read(text, section: "publish", needsQueue: false)
+  @Test func `another section has no queue, and no keys for one`() throws {
+    let without: [String: String?] = ["queue": nil, "routing_key": nil]
+    let configuration = try Self.read(
+      Self.text(without, section: "publish"), section: "publish", needsQueue: false)
     #expect(
       configuration.queue == nil && configuration.routingKey == nil && configuration.section == "publish")
-    let whole = try Self.read(Self.text(section: "publish"), section: "publish", needsQueue: false)
-    #expect(whole.queue == "q" && whole.routingKey == "k")
+    for key in ["queue", "routing_key", "declare"] {
+      let text = Self.text(without.merging([key: "auto"]) { $1 }, section: "publish")
+      let error = #expect(throws: INIError.self) {
+        try Self.read(text, section: "publish", needsQueue: false)
+      }
+      #expect(error?.description.contains("unknown key \"\(key)\" in [publish]") == true)
+    }
   }
 
   @Test func `values may be variables`() throws {
@@ -143,6 +154,10 @@ import Testing
   static let wrong = [
     Wrong(changes: ["host": nil], message: "f:1: [rabbit] needs host: add a line host=..."),
     Wrong(changes: ["host": ""], message: "f:2: host is empty: give it a value"),
+    Wrong(
+      changes: ["host": "amqp://me:secret@broker"],
+      message: "f:2: host must be the name or address of the broker alone, without a scheme, a user or a path"
+    ),
     Wrong(changes: ["port": "x"], message: "f:3: port=\"x\" must be a whole number from 1 to 65535"),
     Wrong(changes: ["port": "0"], message: "f:3: port=\"0\" must be a whole number from 1 to 65535"),
     Wrong(changes: ["password": nil], message: "f:1: [rabbit] needs password: add a line password=..."),
@@ -169,6 +184,11 @@ import Testing
     Wrong(
       changes: ["declare": "active"], more: "[rabbit_queue_options]\npassive=1\n",
       message: "f:13: passive contradicts declare=active in [rabbit]: remove one of the two"),
+    Wrong(
+      changes: [:], more: "[rabbit_queue_options]\nexclusive=yes\n",
+      message:
+        "f:12: an exclusive queue ends with the connection, and what was confirmed with it: write exclusive=no"
+    ),
     Wrong(
       changes: [:], more: "[rabbit_queue_options]\ndurabel=1\n",
       message: "f:12: unknown key \"durabel\" in [rabbit_queue_options] (did you mean durable?)"),
@@ -199,7 +219,7 @@ import Testing
     #expect(
       error?.description
         == "f:1: there is no [rabbit]: add the section with the keys host, port, username, password, use_ssl, vhost,"
-        + " queue, routing_key, exchange")
+        + " exchange, queue, routing_key")
     let other = #expect(throws: INIError.self) { try Self.read("", section: "publish", needsQueue: false) }
     #expect(
       other?.description

@@ -1,7 +1,8 @@
-import AMQP
 import Lab
 import Model
 import Testing
+
+@testable import AMQP
 
 extension BrokerTests {
   /// A broker whose certificate is for `localhost` alone, and is its own authority.

@@ -53,4 +53,40 @@ import Testing
     let numbers = Set(arrived + rest)
     #expect(numbers == Set(0...(numbers.max() ?? 0)), "\(numbers.sorted())")
   }
+
+  @Test func `alerts arrive, each once, where no queue takes the reports`() async throws {
+    let namespace = try await NetworkNamespace()
+    let broker = try await RabbitServer(in: namespace)
+    try await broker.exchange("bwmon")
+    try await broker.declare("alerts")
+    try await broker.bind("alerts", to: "bwmon", key: "bwmon.*.alert")
+    let folder = try ScratchFolder()
+    try folder.write(
+      "[publish]\nhost=localhost\nport=\(broker.port)\nusername=guest\npassword=guest\nuse_ssl=no\nvhost=/\n"
+        + "exchange=bwmon\nevents=usage,alert\nwindow=2\nspool_size=128k\n", to: "publish.cfg")
+    try folder.write("[gate]\ntype=ping\nhost=127.0.0.1\ncount=1\ninterval=0.2\n", to: "monitors.cfg")
+    try folder.write("[Gateway]\ndown=yes\non_resolve=yes\n", to: "rules.cfg")
+    let program = try namespace.start([
+      Program.path("runaggregator"), "--format", "json", "--interval", "0.1", "--publish-config",
+      "\(folder.path)/publish.cfg", "--spool", "\(folder.path)/state", "--monitor-config",
+      "\(folder.path)/monitors.cfg", "--notification-config", "\(folder.path)/rules.cfg",
+    ])
+    // The place is full of reports.
+    _ = try await program.errors.first("a warning") { $0.contains("records are dropped") ? () : nil }
+    try await namespace.nft(
+      "table inet gate { chain in { type filter hook input priority 0; icmp type echo-request drop; }; }")
+    _ = try await eventually("an alert", state: { program.errors.text }) {
+      try await broker.count("alerts") == 1 ? true : nil
+    }
+    try await namespace.nft("delete table inet gate")
+    _ = try await eventually("its end", state: { program.errors.text }) {
+      try await broker.count("alerts") == 2 ? true : nil
+    }
+    #expect(try await program.stop() == .exited(0))
+    let messages = try await broker.drain("alerts")
+    #expect(messages.count == 2 && Set(messages.map(\.id)).count == 2)
+    #expect(program.errors.lines.count { $0.contains("are set aside") && $0.contains("unroutable") } == 1)
+    #expect(program.errors.lines.count { $0.contains("records are dropped") } == 1)
+    #expect(!program.errors.text.contains("nothing is published"))
+  }
 }

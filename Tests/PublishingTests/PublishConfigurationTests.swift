@@ -30,7 +30,8 @@ import Testing
     ("transport=amqp", "unknown transport \"amqp\"; known are rabbit and http"),
     ("events=", "events is empty"), ("events=usages", "unknown event usages in events (did you mean usage?)"),
     ("spool=x", "spool must be an absolute path"), ("spool_size=1k", "spool_size=\"1k\" must be from 64k"),
-    ("spool_size=99999999999999999999", "must be from 64k"), ("spool_size=5X", "must be from 64k"),
+    ("spool_size=99999999999999999999", "must be from 64k"), ("spool_size=17179869185G", "must be from 64k"),
+    ("spool_size=5X", "must be from 64k"),
     ("window=0", "window=\"0\" must be a whole number"),
   ])
   func `what is wrong is said with its line`(text: String, said: String) {

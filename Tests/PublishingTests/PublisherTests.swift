@@ -2,7 +2,6 @@ import Foundation
 import INI
 import Lab
 import Model
-import Synchronization
 import SystemRuntime
 import Testing
 
@@ -10,71 +9,6 @@ import Testing
 
 /// A publisher with a folder on the disk and another side that the test plays.
 @Suite(.timeLimit(.minutes(5))) struct PublisherTests {
-  /// Sinks that do what the test says, and what they were given.
-  private final class OtherSide: Sendable {
-    struct State {
-      var sinks = 0
-      var records: [Record] = []
-      var answer: @Sendable (Record) -> RecordOutcome?
-      var warnings: [Warning] = []
-      var held: [(UInt64, @Sendable (RecordOutcome) -> Void)] = []
-    }
-
-    private struct Sink: RecordSink {
-      let side: OtherSide
-      let report: @Sendable (RecordOutcome) -> Void
-
-      func submit(_ record: Record, number: UInt64) {
-        let answer = side.state.withLock { state in
-          state.records.append(record)
-          let answer = state.answer(record)
-          if answer == nil { state.held.append((number, report)) }
-          return answer
-        }
-        switch answer {
-        case .delivered: report(.delivered(number))
-        case .refused(_, let failure): report(.refused(number, failure))
-        case .some(let other): report(other)
-        case nil: break
-        }
-      }
-
-      func stop() {}
-    }
-
-    private let state: Mutex<State>
-
-    init(_ answer: @escaping @Sendable (Record) -> RecordOutcome?) { state = Mutex(State(answer: answer)) }
-
-    var make: Publisher.MakeSink {
-      { report throws(RecordFailure) in
-        self.state.withLock { $0.sinks += 1 }
-        return Sink(side: self, report: report)
-      }
-    }
-
-    func answer(_ answer: @escaping @Sendable (Record) -> RecordOutcome?) {
-      state.withLock { $0.answer = answer }
-    }
-
-    func release() {
-      let held = state.withLock { state in
-        defer { state.held = [] }
-        return state.held
-      }
-      for (number, report) in held { report(.delivered(number)) }
-    }
-
-    func warn(_ warning: Warning) { state.withLock { $0.warnings.append(warning) } }
-
-    var records: [Record] { state.withLock { $0.records } }
-    var bodies: [String] { records.map { String(decoding: $0.body, as: UTF8.self) } }
-    var sinks: Int { state.withLock { $0.sinks } }
-    var warnings: [String] {
-      state.withLock { $0.warnings.map { "\($0.code)\($0.isResolved ? " over" : "")" } }
-    }
-  }
-
   private let folder: ScratchFolder
   private var spool: String { "\(folder.path)/a/spool" }
 
@@ -189,7 +123,7 @@ import Testing
     let publisher = try publisher(side, "window=2\nspool_size=128k")
     submit(publisher, 0..<20)
     submit(publisher, 20..<22, .alert)
-    try await eventually("alerts", side) { side.records.count == 22 && waiting.count == 20 }
+    try await eventually("alerts", side) { Set(side.bodies).count == 22 && waiting.count == 20 }
     // The place is full, and goes on to be.
     submit(publisher, 22..<50)
     submit(publisher, 50..<52, .alert)

@@ -105,7 +105,7 @@ enum crabbitmq_result crabbitmq_connect(crabbitmq *connection);
 /// Asks for a queue, or with `is_passive` whether it is there. After CRABBITMQ_CHANNEL_CLOSED the connection has a new
 /// channel.
 enum crabbitmq_result crabbitmq_declare(
-    crabbitmq *connection, const char *queue, int is_passive, int is_durable, int is_exclusive, int is_auto_delete);
+    crabbitmq *connection, const char *queue, int is_passive, int is_durable, int is_auto_delete);
 
 /// Adds a header to the next message; 0, or -1 where there is no room.
 int crabbitmq_add_text(crabbitmq *connection, const char *name, const char *value);
