@@ -8,7 +8,7 @@ import Testing
 @testable import Tstat
 
 /// A folder of real logs of tstat and of what the original makes of them; CI has one.
-private let realLogs: String? = ProcessInfo.processInfo.environment["BWMON_TSTAT_LOGS"]
+private let realLogs: String? = ProcessInfo.processInfo.environment["TSTAT_LOGS"]
 
 @Suite struct LogSlicesTests {
   /// The slices of the logs of these names in a folder, which need not be there.
