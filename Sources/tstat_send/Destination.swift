@@ -102,7 +102,8 @@ struct PrintSink: RecordSink {
 
   func submit(_ record: Record, number: UInt64) {
     do throws(KernelError) {
-      let isRead = try StandardOutput.print(record.body + [UInt8(ascii: "\n")])
+      let isOpen = try StandardOutput.print(record.body)
+      let isRead = isOpen ? try StandardOutput.print([UInt8(ascii: "\n")]) : false
       report(isRead ? .delivered(number) : .failed(Self.nobodyReads))
     } catch { report(.failed(RecordFailure(.later, "\(error)"))) }
   }

@@ -253,9 +253,13 @@ struct SendRun: ~Copyable {
     let sink: any RecordSink
     if let current = self.sink { sink = current } else { sink = try destination.sink { inbox.post($0) } }
     self.sink = sink
-    let record = slice.record(
-      directory: directory.realPath, source: directory.directory.path(below: root),
-      time: WallClock.now().seconds)
+    // What is printed needs no id.
+    let record =
+      command.noTransport
+      ? Record(id: "", body: slice.body, time: 0)
+      : slice.record(
+        directory: directory.realPath, source: directory.directory.path(below: root),
+        time: WallClock.now().seconds)
     sink.submit(record, number: window.submit(slice.number, of: number))
     writer.submitted(slice, of: directory.directory, id: record.id)
   }

@@ -114,7 +114,8 @@ struct SendWriter {
     guard isVerbose else { return }
     event(
       "_process_payload.run",
-      "\(directory.path): message \(slice.number + 1) of \(slice.recordCount) objects, id \(id)")
+      "\(directory.path): message \(slice.number + 1) of \(slice.recordCount) objects\(id.isEmpty ? "" : ", id \(id)")"
+    )
   }
 
   mutating func acknowledged() { acknowledgedCount += 1 }

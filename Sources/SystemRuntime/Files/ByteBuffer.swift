@@ -31,7 +31,7 @@
   }
 
   /// Appends a byte.
-  @inlinable
+  @inlinable @inline(__always)
   package mutating func append(_ byte: UInt8) {
     if capacity == count { grow(1) }
     // In bounds: there is room for one more.
@@ -53,6 +53,27 @@
     // In bounds: there is room for the range, which lies in the other one.
     unsafe (bytes + count).update(from: other.bytes + range.lowerBound, count: range.count)
     count += range.count
+  }
+
+  /// Appends a number in decimal digits, with zeros before it to have at least so many, of 20 at most.
+  package mutating func append(digitsOf value: UInt64, atLeast least: Int = 1) {
+    if capacity - count < 20 { grow(20) }
+    var length = 1
+    var rest = value / 10
+    while rest > 0 {
+      length += 1
+      rest /= 10
+    }
+    length = max(length, min(least, 20))
+    rest = value
+    var place = count + length
+    count = place
+    for _ in 0..<length {
+      place -= 1
+      // In bounds: there is room for 20 more, which is the length of the largest number.
+      unsafe bytes[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
   }
 
   /// Appends a text in UTF-8.

@@ -139,7 +139,7 @@ extension ByteBuffer {
 
   mutating func append(whole value: Int64) {
     if value < 0 { append(UInt8(ascii: "-")) }
-    append(digits: value.magnitude, atLeast: 1)
+    append(digitsOf: value.magnitude)
   }
 
   /// A fraction's digits, where it has few, are quicker by arithmetic than by the general way.
@@ -151,30 +151,9 @@ extension ByteBuffer {
     }
     if value < 0 { append(UInt8(ascii: "-")) }
     let (whole, rest) = UInt64(abs(thousandths)).quotientAndRemainder(dividingBy: 1000)
-    append(digits: whole, atLeast: 1)
+    append(digitsOf: whole)
     append(UInt8(ascii: "."))
-    append(digits: rest, atLeast: 3)
+    append(digitsOf: rest, atLeast: 3)
     while self[count - 1] == UInt8(ascii: "0"), self[count - 2] != UInt8(ascii: ".") { removeLast() }
-  }
-
-  private mutating func append(digits value: UInt64, atLeast least: Int) {
-    if value < 10, least == 1 {
-      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value))
-      return
-    }
-    // The last digit first.
-    var digits = InlineArray<20, UInt8>(repeating: UInt8(ascii: "0"))
-    var digitCount = 0
-    var rest = value
-    while rest > 0 {
-      digits[digitCount] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-      rest /= 10
-      digitCount += 1
-    }
-    digitCount = Swift.max(digitCount, least)
-    while digitCount > 0 {
-      digitCount -= 1
-      append(digits[digitCount])
-    }
   }
 }
