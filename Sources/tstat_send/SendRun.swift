@@ -253,9 +253,9 @@ struct SendRun: ~Copyable {
     let sink: any RecordSink
     if let current = self.sink { sink = current } else { sink = try destination.sink { inbox.post($0) } }
     self.sink = sink
-    // What is printed needs no id.
+    // What is printed needs no id, unless it is said.
     let record =
-      command.noTransport
+      command.noTransport && !writer.isVerbose
       ? Record(id: "", body: slice.body, time: 0)
       : slice.record(
         directory: directory.realPath, source: directory.directory.path(below: root),

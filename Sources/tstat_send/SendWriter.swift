@@ -13,7 +13,8 @@ struct SendWriter {
   }
 
   private let isJSON: Bool
-  private let isVerbose: Bool
+  /// Whether all is said.
+  let isVerbose: Bool
   private let isPrinted: Bool
   private let diagnostics: Diagnostics
   private let run = WallClock.now().seconds
@@ -114,7 +115,7 @@ struct SendWriter {
     guard isVerbose else { return }
     event(
       "_process_payload.run",
-      "\(directory.path): message \(slice.number + 1) of \(slice.recordCount) objects\(id.isEmpty ? "" : ", id \(id)")"
+      "\(directory.path): message \(slice.number + 1) of \(slice.recordCount) objects, id \(id)"
     )
   }
 
