@@ -75,11 +75,11 @@ import Testing
     }
   }
 
-  @Test func `the program is killed at thirty points`() async throws {
+  @Test func `the program is killed at forty-two points`() async throws {
     var random = SplitMix64(seed: 0x7374_6174 + Self.trial)
     var kills = 0
     var round = 0
-    while kills < 30 {
+    while kills < 42 {
       round += 1
       let shipment = try await Shipment(server, "killed-\(round)")
       var received: [RabbitMessage] = []

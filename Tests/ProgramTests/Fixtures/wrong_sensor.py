@@ -37,12 +37,19 @@ elif wish == "cut":
 elif wish == "early":
     stream.sendall(message(6, b"\x00"))
 elif wish == "slow":
+    def take(count):
+        """So many bytes, in as many pieces as they come."""
+        data = b""
+        while len(data) < count:
+            piece = stream.recv(count - len(data))
+            if not piece:
+                sys.exit(0)
+            data += piece
+        return data
+
     def receive():
         """A message's kind and fields."""
-        head = stream.recv(4, socket.MSG_WAITALL)
-        if len(head) < 4:
-            sys.exit(0)
-        body = stream.recv(struct.unpack("<I", head)[0], socket.MSG_WAITALL)
+        body = take(struct.unpack("<I", take(4))[0])
         return body[0], body[1:]
 
     stream.sendall(message(1, text(b"2.0.0")))
