@@ -100,7 +100,8 @@ struct SensorTests {
     try await run(["mkfifo", gate])
     // Open for both: neither end waits for the other.
     let opener = try #require(FileHandle(forUpdatingAtPath: gate))
-    let path = try folder.write("#!/bin/sh\nexec /usr/bin/python3 \(fixture.path) slow \(gate)\n", to: "runmonitor")
+    let path = try folder.write(
+      "#!/bin/sh\nexec /usr/bin/python3 \(fixture.path) slow \(gate)\n", to: "runmonitor")
     try await run(["chmod", "755", path])
     let aggregator = Reporter(
       process: try host.start([program, "--format", "json", "--interval", "0.1"]))
@@ -262,16 +263,19 @@ struct SensorTests {
       testDescription: "of another version", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE version\n",
       says: "of version 0.0.1, this program of 2.0.0"),
     Broken(
-      testDescription: "sends a message of no known kind", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE kind\n",
+      testDescription: "sends a message of no known kind",
+      script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE kind\n",
       says: "unknown kind 99"),
     Broken(
-      testDescription: "sends one that is too long", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE long\n",
+      testDescription: "sends one that is too long",
+      script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE long\n",
       says: "too long"),
     Broken(
       testDescription: "sends one that is cut", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE cut\n",
       says: "the sensor has ended"),
     Broken(
-      testDescription: "answers what was not asked", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE early\n",
+      testDescription: "answers what was not asked",
+      script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE early\n",
       says: "not expected"),
   ])
   func `a sensor that cannot be used ends the start, and is said`(broken: Broken) async throws {
