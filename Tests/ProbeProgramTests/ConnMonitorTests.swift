@@ -70,7 +70,8 @@ struct ConnMonitorTests {
         def answer(query=query, who=who):
           told.wait()
           server.sendto(query[:2] + b'\\x81\\x83' + query[4:6] + bytes(6) + query[12:], who)
-          print('answered')
+          # In one piece: two threads may answer at once.
+          sys.stdout.write('answered\\n')
         threading.Thread(target=answer, daemon=True).start()
       """,
     ])
