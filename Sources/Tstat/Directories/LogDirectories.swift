@@ -135,7 +135,8 @@ public struct LogDirectories: Sendable {
     else { return }
     for kind in LogFile.Kind.allCases where names.hasName(of: kind) {
       guard !directory.logs.contains(where: { $0.kind == kind }) else { continue }
-      remark(LogDirectory.path(of: kind.plainName, in: place.path), .notPlain)
+      let reason: Remark.Reason = names.isThere(kind, in: folder) ? .notPlain : .vanished
+      remark(LogDirectory.path(of: kind.plainName, in: place.path), reason)
     }
     for log in directory.logs where !log.isCompressed && names.hasCompressed(log.kind) {
       remark(LogDirectory.path(of: "\(log.name).gz", in: place.path), .plainTaken)

@@ -46,6 +46,11 @@ struct LogNames: Hashable {
     zip(Self.logs, present).contains { $0.kind == kind && $1 }
   }
 
+  /// Whether what has the name of such a log is still there, whatever it is.
+  func isThere(_ kind: LogFile.Kind, in folder: Folder) -> Bool {
+    Self.logs.contains { $0.kind == kind && (try? folder.facts(of: $0.name)) != nil }
+  }
+
   /// Whether there is a compressed log of this kind.
   func hasCompressed(_ kind: LogFile.Kind) -> Bool { present[kind == .tcp ? 1 : 3] }
 
