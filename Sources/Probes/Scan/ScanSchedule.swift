@@ -25,10 +25,8 @@ struct ScanSchedule: Sendable {
   }
 
   private let settings: ProbeJob.Scan
-  private var clock: RoundClock
-  private var began: Timestamp?
+  private var clock: AttemptClock
   private var answers: [Service: Answer] = [:]
-  private var deadline: ContinuousClock.Instant?
 
   /// The number of the look that runs, to tell its answers from those of looks before.
   var number: UInt16 { clock.number }
@@ -36,40 +34,33 @@ struct ScanSchedule: Sendable {
   /// Begins the first look at `start`.
   init(_ settings: ProbeJob.Scan, start: ContinuousClock.Instant) {
     self.settings = settings
-    clock = RoundClock(settings.interval, start: start)
+    clock = AttemptClock(settings.interval, timeout: settings.timeout, start: start)
   }
 
   /// When `advance` is to be called next; nil when nothing is left to do.
-  var wake: ContinuousClock.Instant? { began == nil ? clock.nextStart : deadline }
+  var wake: ContinuousClock.Instant? { clock.wake }
 
   /// Begins no look any more; the one that runs goes on.
   mutating func finish() { clock.finish() }
-
-  /// Each service ends by itself in its time; this ends what does not.
-  private static let grace = Duration.seconds(5)
 
   /// Does what is due: calls `ask` for each service that is to be asked within its time, and returns a look that is over.
   mutating func advance(
     at now: ContinuousClock.Instant, _ time: Timestamp, ask: (Service, Duration) -> Void
   ) -> Finished? {
-    if began == nil, clock.begins(at: now) {
-      began = time
+    if clock.begins(at: now, time) {
       answers = [:]
-      deadline = now + settings.timeout + Self.grace
       for service in Service.allCases { ask(service, settings.timeout) }
     }
-    guard let start = began, answers.count == Service.allCases.count || deadline.map({ now >= $0 }) ?? false
-    else {
+    guard let start = clock.ends(at: now, isAnswered: answers.count == Service.allCases.count) else {
       return nil
     }
-    began = nil
     return Finished(
       began: start, scan: ServiceScan(http: web(.http), https: web(.https), mysql: database))
   }
 
   /// Takes what a service answered to the look of this number; returns whether the look is over by it.
   mutating func answer(_ service: Service, _ answer: Answer, of number: UInt16) -> Bool {
-    guard began != nil, number == self.number else { return false }
+    guard clock.runs(number) else { return false }
     answers[service] = answer
     return answers.count == Service.allCases.count
   }
