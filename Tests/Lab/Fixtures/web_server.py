@@ -54,7 +54,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return 200, None
 
     def answer(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # Its sender has ended, and what was cut is no request.
+            self.close_connection = True
+            return
+        body = body.decode()
         status, wish = self.status()
         request = json.dumps(
             {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body, "answer": status,
