@@ -1,26 +1,3 @@
-/// How long to wait before the next attempt to connect.
-struct BackOff: Sendable, Hashable {
-  private let first: Duration
-  private let most: Duration
-  private var current: Duration
-
-  /// Makes one that doubles from `first` up to `most`.
-  init(first: Duration = .milliseconds(100), most: Duration = .seconds(5)) {
-    self.first = first
-    self.most = most
-    current = first
-  }
-
-  /// Returns how long to wait this time.
-  mutating func next() -> Duration {
-    defer { current = min(current * 2, most) }
-    return current
-  }
-
-  /// Begins anew, after a success.
-  mutating func reset() { current = first }
-}
-
 /// Decides when waiting for a broker has lasted too long.
 ///
 /// It counts only while a record waits to be confirmed. The broker may block for so long in all, and may confirm nothing for

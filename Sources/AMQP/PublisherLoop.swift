@@ -14,7 +14,7 @@ final class PublisherLoop {
   private var pending: [ConfirmWindow.Entry] = []
   private var window = ConfirmWindow()
   private var watch: DeliveryWatch
-  private var backOff = BackOff()
+  private var backOff = BackOff(first: .milliseconds(100), longest: .seconds(5))
   private var connection: RabbitConnection?
   private var wasConnected = false
   /// When to connect.
@@ -81,6 +81,7 @@ final class PublisherLoop {
       self.connection = connection
     } catch { return try lose(error) }
     wasConnected = true
+    tell(.connected)
     if !isOwed { resetAttempts() }
   }
 

@@ -73,7 +73,7 @@ extension RabbitConfiguration {
   /// What is said when a connection is lost, or the first cannot be made.
   func notice(of trouble: RabbitTrouble, waiting: Int) -> String {
     let what = trouble.phase == .connecting ? "cannot be connected to" : "has lost the connection"
-    let waiting = waiting == 0 ? "" : ", and \(waiting) \(waiting == 1 ? "record waits" : "records wait")"
+    let waiting = waiting == 0 ? "" : ", and \(waiting) \(waiting == 1 ? "message waits" : "messages wait")"
     return "\(broker) \(what) (\(trouble.reason)): this is tried again\(waiting)."
   }
 

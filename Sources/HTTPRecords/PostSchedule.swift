@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 
 /// Decides which record is posted when, and when to give up. Time is an argument.
 ///
@@ -15,8 +16,6 @@ struct PostSchedule: Sendable {
     var patience: Duration? = .seconds(60)
     /// Whether a server that was never reached is waited for.
     var waitsForFirst = true
-
-    func pause(after failures: Int) -> Duration { min(first * (1 << min(max(failures - 1, 0), 16)), longest) }
   }
 
   /// What is to be told.
@@ -29,8 +28,8 @@ struct PostSchedule: Sendable {
 
   /// A time without success.
   private struct Outage: Sendable {
-    var since: ContinuousClock.Instant
-    var failures: Int
+    let since: ContinuousClock.Instant
+    var pauses: BackOff
     var notBefore: ContinuousClock.Instant
   }
 
@@ -38,8 +37,9 @@ struct PostSchedule: Sendable {
   private let places: Int
   /// Those that wait, in order.
   private var waiting: [UInt64] = []
-  /// Those under way, and after how many failures of the outage they began.
+  /// Those under way, and how often outages had begun, gone on or ended when they began.
   private var running: [UInt64: Int] = [:]
+  private var turns = 0
   private var outage: Outage?
   private var hasReached = false
 
@@ -59,7 +59,7 @@ struct PostSchedule: Sendable {
       return nil
     }
     let number = waiting.removeFirst()
-    running[number] = outage?.failures ?? 0
+    running[number] = turns
     return number
   }
 
@@ -72,39 +72,52 @@ struct PostSchedule: Sendable {
   /// Takes how posting a record ended.
   mutating func finish(_ number: UInt64, _ verdict: HTTPVerdict, at now: ContinuousClock.Instant) -> [Action]
   {
-    guard let epoch = running.removeValue(forKey: number) else { return [] }
+    guard let began = running.removeValue(forKey: number) else { return [] }
     switch verdict {
     case .delivered:
-      (outage, hasReached) = (nil, true)
-      // What began before counts for no later outage.
+      recover()
       return [.delivered(number)]
     case .refused(let failure):
-      // The server is well.
-      (outage, hasReached) = (nil, true)
+      recover()
       return [.refused(number, failure)]
     case .ended(let failure): return [.failed(failure)]
     case .again(let why, let pause):
       hasReached = true
-      return fail(number, epoch, why, pause, now)
+      return fail(number, began, why, pause, now)
     case .unreachable(let why):
       if !hasReached, !limits.waitsForFirst { return [.failed(Self.later(why))] }
-      return fail(number, epoch, why, nil, now)
+      return fail(number, began, why, nil, now)
     }
   }
 
+  /// The server is well.
+  private mutating func recover() {
+    hasReached = true
+    guard outage != nil else { return }
+    outage = nil
+    turns += 1
+  }
+
   private mutating func fail(
-    _ number: UInt64, _ epoch: Int, _ why: String, _ wish: Duration?, _ now: ContinuousClock.Instant
+    _ number: UInt64, _ began: Int, _ why: String, _ wish: Duration?, _ now: ContinuousClock.Instant
   ) -> [Action] {
     insert(number)
-    guard var outage else {
-      outage = Outage(since: now, failures: 1, notBefore: now + (wish ?? limits.pause(after: 1)))
-      let end = limits.patience.map { " for \($0.inWords)" } ?? ""
-      return [.notice("\(why). Records wait and are posted again\(end): see that the server is well.")]
-    }
     // Those that began together fail together, which is one failure.
-    if epoch >= outage.failures {
-      outage.failures += 1
-      outage.notBefore = now + (wish ?? limits.pause(after: outage.failures))
+    let isNew = began == turns
+    guard var outage else {
+      // What began before the end of an outage begins no other.
+      guard isNew else { return [] }
+      var pauses = BackOff(first: limits.first, longest: limits.longest)
+      let pause = pauses.next()
+      outage = Outage(since: now, pauses: pauses, notBefore: now + (wish ?? pause))
+      turns += 1
+      let end = limits.patience.map { " for \($0.inWords)" } ?? ""
+      return [.notice("\(why). Messages wait and are posted again\(end): see that the server is well.")]
+    }
+    if isNew {
+      turns += 1
+      let pause = outage.pauses.next()
+      outage.notBefore = now + (wish ?? pause)
     } else if let wish {
       outage.notBefore = max(outage.notBefore, now + wish)
     }

@@ -64,6 +64,8 @@ extension RecordSink {
 
 /// What a sink reports.
 public enum RecordOutcome: Sendable, Hashable {
+  /// The other side was reached and takes records. A sink that connects before there is a record reports it with each connection.
+  case connected
   /// The other side has confirmed the record of this number; each is reported once, in any order.
   case delivered(UInt64)
   /// The other side did not take the record of this number, and takes others: the sink goes on without it.

@@ -1,4 +1,5 @@
 public import INI
+import Model
 
 /// What is published and how, as the section `[publish]` says it; the keys of its transport are read by who makes that.
 public struct PublishConfiguration: Sendable, Hashable {
@@ -74,20 +75,13 @@ public struct PublishConfiguration: Sendable, Hashable {
     return events
   }
 
-  /// Bytes: `67108864`, or with a unit of 1024: `500k`, `64M`, `64 MiB`, `2G`.
   private static func size(_ section: INISection) throws(INIError) -> Int? {
     guard let entry = section.entry("spool_size") else { return nil }
-    let digits = entry.value.prefix { ("0"..."9").contains($0) }
-    var unit = entry.value.dropFirst(digits.count).drop(while: \.isWhitespace)
-    if unit.hasSuffix("iB") { unit = unit.dropLast(2) }
-    let shift = ["": 0, "k": 10, "K": 10, "M": 20, "G": 30][String(unit)]
-    guard let shift, let number = Int(digits), number <= (1 << 40) >> shift,
-      number << shift >= 65_536
-    else {
+    guard let size = ByteSize(entry.value), (65_536...1 << 40).contains(size.bytes) else {
       throw section.error(
         at: entry, "spool_size=\(shown(entry)) must be from 64k to 1024G, for example 64M (67108864 bytes)")
     }
-    return number << shift
+    return Int(size.bytes)
   }
 
   private static func shown(_ entry: INIEntry) -> String { "\"\(entry.value.prefix(60))\"" }

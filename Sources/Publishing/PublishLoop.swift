@@ -113,6 +113,7 @@ struct PublishLoop {
         } else {
           notices.setAside(failure.description, at: .now)
         }
+      case .connected: break
       case .notice(let text): notices.trouble(text, spool: spool.place)
       case .failed(let failure):
         sink?.stop()

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 
 /// Decides which records are under way, which are done and which have to go. Records are known by their numbers, which grow. Time
 /// is an argument.
@@ -14,8 +15,12 @@ struct PublishSchedule: Sendable {
   /// Those of one kind that are set aside for a while.
   private struct Aside: Sendable {
     var records = RecordQueue()
-    var pause = PublishSchedule.firstPause
+    /// Those until one of them is tried again.
+    var pauses = BackOff(first: PublishSchedule.firstPause, longest: PublishSchedule.longestPause)
     var retryAt: ContinuousClock.Instant
+
+    /// For one that was refused now.
+    init(at now: ContinuousClock.Instant) { retryAt = now + pauses.next() }
   }
 
   /// Each record is a file, and a folder with more of them is slow to read.
@@ -111,7 +116,7 @@ struct PublishSchedule: Sendable {
     if kind == .data {
       suspects.insert(entry)
     } else {
-      aside[entry.event, default: Aside(retryAt: now + Self.firstPause)].records.insert(entry)
+      aside[entry.event, default: Aside(at: now)].records.insert(entry)
     }
     return false
   }
@@ -157,8 +162,7 @@ struct PublishSchedule: Sendable {
       return nil
     }
     let entry = group.records.popFirst()
-    group.pause = min(group.pause * 2, Self.longestPause)
-    group.retryAt = now + group.pause
+    group.retryAt = now + group.pauses.next()
     // The last one's group stays: its pause goes on to double.
     aside[event] = entry == nil ? nil : group
     return entry
@@ -169,7 +173,7 @@ struct PublishSchedule: Sendable {
     guard var group = aside.removeValue(forKey: event) else { return }
     for _ in 0..<count { if let entry = group.records.popFirst() { waiting.insert(entry) } }
     guard !group.records.isEmpty else { return }
-    group.pause = Self.firstPause
+    group.pauses.reset()
     aside[event] = group
   }
 

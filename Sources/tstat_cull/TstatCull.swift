@@ -90,3 +90,7 @@ import Tstat
     if cull.hasFailed { throw ExitStatus.temporary.exitCode }
   }
 }
+
+extension ByteSize: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}

@@ -72,18 +72,25 @@ enum Destination {
     }
   }
 
-  /// Makes the sink, which begins to connect.
-  func sink(report: @escaping @Sendable (RecordOutcome) -> Void) throws(SendFailure) -> any RecordSink {
+  /// True where a connection is made before there is a message, and what is wrong with the other side is known then.
+  var connectsFirst: Bool { if case .rabbit = self { true } else { false } }
+
+  /// Makes the sink, which begins to connect. It fails where nothing is confirmed for `timeout`.
+  func sink(
+    timeout: Duration, report: @escaping @Sendable (RecordOutcome) -> Void
+  ) throws(SendFailure) -> any RecordSink {
     switch self {
     case .printed: return PrintSink(report: report)
     case .rabbit(let configuration):
+      var limits = RabbitPublisher.Limits()
+      (limits.unconfirmed, limits.blocked) = (timeout, timeout)
       do throws(KernelError) {
         return try RabbitPublisher(
-          configuration, appID: "tstat_send", version: bwmonRelease, report: report)
+          configuration, appID: "tstat_send", version: bwmonRelease, limits: limits, report: report)
       } catch { throw SendFailure(.temporary, "\(error)") }
     case .http(let configuration):
       var options = HTTPRecordSink.Options()
-      options.waitsForFirst = false
+      (options.patience, options.waitsForFirst) = (timeout, false)
       do throws(CurlError) {
         return try HTTPRecordSink(configuration, options: options, report: report)
       } catch {

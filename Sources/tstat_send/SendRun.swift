@@ -66,6 +66,7 @@ struct SendRun: ~Copyable {
   var open: [Int: Open] = [:]
   var writer: SendWriter
   private var isEnding = false
+  private var isConnected = false
 
   /// Whether what is confirmed is kept in files.
   var keepsProgress: Bool { !command.noTransport }
@@ -75,7 +76,7 @@ struct SendRun: ~Copyable {
   init(root: LogRoot, destination: Destination, command: TstatSend, writer: SendWriter) throws(SendFailure) {
     let lock: DirectoryLock?
     do throws(LogDirectoryError) {
-      lock = command.noTransport && !command.mark ? nil : try DirectoryLock(root, for: "tstat_send")
+      lock = command.onlyLooks ? nil : try DirectoryLock(root, for: "tstat_send")
     } catch {
       guard case .noLocks = error else { throw SendFailure(error) }
       writer.warn("\(error)")
@@ -105,7 +106,8 @@ struct SendRun: ~Copyable {
   /// Sends what is to be sent, and waits until it is confirmed.
   mutating func run() throws(SendFailure) {
     do throws(SendFailure) {
-      try sendAll()
+      if !command.checkConfig { try sendAll() }
+      try connect()
       while !window.isEmpty { try serve(waits: true) }
     } catch {
       sink?.stop()
@@ -118,7 +120,19 @@ struct SendRun: ~Copyable {
       throw error
     }
     sink?.stop(waiting: .seconds(2))
-    writer.finish(isInterrupted: isEnding)
+    if !command.checkConfig { writer.finish(isInterrupted: isEnding) }
+  }
+
+  /// Reaches the broker also where there was nothing to send, so that a wrong configuration is known before there is.
+  private mutating func connect() throws(SendFailure) {
+    guard sink == nil, destination.connectsFirst, !isEnding else { return }
+    sink = try makeSink()
+    while !isConnected { try serve(waits: true) }
+  }
+
+  private func makeSink() throws(SendFailure) -> any RecordSink {
+    let inbox = inbox
+    return try destination.sink(timeout: command.timeout.duration) { inbox.post($0) }
   }
 
   private mutating func sendAll() throws(SendFailure) {
@@ -249,9 +263,7 @@ struct SendRun: ~Copyable {
 
   private mutating func submit(_ slice: Slice, of number: Int) throws(SendFailure) {
     guard let directory = open[number]?.directory else { return }
-    let inbox = inbox
-    let sink: any RecordSink
-    if let current = self.sink { sink = current } else { sink = try destination.sink { inbox.post($0) } }
+    let sink = if let current = self.sink { current } else { try makeSink() }
     self.sink = sink
     // What is printed needs no id, unless it is said.
     let record =
@@ -279,6 +291,7 @@ struct SendRun: ~Copyable {
     for outcome in inbox.take() {
       switch outcome {
       case .delivered(let number): if window.acknowledge(number) { writer.acknowledged() }
+      case .connected: isConnected = true
       case .notice(let text): writer.warn(text)
       case .refused(let number, let failure): try leave(number, failure)
       case .failed(let failure): throw SendFailure(failure)

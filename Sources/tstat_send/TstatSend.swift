@@ -19,7 +19,7 @@ import Tstat
       later: the newest of its folder until there is a later one, or until none of its logs has changed for --settle.
 
       --config is an INI file with the section [rabbit] or [http]; samples/tstat_send.sample.ini has every key. It is read also \
-      with --no-transport.
+      with --no-transport. RabbitMQ is connected to also where there is nothing to send.
 
       SIGINT and SIGTERM end the program after the directory that is being sent; a second one ends it at once.
 
@@ -78,6 +78,9 @@ import Tstat
   )
   var noTransport = false
 
+  @Flag(help: "Read the configuration, connect to RabbitMQ, send nothing, and exit.")
+  var checkConfig = false
+
   @Flag(help: "With --no-transport: mark what was printed as sent.")
   var mark = false
 
@@ -90,6 +93,12 @@ import Tstat
   @Option(
     help: ArgumentHelp("The messages that may be under way without a confirmation.", valueName: "count"))
   var window = 64
+
+  @Option(
+    help: ArgumentHelp(
+      "How long nothing may be confirmed before the run ends with status 75, such as 60, 90s or 10m.",
+      valueName: "seconds"))
+  var timeout = DurationArgument.seconds(60)
 
   @Option(
     help: ArgumentHelp(
@@ -118,7 +127,11 @@ import Tstat
     guard !mark || noTransport else {
       throw ValidationError("--mark needs --no-transport: what is sent is marked anyway.")
     }
+    guard !checkConfig || !noTransport else {
+      throw ValidationError("--check-config and --no-transport exclude each other.")
+    }
     try settle.validate("--settle", in: 0...31_536_000)
+    try timeout.validate("--timeout", in: 1...31_536_000)
   }
 
   static func main() {
@@ -126,6 +139,9 @@ import Tstat
       try parse().run()
     } catch { end(after: error) }
   }
+
+  /// Whether nothing is sent or marked: that is in no other run's way.
+  var onlyLooks: Bool { checkConfig || noTransport && !mark }
 
   /// What shapes the objects.
   var rowOptions: RowOptions {
@@ -169,6 +185,7 @@ import Tstat
       diagnostics.error("not all directories were sent: the lines before say which, and why.")
       throw ExitStatus.data.exitCode
     }
+    if checkConfig { try StandardOutput.printLine("\(config) is valid") }
   }
 }
 

@@ -121,14 +121,6 @@ import Testing
   private let start = ContinuousClock.now
   private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
 
-  @Test func `each attempt waits twice as long up to the most`() {
-    var backOff = BackOff()
-    let waits = (0..<8).map { _ in backOff.next() }
-    #expect(waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5].map { Duration.milliseconds(Int($0 * 1000)) })
-    backOff.reset()
-    #expect(backOff.next() == .milliseconds(100))
-  }
-
   @Test func `time counts only while something waits, from the last confirmation`() {
     var watch = DeliveryWatch(unconfirmed: .seconds(60), blocked: .seconds(30))
     watch.note(isOwed: false, at: at(0))

@@ -83,13 +83,11 @@ import Testing
 
   @Test func `several are under way at once`() async throws {
     let server = try await TestServer("web_server", ["keep", "delay=0.3"])
-    let setting = try Setting(server) { $0.connections = 8 }
-    let begin = ContinuousClock.now
+    // By its address: a name has two, of which a slow machine tries both.
+    let setting = try Setting(server, host: "127.0.0.1") { $0.connections = 8 }
     setting.submit(1...16)
     #expect(Set(try await setting.delivered(16)) == Set(1...16))
-    // One after another it would take 4.8 s.
-    #expect(.now - begin < .seconds(4))
-    #expect(Set(try server.requests().map(\.connection)).count <= 8)
+    #expect((2...8).contains(Set(try server.requests().map(\.connection)).count))
   }
 
   @Test(arguments: ["503", "500,502", "429:1", "0,0", "408", "425"])
@@ -192,13 +190,18 @@ import Testing
 
   @Test func `nothing is reported after its end`() async throws {
     let server = try await TestServer("web_server", ["delay=0.2"])
-    let setting = try Setting(server) { $0.connections = 2 }
+    let setting = try Setting(server, host: "127.0.0.1") { $0.connections = 2 }
     setting.submit(1...20)
     _ = try await setting.delivered(2)
+    server.pause()
     setting.sink.stop()
     let count = setting.outcomes.count
-    try await Task.sleep(for: .milliseconds(600))
-    #expect(setting.outcomes.count == count && server.reports("request").count <= 8)
+    server.resume()
+    // The server answers what came before, too.
+    let other = try Setting(server, host: "127.0.0.1")
+    other.submit(99...99)
+    _ = try await other.delivered(1)
+    #expect(setting.outcomes.count == count && server.reports("request").count <= count + 2 + 1)
     setting.sink.stop()
   }
 }

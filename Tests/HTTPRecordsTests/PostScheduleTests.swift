@@ -67,7 +67,7 @@ import Testing
       Issue.record("no notice")
       return
     }
-    #expect(text == "busy. Records wait and are posted again for 60 s: see that the server is well.")
+    #expect(text == "busy. Messages wait and are posted again for 60 s: see that the server is well.")
     // Those that were under way as well.
     for number in [1, 3, 4] as [UInt64] { #expect(schedule.finish(number, again, at: start).isEmpty) }
     var now = start
@@ -103,6 +103,19 @@ import Testing
     #expect(schedule.start(at: later) == 2 && schedule.start(at: later) == 3)
     // A new outage is said again.
     #expect(schedule.finish(3, again, at: later).count == 1)
+  }
+
+  @Test func `what began before the end of an outage begins no other`() {
+    var schedule = schedule()
+    for number in 1...4 as ClosedRange<UInt64> { schedule.add(number) }
+    for _ in 1...4 { _ = schedule.start(at: start) }
+    #expect(schedule.finish(1, again, at: start).count == 1)
+    #expect(schedule.finish(2, .delivered, at: start) == [.delivered(2)])
+    // It came to grief with the first, and is posted again at once.
+    #expect(schedule.finish(3, again, at: start).isEmpty && schedule.due == nil)
+    #expect(schedule.start(at: start) == 1 && schedule.start(at: start) == 3)
+    #expect(schedule.finish(4, .delivered, at: start) == [.delivered(4)])
+    #expect(schedule.finish(1, again, at: start).count == 1)
   }
 
   @Test func `a record that is refused stops no others`() {

@@ -25,3 +25,13 @@ import Testing
     #expect(begins && recovery.isDue(at: now))
   }
 }
+
+@Suite struct BackOffTests {
+  @Test func `each attempt waits twice as long up to the longest`() {
+    var backOff = BackOff(first: .milliseconds(100), longest: .seconds(5))
+    let waits = (0..<8).map { _ in backOff.next() }
+    #expect(waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5].map { Duration.milliseconds(Int($0 * 1000)) })
+    backOff.reset()
+    #expect(backOff.next() == .milliseconds(100))
+  }
+}

@@ -47,7 +47,7 @@ import Testing
       (["-T", "many"], "many"), (["--threshold=-5"], "negative"), (["--window", "0"], "--window"),
       (["--window", "4097"], "--window"), (["--settle", "soon"], "soon"), (["--mark"], "--no-transport"),
       (["--format", "xml"], "xml"), (["--wire-format", "1"], "wire-format"), (["more"], "more"),
-      (["-S"], "-S"),
+      (["-S"], "-S"), (["--timeout", "0"], "--timeout"), (["--check-config", "-N"], "exclude"),
     ])
   func wrongFlags(flags: [String], word: String) async throws {
     let site = try SendSite()

@@ -157,6 +157,23 @@ import Testing
     }
   }
 
+  @Test func `a broker that blocks is waited for, but not longer than --timeout`() async throws {
+    try await server.declare("blocked")
+    let site = try SendSite(SendSite.rabbit(port: server.port, queue: "blocked"))
+    try site.makeThree(messages: 40)
+    let all = try await site.messages()
+    try await server.control("set_vm_memory_high_watermark absolute 1")
+    let short = try await site.run(["--timeout", "1"])
+    #expect(short.status == .exited(75) && site.marked.isEmpty, "\(short.errors)")
+    #expect(short.errors.contains("has taken no messages for 1 s"), "\(short.errors)")
+    let run = try site.start()
+    try await run.errors.first("the block") { $0.contains("takes no messages for now") ? () : nil }
+    try await server.control("set_vm_memory_high_watermark 0.4")
+    let answer = try await SendSite.answer(run)
+    #expect(answer.status == .exited(0) && site.marked.count == 3, "\(answer.errors)")
+    #expect(Set(try await server.drain("blocked").map(\.id)) == Set(all.map(\.id)))
+  }
+
   /// Ends a run that waits for its broker, by two signals.
   private func end(_ run: ChildProcess) async throws {
     for _ in 1...2 {

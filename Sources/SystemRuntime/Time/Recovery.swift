@@ -9,13 +9,10 @@ public struct Recovery<Failure: Error>: Sendable {
     case failed(Failure, since: ContinuousClock.Instant, retryAt: ContinuousClock.Instant)
   }
 
-  private static var firstPause: Duration { .seconds(1) }
-  private static var longestPause: Duration { .seconds(60) }
-
   /// How it is.
   public private(set) var state = State.up
   /// The pause before the attempt after the next.
-  private var pause = Duration.zero
+  private var pauses = BackOff(first: .seconds(1), longest: .seconds(60))
 
   /// Takes it for working.
   public init() {}
@@ -34,11 +31,10 @@ public struct Recovery<Failure: Error>: Sendable {
   @discardableResult public mutating func fail(_ failure: Failure, at now: ContinuousClock.Instant) -> Bool {
     guard case .failed(_, let since, _) = state else {
       state = .failed(failure, since: now, retryAt: now)
-      pause = Self.firstPause
+      pauses.reset()
       return true
     }
-    state = .failed(failure, since: since, retryAt: now + pause)
-    pause = min(pause * 2, Self.longestPause)
+    state = .failed(failure, since: since, retryAt: now + pauses.next())
     return false
   }
 
@@ -46,7 +42,7 @@ public struct Recovery<Failure: Error>: Sendable {
   public mutating func retryAtOnce() {
     guard case .failed(let failure, let since, _) = state else { return }
     state = .failed(failure, since: since, retryAt: since)
-    pause = Self.firstPause
+    pauses.reset()
   }
 
   /// Takes note that it works; returns since when it had not, nil if it did.
