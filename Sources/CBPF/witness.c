@@ -3,12 +3,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,18 +28,31 @@ static const struct {
     {"executed", 1 | 2}, {"exited", 1 | 2},
 };
 
+// The ring of records, as linux/bpf.h describes it: mapped once, where libbpf maps it twice so that no record is in two
+// parts. Each page that is mapped counts as memory of the process.
+struct ring {
+  // The reader's page, and the writer's with the data behind it.
+  unsigned long *consumed;
+  const unsigned long *produced;
+  const char *data;
+  size_t size;
+  int poller;
+};
+
 struct cbpf_witness {
   struct bpf_object *object;
   struct bpf_link *links[PROGRAMS];
-  struct ring_buffer *ring;
+  struct ring ring;
   struct witness_slot *slots;
-  size_t slots_bytes;
+  size_t slots_bytes, mapped_bytes;
+  int slots_map;
   unsigned int slot_count;
   const volatile struct witness_losses *losses;
-  // Where cbpf_read copies to.
-  char *to;
-  size_t room, used;
 };
+
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+static size_t whole_pages(size_t bytes) { return (bytes + page_size() - 1) & ~(page_size() - 1); }
 
 // libbpf has one log for a process, and no context for it: kept for each thread.
 static _Thread_local struct cbpf_failure *listening;
@@ -77,6 +92,7 @@ static int set_constants(struct bpf_object *object, const struct cbpf_options *o
   if (!values || size < sizeof(struct witness_constants)) return -EINVAL;
   struct witness_constants constants = {
       .wake_at = options->wake_bytes,
+      .first_mask = options->first_slots - 1,
       .slot_mask = options->slots - 1,
       .has_cookies = options->has_cookies != 0,
       .counts_calls = options->tier == 1,
@@ -85,21 +101,66 @@ static int set_constants(struct bpf_object *object, const struct cbpf_options *o
   return 0;
 }
 
-static int copy_record(void *context, void *record, size_t size) {
-  struct cbpf_witness *witness = context;
-  unsigned int length = (unsigned int)size;
-  memcpy(witness->to + witness->used, &length, sizeof length);
-  memset(witness->to + witness->used + sizeof length, 0, 4);
-  memcpy(witness->to + witness->used + 8, record, size);
-  witness->used += 8 + ((size + 7) & ~(size_t)7);
-  // This one is taken; the next would not be sure to fit.
-  return witness->room - witness->used < cbpf_longest_record() ? -ENOBUFS : 0;
+// 0 or a number of errno.
+static int open_ring(struct ring *ring, int map, size_t size) {
+  void *own = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+  if (own == MAP_FAILED) return errno;
+  ring->consumed = own;
+  void *other = mmap(NULL, page_size() + size, PROT_READ, MAP_SHARED, map, (off_t)page_size());
+  if (other == MAP_FAILED) return errno;
+  ring->produced = other;
+  ring->data = (const char *)other + page_size();
+  ring->size = size;
+  // Of the map itself poll(2) says whether anything waits; of an epoll(7) whether somebody was woken for it.
+  ring->poller = epoll_create1(EPOLL_CLOEXEC);
+  if (ring->poller < 0) return errno;
+  struct epoll_event readable = {.events = EPOLLIN};
+  return epoll_ctl(ring->poller, EPOLL_CTL_ADD, map, &readable) ? errno : 0;
+}
+
+static void close_ring(struct ring *ring) {
+  if (ring->consumed) munmap(ring->consumed, page_size());
+  if (ring->produced) munmap((void *)ring->produced, page_size() + ring->size);
+  if (ring->poller >= 0) close(ring->poller);
+}
+
+// Copies what begins at `from` and may go on at the ring's begin.
+static void copy_out(const struct ring *ring, size_t from, char *to, size_t count) {
+  size_t start = from & (ring->size - 1), rest = ring->size - start;
+  memcpy(to, ring->data + start, count < rest ? count : rest);
+  if (count > rest) memcpy(to + rest, ring->data, count - rest);
+}
+
+int cbpf_map_all(struct cbpf_witness *witness) {
+  size_t from = witness->mapped_bytes;
+  if (from == witness->slots_bytes) return 0;
+  void *mapped = mmap((char *)witness->slots + from, witness->slots_bytes - from, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_FIXED, witness->slots_map, (off_t)from);
+  if (mapped == MAP_FAILED) return -1;
+  witness->mapped_bytes = witness->slots_bytes;
+  return 0;
+}
+
+// Takes address space for the whole table, and maps its first slots. 0 or a number of errno.
+static int open_slots(struct cbpf_witness *witness, const struct cbpf_options *options, int map) {
+  witness->slots_map = map;
+  witness->slot_count = options->slots;
+  size_t bytes = whole_pages(options->slots * sizeof *witness->slots);
+  void *space = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (space == MAP_FAILED) return errno;
+  witness->slots = space;
+  witness->slots_bytes = bytes;
+  size_t first = whole_pages(options->first_slots * sizeof *witness->slots);
+  if (mmap(space, first, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, map, 0) == MAP_FAILED) return errno;
+  witness->mapped_bytes = first;
+  return 0;
 }
 
 struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_failure *failure) {
   memset(failure, 0, sizeof *failure);
   struct cbpf_witness *witness = calloc(1, sizeof *witness);
   if (!witness) return give_up(NULL, failure, CBPF_OPENING, ENOMEM);
+  witness->ring.poller = -1;
   libbpf_set_print(keep_log);
   listening = failure;
   struct bpf_object_open_opts named = {.sz = sizeof named, .object_name = "bwmon"};
@@ -119,22 +180,17 @@ struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_f
   error = bpf_object__load(witness->object);
   if (error) return give_up(witness, failure, CBPF_LOADING, error);
 
-  size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  witness->slot_count = options->slots;
-  witness->slots_bytes = (options->slots * sizeof *witness->slots + page - 1) & ~(page - 1);
-  void *mapped =
-      mmap(NULL, witness->slots_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(slots), 0);
-  if (mapped == MAP_FAILED) return give_up(witness, failure, CBPF_MAPPING, errno);
-  witness->slots = mapped;
+  error = open_slots(witness, options, bpf_map__fd(slots));
+  if (error) return give_up(witness, failure, CBPF_MAPPING, error);
   // libbpf's own copy of the program's variables is not the program's.
   struct bpf_map *variables = bpf_object__find_map_by_name(witness->object, ".bss");
   if (!variables || bpf_map__value_size(variables) < sizeof *witness->losses)
     return give_up(witness, failure, CBPF_MAPPING, EINVAL);
-  mapped = mmap(NULL, page, PROT_READ, MAP_SHARED, bpf_map__fd(variables), 0);
+  void *mapped = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, bpf_map__fd(variables), 0);
   if (mapped == MAP_FAILED) return give_up(witness, failure, CBPF_MAPPING, errno);
   witness->losses = mapped;
-  witness->ring = ring_buffer__new(bpf_map__fd(records), copy_record, witness, NULL);
-  if (!witness->ring) return give_up(witness, failure, CBPF_MAPPING, errno);
+  error = open_ring(&witness->ring, bpf_map__fd(records), options->ring_bytes);
+  if (error) return give_up(witness, failure, CBPF_MAPPING, error);
 
   for (int i = 0; i < PROGRAMS; i++) {
     if (!(programs[i].tiers & options->tier)) continue;
@@ -148,9 +204,9 @@ struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_f
 void cbpf_close(struct cbpf_witness *witness) {
   if (!witness) return;
   for (int i = 0; i < PROGRAMS; i++) bpf_link__destroy(witness->links[i]);
-  ring_buffer__free(witness->ring);
+  close_ring(&witness->ring);
   if (witness->slots) munmap(witness->slots, witness->slots_bytes);
-  if (witness->losses) munmap((void *)witness->losses, (size_t)sysconf(_SC_PAGESIZE));
+  if (witness->losses) munmap((void *)witness->losses, page_size());
   bpf_object__close(witness->object);
   free(witness);
 }
@@ -160,21 +216,32 @@ ptrdiff_t cbpf_read(struct cbpf_witness *witness, void *buffer, size_t size) {
     errno = ENOBUFS;
     return -1;
   }
-  witness->to = buffer;
-  witness->room = size;
-  witness->used = 0;
-  int result = ring_buffer__consume(witness->ring);
-  witness->to = NULL;
-  if (result < 0 && result != -ENOBUFS) {
-    errno = -result;
-    return -1;
+  struct ring *ring = &witness->ring;
+  unsigned long at = *ring->consumed;
+  char *to = buffer;
+  while (size - (size_t)(to - (char *)buffer) >= cbpf_longest_record()) {
+    if (at == __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE)) break;
+    const unsigned int *head = (const unsigned int *)(ring->data + (at & (ring->size - 1)));
+    unsigned int word = __atomic_load_n(head, __ATOMIC_ACQUIRE);
+    if (word & BPF_RINGBUF_BUSY_BIT) break;
+    unsigned int length = word & ~BPF_RINGBUF_DISCARD_BIT;
+    size_t padded = (length + 7) & ~(size_t)7;
+    // What our program does not write is passed over.
+    if (!(word & BPF_RINGBUF_DISCARD_BIT) && 8 + padded <= cbpf_longest_record()) {
+      memcpy(to, &length, sizeof length);
+      memset(to + sizeof length, 0, 4);
+      copy_out(ring, at + BPF_RINGBUF_HDR_SZ, to + 8, length);
+      to += 8 + padded;
+    }
+    at += BPF_RINGBUF_HDR_SZ + padded;
+    __atomic_store_n(ring->consumed, at, __ATOMIC_RELEASE);
   }
-  return (ptrdiff_t)witness->used;
+  return to - (char *)buffer;
 }
 
 size_t cbpf_longest_record(void) { return 8 + sizeof(struct witness_process) + WITNESS_ARGUMENTS; }
 
-int cbpf_descriptor(const struct cbpf_witness *witness) { return ring_buffer__epoll_fd(witness->ring); }
+int cbpf_descriptor(const struct cbpf_witness *witness) { return witness->ring.poller; }
 
 struct witness_slot *cbpf_slots(const struct cbpf_witness *witness) { return witness->slots; }
 

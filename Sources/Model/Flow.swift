@@ -51,29 +51,42 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 /// ICMP has no ports: as in the kernel's own tuple the identifier stands in `source.port` and type and
 /// code in `destination.port` (type in the upper byte).
 public struct FlowTuple: Sendable, Hashable {
-  /// Where the packets come from.
-  public var source: Endpoint
-  /// Where the packets go.
-  public var destination: Endpoint
+  // Ports beside ports: two endpoints would take 16 bytes more, of each entry of a large table.
+  private var sourceAddress: IPAddress
+  private var destinationAddress: IPAddress
+  private var sourcePort: UInt16
+  private var destinationPort: UInt16
   /// What they carry.
   public var transport: TransportProtocol
 
   /// Makes a tuple.
   public init(source: Endpoint, destination: Endpoint, transport: TransportProtocol) {
-    self.source = source
-    self.destination = destination
+    (sourceAddress, sourcePort) = (source.address, source.port)
+    (destinationAddress, destinationPort) = (destination.address, destination.port)
     self.transport = transport
+  }
+
+  /// Where the packets come from.
+  public var source: Endpoint {
+    get { Endpoint(address: sourceAddress, port: sourcePort) }
+    set { (sourceAddress, sourcePort) = (newValue.address, newValue.port) }
+  }
+
+  /// Where the packets go.
+  public var destination: Endpoint {
+    get { Endpoint(address: destinationAddress, port: destinationPort) }
+    set { (destinationAddress, destinationPort) = (newValue.address, newValue.port) }
   }
 
   /// As few words as distinguish tuples: large tables are searched for each event.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(
-      UInt64(source.port) << 32 | UInt64(destination.port) << 16 | UInt64(transport.rawValue))
-    if let source = source.address.v4Bits, let destination = destination.address.v4Bits {
+      UInt64(sourcePort) << 32 | UInt64(destinationPort) << 16 | UInt64(transport.rawValue))
+    if let source = sourceAddress.v4Bits, let destination = destinationAddress.v4Bits {
       hasher.combine(UInt64(source) << 32 | UInt64(destination))
     } else {
-      hasher.combine(source.address)
-      hasher.combine(destination.address)
+      hasher.combine(sourceAddress)
+      hasher.combine(destinationAddress)
     }
   }
 }

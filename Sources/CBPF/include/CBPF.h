@@ -11,8 +11,9 @@ struct cbpf_options {
   int tier;
   /// Whether the kernel gives programs the cookies of sockets (Linux 5.12 and later).
   int has_cookies;
-  /// Entries of the table, a power of two.
+  /// Entries of the table, a power of two, and how many of them are used first, a power of two of whole pages.
   unsigned int slots;
+  unsigned int first_slots;
   /// Bytes of the ring of records, a power of two and of whole pages.
   unsigned int ring_bytes;
   /// How many bytes wait in the ring when its descriptor becomes readable.
@@ -54,8 +55,11 @@ size_t cbpf_longest_record(void);
 /// A descriptor for poll(2): readable when much waits in the ring.
 int cbpf_descriptor(const struct cbpf_witness *witness);
 
-/// The table, shared with the program.
+/// The table, shared with the program; only the first slots are there before `cbpf_map_all`.
 struct witness_slot *cbpf_slots(const struct cbpf_witness *witness);
+
+/// Maps all of the table, in its place. 0, or -1 with errno.
+int cbpf_map_all(struct cbpf_witness *witness);
 
 /// Returns once each run of a program that had begun has ended: they read under RCU, for whose readers membarrier(2)
 /// waits where there are several processors. Takes some 20 ms. 0, or -1 where the kernel cannot say.

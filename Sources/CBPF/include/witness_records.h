@@ -127,10 +127,12 @@ struct witness_losses {
 struct witness_constants {
   /// From how many waiting bytes on the reader is woken.
   unsigned long long wake_at;
+  /// The first slots, which are tried first: the reader maps the others only when they are in use.
+  unsigned int first_mask;
   unsigned int slot_mask;
   /// Whether the kernel gives programs the cookies of sockets (Linux 5.12).
   unsigned char has_cookies;
   /// Whether payload is counted by call, so that what TCP sent in all is not asked for.
   unsigned char counts_calls;
-  unsigned short reserved;
+  unsigned short reserved[3];
 };

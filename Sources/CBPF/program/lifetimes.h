@@ -8,7 +8,7 @@ static __always_inline void end(struct sock *sk, __u64 key) {
   __u32 at = hash >> 32, step = (__u32)hash | 1, last = 0;
   bool is_known = false;
   for (int i = 0; i < PROBES; i++, at += step) {
-    __u32 index = at & constants.slot_mask;
+    __u32 index = index_of(i, at);
     struct witness_slot *slot = bpf_map_lookup_elem(&slots, &index);
     if (!slot || slot->claims == 0) break;
     if (slot->socket != key) continue;
@@ -35,7 +35,7 @@ static __always_inline void tell(struct sock *sk, __u64 key) {
   __u64 hash = hash_of(key, 0);
   __u32 at = hash >> 32, step = (__u32)hash | 1;
   for (int i = 0; i < PROBES; i++, at += step) {
-    __u32 index = at & constants.slot_mask;
+    __u32 index = index_of(i, at);
     struct witness_slot *slot = bpf_map_lookup_elem(&slots, &index);
     if (!slot || slot->claims == 0) return;
     if (slot->socket != key || slot->reported) continue;

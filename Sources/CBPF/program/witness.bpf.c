@@ -76,7 +76,12 @@ struct found {
   bool is_new;
 };
 
-enum { PROBES = 32 };
+// Where a user's slot may be: a few of the first slots, then any. While few are in use all are among the first.
+enum { FIRST_PROBES = 4, PROBES = 32 };
+
+static __always_inline __u32 index_of(int probe, __u32 at) {
+  return at & (probe < FIRST_PROBES ? constants.first_mask : constants.slot_mask);
+}
 
 // The users of a stream have their slots in one row, so that all are found when it ends.
 // Mixed twice (MurmurHash3's finalizer, which is in the public domain): keys follow one another, and once is too regular.
@@ -94,7 +99,7 @@ static __always_inline struct found find(const struct user *user, bool is_stream
   __u64 hash = hash_of(user->socket, is_stream ? 0 : user->process);
   __u32 at = hash >> 32, step = (__u32)hash | 1;
   for (int i = 0; i < PROBES; i++, at += step) {
-    __u32 index = at & constants.slot_mask;
+    __u32 index = index_of(i, at);
     struct witness_slot *slot = bpf_map_lookup_elem(&slots, &index);
     if (!slot) return found;
     if (slot->socket == user->socket && slot->start == user->start && slot->process == user->process) {

@@ -26,15 +26,16 @@ import SystemPackage
     _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), hasCookies: Bool = KernelRelease.givesCookies
   ) throws(WitnessError) {
     var options = cbpf_options(
-      tier: tier.rawValue, has_cookies: hasCookies ? 1 : 0, slots: room.slots, ring_bytes: room.ringBytes,
-      wake_bytes: room.wakeBytes)
+      tier: tier.rawValue, has_cookies: hasCookies ? 1 : 0, slots: room.slots,
+      first_slots: room.firstSlots, ring_bytes: room.ringBytes, wake_bytes: room.wakeBytes)
     let failure = UnsafeMutablePointer<cbpf_failure>.allocate(capacity: 1)
     defer { unsafe failure.deallocate() }
     // In bounds: both structures are whole, and the second is filled before it is read.
     guard let handle = unsafe cbpf_open(&options, failure), let slots = unsafe cbpf_slots(handle) else {
       throw unsafe Self.cause(tier, failure.pointee)
     }
-    table = unsafe WitnessTable(owning: handle, slots, count: Int(cbpf_slot_count(handle)))
+    table = unsafe WitnessTable(
+      owning: handle, slots, count: Int(cbpf_slot_count(handle)), mapped: Int(room.firstSlots))
     self.tier = tier
     buffer = [UInt8](repeating: 0, count: 1 << 16)
   }

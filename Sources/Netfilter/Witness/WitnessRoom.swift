@@ -2,16 +2,19 @@
 public struct WitnessRoom: Sendable, Hashable {
   /// Pairs of socket and process, a power of two; each takes 64 bytes.
   public var slots: UInt32 = 1 << 17
+  /// Those of them that are used first, a power of two; only these take memory of the process while few are in use.
+  public var firstSlots: UInt32 = 1 << 13
   /// Bytes of records that may wait, a power of two.
-  public var ringBytes: UInt32 = 1 << 22
+  public var ringBytes: UInt32 = 1 << 21
   /// From so many on the reader is woken.
-  public var wakeBytes: UInt32 = 1 << 20
+  public var wakeBytes: UInt32 = 1 << 19
 
   /// The usual room.
   public init() {}
 
   package init(slots: UInt32, ringBytes: UInt32, wakeBytes: UInt32) {
     (self.slots, self.ringBytes, self.wakeBytes) = (slots, ringBytes, wakeBytes)
+    firstSlots = min(firstSlots, slots)
   }
 }
 

@@ -74,7 +74,9 @@ public struct Witness: ~Copyable {
     let losses = program.losses
     let table = program.table
     if losses.unreported != self.losses.unreported || now - swept >= Self.sweepInterval {
-      table.apply(ledger.sweep(at: now) { table.contents($0) })
+      // What was not reported may be in any slot.
+      if losses.unreported != self.losses.unreported { table.mapAll() }
+      table.apply(ledger.sweep(at: now, below: table.mappedCount) { table.contents($0) })
       swept = now
     }
     self.losses = losses

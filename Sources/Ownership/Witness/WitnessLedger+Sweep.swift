@@ -3,13 +3,15 @@ import Netfilter
 
 /// What is found where records were lost.
 extension WitnessLedger {
-  /// Looks at all slots, where records were lost: takes over those of which nothing was reported, and returns those to
+  /// Looks at all slots below a number, where records were lost: takes over those of which nothing was reported, and returns those to
   /// free that nobody has owned for as long as a program may take to write into one that it has claimed.
-  mutating func sweep(at now: ContinuousClock.Instant, contents: (Int) -> WitnessSlot) -> Slots {
+  mutating func sweep(
+    at now: ContinuousClock.Instant, below count: Int? = nil, contents: (Int) -> WitnessSlot
+  ) -> Slots {
     let time = nanoseconds(now)
     var slots = Slots()
     var found: [Int: Int64] = [:]
-    for slot in positions.indices where positions[slot] < 0 {
+    for slot in positions.indices.prefix(count ?? .max) where positions[slot] < 0 {
       let content = contents(slot)
       guard content.claims > 0 else { continue }
       if content.socket != 0, let user = WitnessUser(content.process, content.start) {
