@@ -122,11 +122,11 @@ private struct WitnessedInterval: Sendable {
     var place = isElsewhere ? elsewhere[bits] : own[bits]
     var found: (users: WitnessedUsers, network: UInt64)?
     while let here = place {
-      let use = paired[Int(here)]
       place = next.isEmpty ? nil : next[here]
-      guard use.socket.transport == transport, use.socket.local == local, use.socket.remote == remote else {
-        continue
-      }
+      guard paired[Int(here)].socket.transport == transport, paired[Int(here)].socket.local == local,
+        paired[Int(here)].socket.remote == remote
+      else { continue }
+      let use = paired[Int(here)]
       if let known = found, known.network != use.network { return nil }
       // The latest comes first.
       found = (found.map { WitnessedUsers(use) + $0.users } ?? WitnessedUsers(use), use.network)

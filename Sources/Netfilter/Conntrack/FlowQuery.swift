@@ -42,9 +42,7 @@ package struct FlowQuery: ~Copyable {
   }
 
   /// Appends the entries that answer `questions` to `flows`; one that has ended has no answer.
-  package mutating func ask(_ questions: some Collection<Question>, into flows: inout [Flow])
-    throws(KernelError)
-  {
+  package mutating func ask(_ questions: [Question], into flows: inout [Flow]) throws(KernelError) {
     var rest = questions[...]
     while !rest.isEmpty {
       let requests = rest.prefix(Self.batch).map(\.request)

@@ -18,6 +18,9 @@ public struct FlowSnapshot: Sendable {
   /// identity of one before is the same.
   public package(set) var hasAllEvents = false
 
+  /// So many entries need not have been used.
+  private static let spare = 4_096
+
   /// Makes an empty snapshot.
   public init() {}
 
@@ -35,10 +38,10 @@ public struct FlowSnapshot: Sendable {
     livingCount = living.count
   }
 
-  /// Replaces everything: `fill` gives the living entries. Memory is used again.
+  /// Replaces everything: `fill` gives the living entries. Memory is used again, unless much of it was not used last.
   package mutating func replace<Failure: Error>(fill: (inout [Flow]) throws(Failure) -> Void) throws(Failure)
   {
-    flows.removeAll(keepingCapacity: true)
+    flows.removeAll(keepingCapacity: flows.capacity <= 2 * flows.count + Self.spare)
     livingCount = 0
     hasAllEvents = false
     closedCount = nil

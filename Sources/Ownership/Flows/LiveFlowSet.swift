@@ -93,7 +93,7 @@ struct LiveFlowSet {
   }
 
   /// The questions for all flows that may move something.
-  var questions: some Collection<FlowQuery.Question> { living.values.lazy.map(\.question) }
+  var questions: [FlowQuery.Question] { living.values.map(\.question) }
 
   /// So many are asked for one by one: as many as need not be, since a dump lists both.
   private var limit: Int { min(Self.memoryLimit, max(Self.queryLimit, closed)) }
