@@ -91,12 +91,11 @@ public struct Accounting: Sendable {
     for flowEnd in moved.ends {
       if flowEnd.isLocal { balance.loopback += flowEnd.usage }
       if case .witnessed(let users) = flowEnd.match {
-        for (resolution, usage) in attribution.settle(flowEnd, among: users) {
-          var resolution = resolution
-          if flowEnd.isLagging { resolution.certainty.match = .relaxed }
+        attribution.settle(flowEnd, among: users) { resolution, usage in
+          var certainty = resolution.certainty
+          if flowEnd.isLagging { certainty.match = .relaxed }
           shares[resolution.owner, default: SplitUsage()].add(
-            usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner),
-            resolution.certainty)
+            usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner), certainty)
         }
         continue
       }

@@ -124,13 +124,17 @@ public struct Attribution: Sendable {
     public var certainty = Certainty()
   }
 
-  /// Returns who moved how much of the bytes of a flow end that the kernel reported, and remembers it.
-  mutating func settle(_ flowEnd: FlowEnd, among users: WitnessedUsers) -> [(
-    resolution: Resolution, usage: Usage
-  )] {
-    if users.isKernel { return [(Resolution(owner: .kernel), flowEnd.usage)] }
+  /// Gives who moved how much of the bytes of a flow end that the kernel reported to `body`, and remembers it.
+  mutating func settle(
+    _ flowEnd: FlowEnd, among users: WitnessedUsers, _ body: (Resolution, Usage) -> Void
+  ) {
+    if users.isKernel { return body(Resolution(owner: .kernel), flowEnd.usage) }
     earlier.remember(users.principal, Certainty(), of: flowEnd.flow, flowEnd.role)
-    return users.split(flowEnd.usage).map { (Resolution(owner: .process($0.process)), $0.usage) }
+    // Most have one user: no list is made for them.
+    if let only = users.only { return body(Resolution(owner: .process(only)), flowEnd.usage) }
+    for share in users.split(flowEnd.usage) {
+      body(Resolution(owner: .process(share.process)), share.usage)
+    }
   }
 
   /// Whether somebody is known to have had this end of a flow.

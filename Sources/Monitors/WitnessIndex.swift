@@ -156,6 +156,9 @@ public struct WitnessedUsers: Sendable, Hashable {
     isKernel = use.isKernel
   }
 
+  /// The one who used them where nobody else did.
+  var only: ProcessIdentity? { others.isEmpty ? first.process : nil }
+
   /// By process, who used them first comes first.
   var shares: [Share] { [first] + others }
 

@@ -50,8 +50,10 @@ public struct Witness: ~Copyable {
   /// What there was no room for.
   public var lost: WitnessLosses { program.losses }
 
-  /// What a process runs, as far as that was reported.
-  func process(_ user: WitnessUser) -> WitnessedProcess? { ledger.processes[user] }
+  /// Who a user is, as far as that was reported.
+  mutating func find(
+    _ user: WitnessUser, place: (WitnessedProcess) -> ProcessDescription
+  ) -> WitnessedProcesses.Found? { ledger.processes.find(user, place: place) }
 
   /// Reads the records that wait into the ledger. Gives each to `body` first.
   mutating func read(at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void = { _ in }) {

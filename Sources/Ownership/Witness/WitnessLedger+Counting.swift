@@ -9,7 +9,7 @@ extension WitnessLedger {
     for movement in left { body(movement) }
     left = []
     for position in uses.indices where uses[position].isPending {
-      guard let movement = movement(of: uses[position]) else { continue }
+      guard let movement = Self.movement(of: uses[position], sockets) else { continue }
       body(movement)
       uses[position].markTold()
     }
@@ -24,6 +24,7 @@ extension WitnessLedger {
     var slots = Slots()
     var shares: [Int: [(position: Int, slot: WitnessSlot)]] = [:]
     var done: [Int] = []
+    let hasExits = processes.hasExits
     for position in uses.indices {
       let isRetired = uses[position].isRetired
       let isFree =
@@ -45,7 +46,10 @@ extension WitnessLedger {
       if isFree {
         slots.freed.append(Int(uses[position].slot))
         done.append(position)
-      } else if slot.isEnded || isOver(uses[position], rest, at: time) {
+      } else if slot.isEnded || rest.map({ time - uses[position].changed >= $0 }) ?? false
+        || hasExits && time - uses[position].changed >= Self.afterEndTime
+          && processes.hasExited(uses[position].user)
+      {
         uses[position].isRetired = true
         uses[position].retiredBy = settlements
         retirement = settlements
@@ -63,12 +67,6 @@ extension WitnessLedger {
   private var allowedRest: Int64? {
     if uses.count > positions.count / 4 * 3 { return Self.rests.most.nanoseconds }
     return uses.count > positions.count / 2 ? Self.rests.half.nanoseconds : nil
-  }
-
-  private func isOver(_ use: Use, _ rest: Int64?, at now: Int64) -> Bool {
-    let resting = now - use.changed
-    if let rest, resting >= rest { return true }
-    return resting >= Self.afterEndTime && processes.hasExited(use.user)
   }
 
   /// Takes the numbers of the use at `position`, or keeps them in `shares` where they are of a socket with several.

@@ -253,15 +253,16 @@ public struct WitnessLedger {
   /// Keeps what is to be reported of a use with the ends that its socket has now.
   private mutating func leave(_ position: Int) {
     guard uses[position].isPending else { return }
-    guard left.count < Self.leftLimit, let movement = movement(of: uses[position]) else {
+    guard left.count < Self.leftLimit, let movement = Self.movement(of: uses[position], sockets) else {
       return untold += 1
     }
     left.append(movement)
     uses[position].markTold()
   }
 
-  /// What is to be reported of a use; nil while the record of its socket is missing.
-  func movement(of use: Use) -> Movement? {
+  /// What is to be reported of a use; nil while the record of its socket is missing. Static, as a method would have a copy
+  /// made of the whole ledger for each of thousands.
+  static func movement(of use: Use, _ sockets: [Socket]) -> Movement? {
     sockets[Int(use.socket)].entry.map {
       Movement(key: use.key, socket: $0, user: use.user, usage: use.total - use.reported)
     }

@@ -11,10 +11,10 @@ public final class WitnessListener: SocketWitness, Sendable {
     var groups = ControlGroups()
     package init(_ witness: consuming Witness) { self.witness = witness }
 
-    package mutating func describe(_ user: WitnessUser, own: UInt64?) -> ProcessDescription? {
+    package mutating func find(_ user: WitnessUser, own: UInt64?) -> WitnessedProcesses.Found? {
       var groups = groups
       defer { self.groups = groups }
-      return witness.ledger.processes.description(of: user) { ProcessDescription($0, &groups, own: own) }
+      return witness.find(user) { ProcessDescription($0, &groups, own: own) }
     }
   }
 
@@ -98,15 +98,22 @@ public final class WitnessListener: SocketWitness, Sendable {
     state.withLock { state in
       var report = WitnessReport()
       var users: Set<WitnessUser> = []
+      var latest: WitnessUser?
+      // A user's sockets mostly follow one another.
+      func note(_ user: WitnessUser) {
+        if user == latest { return }
+        users.insert(user)
+        latest = user
+      }
       state.witness.tell(at: now) { movement in
         let socket = movement.socket
         guard networks == .all || socket.network == network else { return }
         if socket.isPacket, socket.network == network, movement.usage.sent > 0 {
-          users.insert(movement.user)
+          note(movement.user)
           report.frames[movement.user.identity, default: 0] += movement.usage.sent
         }
         guard let entry = SocketEntry(socket) else { return }
-        users.insert(movement.user)
+        note(movement.user)
         report.uses.append(
           WitnessReport.Use(
             entry, in: socket.network, isKernel: socket.isKernel, by: movement.user.identity, movement.usage))
@@ -114,11 +121,10 @@ public final class WitnessListener: SocketWitness, Sendable {
       report.renamed = state.witness.ledger.processes.takeRenamed().map(\.identity)
       var threads: Set<ProcessIdentity> = []
       for user in users {
-        guard let known = state.witness.process(user) else { continue }
-        if known.isKernel {
-          threads.insert(user.identity)
-        } else {
-          report.descriptions[user.identity] = state.describe(user, own: network)
+        switch state.find(user, own: network) {
+        case .kernelThread: threads.insert(user.identity)
+        case .process(let description): report.descriptions[user.identity] = description
+        case nil: continue
         }
       }
       if !threads.isEmpty {

@@ -32,8 +32,11 @@ struct WitnessedProcesses: Sendable {
   /// What the process runs, as far as that was reported.
   subscript(user: WitnessUser) -> WitnessedProcess? { known[user]?.description }
 
+  /// Whether some that are remembered have ended.
+  var hasExits: Bool { !exits.isEmpty }
+
   /// Whether one that was reported has ended.
-  func hasExited(_ user: WitnessUser) -> Bool { !exits.isEmpty && known[user]?.hasExited ?? false }
+  func hasExited(_ user: WitnessUser) -> Bool { known[user]?.hasExited ?? false }
 
   /// Takes what a process runs.
   mutating func take(_ process: WitnessedProcess, at now: ContinuousClock.Instant) {
@@ -56,17 +59,24 @@ struct WitnessedProcesses: Sendable {
   /// Forgets those that have ended a while ago.
   mutating func settle(at now: ContinuousClock.Instant) { forget(endedBy: now - Self.afterExit) }
 
-  /// What the process runs, with its place, which `place` is asked for once.
-  mutating func description(
-    of user: WitnessUser, place: (WitnessedProcess) -> ProcessDescription
-  ) -> ProcessDescription? {
-    guard let process = known[user] else { return nil }
+  /// Who a user is, with the place of a process, which `place` is asked for once; nil for one that is not known.
+  mutating func find(
+    _ user: WitnessUser, place: (WitnessedProcess) -> ProcessDescription
+  ) -> Found? {
+    guard let index = known.index(forKey: user) else { return nil }
     turn += 1
-    known[user]?.turn = turn
-    if let placed = process.placed { return placed }
-    let placed = place(process.description)
-    known[user]?.placed = placed
-    return placed
+    known.values[index].turn = turn
+    if known.values[index].description.isKernel { return .kernelThread }
+    if let placed = known.values[index].placed { return .process(placed) }
+    let placed = place(known.values[index].description)
+    known.values[index].placed = placed
+    return .process(placed)
+  }
+
+  /// What a user is.
+  enum Found {
+    case kernelThread
+    case process(ProcessDescription)
   }
 
   /// Takes the processes that run another program since the last call.
