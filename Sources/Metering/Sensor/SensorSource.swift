@@ -13,10 +13,11 @@ public final class SensorSource: Source {
   /// The sensor, once it was started.
   private var guarded: GuardedMeter<SensorMeter>?
 
-  /// Prepares a sensor; why there can be none is reported by `start`.
-  public init(_ settings: SensorSettings, _ diagnostics: Diagnostics) {
+  /// Prepares a sensor; why there can be none is reported by `start`. `undoesTracking` says that it turns off what it turned
+  /// on.
+  public init(_ settings: SensorSettings, undoesTracking: Bool, _ diagnostics: Diagnostics) {
     do throws(KernelError) {
-      meter = try SensorMeter(settings, diagnostics)
+      meter = try SensorMeter(settings, undoesTracking: undoesTracking, diagnostics)
       failure = nil
     } catch {
       meter = nil

@@ -102,8 +102,7 @@ struct SensorState {
       settings.countsLookback = settings.countsLookback && !hasMeasured
       phase = .preparing
       return .send([.settings(settings), .processes(Array(living))])
-    case (.ready(let hasAccounting), .preparing):
-      settings.hasAccounting = hasAccounting
+    case (.ready, .preparing):
       phase = .up
       since = nil
       return .none
