@@ -191,5 +191,9 @@ import Testing
     #expect(try said(&state, [Warning(code: "no_events", text: "c", isResolved: true)]) == ["-no_events"])
     // Of one sensor it is for a reason that it is said twice.
     #expect(try said(&state, [lookedUp]) == ["+looked_up"])
+    // When nothing is to be measured any more all that holds is taken back, once.
+    state.end()
+    #expect(state.takeBack().map { ($0.isResolved ? "-" : "+") + $0.code } == ["-looked_up"])
+    #expect(state.takeBack().isEmpty)
   }
 }

@@ -124,6 +124,9 @@ final class SensorMeter: Meter {
     wasAccounting = nil
   }
 
+  /// Takes back the warnings that hold, once the sensor has ended.
+  func takeBack() -> [Warning] { state.takeBack() }
+
   /// Lets the program end that starts sensors.
   func close() { launcher.finish() }
 

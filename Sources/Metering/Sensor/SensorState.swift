@@ -117,6 +117,16 @@ struct SensorState {
     }
   }
 
+  /// Takes back the warnings that hold: none runs any more, because nothing is to be measured.
+  mutating func takeBack() -> [Warning] {
+    defer { firing = [:] }
+    return firing.values.sorted { $0.code < $1.code }.map {
+      Warning(
+        code: $0.code, text: "no longer looked at, since no monitor is configured: \($0.text)",
+        isResolved: true)
+    }
+  }
+
   private mutating func take(_ measurement: Measurement) -> Measurement {
     (asked, since) = (nil, nil)
     hasMeasured = true
