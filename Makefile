@@ -18,8 +18,9 @@ RUNS ?= 100000
 TRIALS ?= 5
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-# What a bare Debian 12 lacks: what our modules link; the compiler's headers, start files and linker (g++ brings
-# libstdc++-12-dev and libgcc-12-dev); git for the dependencies; the libraries that Swift's own tools are linked with.
+# What a bare Debian 12 lacks: what our modules link (libnetfilter-conntrack-dev: only tests and benchmarks); the compiler's
+# headers, start files and linker (g++ brings libstdc++-12-dev and libgcc-12-dev); git for the dependencies; the libraries
+# that Swift's own tools are linked with.
 BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev libcurl4-openssl-dev \
   librabbitmq-dev libssl-dev zlib1g-dev g++ libc6-dev binutils git \
   ca-certificates libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g

@@ -74,12 +74,12 @@ let package = Package(
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CCrypto"),
     .target(name: "CLinux"),
-    .systemLibrary(name: "CNetfilterConntrack"),
+    .systemLibrary(name: "CNetlink"),
     // The BPF program is compiled apart (`make bpf`) and embedded.
     .target(name: "CBPF", exclude: ["program"], linkerSettings: [.linkedLibrary("bpf")]),
     module("SystemRuntime", ["Model", "CLinux", systemPackage]),
     module("Channel", ["Model", "SystemRuntime"]),
-    module("Netfilter", ["Model", "SystemRuntime", "CLinux", "CNetfilterConntrack", "CBPF", systemPackage]),
+    module("Netfilter", ["Model", "SystemRuntime", "CLinux", "CNetlink", "CBPF", systemPackage]),
     module("Ownership", ["Model", "SystemRuntime", "Netfilter", systemPackage]),
     module("Diagnosis", ["Model", "SystemRuntime", "Netfilter", "Ownership", systemPackage]),
 
@@ -162,6 +162,8 @@ let package = Package(
       name: "fakenet", path: "Tests/FakeNetwork", cSettings: [.treatAllWarnings(as: .error)]),
 
     // Tests.
+    // What decodes the kernel's messages besides us; no program links it.
+    .systemLibrary(name: "CNetfilterConntrack"),
     tests("ModelTests", ["Model"]),
     tests("INITests", ["INI", "Lab"]),
     tests("PatternsTests", ["Patterns"]),
@@ -170,7 +172,7 @@ let package = Package(
     tests(
       "NetfilterTests",
       [
-        "Netfilter", "SystemRuntime", "Model", "CBPF", "CNetfilterConntrack", "KernelLab", "Lab",
+        "Netfilter", "SystemRuntime", "Model", "CBPF", "CNetlink", "CNetfilterConntrack", "KernelLab", "Lab",
         systemPackage,
       ]),
     tests(
@@ -202,7 +204,8 @@ let package = Package(
     .executableTarget(
       name: "benchmark",
       dependencies: [
-        "CNetfilterConntrack", "Aggregation", "Channel", "INI", "SystemRuntime", "Netfilter", "Ownership",
+        "CNetlink", "CNetfilterConntrack", "Aggregation", "Channel", "INI", "SystemRuntime", "Netfilter",
+        "Ownership",
         "Model",
         "Monitors", systemPackage,
       ],

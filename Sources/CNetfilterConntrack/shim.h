@@ -1,8 +1,5 @@
-// libmnl and libnetfilter_conntrack both include the nfnetlink headers: as two modules they clash.
+// The oracle of tests and benchmarks; no program links it. It has copies of the kernel's headers, which clash with those of
+// another module unless that one comes first.
 #pragma once
-#include <libmnl/libmnl.h>
+#include "../CNetlink/shim.h"
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
-#include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>

@@ -163,7 +163,6 @@ extension SensorSettings: Transmissible {
   mutating func code<Coder: FieldCoder>(with coder: inout Coder) throws(ChannelError) {
     try coder.list(&flags)
     try coder.flag(&wantsAncestors)
-    try coder.flag(&hasAccounting)
     try coder.flag(&countsLookback)
     try coder.optional(&hidden)
     try coder.list(&filters)

@@ -12,6 +12,8 @@ public struct Launcher: ~Copyable {
     case wait
     /// Have the child go on if it is stopped, wait for its end, and report it.
     case end
+    /// Undo what children that have ended left, and report that this was done.
+    case undo
   }
 
   private let path: String
@@ -51,6 +53,13 @@ public struct Launcher: ~Copyable {
     return kind == 0 ? .exited(Int32(value)) : .signal(Int32(value))
   }
 
+  /// Has undone what children left that were killed; returns once it is. None may live. Errors: `sensorLost` where the program
+  /// has gone.
+  public func undo() throws(KernelError) {
+    while control.takeNow() != nil {}
+    guard control.hand(Wish.undo.rawValue), try answer(until: .now + Self.patience) != nil else { throw gone }
+  }
+
   private var gone: KernelError {
     let ending = program.wait(atMost: .milliseconds(100)).map { " (\($0))" } ?? ""
     return .sensorLost(
@@ -75,8 +84,8 @@ public struct Launcher: ~Copyable {
   }
 
   /// Serves whoever started this program as its launcher, over `control`. Returns in each child, with its socket; and nil when
-  /// nobody asks any more. Only for a process of one thread.
-  public static func serve(_ control: consuming LocalSocket) -> LocalSocket? {
+  /// nobody asks any more, after `undo` has undone what children left. Only for a process of one thread.
+  public static func serve(_ control: consuming LocalSocket, undo: () -> Void) -> LocalSocket? {
     var child: ChildProgram?
     while let handed = control.take() {
       switch Wish(rawValue: handed.byte) {
@@ -100,12 +109,16 @@ public struct Launcher: ~Copyable {
           }
         child = nil
         _ = control.hand(kind) && control.hand(UInt8(truncatingIfNeeded: value))
+      case .undo:
+        if child == nil { undo() }
+        _ = control.hand(0)
       case nil: break
       }
     }
     // It undoes what it changed, and ends.
     child?.goOn()
     if child?.wait(atMost: patience) == nil { child?.endAndWait() }
+    undo()
     return nil
   }
 }

@@ -12,8 +12,8 @@ public enum Message: Sendable, Hashable {
   case processes([ProcessIdentity])
   /// Asks what moved until now. With `isLast` nothing will be asked any more.
   case measure(number: UInt64, isLast: Bool)
-  /// The sensor measures from now on. `hasAccounting` says that it turned accounting on, and will turn it off.
-  case ready(hasAccounting: Bool)
+  /// The sensor measures from now on.
+  case ready
   /// The sensor cannot start.
   case refused(SensorFault)
   /// A line for the administrator.
@@ -30,8 +30,6 @@ public struct SensorSettings: Sendable, Hashable {
   public var flags: [String]
   /// Whether processes come with their ancestors.
   public var wantsAncestors = false
-  /// Whether an earlier sensor turned accounting on, so that this one turns it off.
-  public var hasAccounting = false
   /// Whether what open connections had moved before is counted.
   public var countsLookback = true
   /// The process whose bytes are counted and not shown.

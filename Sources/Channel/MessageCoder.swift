@@ -172,7 +172,7 @@ extension Message {
     case .filters: self = .filters([])
     case .processes: self = .processes([])
     case .measure: self = .measure(number: 0, isLast: false)
-    case .ready: self = .ready(hasAccounting: false)
+    case .ready: self = .ready
     case .refused: self = .refused(.blank)
     case .remark: self = .remark("")
     case .measurement: self = .measurement(number: 0, .blank)
@@ -199,9 +199,7 @@ extension Message {
       try coder.integer(&number)
       try coder.flag(&isLast)
       self = .measure(number: number, isLast: isLast)
-    case .ready(var hasAccounting):
-      try coder.flag(&hasAccounting)
-      self = .ready(hasAccounting: hasAccounting)
+    case .ready: break
     case .refused(var fault):
       try fault.code(with: &coder)
       self = .refused(fault)

@@ -11,21 +11,26 @@ public struct TrackingSwitch: ~Copyable {
   private let ownedTable: String?
   /// What is turned off again; nil when it was on or stays.
   private let accounting: AccountingSwitch?
+  /// Set while accounting is to be turned off again.
+  private let note: SharedFlag?
   private let socket: NetlinkSocket
 
   /// Turns on what is off in this network namespace.
   ///
   /// With `keep` it stays on afterwards. Otherwise `undo` restores accounting, and the kernel removes the
-  /// nft table when this value goes or the process ends in any way. With `hasAccounting` a process of ours that ended early
-  /// turned accounting on: it is undone as well. Needs CAP_NET_ADMIN. Errors: `notPermitted`
+  /// nft table when this value goes or the process ends in any way. `note` is set before accounting is turned on, and as long
+  /// as that is not undone, so that another process can (`undoAccounting`). Where it is set already a process of ours that
+  /// was killed left accounting on: it is undone as well. Needs CAP_NET_ADMIN. Errors: `notPermitted`
   /// without it, `tableTaken` where another process owns the table that is to be kept.
-  public init(keep: Bool, hasAccounting: Bool = false) throws(KernelError) {
+  public init(keep: Bool, note: SharedFlag? = nil) throws(KernelError) {
     var socket = try NetlinkSocket(.netfilter)
     var changes: [String] = []
     // Accounting first: a connection that is tracked before stays uncounted for ever.
     let isOff = ConntrackSettings.isAccounting() == false
-    let accounting = isOff || hasAccounting ? try AccountingSwitch() : nil
+    let accounting = isOff || note?.isSet == true ? try AccountingSwitch() : nil
     if isOff {
+      // Whoever is killed between the two leaves a note too many, and not a switch that nobody knows of.
+      if !keep { note?.isSet = true }
       try accounting?.set(true)
       changes.append(
         "set net.netfilter.nf_conntrack_acct=1 (was 0); of TCP connections that exist already payload is counted, "
@@ -44,12 +49,14 @@ public struct TrackingSwitch: ~Copyable {
       // An earlier run was asked to keep its table: nothing to change, nothing to undo.
       guard keep, case .failed(_, .fileExists) = error else {
         try accounting?.set(false)
+        note?.isSet = false
         throw Self.reason(error, table)
       }
     }
     self.changes = changes
     self.ownedTable = ownedTable
     self.accounting = keep ? nil : accounting
+    self.note = note
     self.socket = socket
   }
 
@@ -71,14 +78,22 @@ public struct TrackingSwitch: ~Copyable {
     }
   }
 
-  /// True if `undo` turns accounting off.
-  public var restoresAccounting: Bool { accounting != nil }
-
   /// Undoes the changes; returns what was undone, a sentence each.
   public consuming func undo() throws(KernelError) -> [String] {
     try accounting?.set(false)
+    if accounting != nil { note?.isSet = false }
     // The kernel removes the table as the socket closes, when this call ends.
-    return (accounting != nil ? ["set net.netfilter.nf_conntrack_acct=0 again"] : [])
+    return (accounting != nil ? [Self.accountingUndone] : [])
       + (ownedTable.map { ["removed nft table inet \($0)"] } ?? [])
   }
+
+  /// Turns accounting off if `note` says that a process that was killed left it on; returns what was undone, a sentence each.
+  public static func undoAccounting(of note: SharedFlag) throws(KernelError) -> [String] {
+    guard note.isSet else { return [] }
+    try AccountingSwitch().set(false)
+    note.isSet = false
+    return [accountingUndone]
+  }
+
+  private static let accountingUndone = "set net.netfilter.nf_conntrack_acct=0 again"
 }

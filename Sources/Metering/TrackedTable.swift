@@ -12,29 +12,27 @@ public enum TrackedTable {
   /// administrator should know. Without a `witness` the owner of each new flow is looked up.
   ///
   /// Turns tracking on first if the options ask for it, says what was changed, and undoes it at the end, however
-  /// that comes. `body` is passed whether accounting will be turned off then: with `hasAccounting` also where another process
-  /// of ours turned it on. Errors: `notPermitted`; `unsupported` and `accountingOff` where there is no witness either,
+  /// that comes; by `note` another process knows what one that was killed left. Errors: `notPermitted`; `unsupported` and `accountingOff` where there is no witness either,
   /// `unsupported` also where tracking cannot be turned on; those of `body`.
   public static func with(
     _ options: SourceOptions, _ witness: OpenedWitness, _ privilege: LeastPrivilege,
-    _ diagnostics: Diagnostics, hasAccounting: Bool = false,
-    _ body: (any FlowTable, [Warning], _ hasAccounting: Bool) throws(KernelError) -> Void
+    _ diagnostics: Diagnostics, note: SharedFlag? = nil,
+    _ body: (any FlowTable, [Warning]) throws(KernelError) -> Void
   ) throws(KernelError) {
     guard options.enableTracking else {
       let table = try open(options, witness)
       privilege.fence(diagnostics)
-      return try body(table, notes(of: table, options) + (try warnings(witness, says: diagnostics)), false)
+      return try body(table, notes(of: table, options) + (try warnings(witness, says: diagnostics)))
     }
     // Who asks for tracking is not served by a table that has none.
     let table = try options.source.open(
       namespaces: options.readsNamespaces, looks: witness.witness == nil)
-    let tracking = try TrackingSwitch(keep: options.keepTracking, hasAccounting: hasAccounting)
+    let tracking = try TrackingSwitch(keep: options.keepTracking, note: note)
     privilege.fence(diagnostics)
     for change in tracking.changes { diagnostics.note(change) }
     do throws(KernelError) {
       try body(
-        table, notes(of: table, options) + (try warnings(witness, isTrackingOurs: true, says: diagnostics)),
-        tracking.restoresAccounting)
+        table, notes(of: table, options) + (try warnings(witness, isTrackingOurs: true, says: diagnostics)))
     } catch {
       undo(tracking, diagnostics)
       throw error
@@ -80,6 +78,15 @@ public enum TrackedTable {
           "the connection table is read from /proc, because netlink does not answer this user: the last bytes of "
           + "connections that end between two reports are missed. Run as root, or: \(KernelError.setcap)")
     ]
+  }
+
+  /// Turns accounting off if `note` says that a process that was killed left it on, and says so.
+  public static func undoAccounting(of note: SharedFlag, _ diagnostics: Diagnostics) {
+    do throws(KernelError) {
+      for change in try TrackingSwitch.undoAccounting(of: note) { diagnostics.note(change) }
+    } catch {
+      diagnostics.error(error)
+    }
   }
 
   private static func undo(_ tracking: consuming TrackingSwitch, _ diagnostics: Diagnostics) {

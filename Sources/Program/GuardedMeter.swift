@@ -38,6 +38,15 @@ public struct GuardedMeter<Wrapped: Meter> where Wrapped.Failure == KernelError 
   /// How the meter is.
   public var state: Recovery<KernelError>.State { recovery.state }
 
+  /// Warnings that hold, taken back because the meter is not asked any more.
+  public var takenBack: [Warning] {
+    said.map {
+      Warning(
+        code: $0, text: "the connection table is not read any more: no monitor is configured",
+        isResolved: true)
+    }
+  }
+
   /// Has the next call try, however short ago the last failure was: it is the last.
   public mutating func hurry() { isUrgent = true }
 

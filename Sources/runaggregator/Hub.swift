@@ -117,7 +117,7 @@ struct Hub {
       diagnostics.error("\(error) Probes stay as they were.")
     }
     for warning in configuration.warnings { diagnostics.warning(warning) }
-    if !isFirst { sensor.use(filters) }
+    if filters.isEmpty { sensor.retire(at: .now) } else if !isFirst { sensor.use(filters) }
     pipes.areCountedElsewhere = sensor.isActive
     notice = Self.notice(configuration)
     noticeStart = .now

@@ -135,7 +135,11 @@ import SystemRuntime
       if source.doctor {
         throw ProgramFile.become(try SensorProgram.path(), [SensorProgram.name] + source.flags)
       }
-      sensor = checkConfig || explain != nil ? .none : SensorSource(settings, diagnostics)
+      sensor =
+        checkConfig || explain != nil
+        ? .none
+        : SensorSource(
+          settings, undoesTracking: source.enableTracking && !source.keepTracking, diagnostics)
     } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode

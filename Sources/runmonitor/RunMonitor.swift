@@ -76,7 +76,7 @@ import SystemRuntime
       let loop = try ReportLoop(
         period: report.period, count: report.count, startsAtOnce: !noLookback && !bandwidth)
       try TrackedTable.with(source, witness, privilege, diagnostics) {
-        (table, warnings, _) throws(KernelError) in
+        (table, warnings) throws(KernelError) in
         try measure(table, witness.witness, warnings, loop, diagnostics)
       }
     } catch {

@@ -11,12 +11,15 @@ import SystemRuntime
 
 /// runmonitor as runaggregator's sensor: it measures when it is asked, and ends when nobody asks any more.
 ///
-/// Tracking that was turned on is turned off again however runaggregator ends: also by SIGKILL the socket closes.
+/// Tracking that was turned on is turned off again however runaggregator ends: also by SIGKILL the socket closes. What a sensor
+/// that is killed leaves the next one undoes, or the launcher: they share a note.
 struct Sensor: ~Copyable {
   /// After so many measurements memory that lies free is given back.
   private static let measurementsBetweenTrims = 60
 
   private var channel: Channel
+  /// Set while accounting is to be turned off again.
+  private let note: SharedFlag
   private var measurements = 0
 
   /// Serves whoever started this program, until that ends. Errors: `wrongActivation` where nobody did.
@@ -30,17 +33,24 @@ struct Sensor: ~Copyable {
     do throws(KernelError) { try Confinement.drop(toKeep: .measuring, children: .none) } catch {
       Diagnostics(program: "runaggregator").warning("\(error)")
     }
+    let note = try SharedFlag()
     // In its parent this ends with the last child.
-    guard let socket = Launcher.serve(control) else { return }
+    let served = Launcher.serve(control) {
+      TrackedTable.undoAccounting(of: note, Diagnostics(program: "runaggregator"))
+    }
+    guard let socket = served else { return }
     ProcessMemory.returnEarly()
     StandardError.divert()
-    var sensor = Sensor(channel: Channel(socket))
+    var sensor = Sensor(channel: Channel(socket), note: note)
     do throws(ChannelError) { try sensor.work() } catch {
       // The hub has gone, or is none that this one understands: what it started was undone.
     }
   }
 
-  private init(channel: consuming Channel) { self.channel = channel }
+  private init(channel: consuming Channel, note: SharedFlag) {
+    self.channel = channel
+    self.note = note
+  }
 
   private mutating func work() throws(ChannelError) {
     try channel.send(.hello(version: bwmonRelease))
@@ -60,8 +70,8 @@ struct Sensor: ~Copyable {
     let privilege = LeastPrivilege(toKeep: source.capabilities)
     let witness = try OpenedWitness(source)
     privilege.drop(diagnostics, listens: source.source != .procfs)
-    try TrackedTable.with(source, witness, privilege, diagnostics, hasAccounting: settings.hasAccounting) {
-      (table, warnings, hasAccounting) throws(KernelError) in
+    try TrackedTable.with(source, witness, privilege, diagnostics, note: note) {
+      (table, warnings) throws(KernelError) in
       let monitor = Monitor(
         table: table, sockets: SocketTable(), processes: try ProcessTable(),
         addresses: .kernel(try LocalAddressReader()), filters: filters,
@@ -71,7 +81,7 @@ struct Sensor: ~Copyable {
         witness: witness.witness, warnings: warnings)
       do throws(ChannelError) {
         try sendRemarks()
-        try channel.send(.ready(hasAccounting: hasAccounting))
+        try channel.send(.ready)
         try serve(monitor)
       } catch {
         // Nobody asks any more.

@@ -92,5 +92,6 @@ import Tstat
 }
 
 extension ByteSize: ExpressibleByArgument {
+  /// Reads what a flag has.
   public init?(argument: String) { self.init(argument) }
 }

@@ -26,8 +26,8 @@ import Testing
     var other = Channel(pair.theirs)
     #expect(try other.receive(until: .now) == nil)
     #expect(try other.receive(until: .now + .milliseconds(1)) == nil)
-    try one.send(.ready(hasAccounting: false))
-    #expect(try other.receive(until: .now) == .ready(hasAccounting: false))
+    try one.send(.ready)
+    #expect(try other.receive(until: .now) == .ready)
   }
 
   @Test func `an end that takes nothing delays nobody, and what waits has a bound`() throws {
@@ -58,7 +58,7 @@ import Testing
     let pair = try LocalSocket.Pair()
     var one = Channel(pair.ours)
     do { _ = Channel(pair.theirs) }
-    #expect(throws: ChannelError.closed) { try one.send(.ready(hasAccounting: true)) }
+    #expect(throws: ChannelError.closed) { try one.send(.ready) }
     #expect(throws: ChannelError.closed) { try one.receive(until: nil) }
   }
 }

@@ -10,7 +10,7 @@ import Testing
   static let messages: [Message] = [
     .hello(version: "2.0.0"), .settings(settings), .filters([filter, filter]), .filters([]),
     .processes([ProcessIdentity(pid: 1, startTime: 2), ProcessIdentity(pid: .max, startTime: .max)]),
-    .measure(number: .max, isLast: true), .ready(hasAccounting: true),
+    .measure(number: .max, isLast: true), .ready,
     .refused(SensorFault(text: "no", status: 77, isLasting: true)), .remark("warning: ü\u{0}\n"),
     .measurement(number: 7, measurement(readings: 3)),
     .measurement(number: 8, Measurement(interval: nil, readings: [])),
@@ -23,7 +23,6 @@ import Testing
   static var settings: SensorSettings {
     var settings = SensorSettings(flags: ["--source", "netlink"], filters: [filter])
     settings.wantsAncestors = true
-    settings.hasAccounting = true
     settings.countsLookback = false
     settings.hidden = 4711
     return settings

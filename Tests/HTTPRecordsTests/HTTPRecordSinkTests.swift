@@ -115,8 +115,12 @@ import Testing
     let failure = try await setting.failed()
     #expect(failure.kind == kind && failure.description.contains(status))
     setting.submit(2...2)
-    try await Task.sleep(for: .milliseconds(200))
-    #expect(setting.outcomes.count == 1 && server.reports("request").count == 1)
+    // What another posts after that arrives, and this does not.
+    let other = try Setting(server)
+    other.submit(3...3)
+    #expect(try await other.delivered(1) == [3])
+    #expect(try server.requests().map { $0.headers["Idempotency-Key"] } == ["id-1", "id-3"])
+    #expect(setting.outcomes.count == 1)
   }
 
   @Test(arguments: ["400", "413", "422"])

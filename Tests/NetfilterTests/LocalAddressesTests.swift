@@ -40,7 +40,9 @@ import Testing
   @Test func `each address of an interface is this host's, and a stranger's is not`() throws {
     let reader = try LocalAddressReader()
     let addresses = try reader.read()
-    for address in try expected() { #expect(addresses.contains(address), "\(address)") }
+    let expected = try expected()
+    try #require(!expected.isEmpty)
+    for address in expected { #expect(addresses.contains(address), "\(address)") }
     #expect(!addresses.contains(IPAddress(v4: 0xcb00_7107)))  // 203.0.113.7, of documentation only
     #expect(try reader.read() == addresses)
   }

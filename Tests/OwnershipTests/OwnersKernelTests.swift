@@ -102,9 +102,9 @@ import Testing
 
   @Test func `where the kernel tells of processes, a start and an end are news`() throws {
     var finder = try finder(true)
-    guard finder.eventDescriptor != nil else {
+    if finder.eventDescriptor == nil {
       #expect(finder.eventError != nil)
-      return
+      try Requirement.skip(for: "proc_connector")
     }
     let child = try OwnersChild(["sleep", "1000"])
     while finder.observed.living[child.pid]?.description?.commandLine != "sleep 1000" {

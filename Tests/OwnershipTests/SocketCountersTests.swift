@@ -26,18 +26,18 @@ struct SocketCountersTests {
     }
 
     /// Sends that much from the client and reads it at the server.
-    func move(_ count: Int) {
-      guard let client, let server else { return }
+    func move(_ count: Int) throws {
+      let (client, server) = (try #require(client), try #require(server))
       var buffer = [UInt8](repeating: 7, count: count)
       #expect(unsafe send(client.descriptor, buffer, count, 0) == count)
       #expect(unsafe recv(server.descriptor, &buffer, count, CInt(MSG_WAITALL)) == count)
     }
 
     /// Ends both ends in order, the client first.
-    func end() {
+    func end() throws {
       client = nil
       var byte: UInt8 = 0
-      if let server { #expect(unsafe recv(server.descriptor, &byte, 1, 0) == 0) }
+      #expect(unsafe recv(try #require(server).descriptor, &byte, 1, 0) == 0)
       server = nil
     }
   }
@@ -64,18 +64,18 @@ struct SocketCountersTests {
       try NamespacesChild.trackConnections(counting: false)
       let connection = try Connection()
       let port = connection.listener.port
-      connection.move(1_000)
+      try connection.move(1_000)
       try NamespacesChild.setAccounting(true)
       let table = try LiveFlowTable()
       let first = try Self.flow(table, to: port) { $0.counters.originalBytes == 1_000 }
       #expect(first?.isCounted == false)
       #expect(first?.counters == FlowCounters(originalBytes: 1_000))
-      connection.move(500)
+      try connection.move(500)
       let second = try Self.flow(table, to: port) { $0.counters.originalBytes == 1_500 }
       #expect(second?.counters == FlowCounters(originalBytes: 1_500))
       // Nobody looks between these bytes and the end: only the news of it tells of them.
-      for _ in 0..<7 { connection.move(10_000) }
-      connection.end()
+      for _ in 0..<7 { try connection.move(10_000) }
+      try connection.end()
       let last = try Self.flow(table, to: port) { $0.counters.originalBytes == 71_500 }
       #expect(last?.counters == FlowCounters(originalBytes: 71_500) && last?.isCounted == false)
       #expect(try Self.flow(table, to: port) { _ in true }?.counters == last?.counters)
@@ -89,8 +89,8 @@ struct SocketCountersTests {
       var ends = try SocketDestroyEvents()
       let connection = try Connection()
       let port = connection.listener.port
-      for _ in 0..<20 { connection.move(1_000) }
-      connection.end()
+      for _ in 0..<20 { try connection.move(1_000) }
+      try connection.end()
       var payload: Usage?
       for _ in 0..<30_000 where payload == nil {
         _ = try ends.receive(limit: 1_000) { if $0.remote.port == port { payload = $0.payload } }
@@ -133,7 +133,7 @@ struct SocketCountersTests {
     try child.inside {
       try NamespacesChild.trackConnections(counting: false)
       let connection = try Connection()
-      connection.move(10)
+      try connection.move(10)
       let table = try NetlinkFlowTable()
       var flows: [Flow] = []
       try table.read(into: &flows)

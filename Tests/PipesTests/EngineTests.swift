@@ -50,7 +50,7 @@ import Testing
       try await Task.sleep(for: .milliseconds(10))
     }
     meter.drain()
-    while !meter.isDrained { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually("all drained") { meter.isDrained ? () : nil }
     meter.stop()
     for reading in meter.readings(until: .now).readings { total += reading.usage }
     stopped.value.store(1, ordering: .relaxed)
@@ -135,7 +135,7 @@ import Testing
     // Beyond the limit only what a pipe or the buffer held.
     #expect(sent < 2 << 20)
     meter.stop()
-    while ended.value.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually("the source's end") { ended.value.load(ordering: .relaxed) == 0 ? nil : () }
   }
 
   @Test(arguments: [1, 4096, 65_536, 1 << 20])

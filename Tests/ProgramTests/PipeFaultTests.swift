@@ -181,6 +181,7 @@ struct PipeFaultTests {
     let late = try PipePeer("ask", target: "-", ["5"], in: lab.a)
     let line = try await pipe.process.errors.first("a line") { $0.contains("all 2 connections") ? $0 : nil }
     #expect(line.contains("--max-conn"))
+    try await pipe.report("both connections") { $0.pipe?.connections == 2 }
     #expect(try pipe.reports().allSatisfy { $0.pipe?.connections ?? 0 <= 2 })
     try await peer.finished()
     try await late.finished()

@@ -51,6 +51,19 @@ import Testing
     #expect(try tick(66) == "measured")
   }
 
+  @Test func `what holds can be taken back, and what does not hold is not`() throws {
+    let meter = FaultyMeter()
+    var guarded = GuardedMeter(meter, .afterTheFirst)
+    _ = try guarded.outcome(until: Self.start, isAlone: true)
+    #expect(guarded.takenBack.isEmpty)
+    meter.fault = Self.broken
+    _ = try guarded.outcome(until: Self.start + .seconds(1), isAlone: true)
+    #expect(guarded.takenBack.map(\.code) == ["unread_table"] && guarded.takenBack.allSatisfy(\.isResolved))
+    meter.fault = nil
+    _ = try guarded.outcome(until: Self.start + .seconds(2), isAlone: true)
+    #expect(guarded.takenBack.isEmpty)
+  }
+
   @Test func `the last is tried at once`() throws {
     let meter = FaultyMeter()
     var guarded = GuardedMeter(meter, .afterTheFirst)

@@ -21,7 +21,7 @@ import Testing
     var state = state()
     state.start(at: Self.start)
     _ = try state.receive(.hello(version: "2.0.0"))
-    _ = try state.receive(.ready(hasAccounting: false))
+    _ = try state.receive(.ready)
     return state
   }
 
@@ -36,7 +36,7 @@ import Testing
 
   /// What may come when, by name.
   static let messages: [(name: String, message: Message)] = [
-    ("hello", .hello(version: "2.0.0")), ("ready", .ready(hasAccounting: false)),
+    ("hello", .hello(version: "2.0.0")), ("ready", .ready),
     ("refused", .refused(SensorFault(text: "no", status: 77, isLasting: true))),
     ("answer", .measurement(number: 1, Measurement(interval: nil, readings: []))),
     ("later answer", .measurement(number: 2, Measurement(interval: nil, readings: []))),
@@ -63,7 +63,7 @@ import Testing
       var state = state()
       if row.steps > 0 { state.start(at: Self.start) }
       if row.steps > 1 { _ = try state.receive(.hello(version: "2.0.0")) }
-      if row.steps > 2 { _ = try state.receive(.ready(hasAccounting: false)) }
+      if row.steps > 2 { _ = try state.receive(.ready) }
       if row.steps > 3 { #expect(state.ask(isLast: false, at: Self.start) != nil) }
       if row.steps > 4 { _ = try state.receive(.measurement(number: 1, measurement())) }
       if row.steps > 5 { state.end() }
@@ -94,24 +94,23 @@ import Testing
     #expect(state.ask(isLast: true, at: Self.start) == .measure(number: 2, isLast: true))
   }
 
-  @Test func `the next one counts from its start, knows the processes, and undoes what the first changed`()
+  @Test func `the next one counts from its start, and knows the processes`()
     throws
   {
     var state = state()
     state.start(at: Self.start)
     var first = state.settings
-    #expect(first.countsLookback && !first.hasAccounting)
+    #expect(first.countsLookback)
     #expect(try state.receive(.hello(version: "2.0.0")) == .send([.settings(first), .processes([])]))
-    _ = try state.receive(.ready(hasAccounting: true))
+    _ = try state.receive(.ready)
     _ = state.ask(isLast: false, at: Self.start)
     _ = try state.receive(.measurement(number: 1, measurement()))
     state.end()
     state.start(at: Self.start)
     first.countsLookback = false
-    first.hasAccounting = true
     #expect(
       try state.receive(.hello(version: "2.0.0")) == .send([.settings(first), .processes([Self.process])]))
-    _ = try state.receive(.ready(hasAccounting: true))
+    _ = try state.receive(.ready)
     _ = state.ask(isLast: false, at: Self.start)
     _ = try state.receive(.measurement(number: 2, measurement(exited: [Self.process])))
     state.end()
@@ -133,7 +132,7 @@ import Testing
       if round > 1 {
         state.start(at: Self.start)
         _ = try state.receive(.hello(version: "2.0.0"))
-        _ = try state.receive(.ready(hasAccounting: false))
+        _ = try state.receive(.ready)
       }
       _ = state.ask(isLast: false, at: Self.start)
       guard case .measured(let measurement) = try state.receive(.measurement(number: round, measurement()))
@@ -152,7 +151,7 @@ import Testing
     state.start(at: Self.start)
     #expect(!state.isStuck(at: Self.start + .seconds(60)) && state.isStuck(at: Self.start + .seconds(61)))
     _ = try state.receive(.hello(version: "2.0.0"))
-    _ = try state.receive(.ready(hasAccounting: false))
+    _ = try state.receive(.ready)
     #expect(!state.isStuck(at: Self.start + .seconds(1000)))
     _ = state.ask(isLast: false, at: Self.start + .seconds(1000))
     #expect(!state.isStuck(at: Self.start + .seconds(1060)) && state.isStuck(at: Self.start + .seconds(1061)))
@@ -177,7 +176,7 @@ import Testing
       state.end()
       state.start(at: Self.start)
       _ = try state.receive(.hello(version: "2.0.0"))
-      _ = try state.receive(.ready(hasAccounting: false))
+      _ = try state.receive(.ready)
     }
     let lookedUp = Warning(code: "looked_up", text: "a")
     let events = Warning(code: "no_events", text: "b")
@@ -192,5 +191,9 @@ import Testing
     #expect(try said(&state, [Warning(code: "no_events", text: "c", isResolved: true)]) == ["-no_events"])
     // Of one sensor it is for a reason that it is said twice.
     #expect(try said(&state, [lookedUp]) == ["+looked_up"])
+    // When nothing is to be measured any more all that holds is taken back, once.
+    state.end()
+    #expect(state.takeBack().map { ($0.isResolved ? "-" : "+") + $0.code } == ["-looked_up"])
+    #expect(state.takeBack().isEmpty)
   }
 }

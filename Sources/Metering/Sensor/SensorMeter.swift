@@ -21,6 +21,10 @@ final class SensorMeter: Meter {
   private var channel: Channel?
   private var state: SensorState
   private let diagnostics: Diagnostics
+  /// Whether sensors turn accounting off that they turned on.
+  private let undoesTracking: Bool
+  /// Whether accounting was on before the first sensor started; nil before that, and after the last has ended.
+  private var wasAccounting: Bool?
   private var isLast = false
   /// Whether it was added to a program at work, which does not wait for it.
   private var isAdded = false
@@ -30,21 +34,30 @@ final class SensorMeter: Meter {
   private var measured: Measurement?
 
   /// Starts the program that starts sensors, while this one has its privileges; none measures yet. Errors: `sensorLost`.
-  init(_ settings: SensorSettings, _ diagnostics: Diagnostics) throws(KernelError) {
+  init(
+    _ settings: SensorSettings, undoesTracking: Bool, _ diagnostics: Diagnostics
+  ) throws(KernelError) {
     launcher = try Launcher(try SensorProgram.path(), [SensorProgram.name, "--sensor"])
     state = SensorState(settings: settings, version: bwmonRelease)
+    self.undoesTracking = undoesTracking
     self.diagnostics = diagnostics
   }
 
   /// Starts the first sensor and waits until it measures; one that is added to a program at work is waited for a moment only.
-  /// Errors: why it cannot.
+  /// Errors: why it cannot; what it changed is undone then.
   func start(_ filters: [FilterSettings], isAdded: Bool) throws(KernelError) {
     state.settings.filters = filters
     (isLast, self.isAdded) = (false, isAdded)
+    do throws(KernelError) { try startFirst() } catch {
+      finish()
+      throw error
+    }
+  }
+
+  private func startFirst() throws(KernelError) {
     try begin()
     try receive(until: .now + (isAdded ? Self.reloadPatience : Self.startPatience)) { $0.phase == .up }
     guard state.phase == .up || isAdded else {
-      _ = try? end(byForce: true)
       throw .sensorLost(
         "the sensor does not start: look what keeps it (`ps -C \(SensorProgram.name) -o pid,stat,wchan`).")
     }
@@ -97,27 +110,28 @@ final class SensorMeter: Meter {
 
   /// Lets the sensor undo what it changed, and waits for that.
   func finish() {
-    // One that has ended early left accounting on.
-    if state.phase == .ended, state.settings.hasAccounting {
-      _ = try? begin()
-      _ = try? receive(until: .now + Self.endPatience) { $0.phase == .up }
-    }
     channel?.endSending()
     // It says what it undid, and then the channel closes.
     _ = try? receive(until: .now + Self.undoPatience) { _ in false }
     if channel != nil { _ = try? end(byForce: true) }
-    if state.settings.hasAccounting, ConntrackSettings.isAccounting() == true {
+    // What those that were killed left.
+    _ = try? launcher.undo()
+    if undoesTracking, wasAccounting == false, ConntrackSettings.isAccounting() == true {
       diagnostics.warning(
         "net.netfilter.nf_conntrack_acct stays 1, because the sensor could not undo that: run "
           + "`sysctl -w net.netfilter.nf_conntrack_acct=0`.")
     }
-    state.settings.hasAccounting = false
+    wasAccounting = nil
   }
+
+  /// Takes back the warnings that hold, once the sensor has ended.
+  func takeBack() -> [Warning] { state.takeBack() }
 
   /// Lets the program end that starts sensors.
   func close() { launcher.finish() }
 
   private func begin() throws(KernelError) {
+    wasAccounting = wasAccounting ?? (ConntrackSettings.isAccounting() == true)
     channel = try launcher.start()
     state.start(at: .now)
   }

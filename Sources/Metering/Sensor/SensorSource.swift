@@ -3,20 +3,26 @@ import Model
 public import Program
 public import SystemRuntime
 
-/// The connection table as a source: a sensor that can be started now, or when a reload configures the first monitor.
+/// The connection table as a source: a sensor that can be started now, or when a reload configures the first monitor, and
+/// stopped when one takes the last away.
 ///
 /// What starts the sensor has the privileges that this program gives up.
 public final class SensorSource: Source {
   /// What can be started; nil where nothing is measured, or `failure` says why it cannot.
   private let meter: SensorMeter?
   private let failure: KernelError?
-  /// The sensor, once it was started.
+  /// The sensor; nil before it was started, and after it was stopped.
   private var guarded: GuardedMeter<SensorMeter>?
+  /// When it was last asked, and what it had counted; nil before that.
+  private var last: (time: ContinuousClock.Instant, health: Health)?
+  /// What a sensor measured at its end, until that is asked for.
+  private var final: Measurement?
 
-  /// Prepares a sensor; why there can be none is reported by `start`.
-  public init(_ settings: SensorSettings, _ diagnostics: Diagnostics) {
+  /// Prepares a sensor; why there can be none is reported by `start`. `undoesTracking` says that it turns off what it turned
+  /// on.
+  public init(_ settings: SensorSettings, undoesTracking: Bool, _ diagnostics: Diagnostics) {
     do throws(KernelError) {
-      meter = try SensorMeter(settings, diagnostics)
+      meter = try SensorMeter(settings, undoesTracking: undoesTracking, diagnostics)
       failure = nil
     } catch {
       meter = nil
@@ -29,7 +35,7 @@ public final class SensorSource: Source {
   /// For a program that measures nothing.
   public static var none: SensorSource { SensorSource() }
 
-  /// True once the sensor was started.
+  /// True while there is a sensor, whether it works or not.
   public var isActive: Bool { guarded != nil }
 
   /// How the sensor is.
@@ -47,11 +53,28 @@ public final class SensorSource: Source {
   /// Shows from now on what these filters show.
   public func use(_ filters: [FilterSettings]) { meter?.use(filters) }
 
-  /// Returns what the sensor measured until `now`; nil while none was started. Errors: as every source.
+  /// Returns what the sensor measured until `now`; nil while none was started. After it was stopped nothing moves: rates fall
+  /// to zero, and alerts end. Errors: as every source.
   public func outcome(
     until now: ContinuousClock.Instant, isAlone: Bool
   ) throws(KernelError) -> SourceOutcome? {
-    try guarded?.outcome(until: now, isAlone: isAlone)
+    if var outcome = try guarded?.outcome(until: now, isAlone: isAlone) {
+      last = (now, outcome.measurement.health)
+      // Another was started before it was asked for.
+      if let final { outcome.measurement = final.followed(by: outcome.measurement) }
+      final = nil
+      return outcome
+    }
+    guard let last else { return nil }
+    let interval = now - last.time
+    self.last = (now, last.health)
+    guard var measurement = final else {
+      return (Measurement(interval: interval, readings: [], health: last.health), false)
+    }
+    final = nil
+    // What had moved before the start has no rate.
+    if measurement.interval != nil { measurement.interval = interval }
+    return (measurement, false)
   }
 
   /// Has the next measurement ask for all, and at once.
@@ -64,6 +87,22 @@ public final class SensorSource: Source {
   public func stop() {
     if isActive { meter?.finish() }
     guarded = nil
+  }
+
+  /// Stops the sensor, because it has nothing to measure any more. What it had counted until `now` comes with the next
+  /// measurement, and takes back the warnings that held.
+  public func retire(at now: ContinuousClock.Instant) {
+    guard isActive, let meter else { return }
+    let asked = last?.time ?? now
+    refresh()
+    // Why it fails at its end matters to nobody any more.
+    let outcome = try? outcome(until: now, isAlone: false)
+    let takenBack = guarded?.takenBack ?? []
+    stop()
+    for gauge in Health.gauges { last?.health[keyPath: gauge] = 0 }
+    last?.time = asked
+    final = outcome?.measurement ?? Measurement(interval: nil, readings: [])
+    final?.warnings += takenBack + meter.takeBack()
   }
 
   /// Ends what starts the sensor; nothing can be started after that.

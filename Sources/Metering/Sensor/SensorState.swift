@@ -102,8 +102,7 @@ struct SensorState {
       settings.countsLookback = settings.countsLookback && !hasMeasured
       phase = .preparing
       return .send([.settings(settings), .processes(Array(living))])
-    case (.ready(let hasAccounting), .preparing):
-      settings.hasAccounting = hasAccounting
+    case (.ready, .preparing):
       phase = .up
       since = nil
       return .none
@@ -115,6 +114,16 @@ struct SensorState {
       (asked, since) = (nil, nil)
       return .failed(fault)
     default: throw .sensorLost("the sensor said what was not expected.")
+    }
+  }
+
+  /// Takes back the warnings that hold: none runs any more, because nothing is to be measured.
+  mutating func takeBack() -> [Warning] {
+    defer { firing = [:] }
+    return firing.values.sorted { $0.code < $1.code }.map {
+      Warning(
+        code: $0.code, text: "no longer looked at, since no monitor is configured: \($0.text)",
+        isResolved: true)
     }
   }
 

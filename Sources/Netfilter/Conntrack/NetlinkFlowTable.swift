@@ -1,4 +1,4 @@
-import CNetfilterConntrack
+import CNetlink
 import Glibc
 import Model
 import SystemRuntime

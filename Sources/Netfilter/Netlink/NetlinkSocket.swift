@@ -1,5 +1,5 @@
 import CLinux
-import CNetfilterConntrack
+import CNetlink
 import Glibc
 import SystemRuntime
 import SystemPackage

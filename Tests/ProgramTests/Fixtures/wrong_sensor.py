@@ -35,7 +35,7 @@ elif wish == "cut":
     stream.sendall(message(1, text(b"2.0.0"))[:-2])
     stream.close()
 elif wish == "early":
-    stream.sendall(message(6, b"\x00"))
+    stream.sendall(message(6))
 elif wish == "slow":
     def take(count):
         """So many bytes, in as many pieces as they come."""
@@ -55,7 +55,7 @@ elif wish == "slow":
     stream.sendall(message(1, text(b"2.0.0")))
     receive()
     receive()
-    stream.sendall(message(6, b"\x00"))
+    stream.sendall(message(6))
     answers = 0
     # Each answer but the first waits for a byte.
     gate = open(sys.argv[2], "rb", buffering=0)

@@ -4,19 +4,7 @@ import Testing
 
 @testable import Pipes
 
-@Suite struct ShortageTests {
-  @Test(
-    arguments: [
-      (.tooManyOpenFiles, true, "LimitNOFILE="), (.tooManyOpenFilesInSystem, true, "fs.file-max"),
-      (.noMemory, true, "Free memory"), (.noBufferSpace, true, "Free memory"),
-      (.noSpace, true, "max_user_watches"), (.connectionRefused, false, ""), (.timedOut, false, ""),
-      (.hostIsDown, false, ""), (.noRouteToHost, false, ""), (.addressNotAvailable, false, ""),
-    ] as [(Errno, Bool, String)])
-  func `a shortage of ours is none of the target's`(error: Errno, isOurs: Bool, remedy: String) {
-    #expect(error.isShortage == isOurs)
-    if isOurs { #expect(error.remedy(limit: nil).contains(remedy)) }
-  }
-
+@Suite struct DescriptorBudgetTests {
   @Test(
     arguments: [
       (64, 1, 1), (256, 1, 54), (1024, 1, 414), (1024, 100, 266), (1024, 1000, 1), (65_536, 1, 32_190),
