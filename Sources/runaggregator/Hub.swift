@@ -47,6 +47,7 @@ struct Hub {
   /// report while the only source fails.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let isAlone = sources.count(where: \.isActive) < 2
+    sensor.watch(probes.sources())
     var outcomes: [SourceOutcome] = []
     for source in sources {
       if let outcome = try source.outcome(until: now, isAlone: isAlone) { outcomes.append(outcome) }
@@ -60,7 +61,9 @@ struct Hub {
     {
       warnings.append(said)
     }
-    let found = probes.events(until: now, at: time, top: isMissing ? [] : TrafficShares.top(of: report))
+    let found = probes.events(until: now, at: time) {
+      isMissing ? [] : TrafficShares.top(of: report, through: $0)
+    }
     report.probes = probes.states
     let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
       var alert = alert

@@ -8,6 +8,8 @@ public import SystemRuntime
 public final class ProbeService: Sendable {
   /// What the service says.
   public enum Report: Sendable, Hashable {
+    /// This is asked from now on; `zone` is the interface of a link-local address.
+    case located(ProbeTarget, zone: UInt32)
     /// A round is over.
     case found(ProbeResult, at: ContinuousClock.Instant)
     /// What is to be known, or no longer so.
@@ -137,6 +139,7 @@ public final class ProbeService: Sendable {
         let code = Self.code(plan)
         if let job = plan.job(at: resolved.answer) {
           jobs[plan] = job
+          _ = reports.post(.located(job.target, zone: job.zone))
           if unresolved.remove(plan) != nil {
             say(code, "\(plan.host) has an address again", isResolved: true)
           }
