@@ -72,6 +72,7 @@ struct Hub {
     }
     // Pipes count payload.
     report.layer = sensor.isActive ? layer : .payload
+    report.health.dropped += probes.droppedMessages
     report.health.abandonedSearches += thresholds.abandonedSearches + probes.abandonedSearches
     let reports: [Event] = isMissing && isAlone ? [] : [.usage(report)]
     return warnings.map { .warning($0, at: time) } + found + reports + alerts.map(Event.alert)

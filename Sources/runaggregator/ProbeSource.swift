@@ -44,6 +44,9 @@ final class ProbeSource: Source {
   /// Searches of filters that were given up, since start.
   var abandonedSearches: UInt64 { limits.abandonedSearches }
 
+  /// Messages that had no room in a receive buffer, since start.
+  private(set) var droppedMessages: UInt64 = 0
+
   /// How each target was at its last round.
   var states: [ProbeState] {
     // That this host's network is there need not be said.
@@ -99,6 +102,7 @@ final class ProbeSource: Source {
     for report in pending {
       switch report {
       case .located: continue
+      case .dropped(let count): droppedMessages = count
       case .warning(let warning): events.append(.warning(warning, at: time))
       case .found(let result, let now):
         guard names.contains(result.target.name) else { continue }

@@ -12,6 +12,8 @@ public final class ProbeService: Sendable {
     case located(ProbeTarget, zone: UInt32)
     /// A round is over.
     case found(ProbeResult, at: ContinuousClock.Instant)
+    /// So many messages had no room in a receive buffer, since start.
+    case dropped(UInt64)
     /// What is to be known, or no longer so.
     case warning(Warning)
   }
@@ -65,6 +67,7 @@ public final class ProbeService: Sendable {
     private var nextRefresh: ContinuousClock.Instant?
     private var isLookingUp = false
     private var unreported = 0
+    private var dropped: UInt64 = 0
 
     /// How long a name that has no address is left alone.
     private static let lookupPause = Duration.seconds(30)
@@ -161,7 +164,15 @@ public final class ProbeService: Sendable {
     }
 
     private func report() {
-      for note in engine.takeNotes() { say("probe_refused", note) }
+      for note in engine.takeNotes() {
+        switch note {
+        case .refused(let text): say("probe_refused", text)
+        case .overflowed(let text): say("probe_overflow", text)
+        }
+      }
+      if engine.droppedMessages != dropped, reports.post(.dropped(engine.droppedMessages)) {
+        dropped = engine.droppedMessages
+      }
       for outcome in engine.takeOutcomes() where !reports.post(.found(outcome.result, at: .now)) {
         unreported += 1
       }
