@@ -8,7 +8,8 @@ public struct Reading: Sendable, Hashable {
   public var usage: Usage
   /// How sure it is that they are the owner's.
   public var certainty: Certainty
-  /// What of `usage` passed each interface that was asked for; the rest passed others, or it is not known which.
+  /// What of `usage` passed each interface that was asked for; the rest passed others, or it is not known which. What a pipe
+  /// moves passes by two, in the direction of each.
   public var interfaces: [InterfaceUsage] = []
 
   /// Makes a reading.

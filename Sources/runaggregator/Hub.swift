@@ -47,13 +47,17 @@ struct Hub {
   /// report while the only source fails.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let isAlone = sources.count(where: \.isActive) < 2
-    sensor.watch(probes.sources())
+    let watched = probes.sources()
+    sensor.watch(watched.isEmpty ? [] : watched + pipes.addresses.subtracting(watched))
     var outcomes: [SourceOutcome] = []
     for source in sources {
       if let outcome = try source.outcome(until: now, isAlone: isAlone) { outcomes.append(outcome) }
     }
     let isMissing = outcomes.contains(where: \.isMissing)
     var report = aggregator.absorb(Self.paced(outcomes.map(\.measurement)), at: time)
+    if !report.paths.isEmpty {
+      pipes.interfaces = Dictionary(report.paths.map { ($0.address, $0.interface) }) { first, _ in first }
+    }
     var warnings = outcomes.flatMap(\.measurement.warnings)
     // Pipes have rows as well, and are hidden bytes of this program.
     if !pipes.isActive, !isMissing,

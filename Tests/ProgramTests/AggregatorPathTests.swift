@@ -95,4 +95,45 @@ struct AggregatorPathTests {
     try await aggregator.stop()
     for sender in senders { sender.process.signal(SIGKILL) }
   }
+
+  @Test func `a pipe is named on the way to its target and on that of its clients`() async throws {
+    let lab = try await Self.twoLinks()
+    let folder = try ScratchFolder()
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let port = try await server.ready()
+    let apps = try folder.write("[Relay]\na=^pipe-8080\n[Web]\nb=note web\n", to: "apps")
+    let probes = ["near 10.77.1.2", "far 10.78.1.2"].map { line in
+      let words = line.split(separator: " ")
+      return "[\(words[0])]\ntype=ping\nhost=\(words[1])\ncount=3\ninterval=0.2\n"
+    }
+    let monitors = try folder.write(
+      "[everything]\ntype=monitor\n[p]\ntype=pipe\nport=8080\nnewhost=10.78.1.2\nnewport=\(port)\n"
+        + probes.joined(), to: "monitors")
+    let rules = try folder.write("[path]\nloss_threshold=20 %\n", to: "rules")
+    let aggregator = try Reporter(
+      ["--monitor-config", monitors, "--app-config", apps, "--notification-config", rules],
+      program: "runaggregator", interval: "0.5", in: lab.a)
+    try await aggregator.report("a first report")
+    // B's client comes by eth0, the target is behind eth1.
+    let load = "--send 1440000000 --note"
+    let client = try Traffic("tcp 10.77.1.1 8080 --rate 400000 \(load) client", in: lab.b)
+    let web = try Traffic("tcp 10.77.1.2 \(port) --rate 50000 \(load) web", in: lab.a)
+    try await aggregator.report("all at work") { report in
+      (report.row(named: "Relay")?.receivedRate ?? 0) > 100_000
+        && (report.row(named: "Web")?.sentRate ?? 0) > 10_000
+    }
+    // The interfaces of its addresses are asked for once it has moved something.
+    let seen = try aggregator.reports().count
+    var count = 0
+    try await aggregator.report("three reports more") { _ in
+      count += 1
+      return count > seen + 3
+    }
+    try await lab.b.setSysctl("net.ipv4.icmp_echo_ignore_all", to: "1")
+    let alerts = try await alerts(of: ["near", "far"], aggregator)
+    #expect(top(alerts["near"]).first == "Relay received", "\(alerts)")
+    #expect(top(alerts["far"]) == ["Relay sent"], "\(alerts)")
+    try await aggregator.stop()
+    for sender in [client, web] { sender.process.signal(SIGKILL) }
+  }
 }
