@@ -46,11 +46,15 @@ public struct Aggregator: Sendable {
     for owner in remainders.keys { remainders[owner]?.moved = .zero }
     var interval: Duration?
     var health = Health()
+    var paths: [PathUsage] = []
     for measurement in measurements {
       for index in measurement.readings.indices {
         add(measurement.readings[index], isTimed: measurement.interval != nil)
       }
-      if let measured = measurement.interval { interval = max(interval ?? measured, measured) }
+      if let measured = measurement.interval {
+        interval = max(interval ?? measured, measured)
+        paths.add(measurement.paths)
+      }
       balance += measurement.balance
       health += measurement.health
     }
@@ -63,7 +67,10 @@ public struct Aggregator: Sendable {
     }
     health.evicted += applications.folded + withoutRoom
     health.abandonedSearches += abandonedSearches
-    return UsageReport(time: time, interval: interval, rows: rows(), balance: balance, health: health)
+    var report = UsageReport(
+      time: time, interval: interval, rows: rows(), balance: balance, health: health)
+    report.paths = paths
+    return report
   }
 
   /// Takes new rules into use. Totals stay where they are; processes that live move to the application that the

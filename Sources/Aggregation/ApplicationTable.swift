@@ -13,6 +13,8 @@ struct ApplicationTable: Sendable {
     var tenant: UInt32
     var total = Usage.zero
     var moved = Usage.zero
+    /// What of `moved` passed each interface that was asked for.
+    var interfaces: [InterfaceUsage] = []
     var certainty = Certainty()
     /// The living processes, by pid; one pid twice while a process that ended is not yet known to have.
     var pids: [Int32] = []
@@ -51,7 +53,10 @@ struct ApplicationTable: Sendable {
   mutating func beginTick() {
     tick += 1
     evictedMoved = .zero
-    for index in slots.indices { slots[index].moved = .zero }
+    for index in slots.indices {
+      slots[index].moved = .zero
+      if !slots[index].interfaces.isEmpty { slots[index].interfaces.removeAll(keepingCapacity: true) }
+    }
   }
 
   /// The place of the application with the given name, made if there is room; nil if there is not.
@@ -77,7 +82,12 @@ struct ApplicationTable: Sendable {
     guard slots[handle.slot].tenant == handle.tenant else { return false }
     slots[handle.slot].total += usage
     slots[handle.slot].certainty = slots[handle.slot].certainty + reading.certainty
-    if isTimed { slots[handle.slot].moved += usage }
+    if isTimed {
+      slots[handle.slot].moved += usage
+      for part in reading.interfaces {
+        slots[handle.slot].interfaces.add(part.usage, through: part.interface)
+      }
+    }
     slots[handle.slot].lastTick = tick
     return true
   }
@@ -100,10 +110,11 @@ struct ApplicationTable: Sendable {
   /// One row for each application.
   func appendRows(to rows: inout [UsageRow]) {
     for slot in slots {
-      rows.append(
-        UsageRow(
-          name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved,
-          certainty: slot.certainty, hasEnded: slot.hadProcesses && slot.pids.isEmpty))
+      var row = UsageRow(
+        name: slot.name, subject: .application(pids: slot.pids), total: slot.total, moved: slot.moved,
+        certainty: slot.certainty, hasEnded: slot.hadProcesses && slot.pids.isEmpty)
+      row.interfaces = slot.interfaces
+      rows.append(row)
     }
   }
 

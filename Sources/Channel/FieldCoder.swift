@@ -39,6 +39,17 @@ extension FieldCoder {
     value = present
   }
 
+  /// A list of `PathUsage.most` elements at most, and mostly of none: its count takes one byte.
+  mutating func few<Element: Transmissible>(_ values: inout [Element]) throws(ChannelError) {
+    var count = UInt8(clamping: values.count)
+    try integer(&count)
+    guard count <= PathUsage.most else { throw .malformed }
+    for index in 0..<Int(count) {
+      if index == values.count { values.append(.blank) }
+      try values[index].code(with: &self)
+    }
+  }
+
   /// One of the cases of an enum without values, by its place among all.
   mutating func choice<Value: CaseIterable & Equatable>(_ value: inout Value) throws(ChannelError)
   where Value.AllCases == [Value] {

@@ -36,6 +36,33 @@ extension Usage: Transmissible {
   }
 }
 
+extension InterfaceUsage: Transmissible {
+  static var blank: InterfaceUsage { InterfaceUsage(interface: 0, usage: .zero) }
+  mutating func code<Coder: FieldCoder>(with coder: inout Coder) throws(ChannelError) {
+    try coder.integer(&interface)
+    try usage.code(with: &coder)
+  }
+}
+
+extension PathUsage: Transmissible {
+  static var blank: PathUsage { PathUsage(address: .blank, interface: 0, usage: .zero) }
+  mutating func code<Coder: FieldCoder>(with coder: inout Coder) throws(ChannelError) {
+    try address.code(with: &coder)
+    try coder.integer(&interface)
+    try usage.code(with: &coder)
+  }
+}
+
+extension IPAddress: Transmissible {
+  static var blank: IPAddress { .anyV6 }
+  mutating func code<Coder: FieldCoder>(with coder: inout Coder) throws(ChannelError) {
+    var (high, low) = (high, low)
+    try coder.integer(&high)
+    try coder.integer(&low)
+    self = IPAddress(high: high, low: low)
+  }
+}
+
 extension Owner: Transmissible {
   static var blank: Owner { .kernel }
   mutating func code<Coder: FieldCoder>(with coder: inout Coder) throws(ChannelError) {
@@ -84,6 +111,7 @@ extension Reading: Transmissible {
     certainty.match = isRelaxed ? .relaxed : .exact
     try coder.flag(&certainty.isShared)
     try coder.flag(&certainty.isPayload)
+    try coder.few(&interfaces)
   }
 }
 
@@ -139,6 +167,7 @@ extension Measurement: Transmissible {
     try coder.optional(&interval)
     try coder.list(&exited)
     try balance.code(with: &coder)
+    try coder.few(&paths)
     try health.code(with: &coder)
     try coder.list(&warnings)
   }

@@ -10,8 +10,9 @@ public enum Message: Sendable, Hashable {
   case filters([FilterSettings])
   /// Processes that moved something and lived when an earlier sensor was last asked.
   case processes([ProcessIdentity])
-  /// Asks what moved until now. With `isLast` nothing will be asked any more.
-  case measure(number: UInt64, isLast: Bool)
+  /// Asks what moved until now. With `isLast` nothing will be asked any more. `paths` are addresses of this host: of their
+  /// interfaces it is asked who moved how much there, `PathUsage.most` at most.
+  case measure(number: UInt64, isLast: Bool, paths: [IPAddress] = [])
   /// The sensor measures from now on.
   case ready
   /// The sensor cannot start.

@@ -195,10 +195,11 @@ extension Message {
     case .processes(var processes):
       try coder.list(&processes)
       self = .processes(processes)
-    case .measure(var number, var isLast):
+    case .measure(var number, var isLast, var paths):
       try coder.integer(&number)
       try coder.flag(&isLast)
-      self = .measure(number: number, isLast: isLast)
+      try coder.few(&paths)
+      self = .measure(number: number, isLast: isLast, paths: paths)
     case .ready: break
     case .refused(var fault):
       try fault.code(with: &coder)

@@ -19,7 +19,7 @@ public struct ProbeAlert: Sendable, Hashable {
     }
   }
 
-  /// How much one application moved of all that this host did.
+  /// How much one application moved of all that passed the interface by which the target is reached.
   public struct Share: Sendable, Hashable {
     /// The application.
     public var name: String
@@ -50,7 +50,7 @@ public struct ProbeAlert: Sendable, Hashable {
   public var threshold: Double
   /// The time that the value is over; zero for one round.
   public var interval: Duration
-  /// Which applications moved most in the last report; empty where that is not known.
+  /// Which applications moved most there in the last report; empty where that is not known.
   public var top: [Share] = []
   /// When the alert was first raised.
   public var since: Timestamp

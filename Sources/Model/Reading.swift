@@ -8,6 +8,9 @@ public struct Reading: Sendable, Hashable {
   public var usage: Usage
   /// How sure it is that they are the owner's.
   public var certainty: Certainty
+  /// What of `usage` passed each interface that was asked for; the rest passed others, or it is not known which. What a pipe
+  /// moves passes by two, in the direction of each.
+  public var interfaces: [InterfaceUsage] = []
 
   /// Makes a reading.
   public init(
@@ -33,6 +36,8 @@ public struct Measurement: Sendable, Hashable {
   public var renamed: [ProcessDescription] = []
   /// Where the bytes of this interval went, the hidden ones included.
   public var balance: Balance
+  /// What passed each interface that was asked for, by an address of it; none for an address that no interface has.
+  public var paths: [PathUsage] = []
   /// How well the measurement went, since start.
   public var health: Health
   /// What the administrator should know, each said once.
@@ -62,6 +67,8 @@ extension Measurement {
     both.exited = exited + next.exited
     both.renamed = renamed + next.renamed
     both.balance += balance
+    both.paths = paths
+    both.paths.add(next.paths)
     both.warnings = warnings + next.warnings
     return both
   }
@@ -76,16 +83,32 @@ extension Measurement {
     last.interval = recent
     let share = recent / interval
     for index in readings.indices {
-      let usage = readings[index].usage
-      let recently = Usage(
-        received: min(usage.received, UInt64(Double(usage.received) * share)),
-        sent: min(usage.sent, UInt64(Double(usage.sent) * share)))
+      let recently = readings[index].usage.part(share)
       last.readings[index].usage = recently
-      late.readings[index].usage = usage - recently
+      late.readings[index].usage = readings[index].usage - recently
+      for place in readings[index].interfaces.indices {
+        let recently = readings[index].interfaces[place].usage.part(share)
+        last.readings[index].interfaces[place].usage = recently
+        late.readings[index].interfaces[place].usage = readings[index].interfaces[place].usage - recently
+      }
+    }
+    late.paths = paths
+    for index in paths.indices {
+      last.paths[index].usage = paths[index].usage.part(share)
+      late.paths[index].usage = paths[index].usage - last.paths[index].usage
     }
     late.readings.removeAll(where: \.usage.isZero)
     last.readings.removeAll(where: \.usage.isZero)
     return [late, last]
+  }
+}
+
+extension Usage {
+  /// The given share of both directions, rounded down; a share is at most one.
+  fileprivate func part(_ share: Double) -> Usage {
+    Usage(
+      received: min(received, UInt64(Double(received) * share)), sent: min(sent, UInt64(Double(sent) * share))
+    )
   }
 }
 

@@ -25,6 +25,8 @@ public struct UsageRow: Sendable, Hashable {
   public var total: Usage
   /// Bytes in the report's interval.
   public var moved: Usage
+  /// What of `moved` passed each interface that was asked for; only applications have it.
+  public var interfaces: [InterfaceUsage] = []
   /// How sure it is that all these bytes are the row's.
   public var certainty: Certainty
   /// Where the process runs; of other rows nothing is known.
@@ -91,6 +93,8 @@ public struct UsageReport: Sendable, Hashable {
   public var balance: Balance
   /// How well the measurement went, since start.
   public var health: Health
+  /// What passed each interface that was asked for, in the report's interval.
+  public var paths: [PathUsage] = []
   /// How the probed targets are; empty without any.
   public var probes: [ProbeState] = []
 

@@ -69,24 +69,24 @@ public struct Accounting: Sendable {
   public func ends(
     of moved: consuming MovedFlows, sockets: SocketIndex, local: LocalAddresses,
     namespaces: NamespaceIndex = NamespaceIndex(), carriers: TunnelCarriers = TunnelCarriers(),
-    witness: WitnessIndex = WitnessIndex()
+    witness: WitnessIndex = WitnessIndex(), paths: PathInterfaces = .none
   ) -> MovedEnds {
     let ends = attribution.ends(
       of: moved.deltas, in: moved.flows, sockets: sockets, local: local, namespaces: namespaces,
-      carriers: carriers, witness: witness)
-    return MovedEnds(ends, uncounted: moved.uncounted, local: local)
+      carriers: carriers, witness: witness, paths: paths)
+    return MovedEnds(ends, uncounted: moved.uncounted, local: local, paths: paths)
   }
 
-  /// Returns what each owner moved, and the balance.
+  /// Returns what each owner moved, the balance, and what passed the interfaces that were asked for.
   ///
   /// `holders` has the processes that hold the ends' inodes, oldest first; `isDenied` says that some could not
   /// be read. `describe` is asked once for each process; one that it does not know has exited unseen.
   public mutating func readings(
     of moved: consuming MovedEnds, holders: [UInt64: [ProcessIdentity]], isDenied: Bool,
     describe: (ProcessIdentity) -> ProcessDescription?
-  ) -> (readings: [Reading], balance: Balance) {
+  ) -> (readings: [Reading], balance: Balance, paths: [PathUsage]) {
     var balance = Balance()
-    var shares: [Owner: SplitUsage] = [:]
+    var shares: [Owner: OwnerUsage] = [:]
     let ended = Set(gone)
     for flowEnd in moved.ends {
       if flowEnd.isLocal { balance.loopback += flowEnd.usage }
@@ -94,8 +94,9 @@ public struct Accounting: Sendable {
         attribution.settle(flowEnd, among: users) { resolution, usage in
           var certainty = resolution.certainty
           if flowEnd.isLagging { certainty.match = .relaxed }
-          shares[resolution.owner, default: SplitUsage()].add(
-            usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner), certainty)
+          shares[resolution.owner, default: OwnerUsage()].add(
+            usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner), certainty,
+            through: flowEnd.interface)
         }
         continue
       }
@@ -104,9 +105,9 @@ public struct Accounting: Sendable {
         hasEnded: !ended.isEmpty && ended.contains(flowEnd.flow))
       // Of these bytes only: once its counters are whole the owner is as sure as before.
       if flowEnd.isLagging { resolution.certainty.match = .relaxed }
-      shares[resolution.owner, default: SplitUsage()].add(
+      shares[resolution.owner, default: OwnerUsage()].add(
         flowEnd.usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner),
-        resolution.certainty)
+        resolution.certainty, through: flowEnd.interface)
     }
     for use in moved.uncounted {
       // A socket without a peer is judged by its own address only.
@@ -115,18 +116,22 @@ public struct Accounting: Sendable {
         || use.socket.remote.port != 0 && moved.local.contains(use.socket.remote.address)
       if isLocal { balance.loopback += use.usage }
       if layer == .l3 { balance.payload += use.usage }
-      shares[use.isKernel ? .kernel : .process(use.process), default: SplitUsage()].add(
-        use.usage, isLocal: isLocal, Certainty(isPayload: layer == .l3))
+      shares[use.isKernel ? .kernel : .process(use.process), default: OwnerUsage()].add(
+        use.usage, isLocal: isLocal, Certainty(isPayload: layer == .l3),
+        through: isLocal ? moved.paths.loopback : moved.paths.interface(of: use.socket.local.address))
     }
     var readings: [Reading] = []
     readings.reserveCapacity(shares.count)
+    var passed: [InterfaceUsage] = []
     for (owner, usage) in shares {
       let reading = reading(owner, usage, describe)
-      balance.add(usage.all, of: reading.owner)
-      if reading.usage != usage.all { balance.hidden += usage.all - reading.usage }
+      let all = usage.whole.all
+      balance.add(all, of: reading.owner)
+      if reading.usage != all { balance.hidden += all - reading.usage }
       if !reading.usage.isZero { readings.append(reading) }
+      for part in usage.parts(\.all) { passed.add(part.usage, through: part.interface) }
     }
-    return (readings, balance)
+    return (readings, balance, moved.paths.usages(passed))
   }
 
   /// Returns what of the bytes that no flow explains is shown, as those of `process` or of nobody, and adds the rest
@@ -135,8 +140,9 @@ public struct Accounting: Sendable {
     untracked usage: Usage, of process: ProcessDescription?,
     _ certainty: Certainty = Certainty(match: .relaxed), balance: inout Balance
   ) -> Reading {
-    var split = SplitUsage()
-    split.add(usage, isLocal: false, certainty)
+    var split = OwnerUsage()
+    // Which interface moved them is not known.
+    split.add(usage, isLocal: false, certainty, through: 0)
     let owner = process.map { Owner.process($0.identity) } ?? .untracked
     let reading = reading(owner, split) { _ in process }
     balance.hidden += usage - reading.usage
@@ -193,21 +199,25 @@ public struct Accounting: Sendable {
   public var abandonedSearches: UInt64 { verdicts.abandoned }
 
   private mutating func reading(
-    _ owner: Owner, _ usage: SplitUsage, _ describe: (ProcessIdentity) -> ProcessDescription?
+    _ owner: Owner, _ usage: OwnerUsage, _ describe: (ProcessIdentity) -> ProcessDescription?
   ) -> Reading {
-    guard case .process(let identity) = owner else {
-      return Reading(owner: owner, usage: verdicts.ofRemainder.shown(usage))
-    }
+    guard case .process(let identity) = owner else { return remainder(owner, usage) }
     var description = describe(identity)
     // Of one that has ended and was not waited for /proc has no command line any more.
     if description?.arguments.isEmpty ?? true, let known = attribution.description(of: identity) {
       description = known
     }
-    guard let process = description else {
-      return Reading(owner: .unattributed(.exited), usage: verdicts.ofRemainder.shown(usage))
-    }
-    return Reading(
-      owner: owner, process: process, usage: verdicts.verdict(on: process).shown(usage),
-      certainty: usage.certainty)
+    guard let process = description else { return remainder(.unattributed(.exited), usage) }
+    let verdict = verdicts.verdict(on: process)
+    var reading = Reading(
+      owner: owner, process: process, usage: verdict.shown(usage.whole), certainty: usage.whole.certainty)
+    reading.interfaces = usage.parts(verdict.shown)
+    return reading
+  }
+
+  private func remainder(_ owner: Owner, _ usage: OwnerUsage) -> Reading {
+    var reading = Reading(owner: owner, usage: verdicts.ofRemainder.shown(usage.whole))
+    reading.interfaces = usage.parts(verdicts.ofRemainder.shown)
+    return reading
   }
 }

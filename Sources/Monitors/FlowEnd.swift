@@ -33,6 +33,8 @@ public struct FlowEnd: Sendable, Hashable {
   public var isLagging = false
   /// True when these bytes carry a tunnel if no process moved them.
   public var mayCarryTunnel = false
+  /// Which of the interfaces that were asked for these bytes passed; zero for none.
+  public var interface: Int32 = 0
 
   /// True when this end has sent, and not over a connection: only a living process can have.
   var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }

@@ -17,6 +17,8 @@ public final class Monitor: Meter {
   /// Processes that an earlier monitor reported.
   private var adopted: [ProcessIdentity] = []
   private var isLast = false
+  /// Addresses of this host: who moved how much through the interfaces that have them is measured from now on.
+  public var paths: [IPAddress] = []
 
   /// How long a namespace may outlive its last process because we look into it.
   private static let longestHold = Duration.seconds(5)
@@ -137,11 +139,12 @@ public final class Monitor: Meter {
     let namespaces = sources.readNamespaces(of: unknown.elsewhere, moved.transports(of: unknown.elsewhere))
     let ends = accounting.ends(
       of: moved, sockets: SocketIndex(entries), local: sources.local, namespaces: namespaces,
-      carriers: TunnelCarriers(of: untracked.interfaces), witness: used.index)
+      carriers: TunnelCarriers(of: untracked.interfaces), witness: used.index,
+      paths: PathInterfaces(of: paths, sources.local))
     let carried = ends.carried
     let holders = sources.processes.holders(of: ends.inodes)
     let isDenied = sources.processes.denied > 0
-    (measurement.readings, measurement.balance) = accounting.readings(
+    (measurement.readings, measurement.balance, measurement.paths) = accounting.readings(
       of: ends, holders: holders, isDenied: isDenied
     ) { sources.processes.description(of: $0, ancestors: options.wantsAncestors) }
     for case .process(let identity) in measurement.readings.lazy.map(\.owner) {

@@ -48,11 +48,14 @@ public struct MovedEnds: ~Copyable, Sendable {
   let uncounted: [WitnessReport.Use]
   /// The addresses of this host.
   let local: LocalAddresses
+  /// The interfaces that were asked for.
+  let paths: PathInterfaces
 
-  init(_ ends: [FlowEnd], uncounted: [WitnessReport.Use], local: LocalAddresses) {
+  init(_ ends: [FlowEnd], uncounted: [WitnessReport.Use], local: LocalAddresses, paths: PathInterfaces) {
     self.ends = ends
     self.uncounted = uncounted
     self.local = local
+    self.paths = paths
   }
 
   /// What the interfaces moved of these flows.

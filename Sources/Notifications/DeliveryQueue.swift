@@ -8,6 +8,8 @@ struct PendingDelivery: Sendable {
   var delivery: any Delivery
   /// How often that was tried.
   var attempts = 0
+  /// After how many reloads it got its delivery.
+  var generation = 0
 
   var key: DeliveryKey { DeliveryKey(notification.rule, delivery.kind) }
 
@@ -116,6 +118,18 @@ struct DeliveryQueue: Sendable {
   mutating func resume(_ pending: PendingDelivery) {
     guard paused.remove(pending.key) != nil else { return }
     waiting.insert(pending, at: 0)
+  }
+
+  /// Gives what waits the deliveries that rules have now. What was never tried keeps its own where the rule has none.
+  mutating func use(_ current: CurrentDeliveries) { waiting = waiting.map { current.renewed($0) ?? $0 } }
+
+  /// Drops a delivery that failed and whose rule has none any more. If it is a beginning, the rest of the episode goes too.
+  mutating func abandon(_ pending: PendingDelivery) {
+    paused.remove(pending.key)
+    running[pending.key] = nil
+    let before = waiting.count
+    if !pending.isEnd && !pending.isRepetition { forget(pending.told) }
+    dropped += UInt64(1 + before - waiting.count)
   }
 
   /// Drops all that waits, and returns how many that were.

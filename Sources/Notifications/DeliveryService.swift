@@ -3,14 +3,14 @@ import Model
 /// Delivers what a notifier hands over: the shell around `DeliveryQueue`, which decides.
 public struct DeliveryService: Sendable {
   private enum Happening: Sendable {
-    case submitted(PendingDelivery)
+    case ordered(DeliveryOrder)
     case closed
     case ended(PendingDelivery, DeliveryOutcome)
-    case pauseEnded(DeliveryKey)
+    case pauseEnded(DeliveryKey, generation: Int)
     case tooLate
   }
 
-  let submitted: AsyncStream<PendingDelivery>
+  let submitted: AsyncStream<DeliveryOrder>
   let drops: DropCounter
   let warn: @Sendable (Warning) -> Void
   var policy = RetryPolicy.standard
@@ -24,31 +24,47 @@ public struct DeliveryService: Sendable {
     var queue = DeliveryQueue()
     var retries = Retries(policy)
     var failures = FailureLog()
+    var current = CurrentDeliveries()
     var isOpen = true
     await withTaskGroup(of: Happening.self) { group in
       group.addTask { await next() }
       while let happening = await group.next() {
         switch happening {
-        case .submitted(let pending):
-          queue.add(pending)
+        case .ordered(.deliver(let pending)):
+          queue.add(current.submitted(pending))
+          group.addTask { await next() }
+        case .ordered(.use(let deliveries)):
+          current.use(deliveries)
+          queue.use(current)
+          // What failed is tried at once, and said if it fails again.
+          for pending in retries.takeAll() { renew(pending, current, &queue) }
+          failures = FailureLog()
           group.addTask { await next() }
         case .closed:
           isOpen = false
           for pending in retries.close() { queue.resume(pending) }
           if let warning = awaited(queue, drainTime) { warn(warning) }
           group.addTask { await endOfDraining(after: drainTime) }
-        case .ended(let pending, let outcome):
+        case .ended(let ended, let outcome):
+          guard let pending = current.renewed(ended) else {
+            if policy.pause(after: outcome, attempts: 1) == nil {
+              queue.finish(ended.key)
+            } else {
+              renew(ended, current, &queue)
+            }
+            break
+          }
           if let pause = retries.pause(pending, after: outcome) {
             queue.pause(pending.key)
-            group.addTask { await end(of: pause, pending.key) }
+            group.addTask { await end(of: pause, pending) }
             // What may take hours to pass is said at once.
             guard case .notTaken = outcome else { break }
           } else {
             queue.finish(pending.key)
           }
           if let warning = failures.record(outcome, of: pending.key) { warn(warning) }
-        case .pauseEnded(let key):
-          if let pending = retries.resume(key) { queue.resume(pending) }
+        case .pauseEnded(let key, let generation):
+          if let pending = retries.resume(key, generation: generation) { queue.resume(pending) }
         case .tooLate:
           if let warning = Self.warning(of: queue.dropWaiting()) { warn(warning) }
         }
@@ -62,17 +78,32 @@ public struct DeliveryService: Sendable {
   }
 
   private func next() async -> Happening {
-    for await pending in submitted {
-      drops.countTaken()
-      return .submitted(pending)
+    for await order in submitted {
+      if case .deliver = order { drops.countTaken() }
+      return .ordered(order)
     }
     return .closed
   }
 
+  /// Has what failed tried again as its rule says now, or drops it and says so.
+  private func renew(
+    _ pending: PendingDelivery, _ current: CurrentDeliveries, _ queue: inout DeliveryQueue
+  ) {
+    if let renewed = current.renewed(pending) { return queue.resume(renewed) }
+    queue.abandon(pending)
+    warn(
+      Warning(
+        code: "notification_dropped",
+        text:
+          "[\(pending.rule.escapingControlCharacters)]: `\(pending.notification.line.escapingControlCharacters.shortened(to: 200))` "
+          + "was not delivered and is dropped: the configuration has no \(pending.delivery.kind.configurationKey) for it any more."
+      ))
+  }
+
   /// A pause is short when the service is cancelled: the attempt after it sees that.
-  private func end(of pause: Duration, _ key: DeliveryKey) async -> Happening {
+  private func end(of pause: Duration, _ pending: PendingDelivery) async -> Happening {
     try? await Task.sleep(for: pause)
-    return .pauseEnded(key)
+    return .pauseEnded(pending.key, generation: pending.generation)
   }
 
   /// The sleep ends early when the service is cancelled: then there is nothing to wait for either.
@@ -99,6 +130,26 @@ public struct DeliveryService: Sendable {
       code: "notifications_dropped",
       text: "\(dropped) notifications were not run before the end: make the commands faster or fewer.")
   }
+}
+
+extension DeliveryKind {
+  /// The key of a section that asks for it.
+  fileprivate var configurationKey: String {
+    switch self {
+    case .line: "line"
+    case .command: "notification_command"
+    case .mail: "mail_config"
+    case .webhook: "webhook"
+    }
+  }
+}
+
+/// What a notifier hands over, in order.
+enum DeliveryOrder: Sendable {
+  /// A notification to deliver.
+  case deliver(PendingDelivery)
+  /// The deliveries that rules have from now on.
+  case use([DeliveryKey: any Delivery])
 }
 
 /// Says once that a rule's delivery fails, and again only after it succeeded.

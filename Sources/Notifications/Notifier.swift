@@ -14,7 +14,7 @@ public struct Notifier: Sendable {
     var isReported: Bool
   }
 
-  private let submitted: AsyncStream<PendingDelivery>.Continuation
+  private let submitted: AsyncStream<DeliveryOrder>.Continuation
   private let drops = DropCounter()
   private let line: LineDelivery
   private let output: CInt
@@ -37,7 +37,7 @@ public struct Notifier: Sendable {
     warn: @escaping @Sendable (Warning) -> Void
   ) {
     let (stream, continuation) = AsyncStream.makeStream(
-      of: PendingDelivery.self, bufferingPolicy: .unbounded)
+      of: DeliveryOrder.self, bufferingPolicy: .unbounded)
     submitted = continuation
     self.line = line
     self.output = output
@@ -62,14 +62,16 @@ public struct Notifier: Sendable {
     }
   }
 
-  /// Uses `rules` and `others` for all that is submitted from now on; episodes that only end now still find the delivery
-  /// that they began with. The last of two of one rule and kind counts.
+  /// Uses `rules` and `others` from now on, also for what waits; episodes that only end now still find the delivery that
+  /// they began with. What waits after a failure is tried at once, or dropped and said where its rule has no such delivery
+  /// any more. The last of two of one rule and kind counts.
   public mutating func reload(rules: [CommandRule], others: [RuleDelivery] = []) {
     let commands = rules.map {
       RuleDelivery(rule: $0.rule, delivery: CommandDelivery(rule: $0, output: output))
     }
     deliveries = Dictionary(
       (commands + others).map { ($0.key, $0.delivery) }, uniquingKeysWith: { _, last in last })
+    submitted.yield(.use(deliveries))
   }
 
   private mutating func begin(_ notification: Notification, _ kind: DeliveryKind) {
@@ -109,7 +111,7 @@ public struct Notifier: Sendable {
 
   private func send(_ notification: Notification, _ delivery: any Delivery) {
     drops.countSubmitted()
-    submitted.yield(PendingDelivery(notification: notification, delivery: delivery))
+    submitted.yield(.deliver(PendingDelivery(notification: notification, delivery: delivery)))
   }
 
   /// Takes no more notifications: the service ends when the deliveries of those before have ended.

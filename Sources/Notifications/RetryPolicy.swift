@@ -52,13 +52,21 @@ struct Retries: Sendable {
     return pause
   }
 
-  /// Returns the delivery of `key` whose pause is over, unless it was returned already.
-  mutating func resume(_ key: DeliveryKey) -> PendingDelivery? { paused.removeValue(forKey: key) }
+  /// Returns the delivery of `key` whose pause is over, unless it was returned already; one that pauses since a later
+  /// reload than `generation` goes on.
+  mutating func resume(_ key: DeliveryKey, generation: Int = 0) -> PendingDelivery? {
+    paused[key]?.generation == generation ? paused.removeValue(forKey: key) : nil
+  }
+
+  /// Ends all pauses, and returns what waited.
+  mutating func takeAll() -> [PendingDelivery] {
+    defer { paused = [:] }
+    return paused.values.sorted { $0.key < $1.key }
+  }
 
   /// Ends all pauses, and returns what waited: it has one attempt more. There are no pauses from now on.
   mutating func close() -> [PendingDelivery] {
-    defer { paused = [:] }
     isOpen = false
-    return paused.values.sorted { $0.key < $1.key }
+    return takeAll()
   }
 }

@@ -9,6 +9,10 @@ public final class PipeMeter: Meter {
   private let engine: PipeEngine
   private var last: [Int: Usage] = [:]
   private var moved: [Int: Usage] = [:]
+  private var lastPaths: [Int: [IPAddress: Usage]] = [:]
+  /// What each pipe moved in the time of the last readings through addresses of this host, as this host sees it: a byte passes
+  /// by the address that its client connected to and by the one towards the target.
+  public private(set) var paths: [String: [IPAddress: Usage]] = [:]
   private var lastClients: [Client: Usage] = [:]
   private var interval: Duration?
   private var lastAsked: ContinuousClock.Instant?
@@ -59,18 +63,26 @@ public final class PipeMeter: Meter {
     interval = lastAsked.map { now - $0 }
     lastAsked = now
     engine.refuseLateRings()
-    moved = [:]
+    (moved, paths) = ([:], [:])
     var measurement = Measurement(interval: interval, readings: [])
     for pipe in engine.pipes + engine.takeRemoved() {
       let total = pipe.tally.usage
       let usage = total - last[pipe.id, default: .zero]
       last[pipe.id] = total
       moved[pipe.id] = usage
+      let passed = pipe.paths.usages
+      for (address, usage) in passed {
+        let before = lastPaths[pipe.id]?[address] ?? .zero
+        // One that is gone and its successor may have one name.
+        paths[pipe.name, default: [:]][address, default: .zero] += usage - before
+      }
+      lastPaths[pipe.id] = passed
       guard !usage.isZero else { continue }
       measurement.readings.append(Reading(owner: .pipe(pipe.name), usage: usage))
       measurement.balance.add(usage, of: .pipe(pipe.name))
     }
     last = last.filter { moved[$0.key] != nil }
+    lastPaths = lastPaths.filter { moved[$0.key] != nil }
     balance += measurement.balance
     return measurement
   }

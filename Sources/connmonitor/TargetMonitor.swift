@@ -119,7 +119,12 @@ struct TargetMonitor: ~Copyable {
   }
 
   private mutating func write() throws(KernelError) {
-    for note in engine.takeNotes() { Messages.say(.error(type: "PermissionError", note)) }
+    for note in engine.takeNotes() {
+      switch note {
+      case .refused(let text): Messages.say(.error(type: "PermissionError", text))
+      case .overflowed(let text): Messages.say(.warning(text))
+      }
+    }
     for outcome in engine.takeOutcomes() {
       guard let plan = plans[outcome.job.number] else { continue }
       try records.write(outcome, plan)

@@ -46,7 +46,12 @@ extension ConnVitals {
     while !isIdle {
       _ = engine.wait()
       isIdle = engine.isIdle
-      for note in engine.takeNotes() { say(.error(type: "PermissionError", note)) }
+      for note in engine.takeNotes() {
+        switch note {
+        case .refused(let text): say(.error(type: "PermissionError", text))
+        case .overflowed(let text): say(.warning(text))
+        }
+      }
       for outcome in engine.takeOutcomes() {
         guard let position = positions[outcome.job.number] else { continue }
         reports[position].take(outcome.result.finding)

@@ -94,7 +94,9 @@ struct AggregatorConfiguration {
   /// A file of monitors or notifications is one of applications as well, by its grammar.
   private static func misplaced(_ section: INISection) -> INIWarning? {
     let types = ["monitor", "pipe"] + ProbePlan.Kind.allCases.map(\.rawValue)
-    let type = section.entry("type").flatMap { types.contains($0.value) ? ($0, "--monitor-config") : nil }
+    let type = section.entry("type").flatMap {
+      types.contains($0.value.lowercased()) ? ($0, "--monitor-config") : nil
+    }
     let limit = ["in_threshold", "out_threshold", "loss_threshold", "rtt_threshold"].lazy.compactMap(
       section.entry
     )
@@ -124,7 +126,7 @@ struct AggregatorConfiguration {
           try section.checkKeys(known: MonitorFilter.keys + PipeConfiguration.keys + ProbePlan.keys)
         }
         let type = try section.required("type")
-        switch type {
+        switch type.lowercased() {
         case "monitor": filters.append(try MonitorFilter(section))
         case "pipe": pipes.append(try PipeConfiguration(section: section))
         case let kind where ProbePlan.Kind(rawValue: kind) != nil:

@@ -47,12 +47,17 @@ struct Hub {
   /// report while the only source fails.
   mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let isAlone = sources.count(where: \.isActive) < 2
+    let watched = probes.sources()
+    sensor.watch(watched.isEmpty ? [] : watched + pipes.addresses.subtracting(watched))
     var outcomes: [SourceOutcome] = []
     for source in sources {
       if let outcome = try source.outcome(until: now, isAlone: isAlone) { outcomes.append(outcome) }
     }
     let isMissing = outcomes.contains(where: \.isMissing)
     var report = aggregator.absorb(Self.paced(outcomes.map(\.measurement)), at: time)
+    if !report.paths.isEmpty {
+      pipes.interfaces = Dictionary(report.paths.map { ($0.address, $0.interface) }) { first, _ in first }
+    }
     var warnings = outcomes.flatMap(\.measurement.warnings)
     // Pipes have rows as well, and are hidden bytes of this program.
     if !pipes.isActive, !isMissing,
@@ -60,7 +65,9 @@ struct Hub {
     {
       warnings.append(said)
     }
-    let found = probes.events(until: now, at: time, top: isMissing ? [] : TrafficShares.top(of: report))
+    let found = probes.events(until: now, at: time) {
+      isMissing ? [] : TrafficShares.top(of: report, through: $0)
+    }
     report.probes = probes.states
     let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
       var alert = alert
@@ -69,6 +76,7 @@ struct Hub {
     }
     // Pipes count payload.
     report.layer = sensor.isActive ? layer : .payload
+    report.health.dropped += probes.droppedMessages
     report.health.abandonedSearches += thresholds.abandonedSearches + probes.abandonedSearches
     let reports: [Event] = isMissing && isAlone ? [] : [.usage(report)]
     return warnings.map { .warning($0, at: time) } + found + reports + alerts.map(Event.alert)

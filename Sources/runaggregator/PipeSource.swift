@@ -23,6 +23,12 @@ final class PipeSource: Source {
   /// Whether another source counts the same bytes: the connection table holds them as this program's own.
   var areCountedElsewhere = false
 
+  /// The interfaces of addresses of this host, as far as they are known: what pipes move there is said of readings.
+  var interfaces: [IPAddress: Int32] = [:]
+
+  /// The addresses of this host that pipes move bytes through.
+  var addresses: Set<IPAddress> { Set(meter?.paths.values.flatMap(\.keys) ?? []) }
+
   /// Makes the pipes those of `configurations`: all, or nothing changes. At the start it may wait for names; a reload
   /// delays no tick.
   func use(_ configurations: [PipeConfiguration], isStart: Bool) throws(PipeError) {
@@ -43,6 +49,14 @@ final class PipeSource: Source {
   func outcome(until now: ContinuousClock.Instant, isAlone: Bool) -> SourceOutcome? {
     guard var measurement = meter?.readings(until: now) else { return nil }
     if areCountedElsewhere { measurement.balance = Balance() }
+    var paths = meter?.paths ?? [:]
+    for index in measurement.readings.indices {
+      guard case .pipe(let name) = measurement.readings[index].owner else { continue }
+      for (address, usage) in paths.removeValue(forKey: name) ?? [:] where !usage.isZero {
+        guard let interface = interfaces[address] else { continue }
+        measurement.readings[index].interfaces.add(usage, through: interface)
+      }
+    }
     return (measurement, false)
   }
 

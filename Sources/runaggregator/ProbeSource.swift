@@ -9,6 +9,13 @@ final class ProbeSource: Source {
   private var service: ProbeService?
   /// Of what is probed; a result of anything else comes too late.
   private var names: Set<String> = []
+  /// Those of them that stand for this host's network.
+  private var references: Set<String> = []
+  private var paths = ProbePaths(towards: SourceAddress.towards)
+  /// Whether somebody asks who moved what on the way to a target.
+  private var isWatched = false
+  /// What was found and not judged yet.
+  private var pending: [ProbeService.Report] = []
   private var limits: ProbeLimits
   private var gate: ConnectivityGate
   private var outages: TargetOutages
@@ -37,6 +44,9 @@ final class ProbeSource: Source {
   /// Searches of filters that were given up, since start.
   var abandonedSearches: UInt64 { limits.abandonedSearches }
 
+  /// Messages that had no room in a receive buffer, since start.
+  private(set) var droppedMessages: UInt64 = 0
+
   /// How each target was at its last round.
   var states: [ProbeState] {
     // That this host's network is there need not be said.
@@ -50,7 +60,10 @@ final class ProbeSource: Source {
     names = Self.names(of: plans)
     // A trace does not say whether something answers.
     let judged = plans.filter { $0.trace == nil }
-    gate.use(references: Self.names(of: judged.filter(\.isReference)), targets: Self.names(of: judged))
+    references = Self.names(of: judged.filter(\.isReference))
+    gate.use(references: references, targets: Self.names(of: judged))
+    isWatched = !rules.isEmpty
+    paths.keep(only: names)
     limits.reload(rules: rules)
     limits.keep(only: gate.isGuarding ? names.union([ConnectivityGate.subject]) : names)
     outages.keep(only: names)
@@ -66,12 +79,30 @@ final class ProbeSource: Source {
 
   private static func names(of plans: [ProbePlan]) -> Set<String> { Set(plans.map { $0.name ?? $0.host }) }
 
-  /// Takes what was found until `now`: results, outages and alerts, in their order. `top` are who moved most.
-  func events(until now: ContinuousClock.Instant, at time: Timestamp, top: [ProbeAlert.Share]) -> [Event] {
+  /// The addresses of this host by which targets with limits are reached: an alert says who moved most through their
+  /// interfaces.
+  func sources() -> [IPAddress] {
+    for report in service?.take() ?? [] {
+      pending.append(report)
+      guard case .located(let target, let zone) = report, names.contains(target.name) else { continue }
+      paths.locate(target, zone: zone)
+    }
+    return isWatched ? paths.sources : []
+  }
+
+  /// Takes what was found until `now`: results, outages and alerts, in their order. `top` are who moved most through the
+  /// interfaces that have these addresses.
+  func events(
+    until now: ContinuousClock.Instant, at time: Timestamp, top: (Set<IPAddress>) -> [ProbeAlert.Share]
+  ) -> [Event] {
     var events = ended.map(Event.outage) + limits.takeRemoved(at: time).map(Event.probeAlert)
     ended = []
-    for report in service?.take() ?? [] {
+    _ = sources()
+    defer { pending = [] }
+    for report in pending {
       switch report {
+      case .located: continue
+      case .dropped(let count): droppedMessages = count
       case .warning(let warning): events.append(.warning(warning, at: time))
       case .found(let result, let now):
         guard names.contains(result.target.name) else { continue }
@@ -83,6 +114,7 @@ final class ProbeSource: Source {
           localOutage = if case .began = outage.state { (outage, now) } else { nil }
         }
         for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
+        if isWatched { paths.refresh(result.target.name) }
       }
     }
     // No round tells that it goes on.
@@ -94,14 +126,17 @@ final class ProbeSource: Source {
   }
 
   private func judge(
-    _ result: ProbeResult, _ now: ContinuousClock.Instant, _ time: Timestamp, _ top: [ProbeAlert.Share],
-    isTarget: Bool = true
+    _ result: ProbeResult, _ now: ContinuousClock.Instant, _ time: Timestamp,
+    _ top: (Set<IPAddress>) -> [ProbeAlert.Share], isTarget: Bool = true
   ) -> [Event] {
     var events: [Event] = []
     if isTarget, let outage = outages.take(result, at: now) { events.append(.outage(outage)) }
     events += limits.update(with: result, at: now, time).map { alert in
       var alert = alert
-      if case .resolved = alert.state {} else { alert.top = top }
+      if case .resolved = alert.state {
+      } else {
+        alert.top = top(paths.sources(towards: isTarget ? [result.target.name] : references))
+      }
       return .probeAlert(alert)
     }
     return events

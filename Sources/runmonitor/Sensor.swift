@@ -93,8 +93,9 @@ struct Sensor: ~Copyable {
     while true {
       try channel.flush()
       switch try channel.receive(until: nil) {
-      case .measure(let number, let isLast):
+      case .measure(let number, let isLast, let paths):
         if isLast { monitor.refresh() }
+        monitor.paths = paths
         try answer(number, monitor)
       case .filters(let settings):
         do throws(KernelError) { monitor.use(try Self.filters(settings)) } catch {

@@ -10,12 +10,15 @@ import Testing
   static let messages: [Message] = [
     .hello(version: "2.0.0"), .settings(settings), .filters([filter, filter]), .filters([]),
     .processes([ProcessIdentity(pid: 1, startTime: 2), ProcessIdentity(pid: .max, startTime: .max)]),
-    .measure(number: .max, isLast: true), .ready,
+    .measure(number: .max, isLast: true), .measure(number: 1, isLast: false, paths: paths), .ready,
     .refused(SensorFault(text: "no", status: 77, isLasting: true)), .remark("warning: ü\u{0}\n"),
     .measurement(number: 7, measurement(readings: 3)),
     .measurement(number: 8, Measurement(interval: nil, readings: [])),
     .failure(number: 9, SensorFault(text: "later", status: -1, isLasting: false)),
   ]
+
+  /// As many as may be asked for.
+  static let paths = (1...64).map { IPAddress(high: $0, low: .max - $0) }
 
   static let filter = FilterSettings(
     include: ["a", ""], exclude: ["b+"], ignoresLocal: true, excludesTunnels: true)
@@ -43,6 +46,11 @@ import Testing
         owner: .process(process(first + $0).identity), process: process(first + $0), usage: usage,
         certainty: Certainty(match: .relaxed, isShared: true, isPayload: true))
     }
+    for index in readings.indices {
+      readings[index].interfaces = (0..<Int32(index)).map {
+        InterfaceUsage(interface: .max - $0, usage: usage)
+      }
+    }
     readings +=
       ([.pipe("p"), .forwarded, .kernel, .untracked] + Owner.Reason.allCases.map(Owner.unattributed))
       .map { Reading(owner: $0, usage: usage) }
@@ -59,6 +67,7 @@ import Testing
         Warning(code: "c", text: "t", isNote: true), Warning(code: "d", text: "u", isResolved: true),
       ])
     measurement.renamed = [process(9)]
+    measurement.paths = [PathUsage(address: paths[0], interface: 3, usage: usage)]
     return measurement
   }
 
@@ -169,6 +178,12 @@ import Testing
       testDescription: "a text beyond its end", bytes: [6, 0, 0, 0, 1, 9, 0, 0, 0, 65], error: .malformed),
     Wrong(
       testDescription: "a list beyond its end", bytes: [5, 0, 0, 0, 3, 255, 255, 255, 255], error: .malformed),
+    Wrong(
+      testDescription: "more paths than may be asked for",
+      bytes: [11, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65], error: .malformed),
+    Wrong(
+      testDescription: "paths beyond its end", bytes: [11, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64],
+      error: .malformed),
     Wrong(testDescription: "a flag that is neither", bytes: [2, 0, 0, 0, 6, 2], error: .malformed),
     Wrong(
       testDescription: "a process that was never described",

@@ -29,6 +29,28 @@ import Testing
     #expect(parts.dropLast().allSatisfy { $0.interval == nil && $0.exited.isEmpty })
   }
 
+  @Test(arguments: [(10, 1), (3, 2), (7, 3)]) func `what passed an interface is split as all of it is`(
+    seconds: Int, recent: Int
+  ) throws {
+    let usage = Usage(received: 1001, sent: 99)
+    var reading = Reading(owner: .kernel, usage: usage + usage)
+    reading.interfaces = [
+      InterfaceUsage(interface: 2, usage: usage), InterfaceUsage(interface: 3, usage: usage),
+    ]
+    var whole = Measurement(interval: .seconds(seconds), readings: [reading])
+    whole.paths = [PathUsage(address: .anyV4, interface: 2, usage: usage)]
+    let parts = whole.split(recent: .seconds(recent))
+    let readings = parts.flatMap(\.readings)
+    for interface in Int32(2)...3 {
+      #expect(readings.reduce(.zero) { $0 + $1.interfaces.usage(of: [interface]) } == usage)
+    }
+    #expect(parts.flatMap(\.paths).reduce(.zero) { $0 + $1.usage } == usage)
+    let last = try #require(parts.last)
+    #expect(last.paths[0].usage.received == UInt64(1001 * recent / seconds))
+    #expect(last.readings[0].interfaces.usage(of: [2]) == last.paths[0].usage)
+    #expect(parts[0].followed(by: last).paths == whole.paths)
+  }
+
   @Test func `the lookback stays whole`() {
     let lookback = Measurement(
       interval: nil, readings: [Reading(owner: .kernel, usage: Usage(received: 5, sent: 5))])

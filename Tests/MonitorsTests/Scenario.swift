@@ -22,6 +22,9 @@ struct Scenario {
   var areAllNamespacesKnown = true
   /// The interfaces, where tunnels matter.
   var interfaces: [Interface] = []
+  /// Addresses of whose interfaces it is asked who moved how much there, and what passed them in the last tick.
+  var paths: [String] = []
+  private(set) var passed: [PathUsage] = []
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
@@ -119,13 +122,14 @@ struct Scenario {
     }
     let ends = accounting.ends(
       of: moved, sockets: SocketIndex(sockets), local: local, namespaces: index,
-      carriers: TunnelCarriers(of: interfaces))
+      carriers: TunnelCarriers(of: interfaces), paths: PathInterfaces(of: paths.map(Self.address), local))
     let names = commandLines
     let result = accounting.readings(of: ends, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(
         identity: identity, uid: 0, executable: nil, arguments: [],
         commandLine: names[identity.pid] ?? "process \(identity.pid)")
     }
+    passed = result.paths
     let owners = Dictionary(result.readings.map { ($0.owner, $0.usage) }, uniquingKeysWith: +)
     return (owners, result.balance, result.readings)
   }

@@ -1,6 +1,7 @@
 import Glibc
 import Lab
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Netfilter
@@ -58,8 +59,36 @@ import Testing
     #expect(before.contains(v4) && before.contains(v6))
     #expect(before.receives(IPAddress(v4: 0xc633_64ff)))
     #expect(!before.contains(IPAddress(v4: 0xc633_64ff)))
+    #expect(before.interface(of: v4) == LocalAddresses.loopback && before.interface(of: v6) == 1)
     try await namespace.ip("addr del 198.51.100.9/24 dev lo")
     let after = try await namespace.inside { try LocalAddressReader().read() }
     #expect(!after.contains(v4) && after.contains(v6))
+  }
+
+  @Test(.needs(.namespaces))
+  func `each address has its interface, one of two interfaces none, and the way there has one of them`()
+    async throws
+  {
+    let namespace = try await NetworkNamespace()
+    for (name, address) in [("one", "198.51.100.9/24"), ("two", "203.0.113.9/24")] {
+      try await namespace.ip("link add \(name) type veth")
+      try await namespace.ip("link set \(name) up")
+      try await namespace.ip("addr add \(address) dev \(name)")
+      try await namespace.ip("addr add 192.0.2.1/32 dev \(name)")
+    }
+    try await namespace.ip("-6 addr add 2001:db8::9/64 dev two nodad")
+    let (local, interfaces) = try await namespace.inside {
+      (try LocalAddressReader().read(), try InterfaceTable().read())
+    }
+    let index = Dictionary(interfaces.map { ($0.name, $0.index) }) { first, _ in first }
+    func interface(_ text: String) throws -> Int32? { local.interface(of: try #require(IPAddress(text))) }
+    #expect(try interface("198.51.100.9") == index["one"] && index["one"] != nil)
+    #expect(try interface("203.0.113.9") == index["two"] && interface("2001:db8::9") == index["two"])
+    #expect(try interface("192.0.2.1") == nil && local.contains(try #require(IPAddress("192.0.2.1"))))
+    #expect(try interface("198.51.100.1") == nil && interface("127.0.0.5") == LocalAddresses.loopback)
+    let sources = try await namespace.inside {
+      ["203.0.113.77", "198.51.100.9", "8.8.8.8"].map { SourceAddress.towards(IPAddress($0) ?? .anyV6) }
+    }
+    #expect(sources == [IPAddress("203.0.113.9"), IPAddress("198.51.100.9"), nil])
   }
 }

@@ -101,12 +101,12 @@ import Testing
 
   private struct Stage {
     let service: DeliveryService
-    let submitted: AsyncStream<PendingDelivery>.Continuation
+    let submitted: AsyncStream<DeliveryOrder>.Continuation
     let drops = DropCounter()
     let warnings = Lines()
 
     init(pauses: [Duration]) {
-      let (stream, continuation) = AsyncStream.makeStream(of: PendingDelivery.self)
+      let (stream, continuation) = AsyncStream.makeStream(of: DeliveryOrder.self)
       submitted = continuation
       service = DeliveryService(
         submitted: stream, drops: drops, warn: { [warnings] in warnings.append($0.text) },
@@ -116,8 +116,9 @@ import Testing
     func submit(_ line: String, rule: String = "web", to delivery: any Delivery, since: Int64 = 0) {
       drops.countSubmitted()
       submitted.yield(
-        PendingDelivery(
-          notification: sampleNotification(rule: rule, since: since, line: line), delivery: delivery))
+        .deliver(
+          PendingDelivery(
+            notification: sampleNotification(rule: rule, since: since, line: line), delivery: delivery)))
     }
   }
 

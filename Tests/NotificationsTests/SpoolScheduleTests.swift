@@ -300,6 +300,24 @@ import Testing
     #expect(schedule.add(report("long199", long), name: "z")?.entry.name == "z")
   }
 
+  /// An old report that grows is no longer old: what it says last is the newest of all.
+  @Test func `what is added to the oldest report stays, others make room`() {
+    var schedule = SpoolSchedule(with: configurations())
+    func body(_ count: Int) -> String { String(repeating: "x", count: count) }
+    _ = schedule.add(report("a", body(60_000)), name: "0")
+    // With these all places for bytes are taken but 100.
+    let full = SpoolSchedule.mostBytes / MailReport.mostBody - 1
+    for index in 1...full {
+      _ = schedule.add(report("s\(index)", body(MailReport.mostBody)), name: "\(index)")
+    }
+    _ = schedule.add(report("b", body(MailReport.mostBody - 60_100)), name: "last")
+    let addition = schedule.add(report("a", "the newest" + body(190)), name: "none")
+    #expect(addition?.dropped.map(\.name) == ["1"])
+    #expect(addition?.entry.name == "0" && addition?.entry.report.body.contains("the newest") == true)
+    #expect(schedule.entries.first == addition?.entry && schedule.entries.count == full + 1)
+    #expect(schedule.entries.reduce(0) { $0 + $1.report.body.utf8.count } <= SpoolSchedule.mostBytes)
+  }
+
   @Test func `what was refused is dropped first`() {
     var schedule = schedule("a", "b", "c", with: configurations(["a", "b", "c"]))
     _ = schedule.start(at: start)

@@ -92,7 +92,7 @@ import Testing
     let limit = WitnessedProcesses.limit
     for pid in 1...UInt32(limit) { processes.take(try process(pid), at: Self.start) }
     let asked = try process(1)
-    _ = processes.description(of: asked.user) {
+    _ = processes.find(asked.user) {
       ProcessDescription(
         identity: $0.user.identity, uid: 0, executable: nil, arguments: [], commandLine: $0.text)
     }

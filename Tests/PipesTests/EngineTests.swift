@@ -40,12 +40,14 @@ import Testing
       }
     }
     var total = Usage.zero
+    var passed = Usage.zero
     var round = 0
     while running.value.load(ordering: .acquiring) > 0 {
       round += 1
       configurations[0].sentLimit = round % 3 == 0 ? .kibibytesPerSecond(20_000) : nil
       try meter.reload(Array(configurations.prefix(round % 2 == 0 ? 2 : 3)))
       for reading in meter.readings(until: .now).readings { total += reading.usage }
+      passed = meter.paths.values.flatMap(\.values).reduce(passed, +)
       #expect(meter.report(at: Timestamp(seconds: 0)).rows.count >= 2)
       try await Task.sleep(for: .milliseconds(10))
     }
@@ -53,10 +55,13 @@ import Testing
     try await eventually("all drained") { meter.isDrained ? () : nil }
     meter.stop()
     for reading in meter.readings(until: .now).readings { total += reading.usage }
+    passed = meter.paths.values.flatMap(\.values).reduce(passed, +)
     stopped.value.store(1, ordering: .relaxed)
     let expected = UInt64(120 * EnginePeer.message.count)
     #expect(answered.value.load(ordering: .relaxed) == 120)
     #expect(total == Usage(received: expected, sent: expected))
+    // A byte passes this host by two sides.
+    #expect(passed == total + total.reversed)
     let rows = meter.report(at: Timestamp(seconds: 0)).rows
     let clients = rows.filter { if case .client = $0.subject { true } else { false } }
     #expect(

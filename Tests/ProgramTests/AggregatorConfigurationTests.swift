@@ -81,6 +81,23 @@ import Testing
     }
   }
 
+  @Test func `a type may be written in any case`() async throws {
+    let folder = try ScratchFolder()
+    let text =
+      "[a]\ntype=Monitor\n[b]\ntype=PIPE\nport=8080\nnewhost=192.0.2.1\n[c]\ntype=Ping\nhost=192.0.2.1\n"
+      + "[d]\ntype=tRACE\nhost=192.0.2.1\n[e]\ntype=Scan\nhost=192.0.2.1\n"
+      + "[f]\ntype=Connect\nhost=192.0.2.1\nport=53\n"
+    let file = try folder.write(text, to: "m.cfg")
+    let child = try ChildProcess([Self.program, "--check-config", "--monitor-config", file])
+    #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
+    // A file of the wrong flag is recognised as well.
+    let wrong = try ChildProcess([
+      Self.program, "--check-config", "--app-config", try folder.write("[a]\ntype=Ping\n", to: "a.cfg"),
+    ])
+    #expect(try await wrong.ended() == .exited(0))
+    #expect(wrong.errors.text.contains("--monitor-config"), "\(wrong.errors.text)")
+  }
+
   @Test func `right files pass the check, which needs no privilege`() async throws {
     let folder = try ScratchFolder()
     let apps = try folder.write("# who is who\n[Web]\nx = curl|wget\n[Mail]\ny: postfix\n", to: "a.cfg")

@@ -94,6 +94,14 @@ import Testing
     #expect(state.ask(isLast: true, at: Self.start) == .measure(number: 2, isLast: true))
   }
 
+  @Test func `a question has the addresses of paths, no more than a sensor takes`() throws {
+    var state = try up()
+    let paths = (1...100).map { IPAddress(v4: $0) }
+    #expect(
+      state.ask(isLast: false, paths: paths, at: Self.start)
+        == .measure(number: 1, isLast: false, paths: Array(paths.prefix(PathUsage.most))))
+  }
+
   @Test func `the next one counts from its start, and knows the processes`()
     throws
   {
@@ -162,7 +170,7 @@ import Testing
   @Test func `what a sensor said is not said again by the next, and what ended with it is taken back`() throws
   {
     func said(_ state: inout SensorState, _ warnings: [Warning]) throws -> [String] {
-      guard case .measure(let number, _) = state.ask(isLast: false, at: Self.start) else {
+      guard case .measure(let number, _, _) = state.ask(isLast: false, at: Self.start) else {
         return ["not asked"]
       }
       var measurement = measurement()

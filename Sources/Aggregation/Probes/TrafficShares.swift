@@ -1,24 +1,25 @@
 public import Model
 
-/// Which applications moved most in an interval: what an alert about a path says of this host's own part in it.
+/// Which applications moved most through an interface in an interval: what an alert about a path says of this host's own
+/// part in it.
 public enum TrafficShares {
   /// How many are named.
   public static let most = 3
   /// Below this share nobody is named, in percent.
   private static let least = 1.0
 
-  /// The applications or processes of `report` that moved most in the direction in which more was moved, with their share of all
-  /// bytes in it; none without an interval or bytes.
-  public static func top(of report: UsageReport) -> [ProbeAlert.Share] {
-    guard report.interval != nil else { return [] }
-    // A client's bytes are its pipe's as well.
-    let rows = report.rows.filter { if case .client = $0.subject { false } else { true } }
-    let total = rows.reduce(Usage.zero) { $0 + $1.moved }
+  /// The applications of `report` that moved most through the interfaces that have one of `addresses`, in the direction in
+  /// which more was moved there, with their share of all bytes in it. None where no interface has one, and without bytes.
+  public static func top(of report: UsageReport, through addresses: Set<IPAddress>) -> [ProbeAlert.Share] {
+    var whole: [Int32: Usage] = [:]
+    for path in report.paths where addresses.contains(path.address) { whole[path.interface] = path.usage }
+    let total = whole.values.reduce(.zero, +)
     let direction = total.sent >= total.received ? Alert.Direction.sent : .received
     let all = Double(direction.bytes(of: total))
     guard all > 0 else { return [] }
-    return rows.filter(\.isNamed)
-      .map { ($0.name, Double(direction.bytes(of: $0.moved)) * 100 / all) }
+    let interfaces = Set(whole.keys)
+    return report.rows
+      .map { ($0.name, Double(direction.bytes(of: $0.interfaces.usage(of: interfaces))) * 100 / all) }
       .filter { $0.1 >= least }
       .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
       .prefix(most)
@@ -33,8 +34,4 @@ extension Alert.Direction {
     case .sent: usage.sent
     }
   }
-}
-
-extension UsageRow {
-  fileprivate var isNamed: Bool { subject != .remainder }
 }

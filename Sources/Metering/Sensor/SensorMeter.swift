@@ -26,6 +26,8 @@ final class SensorMeter: Meter {
   /// Whether accounting was on before the first sensor started; nil before that, and after the last has ended.
   private var wasAccounting: Bool?
   private var isLast = false
+  /// Addresses of this host of whose interfaces it is asked who moved how much there.
+  var paths: [IPAddress] = []
   /// Whether it was added to a program at work, which does not wait for it.
   private var isAdded = false
   /// Why one was ended, until it is said.
@@ -92,7 +94,7 @@ final class SensorMeter: Meter {
     }
     // What had moved before has no interval, and is for itself.
     let isLookback = measured.map { $0.interval == nil } ?? false
-    if !isLookback || isLast, let question = state.ask(isLast: isLast, at: now) {
+    if !isLookback || isLast, let question = state.ask(isLast: isLast, paths: paths, at: now) {
       send([question])
       try receive(until: .now + patience) { $0.asked == nil }
     }

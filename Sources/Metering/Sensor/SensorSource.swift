@@ -1,5 +1,5 @@
 public import Channel
-import Model
+public import Model
 public import Program
 public import SystemRuntime
 
@@ -52,6 +52,10 @@ public final class SensorSource: Source {
 
   /// Shows from now on what these filters show.
   public func use(_ filters: [FilterSettings]) { meter?.use(filters) }
+
+  /// Has the next measurement say who moved how much through the interfaces that have these addresses of this host,
+  /// `PathUsage.most` at most.
+  public func watch(_ paths: [IPAddress]) { meter?.paths = paths }
 
   /// Returns what the sensor measured until `now`; nil while none was started. After it was stopped nothing moves: rates fall
   /// to zero, and alerts end. Errors: as every source.

@@ -83,12 +83,12 @@ struct SensorState {
     latest = Health()
   }
 
-  /// The question to ask it at `now`; nil while one has no answer.
-  mutating func ask(isLast: Bool, at now: ContinuousClock.Instant) -> Message? {
+  /// The question to ask it at `now`, also for the interfaces that have the addresses `paths`; nil while one has no answer.
+  mutating func ask(isLast: Bool, paths: [IPAddress] = [], at now: ContinuousClock.Instant) -> Message? {
     guard phase == .up, asked == nil else { return nil }
     questions += 1
     (asked, since) = (questions, now)
-    return .measure(number: questions, isLast: isLast)
+    return .measure(number: questions, isLast: isLast, paths: Array(paths.prefix(PathUsage.most)))
   }
 
   /// Takes what it said. Errors: `sensorLost` for another version, and for what no sensor says at this time.

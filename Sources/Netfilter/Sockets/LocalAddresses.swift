@@ -4,19 +4,38 @@ import SystemRuntime
 
 /// The addresses that belong to this host, in the network namespace of this process.
 public struct LocalAddresses: Sendable, Hashable {
-  /// The addresses of its interfaces.
-  public private(set) var addresses: Set<IPAddress>
+  /// Which interface has each; zero where it is not known, or more than one has it.
+  private var interfaces: [IPAddress: Int32]
   private var broadcasts: Set<IPAddress>
 
-  /// Makes a set of the given addresses and subnet broadcast addresses.
+  /// The interface through which packets between two addresses of this host pass (linux/net.h, LOOPBACK_IFINDEX).
+  public static let loopback: Int32 = 1
+
+  /// Makes a set of the given addresses, of interfaces that are not known, and subnet broadcast addresses.
   public init(_ addresses: some Sequence<IPAddress>, broadcasts: some Sequence<IPAddress> = []) {
-    self.addresses = Set(addresses)
+    self.init(interfaces: addresses.lazy.map { ($0, 0) }, broadcasts: broadcasts)
+  }
+
+  /// Makes a set of the given addresses with the numbers of their interfaces, and subnet broadcast addresses.
+  public init(
+    interfaces: some Sequence<(IPAddress, Int32)>, broadcasts: some Sequence<IPAddress> = []
+  ) {
+    self.interfaces = Dictionary(interfaces) { $0 == $1 ? $0 : 0 }
     self.broadcasts = Set(broadcasts)
   }
 
+  /// The addresses of its interfaces.
+  public var addresses: Dictionary<IPAddress, Int32>.Keys { interfaces.keys }
+
   /// True when packets from `address` start on this host: one of its own, or any of loopback.
   public func contains(_ address: IPAddress) -> Bool {
-    address.isLoopback || addresses.contains(address)
+    address.isLoopback || interfaces[address] != nil
+  }
+
+  /// The number of the interface that has `address`; nil where none has, more than one, or it is not known.
+  public func interface(of address: IPAddress) -> Int32? {
+    if address.isLoopback { return Self.loopback }
+    return interfaces[address].flatMap { $0 == 0 ? nil : $0 }
   }
 
   /// True when packets to `address` reach this host: as `contains`, or multicast or broadcast.
@@ -56,7 +75,7 @@ public final class LocalAddressReader {
     // struct ifaddrmsg is eight bytes; all zero asks for every family and interface.
     let request = NetlinkRequest(
       type: Self.getAddress, flags: NetlinkHeader.Flag.dump, fixed: Array(repeating: 0, count: 8))
-    var addresses: [IPAddress] = []
+    var addresses: [(IPAddress, Int32)] = []
     var broadcasts: [IPAddress] = []
     var interrupted: UInt64 = 0
     if isBroken, isOwn { socket = try NetlinkSocket(.route) }
@@ -66,12 +85,13 @@ public final class LocalAddressReader {
       return try dump(request, into: &addresses, &broadcasts)
     }
     isBroken = false
-    return LocalAddresses(addresses, broadcasts: broadcasts)
+    return LocalAddresses(interfaces: addresses, broadcasts: broadcasts)
   }
 
   /// Appends the addresses; returns whether the dump was interrupted.
   private func dump(
-    _ request: NetlinkRequest, into addresses: inout [IPAddress], _ broadcasts: inout [IPAddress]
+    _ request: NetlinkRequest, into addresses: inout [(IPAddress, Int32)],
+    _ broadcasts: inout [IPAddress]
   ) throws(KernelError) -> Bool {
     try socket.dump(request, "reading this host's addresses") { type, payload in
       guard type == Self.newAddress, let family = payload.load(0, as: UInt8.self), payload.byteCount >= 8
@@ -89,7 +109,9 @@ public final class LocalAddressReader {
         default: break
         }
       }
-      if let found = own ?? peerOrOwn { addresses.append(found) }
+      // struct ifaddrmsg: ifa_index.
+      let interface = payload.load(4, as: UInt32.self).map(Int32.init(truncatingIfNeeded:))
+      if let found = own ?? peerOrOwn { addresses.append((found, interface ?? 0)) }
     }.isInterrupted
   }
 

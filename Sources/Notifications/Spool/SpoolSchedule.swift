@@ -112,11 +112,12 @@ struct SpoolSchedule: Sendable {
       if repetition { return nil }
       if let merged = entries[index].report.merged(with: report) {
         entries[index].report = merged
-        return Addition(entry: entries[index], dropped: makeRoom())
+        let entry = entries[index]
+        return Addition(entry: entry, dropped: makeRoom(keeping: entry.name))
       }
     }
     entries.append(SpoolEntry(name: name, report: report))
-    let dropped = makeRoom()
+    let dropped = makeRoom(keeping: name)
     return Addition(entry: SpoolEntry(name: name, report: report), dropped: dropped)
   }
 
@@ -275,12 +276,13 @@ struct SpoolSchedule: Sendable {
     file.isEmpty ? "" : " with \(file.escapingControlCharacters.shortened(to: 200))"
   }
 
-  /// Drops the oldest while there are too many, those that were refused first.
-  private mutating func makeRoom() -> [SpoolEntry] {
+  /// Drops the oldest while there are too many, those that were refused first. The report `name` has the newest facts, even if
+  /// it waits for long, and stays.
+  private mutating func makeRoom(keeping name: String) -> [SpoolEntry] {
     var dropped: [SpoolEntry] = []
     var bytes = entries.reduce(0) { $0 + $1.report.body.utf8.count }
     while entries.count > Self.mostEntries || bytes > Self.mostBytes {
-      let candidates = entries.indices.dropLast().filter { !isSending(entries[$0]) }
+      let candidates = entries.indices.filter { entries[$0].name != name && !isSending(entries[$0]) }
       guard let index = candidates.first(where: { entries[$0].refusals > 0 }) ?? candidates.first else {
         break
       }

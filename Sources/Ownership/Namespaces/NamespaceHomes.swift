@@ -41,13 +41,13 @@ struct NamespaceHomes {
     forget(namespace)
     known[namespace] = (addresses, turns)
     // A flow of loopback never leaves its namespace.
-    for address in addresses?.addresses ?? [] where !address.isLoopback {
+    for address in addresses?.addresses ?? [:].keys where !address.isLoopback {
       homes[address, default: []].insert(namespace)
     }
   }
 
   private mutating func forget(_ namespace: UInt64) {
-    for address in known[namespace]?.addresses?.addresses ?? [] {
+    for address in known[namespace]?.addresses?.addresses ?? [:].keys {
       homes[address]?.remove(namespace)
       if homes[address]?.isEmpty == true { homes[address] = nil }
     }

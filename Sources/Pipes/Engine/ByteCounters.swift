@@ -24,4 +24,7 @@ enum Direction: Sendable, Hashable {
   case received
   /// From the target to clients.
   case sent
+
+  /// The same from the other side.
+  var reversed: Direction { self == .received ? .sent : .received }
 }

@@ -105,6 +105,8 @@ final class Connection {
   /// Whether it stands in the worker's queue of those that have more to do.
   var isQueued = false
   var account: ClientLedger.Account?
+  /// Where to count what passes the addresses of this host at both ends, once it is open.
+  var paths: (client: ByteCounters?, target: ByteCounters?)
   /// Whether the kernel looks for peers that have vanished.
   var isKeptAlive = false
   /// The end that has failed first, and why.

@@ -12,6 +12,8 @@ final class Pipe: Sendable {
   let target: Target
   /// What was delivered, of all its connections.
   let tally = ByteCounters()
+  /// The same by the addresses of this host that it passed.
+  let paths = PathTallies()
   /// From clients to the target.
   let received: DirectionLimiter
   /// From the target to clients.

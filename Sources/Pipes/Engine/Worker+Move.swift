@@ -37,6 +37,8 @@ extension Worker {
     if early.contains(.urgent) { expectMark(received) }
     if dialing.early.contains(.urgent) { expectMark(sent) }
     connection.phase = .open(received: received, sent: sent)
+    connection.paths.client = pipe.paths.tally(of: connection.client.socket.local?.address)
+    connection.paths.target = pipe.paths.tally(of: target.socket.local?.address)
     if let clients = pipe.clients {
       // Only a client of this host has a process here; a PROXY header speaks of somebody else's.
       let local = connection.destination == nil ? connection.client.socket.local : nil
@@ -256,6 +258,8 @@ extension Worker {
     connection.silence.moved(at: now)
     connection.pipe.tally.add(count, half.lane.direction)
     connection.account?.tally.add(count, half.lane.direction)
+    connection.paths.client?.add(count, half.lane.direction)
+    connection.paths.target?.add(count, half.lane.direction.reversed)
   }
 
   /// Leaves to others what this direction has no use for now.

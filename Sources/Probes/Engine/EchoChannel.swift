@@ -41,6 +41,9 @@ final class EchoChannel {
   /// True when so much is sent that the loop takes replies together, some milliseconds late: the kernel stamps when each came.
   var isFast: Bool { rate.isHigh }
 
+  /// How full its receive buffer is; nil where the kernel does not say.
+  var receiveMemory: EchoSocket.ReceiveMemory? { socket.receiveMemory }
+
   /// True while requests wait for room in the kernel.
   var isWaiting: Bool { !queued.isEmpty }
 

@@ -40,7 +40,10 @@ extension ProbeEngine {
     }
     if let channel, channel.isWaiting, !unsent.contains(key) { unsent.append(key) }
     for part in refused { fail(target, part, key, reason(of: key)) }
-    if let finished { add(.ping(finished.burst), of: target, began: finished.began) }
+    if let finished {
+      if finished.burst.loss > 0 { noteOverflow() }
+      add(.ping(finished.burst), of: target, began: finished.began)
+    }
   }
 
   func advanceTrace(_ target: ProbedTarget, at now: RoundTripClock.Reading, _ time: Timestamp) {
@@ -63,7 +66,16 @@ extension ProbeEngine {
     }
     if let finished {
       datagrams.cancel(target: target.number)
+      noteOverflow()
       add(.trace(finished.trace), of: target, began: finished.began)
+    }
+  }
+
+  /// Asks whether what looks lost had no room here.
+  private func noteOverflow() {
+    for (key, channel) in channels {
+      guard let memory = channel.receiveMemory, let text = overflow.update(memory, of: key) else { continue }
+      notes.append(.overflowed(text))
     }
   }
 
@@ -143,7 +155,9 @@ extension ProbeEngine {
       return channel
     } catch {
       let note = Self.refusal(of: key, error)
-      if !refusals.contains(where: { Self.refusal(of: $0.key, $0.value) == note }) { notes.append(note) }
+      if !refusals.contains(where: { Self.refusal(of: $0.key, $0.value) == note }) {
+        notes.append(.refused(note))
+      }
       refusals[key] = error
       return nil
     }

@@ -15,6 +15,14 @@ public final class ProbeEngine {
     public var result: ProbeResult
   }
 
+  /// Something to be known of the engine as a whole.
+  public enum Note: Sendable, Hashable {
+    /// Something was refused: why, and what to do.
+    case refused(String)
+    /// A receive buffer was full: how much had no room, and what to do. This comes once.
+    case overflowed(String)
+  }
+
   let packet: EchoPacket
   let identifier: UInt16
   var targets: [UInt32: ProbedTarget] = [:]
@@ -23,7 +31,8 @@ public final class ProbeEngine {
   var refusals: [ChannelKey: Errno] = [:]
   var buffer = EchoBuffer()
   var outcomes: [Outcome] = []
-  var notes: [String] = []
+  var notes: [Note] = []
+  var overflow = ReplyOverflow()
   /// Channels that have requests, each for a number of routers.
   var unsent: [ChannelKey] = []
   let services: ServiceProbes
@@ -136,10 +145,13 @@ public final class ProbeEngine {
   }
 
   /// Takes what is to be known of the engine as a whole since the last call: sentences that end with what to do.
-  public func takeNotes() -> [String] {
+  public func takeNotes() -> [Note] {
     defer { notes = [] }
     return notes
   }
+
+  /// Messages that had no room in a receive buffer, since start: replies among them count as lost.
+  public var droppedMessages: UInt64 { overflow.total }
 
   /// Handles what comes within `limit`, looking no sooner than `pause` has passed; returns whether something else that is
   /// watched has come.
@@ -206,7 +218,8 @@ public final class ProbeEngine {
   func watch(_ channel: EchoChannel, token: UInt64) {
     // Without it nothing is received: the requests are lost.
     do throws(Errno) { try channel.watch(poller, token: token) } catch {
-      notes.append("waiting for replies: \(error.description). Raise the limit of open files (`ulimit -n`).")
+      notes.append(
+        .refused("waiting for replies: \(error.description). Raise the limit of open files (`ulimit -n`)."))
     }
   }
 

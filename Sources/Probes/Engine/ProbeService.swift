@@ -8,8 +8,12 @@ public import SystemRuntime
 public final class ProbeService: Sendable {
   /// What the service says.
   public enum Report: Sendable, Hashable {
+    /// This is asked from now on; `zone` is the interface of a link-local address.
+    case located(ProbeTarget, zone: UInt32)
     /// A round is over.
     case found(ProbeResult, at: ContinuousClock.Instant)
+    /// So many messages had no room in a receive buffer, since start.
+    case dropped(UInt64)
     /// What is to be known, or no longer so.
     case warning(Warning)
   }
@@ -63,6 +67,7 @@ public final class ProbeService: Sendable {
     private var nextRefresh: ContinuousClock.Instant?
     private var isLookingUp = false
     private var unreported = 0
+    private var dropped: UInt64 = 0
 
     /// How long a name that has no address is left alone.
     private static let lookupPause = Duration.seconds(30)
@@ -137,6 +142,7 @@ public final class ProbeService: Sendable {
         let code = Self.code(plan)
         if let job = plan.job(at: resolved.answer) {
           jobs[plan] = job
+          _ = reports.post(.located(job.target, zone: job.zone))
           if unresolved.remove(plan) != nil {
             say(code, "\(plan.host) has an address again", isResolved: true)
           }
@@ -158,7 +164,15 @@ public final class ProbeService: Sendable {
     }
 
     private func report() {
-      for note in engine.takeNotes() { say("probe_refused", note) }
+      for note in engine.takeNotes() {
+        switch note {
+        case .refused(let text): say("probe_refused", text)
+        case .overflowed(let text): say("probe_overflow", text)
+        }
+      }
+      if engine.droppedMessages != dropped, reports.post(.dropped(engine.droppedMessages)) {
+        dropped = engine.droppedMessages
+      }
       for outcome in engine.takeOutcomes() where !reports.post(.found(outcome.result, at: .now)) {
         unreported += 1
       }

@@ -117,6 +117,33 @@ public struct EchoSocket: ~Copyable {
     buffer.receive(from: descriptor, errors: errors, body)
   }
 
+  /// The room for what has come and was not taken, and how much did not fit.
+  public struct ReceiveMemory: Sendable, Hashable {
+    /// Messages that were dropped, since the socket was made; the counter wraps.
+    public var dropped: UInt32
+    /// The size of the receive buffer in bytes, with the kernel's own overhead.
+    public var room: UInt32
+
+    /// Makes a state.
+    public init(dropped: UInt32, room: UInt32) {
+      self.dropped = dropped
+      self.room = room
+    }
+  }
+
+  /// How full the receive buffer is (SO_MEMINFO, Linux 4.12; linux/sock_diag.h); nil from an older kernel. SO_RXQ_OVFL of
+  /// socket(7) says less: it comes with messages only, and not with those of ping sockets before Linux 5.19.
+  public var receiveMemory: ReceiveMemory? {
+    var values = [UInt32](repeating: 0, count: 9)
+    var length = socklen_t(values.count * MemoryLayout<UInt32>.size)
+    // In bounds: the kernel writes at most `length` bytes, the array's size.
+    guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, &values, &length) == 0,
+      length == values.count * MemoryLayout<UInt32>.size
+    else { return nil }
+    // SK_MEMINFO_DROPS, SK_MEMINFO_RCVBUF.
+    return ReceiveMemory(dropped: values[8], room: values[1])
+  }
+
   /// Why the socket failed since this was last asked: an error of the path that the error queue has as well.
   public func clearError() {
     var code: CInt = 0

@@ -2,19 +2,36 @@ import Aggregation
 import Model
 import Testing
 
+/// Who moved most through eth0 (2) and eth1 (3).
 @Suite struct TrafficSharesTests {
-  private func row(
-    _ name: String, _ received: UInt64, _ sent: UInt64, _ subject: UsageRow.Subject = .application(pids: [1])
-  ) -> UsageRow {
-    let moved = Usage(received: received, sent: sent)
-    return UsageRow(name: name, subject: subject, total: moved, moved: moved)
+  private static let eth0 = IPAddress(v4: 0x0a00_0001)
+  private static let sixOfEth0 = IPAddress(high: 0x2001 << 48, low: 1)
+  private static let eth1 = IPAddress(v4: 0x0a01_0001)
+
+  private func row(_ name: String, _ parts: (Int32, Usage)...) -> UsageRow {
+    let all = parts.reduce(Usage.zero) { $0 + $1.1 }
+    var row = UsageRow(name: name, subject: .application(pids: [1]), total: all, moved: all)
+    row.interfaces = parts.map { InterfaceUsage(interface: $0.0, usage: $0.1) }
+    return row
   }
 
-  private func words(_ rows: [UsageRow], interval: Duration? = .seconds(1)) -> [String] {
-    TrafficShares.top(
-      of: UsageReport(
-        time: noon, interval: interval, rows: rows, balance: Balance(), health: Health())
-    ).map { "\($0.name) \($0.percent) \($0.direction.rawValue)" }
+  private func row(_ name: String, _ received: UInt64, _ sent: UInt64) -> UsageRow {
+    row(name, (2, Usage(received: received, sent: sent)))
+  }
+
+  /// The words for rows that are all that moved, beside `others`.
+  private func words(
+    _ rows: [UsageRow], others: Usage = .zero, through addresses: Set<IPAddress> = [eth0]
+  ) -> [String] {
+    var report = UsageReport(
+      time: noon, interval: .seconds(1), rows: rows, balance: Balance(), health: Health())
+    for (address, interface) in [(Self.eth0, Int32(2)), (Self.sixOfEth0, 2), (Self.eth1, 3)] {
+      let usage = rows.reduce(others) { $0 + $1.interfaces.usage(of: [interface]) }
+      report.paths.append(PathUsage(address: address, interface: interface, usage: usage))
+    }
+    return TrafficShares.top(of: report, through: addresses).map {
+      "\($0.name) \($0.percent) \($0.direction.rawValue)"
+    }
   }
 
   @Test func `the three that moved most in the greater direction, with their shares`() {
@@ -30,20 +47,30 @@ import Testing
     #expect(words([row("b", 1, 1), row("a", 1, 1)]) == ["a 50.0 sent", "b 50.0 sent"])
   }
 
+  @Test func `what moved through another interface does not count`() {
+    let rows = [
+      row("Backup", (3, Usage(received: 0, sent: 9000))),
+      row("web", (2, Usage(received: 10, sent: 75)), (3, Usage(received: 0, sent: 1000))), row("mail", 0, 25),
+    ]
+    #expect(words(rows) == ["web 75.0 sent", "mail 25.0 sent"])
+    #expect(words(rows, through: [Self.eth1]) == ["Backup 90.0 sent", "web 10.0 sent"])
+    // Two addresses of one interface count once.
+    #expect(words(rows, through: [Self.eth0, Self.sixOfEth0]) == words(rows))
+    #expect(
+      words([rows[0], row("web", 0, 1000)], through: [Self.eth0, Self.eth1]).first == "Backup 90.0 sent")
+    #expect(words(rows, through: [IPAddress(v4: 9)]).isEmpty && words(rows, through: []).isEmpty)
+  }
+
   @Test func `who moved next to nothing is not named`() {
     #expect(words([row("Backup", 0, 995), row("idle", 0, 5)]) == ["Backup 99.5 sent"])
   }
 
-  @Test func `bytes without a name count in the whole, clients of a pipe do not count twice`() {
-    let client = UsageRow.Subject.client(pipe: "p", address: nil, process: nil, open: 1)
-    #expect(
-      words([row("Backup", 0, 50), row("(kernel)", 0, 50, .remainder), row("somebody", 0, 900, client)])
-        == ["Backup 50.0 sent"])
+  @Test func `bytes without a row count in the whole`() {
+    #expect(words([row("Backup", 0, 50)], others: Usage(received: 0, sent: 50)) == ["Backup 50.0 sent"])
   }
 
-  @Test func `without bytes or an interval nobody is named`() {
+  @Test func `without bytes nobody is named`() {
     #expect(words([]).isEmpty)
     #expect(words([row("a", 0, 0)]).isEmpty)
-    #expect(words([row("a", 0, 9)], interval: nil).isEmpty)
   }
 }

@@ -69,7 +69,7 @@ elif wish == "slow":
         nothing = bytes(16)
         balance = moved + nothing * 2 + bytes(5) + nothing * 5
         interval = b"\x01" + struct.pack("<qq", 2, 0) if answers else b"\x00"
-        stream.sendall(message(11, fields[:8] + interval + bytes(4) + balance + bytes(8 * 20) + bytes(4)))
+        stream.sendall(message(11, fields[:8] + interval + bytes(4) + balance + bytes(1) + bytes(8 * 20) + bytes(4)))
         answers += 1
 # It is waited for, or ended, and this is its end.
 while control.recv(1):
