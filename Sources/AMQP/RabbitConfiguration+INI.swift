@@ -102,7 +102,7 @@ extension RabbitConfiguration {
     let hint =
       Spelling.nearest(to: entry.value, in: words).map { " (did you mean \($0)?)" }
       ?? ": write one of \(words.joined(separator: ", "))"
-    return section.error(at: entry, "\(entry.key)=\"\(entry.value.prefix(60))\" is not known\(hint)")
+    return section.error(at: entry, "\(entry.key)=\(INIError.quoted(entry.value)) is not known\(hint)")
   }
 
   /// What the original took for false where it is empty.
@@ -145,7 +145,7 @@ extension RabbitConfiguration {
       guard let isOnlyTLS12 = isOnlyTLS12(value) else {
         throw section.error(
           at: entry,
-          "ssl_version=\"\(value.prefix(60))\" is not known or not safe: write PROTOCOL_TLS for 1.2 and later, or"
+          "ssl_version=\(INIError.quoted(value)) is not known or not safe: write PROTOCOL_TLS for 1.2 and later, or"
             + " remove it")
       }
       tls.isOnlyTLS12 = isOnlyTLS12

@@ -97,7 +97,8 @@ public struct HTTPRecordsConfiguration: Sendable, Hashable {
 
   private static func authorization(_ values: SectionValues) throws(INIError) -> String? {
     let secret = { "one line of text" }
-    let user = try values.value("username") {
+    // It may be written with its password.
+    let user = try values.secret("username") {
       isText($0) && !$0.isEmpty && !$0.contains(":") ? $0 : nil
     } wanted: {
       "a name without a colon"

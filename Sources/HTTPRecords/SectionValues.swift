@@ -11,7 +11,7 @@ struct SectionValues {
     guard let entry = section.entry(key) else { return nil }
     let text = entry.value
     guard let value = read(text) else {
-      let shown = text.isEmpty ? "is empty: it" : "=\"\(text.prefix(60))\""
+      let shown = text.isEmpty ? "is empty: it" : "=\(INIError.quoted(text))"
       throw section.error(at: entry, "\(entry.key)\(text.isEmpty ? " " : "")\(shown) must be \(wanted())")
     }
     return value

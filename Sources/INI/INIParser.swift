@@ -120,11 +120,12 @@ struct INIParser {
     {
       guard dialect.repetition == .merges else {
         throw error(
-          number, "key \(INIError.quoted(key)) is already in line \(earlier): remove one of the two")
+          number, "key \(INIError.quoted(key: key)) is already in line \(earlier): remove one of the two")
       }
       warn(
         number,
-        "key \(INIError.quoted(key)) is already in line \(earlier): this line counts, remove one of the two")
+        "key \(INIError.quoted(key: key)) is already in line \(earlier): this line counts, remove one of the two"
+      )
     }
     let rest = Substring(content.unicodeScalars[content.unicodeScalars.index(after: divider)...])
     pending = Pending(key: key, line: number, values: [value(rest)])

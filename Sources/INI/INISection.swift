@@ -61,7 +61,7 @@ public struct INISection: Sendable, Hashable {
     let folded = Set(known.map { $0.lowercased() })
     for entry in entries where !folded.contains(entry.folded) {
       throw error(
-        at: entry, "unknown key \(INIError.quoted(entry.key)) in [\(name)]" + hint(entry.key, known))
+        at: entry, "unknown key \(INIError.quoted(key: entry.key)) in [\(name)]" + hint(entry.key, known))
     }
   }
 
@@ -90,10 +90,18 @@ public struct INIError: Error, Sendable, Hashable, CustomStringConvertible {
   /// `file:line: what`.
   public var description: String { "\(file):\(line): \(what)" }
 
-  /// A user's text in quotes for a message, cut where it is too long to read.
-  static func quoted(_ text: String) -> String {
+  /// A user's text in quotes for a message, cut where it is too long to read. Only its first line: in a further one, which only
+  /// has spaces too many before it, may stand a password.
+  public static func quoted(_ text: String) -> String {
     let limit = 60
-    let short = text.prefix(limit + 1).count > limit ? text.prefix(limit - 3) + "..." : text[...]
-    return "\"\(short)\""
+    let line = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
+    let short = line.prefix(limit + 1).count > limit ? line.prefix(limit - 3) : line
+    return "\"\(short)\(short.count < text.count ? "..." : "")\""
+  }
+
+  /// A key in quotes. Only its first word: a divider may be missing before a password that has one.
+  static func quoted(key: String) -> String {
+    let word = key.prefix { !$0.isWhitespace }
+    return "\"\(word.prefix(60))\(word.count < key.count ? " ..." : "")\""
   }
 }

@@ -84,5 +84,5 @@ public struct PublishConfiguration: Sendable, Hashable {
     return Int(size.bytes)
   }
 
-  private static func shown(_ entry: INIEntry) -> String { "\"\(entry.value.prefix(60))\"" }
+  private static func shown(_ entry: INIEntry) -> String { INIError.quoted(entry.value) }
 }

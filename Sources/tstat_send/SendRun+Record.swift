@@ -5,12 +5,20 @@ import Tstat
 extension SendRun {
   /// Marks what is confirmed as a whole, and records what is confirmed in part.
   mutating func settle() throws(SendFailure) {
-    for number in window.takeComplete() {
-      guard let entry = open.removeValue(forKey: number) else { continue }
-      let isMarked = marks && entry.isWhole ? try mark(entry) : false
-      writer.finished(number, entry.directory.directory, isMarked: isMarked)
+    for news in window.takeComplete() {
+      guard let entry = open.removeValue(forKey: news.directory) else { continue }
+      let isWhole = entry.isWhole && news.refused.isEmpty
+      let isMarked = marks && isWhole ? try mark(entry) : false
+      // What of it was confirmed is not sent again by each run until its logs are whole.
+      if !isWhole { try save(news, of: entry) }
+      if news.refused.count > 1 {
+        writer.error("\(entry.directory.directory.path): \(news.refused.count) messages in all were refused.")
+      }
+      writer.finished(news.directory, entry.directory.directory, isMarked: isMarked)
     }
-    try record(all: false)
+    let isDue = .now - savedAt >= Self.delay
+    try record(all: isDue)
+    if isDue { savedAt = .now }
   }
 
   /// Marks a directory, unless its logs have grown since they were read.
@@ -31,21 +39,27 @@ extension SendRun {
     }
   }
 
-  /// The other side does not take what a message says: its directory is left, and the others go on.
+  /// The other side does not take what a message says: the others go on, and the directory is not marked.
   mutating func leave(_ number: UInt64, _ failure: RecordFailure) throws(SendFailure) {
     guard failure.kind == .data else { throw SendFailure(failure) }
-    guard let news = window.refuse(number), let entry = open.removeValue(forKey: news.directory) else {
-      return
-    }
+    guard let (number, slice) = window.refuse(number), let entry = open[number] else { return }
     hasBadData = true
-    writer.error("\(entry.directory.directory.path) is left: \(failure)")
-    if keepsProgress, news.acknowledged > 0 { try save(news.acknowledged, of: entry) }
-    writer.finished(news.directory, entry.directory.directory, isMarked: false)
+    let path = entry.directory.directory.path
+    let count = window.refusedCount(of: number)
+    if count == 1 { writer.error("message \(slice + 1) of \(path) is left out: \(failure)") }
+    guard count > Self.mostRefused, let news = window.drop(number) else { return }
+    open[number] = nil
+    writer.error("\(path) is left: \(count) messages were refused.")
+    try save(news, of: entry)
+    writer.finished(number, entry.directory.directory, isMarked: false)
   }
 
-  private func save(_ count: Int, of entry: Open) throws(SendFailure) {
+  private func save(_ news: SendWindow.Record, of entry: Open) throws(SendFailure) {
+    // Of what was only refused nothing is to be remembered.
+    guard keepsProgress, news.acknowledged > news.refused.count else { return }
     do throws(LogDirectoryError) {
-      try entry.directory.save(SendProgress(entry.fingerprint, acknowledged: count))
+      try entry.directory.save(
+        SendProgress(entry.fingerprint, acknowledged: news.acknowledged, refused: news.refused))
     } catch {
       guard case .vanished = error else { throw SendFailure(error) }
     }
@@ -53,7 +67,7 @@ extension SendRun {
 
   mutating func record(all: Bool) throws(SendFailure) {
     for news in window.worthRecording(all: all) {
-      if keepsProgress, let entry = open[news.directory] { try save(news.acknowledged, of: entry) }
+      if let entry = open[news.directory] { try save(news, of: entry) }
       window.recorded(news)
     }
   }

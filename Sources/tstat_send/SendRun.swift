@@ -49,6 +49,15 @@ struct SendRun: ~Copyable {
     var isWhole = true
   }
 
+  /// How long what is confirmed waits at most for its record.
+  static let delay = Duration.milliseconds(100)
+  /// The most messages of a directory that may be refused.
+  static let mostRefused = 1_000
+  /// The most directories that are open at once: each takes two descriptors.
+  private static let mostOpen = 128
+
+  /// When what is confirmed was recorded last.
+  var savedAt = ContinuousClock.now
   /// True when a log could not be read, or had no row of use.
   var hasBadData = false
 
@@ -194,6 +203,7 @@ struct SendRun: ~Copyable {
 
   /// Submits a directory's slices; returns whether it had any.
   private mutating func send(_ found: LogDirectory, _ number: Int) throws(SendFailure) -> Bool {
+    while open.count >= Self.mostOpen { try serve(waits: true) }
     var slices: LogSlices
     do throws(LogDirectoryError) {
       guard let begun = try begin(found, number) else { return false }
@@ -201,7 +211,8 @@ struct SendRun: ~Copyable {
     } catch {
       switch error {
       case .inUse: throw SendFailure(error)
-      case .vanished, .replaced, .changed: writer.note("\(error)")
+      case .vanished: writer.gone(found)
+      case .replaced, .changed: writer.note("\(error)")
       default:
         hasBadData = true
         writer.error("\(error)")
@@ -212,14 +223,14 @@ struct SendRun: ~Copyable {
       writer.say(slices.takeRemarks())
       writer.read(number, slices.counts)
       while !window.hasRoom { try serve(waits: true) }
-      // A message of it was refused.
+      // Too many messages of it were refused.
       guard open[number] != nil else { break }
       try submit(slice, of: number)
       try serve(waits: false)
     }
     writer.say(slices.takeRemarks())
     writer.read(number, slices.counts)
-    if slices.isIncomplete || slices.isUseless {
+    if slices.isIncomplete || slices.isUseless || slices.isDamaged {
       hasBadData = true
       open[number]?.isWhole = false
     }
@@ -239,16 +250,17 @@ struct SendRun: ~Copyable {
     guard !now.isProcessed else { return nil }
     let fingerprint = SendProgress.Fingerprint(logs: now.logs, settings: options.fingerprint)
     var acknowledged = 0
+    var refused: Set<Int> = []
     if keepsProgress {
       switch try directory.progress(for: fingerprint) {
-      case .acknowledged(let count): acknowledged = count
+      case .acknowledged(let count, let exceptions): (acknowledged, refused) = (count, exceptions)
       case .unusable(let reason): writer.startsAgain(directory.directory, reason)
       }
     }
     open[number] = Open(directory: directory, lock: lock, logs: now.logs, fingerprint: fingerprint)
-    window.begin(number, acknowledged: acknowledged)
-    writer.begin(number, now, acknowledged: acknowledged)
-    return LogSlices(directory, logs: now.logs, options: options, skipping: acknowledged)
+    window.begin(number, acknowledged: acknowledged, refused: refused)
+    writer.begin(number, now, acknowledged: acknowledged - refused.count)
+    return LogSlices(directory, logs: now.logs, options: options, skipping: acknowledged, but: refused)
   }
 
   /// The root itself is locked already.
@@ -270,7 +282,7 @@ struct SendRun: ~Copyable {
       command.noTransport && !writer.isVerbose
       ? Record(id: "", body: slice.body, time: 0)
       : slice.record(
-        directory: directory.realPath, source: directory.directory.path(below: root),
+        directory: directory.name, source: directory.directory.path(below: root),
         time: WallClock.now().seconds)
     sink.submit(record, number: window.submit(slice.number, of: number))
     writer.submitted(slice, of: directory.directory, id: record.id)
@@ -278,7 +290,8 @@ struct SendRun: ~Copyable {
 
   /// Takes what has come: confirmations, and signals. With `waits` it waits until there is something.
   private mutating func serve(waits: Bool) throws(SendFailure) {
-    poller.wait(into: &events, timeout: waits ? writer.patience : .zero)
+    let patience = window.hasNews ? min(writer.patience ?? Self.delay, Self.delay) : writer.patience
+    poller.wait(into: &events, timeout: waits ? patience : .zero)
     while let signal = signals.next() {
       guard signal == .interrupt || signal == .terminate else { continue }
       guard !isEnding else {

@@ -23,6 +23,7 @@ struct SendWriter {
   private var total = LogSlices.Counts()
   private var doneCount = 0
   private var liveCount = 0
+  private var goneCount = 0
   private var acknowledgedCount = 0
 
   init(isJSON: Bool, isVerbose: Bool, isPrinted: Bool, diagnostics: Diagnostics) {
@@ -80,6 +81,12 @@ struct SendWriter {
         "it was made after those with later names, and was written \(Int(changed.inSeconds)) s ago"
       }
     note("\(directory.path) is left for later: \(why).")
+  }
+
+  /// Says that a directory went before it was read.
+  mutating func gone(_ directory: LogDirectory) {
+    goneCount += 1
+    event("process_output.gone", "\(directory.path) is gone: nothing of it is sent")
   }
 
   mutating func begin(_ directories: [LogDirectory]) {
@@ -152,6 +159,7 @@ struct SendWriter {
       $0.field("directories", doneCount)
       $0.field("messages", acknowledgedCount)
       $0.field("left_for_later", liveCount)
+      $0.field("gone", goneCount)
       $0.field("interrupted", isInterrupted)
       $0.fields(of: total)
     }

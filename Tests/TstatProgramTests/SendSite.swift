@@ -134,7 +134,9 @@ final class SendSite: Sendable {
   /// How many messages of a directory its state file tells of.
   func acknowledged(_ name: String) -> Int {
     let lines = read("\(name)/.tstat_send").split(separator: "\n")
-    return lines.first { $0.hasPrefix("acknowledged ") }.flatMap { Int($0.dropFirst(13)) } ?? 0
+    return lines.first { $0.hasPrefix("acknowledged ") }.flatMap {
+      Int($0.dropFirst(13).prefix { $0 != " " })
+    } ?? 0
   }
 
   // MARK: Runs

@@ -65,6 +65,52 @@ import Testing
     #expect(!site.exists("2024_01_01_00_00.out/.tstat_send"))
   }
 
+  @Test func `a message that is refused stops no other one, and is tried again alone`() async throws {
+    let server = try await TestServer("web_server")
+    // What a row of the first directory alone moved, in bits.
+    let site = try site(server, path: "/refuse/8001416/413")
+    try site.make("1.out", tcp: 500)
+    try site.make("2.out", tcp: 100)
+    let all = try await site.messages(Self.http)
+    let refused = try #require(
+      SendSite.bodies(Data(try await site.run(["-N"] + Self.http).output.utf8)).firstIndex {
+        String(decoding: $0, as: UTF8.self).contains("8001416")
+      })
+    for round in 1...2 {
+      let answer = try await site.run(Self.http)
+      #expect(answer.status == .exited(65), "\(answer.errors)")
+      #expect(answer.errors.contains("message \(refused + 1) of \(site.path("1.out")) is left out"))
+      #expect(site.marked == ["2.out"])
+      let requests = try server.requests()
+      #expect(requests.count == all.count + round - 1)
+      #expect(Set(requests.map { $0.headers["Idempotency-Key"] }) == Set(all.map(\.id)))
+      #expect(requests.suffix(round - 1).allSatisfy { $0.headers["Idempotency-Key"] == all[refused].id })
+    }
+    try site.configure(SendSite.http(port: server.port))
+    #expect(try await site.run(Self.http).status == .exited(0))
+    #expect(site.marked == ["1.out", "2.out"] && !site.exists("1.out/.tstat_send"))
+    #expect(try server.requests().count == all.count + 2)
+  }
+
+  @Test func `what was sent of a directory that is not marked is not sent again`() async throws {
+    let server = try await TestServer("web_server")
+    let site = try site(server)
+    try site.make("1.out", tcp: 0, udp: 120)
+    try site.folder.write("a b c\nd e f\n", to: "logs/1.out/log_tcp_complete")
+    try site.make("2.out", tcp: 220)
+    let rows = site.path("2.out/log_tcp_complete")
+    let script = "gzip \(rows) && truncate -s -20 \(rows).gz"
+    #expect(try await ChildProcess(["sh", "-c", script]).ended() == .exited(0))
+    for _ in 1...2 {
+      let answer = try await site.run(Self.http)
+      #expect(answer.status == .exited(65) && site.marked.isEmpty, "\(answer.errors)")
+      #expect(answer.errors.contains("its end is missing"), "\(answer.errors)")
+    }
+    let keys = try server.requests().map { $0.headers["Idempotency-Key"] }
+    #expect(keys.count > 3 && Set(keys).count == keys.count)
+    for name in ["1.out", "2.out"] { #expect(site.acknowledged(name) > 0) }
+  }
+
   @Test func `a server that is not there is one sentence`() async throws {
     let site = try SendSite(SendSite.http(port: 1))
     try site.makeThree()
@@ -216,6 +262,7 @@ import Testing
     server.resume()
     let answer = try await SendSite.answer(run)
     #expect(answer.status == .exited(0), "\(answer.errors)")
+    #expect(answer.errors.contains("event=process_output.gone"), "\(answer.errors)")
     #expect(site.marked == ["2024_01_01_02_00.out"])
     let sent = try server.requests().map { $0.headers["Idempotency-Key"] }
     #expect(sent.suffix(3) == all.suffix(3).map(\.id))

@@ -48,18 +48,58 @@ import Testing
     let second = window.submit(2, of: 1)
     window.finishReading(1, total: 3)
     window.finishReading(2, total: 0)
-    #expect(window.takeComplete() == [2])
+    #expect(window.takeComplete().map(\.directory) == [2])
     _ = window.acknowledge(first)
     #expect(window.takeComplete().isEmpty)
     window.finishReading(0, total: 1)
     _ = window.acknowledge(second)
-    #expect(window.takeComplete() == [0, 1])
+    #expect(window.takeComplete().map(\.directory) == [0, 1])
     #expect(window.isEmpty && window.hasRoom)
     let again = window.acknowledge(second)
     #expect(!again)
   }
 
-  @Test func `a slice that is refused ends its directory and gives its places back`() {
+  @Test func `a slice that is refused is settled, and kept apart`() {
+    var window = SendWindow(4)
+    window.begin(0, acknowledged: 7)
+    let numbers = (7..<11).map { window.submit($0, of: 0) }
+    _ = window.acknowledge(numbers[0])
+    let refused = window.refuse(numbers[1])
+    #expect(refused?.directory == 0 && refused?.slice == 8 && window.refuse(numbers[1]) == nil)
+    _ = window.refuse(numbers[3])
+    #expect(window.worthRecording() == [.init(directory: 0, acknowledged: 9, refused: [8])])
+    window.recorded(.init(directory: 0, acknowledged: 9, refused: [8]))
+    #expect(window.hasRoom && window.refusedCount(of: 0) == 2)
+    window.finishReading(0, total: 11)
+    #expect(window.takeComplete().isEmpty)
+    _ = window.acknowledge(numbers[2])
+    #expect(window.takeComplete() == [.init(directory: 0, acknowledged: 11, refused: [8, 10])])
+    #expect(window.isEmpty && window.hasRoom)
+  }
+
+  @Test
+  func `what was refused by an earlier run is under way again, and its place is free once it is settled`() {
+    var window = SendWindow(2)
+    window.begin(0, acknowledged: 5, refused: [1, 3, 4])
+    window.finishReading(0, total: 5)
+    for slice in [1, 3] {
+      let number = window.submit(slice, of: 0)
+      #expect(window.takeComplete().isEmpty)
+      _ = window.acknowledge(number)
+      #expect(window.hasNews && window.hasRoom)
+    }
+    // They are two numbers of one window.
+    let last = window.submit(4, of: 0)
+    #expect(window.worthRecording(all: true) == [.init(directory: 0, acknowledged: 5, refused: [4])])
+    window.recorded(.init(directory: 0, acknowledged: 5, refused: [4]))
+    #expect(!window.hasNews)
+    _ = window.refuse(last)
+    #expect(window.takeComplete() == [.init(directory: 0, acknowledged: 5, refused: [4])])
+    for slice in 0..<2 { _ = window.submit(slice, of: 1) }
+    #expect(!window.hasRoom)
+  }
+
+  @Test func `a directory that is dropped gives its places back`() {
     var window = SendWindow(4)
     window.begin(0, acknowledged: 7)
     window.begin(1, acknowledged: 0)
@@ -69,12 +109,11 @@ import Testing
     _ = window.acknowledge(numbers[2])
     #expect(!window.hasRoom)
     // What is beyond the hole comes again.
-    #expect(window.refuse(numbers[1]) == .init(directory: 0, acknowledged: 8))
-    #expect(window.refuse(numbers[1]) == nil)
+    #expect(window.drop(0) == .init(directory: 0, acknowledged: 8))
     #expect(window.hasRoom && !window.isEmpty)
     window.finishReading(1, total: 1)
     _ = window.acknowledge(other)
-    #expect(window.takeComplete() == [1] && window.isEmpty)
+    #expect(window.takeComplete().map(\.directory) == [1] && window.isEmpty)
     for slice in 0..<4 { _ = window.submit(slice, of: 2) }
     #expect(!window.hasRoom)
   }
@@ -83,7 +122,7 @@ import Testing
     var window = SendWindow(8)
     window.begin(0, acknowledged: 5)
     window.finishReading(0, total: 0)
-    #expect(window.takeComplete() == [0])
+    #expect(window.takeComplete().map(\.directory) == [0])
   }
 
   @Test func `in any order no more than a window is unrecorded, and all ends`() {
@@ -101,7 +140,7 @@ import Testing
             let number = underWay.remove(at: Int.random(in: underWay.indices, using: &random))
             let isKnown = window.acknowledge(number)
             #expect(isKnown)
-            complete.formUnion(window.takeComplete())
+            complete.formUnion(window.takeComplete().map(\.directory))
             for record in window.worthRecording() {
               window.recorded(record)
               recorded[record.directory] = record.acknowledged
@@ -115,7 +154,7 @@ import Testing
         window.finishReading(directory, total: 20)
       }
       for number in underWay { _ = window.acknowledge(number) }
-      complete.formUnion(window.takeComplete())
+      complete.formUnion(window.takeComplete().map(\.directory))
       #expect(complete == [0, 1, 2] && window.isEmpty)
     }
   }

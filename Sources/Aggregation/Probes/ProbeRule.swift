@@ -103,7 +103,7 @@ extension ProbeRule {
     guard let number = Double(text), number >= 0, number <= most else {
       throw section.error(
         at: entry,
-        "\(entry.key)=\"\(entry.value.escapingControlCharacters)\" must be a number from 0 to \(Int(most)), in \(unit)"
+        "\(entry.key)=\(INIError.quoted(entry.value)) must be a number from 0 to \(Int(most)), in \(unit)"
       )
     }
     return number

@@ -16,8 +16,11 @@ public final class OpenLogDirectory: Sendable {
     folder = try root.open(directory)
   }
 
-  /// Where it is, however the root was named; as it was named where that is not known.
-  public var realPath: String { folder.realPath ?? directory.path }
+  /// Its own name, however the root was named: that of where it is mounted may be another.
+  public var name: String {
+    let path = folder.realPath ?? directory.path
+    return String(path.split(separator: "/").last ?? "/")
+  }
 
   /// Throws `unwritable` where neither a state file nor a mark can be written.
   public func checkIsWritable() throws(LogDirectoryError) {

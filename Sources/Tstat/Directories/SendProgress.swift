@@ -17,13 +17,13 @@ public struct SendProgress: Sendable, Hashable {
 
   /// What a state file says.
   public enum Stored: Sendable, Hashable {
-    /// There is none, or it is of this work: so many slices are acknowledged, from the first on.
-    case acknowledged(Int)
+    /// There is none, or it is of this work: so many slices are settled, from the first on, but for those that were refused.
+    case acknowledged(Int, refused: Set<Int> = [])
     /// It is of other work or of none: all is sent again. Why.
     case unusable(reason: String)
 
     /// How many slices need not be sent again.
-    public var count: Int { if case .acknowledged(let count) = self { count } else { 0 } }
+    public var count: Int { if case .acknowledged(let count, _) = self { count } else { 0 } }
   }
 
   /// A state file has no more bytes than this.
@@ -33,18 +33,23 @@ public struct SendProgress: Sendable, Hashable {
 
   /// What the slices were made of.
   public var fingerprint: Fingerprint
-  /// How many slices are acknowledged, from the first on without a hole.
+  /// How many slices are settled, from the first on without a hole.
   public var acknowledged: Int
+  /// Which of them the other side refused, in order.
+  public var refused: [Int]
 
   /// Makes one.
-  public init(_ fingerprint: Fingerprint, acknowledged: Int) {
+  public init(_ fingerprint: Fingerprint, acknowledged: Int, refused: [Int] = []) {
     self.fingerprint = fingerprint
     self.acknowledged = acknowledged
+    self.refused = refused
   }
 
   /// The file's content.
   public var text: String {
-    let lines = ["\(Self.title) \(Self.version)"] + fingerprint.lines + ["acknowledged \(acknowledged)"]
+    let exception = refused.isEmpty ? "" : " without" + refused.map { " \($0)" }.joined()
+    let lines =
+      ["\(Self.title) \(Self.version)"] + fingerprint.lines + ["acknowledged \(acknowledged)\(exception)"]
     let content = lines.map { $0 + "\n" }.joined()
     return "\(content)check \(Self.checksum(content))\n"
   }
@@ -64,20 +69,27 @@ public struct SendProgress: Sendable, Hashable {
     // The checksum, and nothing after its line feed.
     let content = lines.dropLast(2).map { $0 + "\n" }.joined()
     guard lines.count >= 4, Array(lines.suffix(2)) == ["check \(checksum(content))", ""],
-      let count = count(in: lines[lines.count - 3])
+      let (count, refused) = settled(in: lines[lines.count - 3])
     else { return .unusable(reason: "it is damaged") }
     guard Array(lines.dropFirst().dropLast(3)) == fingerprint.lines else {
       return .unusable(reason: "the logs or the settings have changed since it was written")
     }
-    return .acknowledged(count)
+    return .acknowledged(count, refused: refused)
   }
 
-  private static func count(in line: String) -> Int? {
+  private static func settled(in line: String) -> (count: Int, refused: Set<Int>)? {
     let words = line.split(separator: " ", omittingEmptySubsequences: false)
-    guard words.count == 2, words[0] == "acknowledged", let count = Int(words[1]), count >= 0,
-      String(count) == words[1]
+    guard words.count >= 2, words[0] == "acknowledged", let count = number(words[1]) else { return nil }
+    if words.count == 2 { return (count, []) }
+    let refused = words.dropFirst(3).compactMap(number)
+    guard words[2] == "without", !refused.isEmpty, refused.count == words.count - 3,
+      refused.allSatisfy({ $0 < count }), zip(refused, refused.dropFirst()).allSatisfy(<)
     else { return nil }
-    return count
+    return (count, Set(refused))
+  }
+
+  private static func number(_ word: Substring) -> Int? {
+    Int(word).flatMap { $0 >= 0 && String($0) == word ? $0 : nil }
   }
 
   /// FNV-1a of 64 bits: a disk's mistake must not pass for progress.

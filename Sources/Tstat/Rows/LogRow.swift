@@ -1,3 +1,5 @@
+import Model
+
 /// Why a row cannot be used.
 struct RowError: Error {
   var reason: String
@@ -20,22 +22,32 @@ struct LogRow {
   /// A side's address and port.
   func end(ofServer isServer: Bool) throws(RowError) -> End {
     let text = buffer[field(header.place(.address, ofServer: isServer))]
-    guard text.count > 0, text.count <= 64, text.allSatisfy(Self.isOfAddress) else {
+    guard text.count > 0, text.count <= 64, Self.isAddress(text) else {
       throw RowError(reason: "the \(isServer ? "server" : "client") has no address")
     }
-    let address = String(decoding: text, as: UTF8.self)
-    return End(address: address, port: try count(.port, ofServer: isServer))
+    let port = try count(.port, ofServer: isServer)
+    guard port <= 65_535 else { throw wrong(.port, ofServer: isServer, "is no port") }
+    return End(address: String(decoding: text, as: UTF8.self), port: port)
   }
 
-  /// Digits and letters, `.` and `:`, and what a zone of IPv6 may have.
-  private static func isOfAddress(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "%"),
-      UInt8(ascii: "-"), UInt8(ascii: "_"):
-      true
-    default: false
+  /// Four numbers and their dots, which most rows have, or an address of IPv6, which may name a zone.
+  private static func isAddress(_ text: ArraySlice<UInt8>) -> Bool {
+    guard !text.contains(UInt8(ascii: ":")) else {
+      let parts = String(decoding: text, as: UTF8.self).split(separator: "%", maxSplits: 1)
+      return parts.first.flatMap { IPAddress($0) } != nil
     }
+    var (numbers, digits, value) = (1, 0, 0)
+    for byte in text {
+      if byte == UInt8(ascii: ".") {
+        guard digits > 0 else { return false }
+        (numbers, digits, value) = (numbers + 1, 0, 0)
+        continue
+      }
+      guard case let digit = byte &- UInt8(ascii: "0"), digit < 10 else { return false }
+      (digits, value) = (digits + 1, value * 10 + Int(digit))
+      guard digits <= 3, value <= 255 else { return false }
+    }
+    return numbers == 4 && digits > 0
   }
 
   /// A whole number that is not negative, times a factor.
@@ -67,13 +79,14 @@ struct LogRow {
     try time(at: header.place(column), of: LogColumn.name(column))
   }
 
-  /// Any number; nil where there is no such column, or it is NaN or infinite.
+  /// A number; nil where there is no such column, or it is NaN, infinite or negative.
   func value(_ column: LogColumn.Side, ofServer isServer: Bool) throws(RowError) -> LogNumber? {
     guard let place = header.place(column, ofServer: isServer) else { return nil }
     switch number(field(place)) {
     case .notFinite: return nil
     case .unreadable: throw wrong(column, ofServer: isServer, "is no number")
-    case let number: return number
+    // Nothing of these can be; the rest of the row is good.
+    case let number: return number.value.map { $0 < 0 } ?? false ? nil : number
     }
   }
 

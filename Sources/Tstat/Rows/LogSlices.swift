@@ -35,6 +35,8 @@ public struct LogSlices: ~Copyable {
   public private(set) var isIncomplete = false
   /// True when a log had several rows, and none could be used: another version of this program may know them.
   public private(set) var isUseless = false
+  /// True when a compressed log is cut or damaged. What comes before is read, and so are other logs.
+  public private(set) var isDamaged = false
 
   private let directory: OpenLogDirectory
   private let options: RowOptions
@@ -47,6 +49,7 @@ public struct LogSlices: ~Copyable {
   private var place = (log: "", row: 0)
   private var first = (log: "", row: 0)
   private let skipped: Int
+  private let exceptions: Set<Int>
   private var finishedBytes: Int64 = 0
   private var waiting: [FlowRecord] = []
 
@@ -59,10 +62,13 @@ public struct LogSlices: ~Copyable {
     var isAssumptionSaid = false
   }
 
-  /// Reads `logs` of the open `directory`, without the first `skipped` slices.
-  public init(_ directory: OpenLogDirectory, logs: [LogFile], options: RowOptions, skipping skipped: Int = 0)
-  {
+  /// Reads `logs` of the open `directory`, without the first `skipped` slices but for these `exceptions`.
+  public init(
+    _ directory: OpenLogDirectory, logs: [LogFile], options: RowOptions, skipping skipped: Int = 0,
+    but exceptions: Set<Int> = []
+  ) {
     self.skipped = skipped
+    self.exceptions = exceptions
     self.directory = directory
     self.options = options
     json = FlowJSON(options)
@@ -74,15 +80,19 @@ public struct LogSlices: ~Copyable {
   public mutating func next() -> Slice? {
     while true {
       while let record = waiting.popLast() {
-        if let slice = add(record), slice.number >= skipped { return slice }
+        if let slice = add(record), isWanted(slice) { return slice }
       }
       guard current != nil || openNext() else {
         remarks.finish()
-        guard recordCount > 0, case let slice = take(), slice.number >= skipped else { return nil }
+        guard recordCount > 0, case let slice = take(), isWanted(slice) else { return nil }
         return slice
       }
       readLine()
     }
+  }
+
+  private func isWanted(_ slice: Slice) -> Bool {
+    slice.number >= skipped || exceptions.contains(slice.number)
   }
 
   /// What is to be said of what was read since the last call; never more than a few lines for each directory.
@@ -173,7 +183,10 @@ public struct LogSlices: ~Copyable {
     if open.brokenRows > 1, open.usedRows == 0 { isUseless = true }
     if let damage = open.lines.damage {
       counts.broken += 1
-      remarks.add("\(path(of: open.log)): \(damage); what comes before is used.")
+      isDamaged = true
+      remarks.add(
+        "\(path(of: open.log)): \(damage); what comes before is used, and the directory is not marked: put a whole file in its"
+          + " place, or remove it.")
     }
     let absent = TCPKey.allCases.filter(open.rows.absentKeys.contains)
     if !absent.isEmpty {

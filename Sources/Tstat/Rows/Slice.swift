@@ -16,8 +16,8 @@ public struct Slice: Sendable, Hashable {
   /// The line of its first direction in that log.
   public var firstRow: Int
 
-  /// The message for the slice of the log directory of this path. Its id is the same whenever the same is sent again, and another
-  /// one for other content.
+  /// The message for the slice of the log directory of this name. Its id is the same whenever the same is sent again, and another
+  /// one for other content, which names sensor and instance.
   ///
   /// - `source`: how the directory is called in the header `x-source`.
   /// - `time`: in seconds since 1970.

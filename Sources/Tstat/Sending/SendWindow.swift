@@ -9,24 +9,48 @@ public struct SendWindow: Sendable {
   public struct Record: Sendable, Hashable {
     /// Whose.
     public var directory: DirectoryNumber
-    /// How many slices are acknowledged, from the first on without a hole.
+    /// How many slices are settled, from the first on without a hole: acknowledged, or refused.
     public var acknowledged: Int
+    /// Which of them are refused, in order: they are tried again by the next run.
+    public var refused: [Int] = []
   }
 
   private struct Shipment {
-    /// How many slices are acknowledged, from the first on without a hole.
+    /// How many slices are settled, from the first on without a hole.
     var acknowledged: Int
-    /// Slices beyond those that are acknowledged.
+    /// Settled slices beyond those.
     var ahead: Set<Int> = []
+    var refused: Set<Int>
     var recorded: Int
+    /// How many slices below `acknowledged` are submitted again and not settled.
+    var again = 0
+    /// True when one of these was settled, which no record tells of.
+    var hasSettledAgain = false
     /// How many slices are submitted and not recorded.
     var underWay = 0
     /// How many slices there are; nil while the logs are still read.
     var total: Int?
 
-    mutating func acknowledge(_ slice: Int) {
+    var isComplete: Bool { total == acknowledged && again == 0 }
+
+    /// Returns whether the slice was submitted again.
+    mutating func settle(_ slice: Int, isRefused: Bool) -> Bool {
+      if isRefused { refused.insert(slice) } else { refused.remove(slice) }
+      guard slice >= acknowledged else {
+        again -= 1
+        underWay -= 1
+        hasSettledAgain = true
+        return true
+      }
       ahead.insert(slice)
       while ahead.remove(acknowledged) != nil { acknowledged += 1 }
+      return false
+    }
+
+    func record(_ directory: DirectoryNumber) -> Record {
+      Record(
+        directory: directory, acknowledged: acknowledged,
+        refused: refused.filter { $0 < acknowledged }.sorted())
     }
   }
 
@@ -45,9 +69,9 @@ public struct SendWindow: Sendable {
   /// True when nothing is under way, and no directory waits for its end.
   public var isEmpty: Bool { shipments.isEmpty }
 
-  /// Begins a directory of which so many slices are acknowledged already.
-  public mutating func begin(_ directory: DirectoryNumber, acknowledged: Int) {
-    shipments[directory] = Shipment(acknowledged: acknowledged, recorded: acknowledged)
+  /// Begins a directory of which so many slices are settled already; those of them that were refused may be submitted again.
+  public mutating func begin(_ directory: DirectoryNumber, acknowledged: Int, refused: Set<Int> = []) {
+    shipments[directory] = Shipment(acknowledged: acknowledged, refused: refused, recorded: acknowledged)
   }
 
   /// Takes a slice of a directory; returns its number in the run.
@@ -55,24 +79,42 @@ public struct SendWindow: Sendable {
     nextNumber += 1
     underWay[nextNumber] = (directory, slice)
     shipments[directory]?.underWay += 1
+    if let shipment = shipments[directory], slice < shipment.acknowledged { shipments[directory]?.again += 1 }
     unrecorded += 1
     return nextNumber
   }
 
   /// Takes the acknowledgement of a slice by its number; false for one that is not under way.
   public mutating func acknowledge(_ number: UInt64) -> Bool {
-    guard let (directory, slice) = underWay.removeValue(forKey: number) else { return false }
-    shipments[directory]?.acknowledge(slice)
-    return true
+    settle(number, isRefused: false) != nil
   }
 
-  /// A slice is not taken by the other side: its directory is forgotten. Returns which, and what of it is to be recorded.
-  public mutating func refuse(_ number: UInt64) -> Record? {
-    guard let (directory, _) = underWay.removeValue(forKey: number),
-      let shipment = shipments.removeValue(forKey: directory)
-    else { return nil }
+  /// A slice is not taken by the other side. Returns whose it is, and which of the directory; nil for one that is not under way.
+  public mutating func refuse(_ number: UInt64) -> (directory: DirectoryNumber, slice: Int)? {
+    settle(number, isRefused: true)
+  }
+
+  private mutating func settle(
+    _ number: UInt64, isRefused: Bool
+  ) -> (directory: DirectoryNumber, slice: Int)? {
+    guard let (directory, slice) = underWay.removeValue(forKey: number) else { return nil }
+    if shipments[directory]?.settle(slice, isRefused: isRefused) == true { unrecorded -= 1 }
+    return (directory, slice)
+  }
+
+  /// Forgets a directory; returns what of it is to be recorded.
+  public mutating func drop(_ directory: DirectoryNumber) -> Record? {
+    guard let shipment = shipments.removeValue(forKey: directory) else { return nil }
     unrecorded -= shipment.underWay
-    return Record(directory: directory, acknowledged: shipment.acknowledged)
+    return shipment.record(directory)
+  }
+
+  /// How many slices of a directory are refused.
+  public func refusedCount(of directory: DirectoryNumber) -> Int { shipments[directory]?.refused.count ?? 0 }
+
+  /// True when something was acknowledged that is not recorded.
+  public var hasNews: Bool {
+    shipments.values.contains { $0.acknowledged > $0.recorded || $0.hasSettledAgain }
   }
 
   /// A directory is read to its end: it has `total` slices, or those that were acknowledged before where it could not be read
@@ -82,14 +124,9 @@ public struct SendWindow: Sendable {
     shipments[directory]?.total = max(total, shipment.acknowledged)
   }
 
-  /// The directories of which every slice is acknowledged, in order; they are forgotten.
-  public mutating func takeComplete() -> [DirectoryNumber] {
-    let complete = shipments.filter { $0.value.total == $0.value.acknowledged }.keys.sorted()
-    for directory in complete {
-      guard let shipment = shipments.removeValue(forKey: directory) else { continue }
-      unrecorded -= shipment.underWay
-    }
-    return complete
+  /// The directories of which every slice is settled, in order; they are forgotten.
+  public mutating func takeComplete() -> [Record] {
+    shipments.filter(\.value.isComplete).keys.sorted().compactMap { drop($0) }
   }
 
   /// What is worth a write to the disk: directories that half a window was acknowledged of since the last one, or all with news
@@ -97,8 +134,8 @@ public struct SendWindow: Sendable {
   public func worthRecording(all: Bool = false) -> [Record] {
     shipments.compactMap { directory, shipment in
       let news = shipment.acknowledged - shipment.recorded
-      guard news > 0, all || !hasRoom || news * 2 >= window else { return nil }
-      return Record(directory: directory, acknowledged: shipment.acknowledged)
+      guard news > 0 || shipment.hasSettledAgain, all || !hasRoom || news * 2 >= window else { return nil }
+      return shipment.record(directory)
     }.sorted { $0.directory < $1.directory }
   }
 
@@ -109,5 +146,6 @@ public struct SendWindow: Sendable {
     unrecorded -= news
     shipments[record.directory]?.underWay -= news
     shipments[record.directory]?.recorded = record.acknowledged
+    shipments[record.directory]?.hasSettledAgain = false
   }
 }

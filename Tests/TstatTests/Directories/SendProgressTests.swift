@@ -51,6 +51,19 @@ import Testing
     #expect(stored.count == 0)
   }
 
+  @Test func `what was refused is read back, and nothing else that looks like it`() {
+    func stored(_ line: String) -> SendProgress.Stored {
+      let text = SendProgress(Self.work, acknowledged: 17, refused: [0, 3, 16]).text
+      #expect(text.contains("\nacknowledged 17 without 0 3 16\n"))
+      return SendProgress.stored(
+        in: Array(text.replacing("acknowledged 17 without 0 3 16", with: line).utf8), for: Self.work)
+    }
+    #expect(stored("acknowledged 17 without 0 3 16") == .acknowledged(17, refused: [0, 3, 16]))
+    for line in ["acknowledged 17 without 0 3 15", "acknowledged 17 without"] {
+      #expect(stored(line).count == 0)
+    }
+  }
+
   @Test func `every prefix is damaged`() {
     for length in 0..<Self.text.utf8.count {
       let stored = SendProgress.stored(in: Array(Self.text.utf8.prefix(length)), for: Self.work)

@@ -15,7 +15,9 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["TSTAT_LOGS"
   static func slices(
     _ folder: String, _ names: [String] = ["log_tcp_complete"],
     _ options: RowOptions = RowReaderTests.options()
-  ) throws -> (slices: [Slice], counts: LogSlices.Counts, remarks: [String], isIncomplete: Bool) {
+  ) throws -> (
+    slices: [Slice], counts: LogSlices.Counts, remarks: [String], isIncomplete: Bool, isDamaged: Bool
+  ) {
     let root = try LogRoot(folder)
     let facts = try OpenFile(folder, isFolder: true)
     let found = LogDirectory(
@@ -32,7 +34,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["TSTAT_LOGS"
     var slices: [Slice] = []
     while let slice = reader.next() { slices.append(slice) }
     let remarks = reader.takeRemarks().map { $0.replacing(folder, with: "d.out") }
-    return (slices, reader.counts, remarks, reader.isIncomplete)
+    return (slices, reader.counts, remarks, reader.isIncomplete, reader.isDamaged)
   }
 
   static func log(rows: Int) -> String {
@@ -170,7 +172,7 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["TSTAT_LOGS"
     let found = try Self.slices(folder.path, ["log_tcp_complete.gz"])
     // Two thirds of the compressed bytes.
     #expect((12_000...20_001).contains(found.counts.rows))
-    #expect(!found.isIncomplete)
+    #expect(!found.isIncomplete && found.isDamaged)
     #expect(found.remarks.contains { $0.contains(how == "cut" ? "its end is missing" : "damaged") })
   }
 
