@@ -10,11 +10,18 @@ public final class HTTPRecordSink: RecordSink {
   /// How it goes about it.
   public struct Options: Sendable, Hashable {
     /// How long nothing may be delivered before it gives up; nil to go on for ever.
-    public var patience: Duration? = .seconds(60)
+    public var patience: Duration? {
+      get { limits.patience }
+      set { limits.patience = newValue }
+    }
     /// Whether a server that nobody has reached yet is waited for as well; else the first refused connection is the end.
-    public var waitsForFirst = true
+    public var waitsForFirst: Bool {
+      get { limits.waitsForFirst }
+      set { limits.waitsForFirst = newValue }
+    }
     /// The most records that are under way at once, each by a connection of its own.
     public var connections = 16
+    var limits = PostSchedule.Limits()
 
     /// The usual ones.
     public init() {}
@@ -35,9 +42,7 @@ public final class HTTPRecordSink: RecordSink {
     do throws(KernelError) {
       let inbox = try Inbox<PostLoop.Event>()
       (self.inbox, self.reporter) = (inbox, reporter)
-      var limits = PostSchedule.Limits()
-      (limits.patience, limits.waitsForFirst) = (options.patience, options.waitsForFirst)
-      let schedule = PostSchedule(limits: limits, places: connections)
+      let schedule = PostSchedule(limits: options.limits, places: connections)
       try WorkerThread.start("http records") {
         var loop = PostLoop(configuration, schedule, transfers, inbox, reporter)
         loop.run()
@@ -152,7 +157,7 @@ struct PostLoop {
     } catch {
       switch error {
       case .stopped: return fail()
-      case .full, .noThread: return finish(number, .again("no connection can be made (\(error))", after: nil))
+      case .full, .noThread: return finish(number, .busy("no connection can be made (\(error))", after: nil))
       case .unusable(let what):
         return finish(number, .ended(RecordFailure(.configuration, "a record cannot be posted: \(what)")))
       }

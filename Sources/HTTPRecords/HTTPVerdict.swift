@@ -7,6 +7,8 @@ enum HTTPVerdict: Sendable, Hashable {
   case delivered
   /// It is posted again: why, and the pause that the server wants before that.
   case again(String, after: Duration?)
+  /// The same, where it is not for what this record is: too many are posted.
+  case busy(String, after: Duration?)
   /// It is posted again; nobody was there, so that the server cannot have it.
   case unreachable(String)
   /// The server does not want this record; others are posted.
@@ -24,8 +26,8 @@ enum HTTPVerdict: Sendable, Hashable {
     self =
       switch status {
       case 200..<300: .delivered
-      case 408, 425, 429, 500...:
-        .again(words, after: Self.wish(response.head))
+      case 429: .busy(words, after: Self.wish(response.head))
+      case 408, 425, 500...: .again(words, after: Self.wish(response.head))
       case 400, 413, 422:
         .refused(
           RecordFailure(

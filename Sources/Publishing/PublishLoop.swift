@@ -6,8 +6,6 @@ import SystemRuntime
 struct PublishLoop {
   enum Event: Sendable {
     case submitted(PublishedEvent, Int64, [UInt8], size: Int)
-    /// Something was not taken.
-    case overflowed
     case reported(RecordOutcome, generation: Int)
     case use(PublishConfiguration, Publisher.MakeSink)
     case finish(within: Duration)
@@ -26,6 +24,8 @@ struct PublishLoop {
   /// Which sink it is: what an earlier one has reported is of no interest.
   private var generation = 0
   private var deadline: ContinuousClock.Instant?
+  /// How many were not taken, as far as is known here.
+  private var notTaken: UInt64 = 0
 
   init(
     _ configuration: PublishConfiguration, host: String, _ makeSink: @escaping Publisher.MakeSink,
@@ -47,6 +47,7 @@ struct PublishLoop {
       inbox.waker.wait(timeout: pause)
       var delivered: [UInt64] = []
       for event in inbox.take() { take(event, &spool, &delivered) }
+      noteNotTaken(spool.place)
       spool.sync()
       if !delivered.isEmpty { spool.remove(delivered) }
     }
@@ -97,7 +98,6 @@ struct PublishLoop {
     case .submitted(let event, let time, let text, let size):
       counters.waiting.subtract(size, ordering: .relaxed)
       store(event, time, text, &spool)
-    case .overflowed: notices.say(.slowDisk(spool.place))
     case .reported(let outcome, let generation):
       guard generation == self.generation, sink != nil else { return }
       switch outcome {
@@ -160,6 +160,13 @@ struct PublishLoop {
     guard !numbers.isEmpty else { return }
     spool.remove(numbers)
     lose(numbers.count, why: .full(spool.place))
+  }
+
+  private mutating func noteNotTaken(_ place: String) {
+    let count = counters.notTaken.load(ordering: .relaxed)
+    guard count != notTaken else { return }
+    notTaken = count
+    notices.say(.slowDisk(place))
   }
 
   private func lose(_ count: Int, why: PublishNotices.Loss) {

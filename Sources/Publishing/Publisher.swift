@@ -16,7 +16,7 @@ public final class Publisher: Sendable {
   /// What each text counts beside its length.
   private static let overhead = 1024
 
-  private let inbox: Inbox<PublishLoop.Event>
+  let inbox: Inbox<PublishLoop.Event>
   private let counters = PublishCounters()
   private let isOver: Waker
 
@@ -45,8 +45,9 @@ public final class Publisher: Sendable {
     let waiting = counters.waiting.add(size, ordering: .relaxed).newValue
     guard waiting <= Self.mostWaiting || waiting == size else {
       counters.waiting.subtract(size, ordering: .relaxed)
-      counters.dropped.add(1, ordering: .relaxed)
-      inbox.post(.overflowed)
+      // No event, which would take room as well.
+      counters.notTaken.add(1, ordering: .relaxed)
+      inbox.waker.wake()
       return false
     }
     inbox.post(.submitted(event, time.seconds, text, size: size))
@@ -59,7 +60,9 @@ public final class Publisher: Sendable {
   }
 
   /// How many records were submitted that will never arrive.
-  public var dropped: UInt64 { counters.dropped.load(ordering: .relaxed) }
+  public var dropped: UInt64 {
+    counters.dropped.load(ordering: .relaxed) + counters.notTaken.load(ordering: .relaxed)
+  }
 
   /// Ends; what was submitted has so long to arrive, and stays in the folder otherwise. Returns when that is so. To be called once.
   public func finish(within duration: Duration) {
@@ -73,6 +76,8 @@ public final class Publisher: Sendable {
 final class PublishCounters: Sendable {
   /// Bytes that wait to be taken.
   let waiting = Atomic<Int>(0)
-  /// Records that will never arrive.
+  /// Records that were taken and will never arrive.
   let dropped = Atomic<UInt64>(0)
+  /// Records that were not taken, as so many waited for the disk.
+  let notTaken = Atomic<UInt64>(0)
 }

@@ -95,7 +95,9 @@ import Testing
     let server = try await TestServer("web_server")
     let setting = try Setting(server, "/first/\(plan)") { $0.connections = 1 }
     let begin = ContinuousClock.now
-    setting.submit(1...2)
+    setting.submit(1...1)
+    #expect(try await setting.delivered(1) == [1])
+    setting.submit(2...2)
     #expect(try await setting.delivered(2) == [1, 2])
     let again = plan.split(separator: ",").count
     let keys = try server.requests().map { $0.headers["Idempotency-Key"] }
@@ -134,6 +136,25 @@ import Testing
       return
     }
     #expect(failure.kind == .data && failure.description.contains(status) && setting.outcomes.count == 3)
+  }
+
+  @Test(arguments: [1, 2])
+  func `a record that no server takes stops no others, and is given back`(connections: Int) async throws {
+    // Each answer takes longer than the pauses of the record, which so fails again after each.
+    let server = try await TestServer("web_server", ["delay=0.04"])
+    let setting = try Setting(server, "/refuse/:3}/500", host: "127.0.0.1") {
+      $0.connections = connections
+      ($0.limits.first, $0.limits.longest, $0.limits.strikes) = (.milliseconds(5), .milliseconds(10), 3)
+    }
+    setting.submit(1...20)
+    #expect(try await Set(setting.delivered(19)) == Set(1...20).subtracting([3]))
+    let refusals = setting.outcomes.compactMap {
+      if case .refused(3, let failure) = $0 { failure } else { nil }
+    }
+    #expect(refusals.map(\.kind) == [.later] && setting.failure == nil)
+    let keys = try server.requests().map { $0.headers["Idempotency-Key"] }
+    #expect(Set(keys).count == 20 && keys.count { $0 != "id-3" } == 19)
+    #expect((4...8).contains(keys.count { $0 == "id-3" }))
   }
 
   @Test func `a server that is not there yet is waited for, or is the end at once`() async throws {

@@ -187,6 +187,36 @@ import Testing
     #expect(!side.warnings.contains("publish_lost"))
   }
 
+  @Test func `what is not taken while the thread hangs is counted, takes no room and is said once`()
+    async throws
+  {
+    let side = OtherSide { _ in .delivered(0) }
+    let (hangs, goesOn) = (try Waker(), try Waker())
+    let file = try INIFile(name: "p.cfg", bytes: Array("[publish]\n".utf8))
+    let publisher = try Publisher(
+      PublishConfiguration(file.sections[0]), spool: spool, host: "a.b",
+      makeSink: { report throws(RecordFailure) in
+        hangs.wake()
+        goesOn.wait(timeout: .seconds(60))
+        return try side.make(report)
+      },
+      warn: { side.warn($0) })
+    hangs.wait(timeout: .seconds(60))
+    let large = [UInt8](repeating: 0x20, count: Publisher.mostWaiting)
+    #expect(publisher.submit(.usage, time: Timestamp(seconds: 100), large))
+    let areTaken = (0..<10_000).map { _ in publisher.submit(.usage, time: Timestamp(seconds: 100), [0x20]) }
+    #expect(!areTaken.contains(true) && publisher.dropped == 10_000)
+    let waiting = publisher.inbox.take()
+    #expect(waiting.count == 1)
+    for event in waiting { publisher.inbox.post(event) }
+    goesOn.wake()
+    try await eventually("the one that was taken, and a warning", side) {
+      side.records.count == 1 && !side.warnings.isEmpty
+    }
+    publisher.finish(within: .seconds(10))
+    #expect(publisher.dropped == 10_000 && side.warnings == ["publish_not_taken"])
+  }
+
   @Test func `what is no record is left alone and said, folders and damage too`() async throws {
     try FileManager.default.createDirectory(atPath: "\(spool)/folder", withIntermediateDirectories: true)
     try folder.write("x", to: "a/spool/README")

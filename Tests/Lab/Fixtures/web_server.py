@@ -3,7 +3,8 @@
 usage: web_server.py CERTIFICATE KEY [tls] [port=N] [delay=SECONDS] [keep]
 Paths: /status/N answers so; /endless has a body without end, /head a head without end; /silent never answers; /first/A,B
 answers the first requests with A and B, where 0 is to end the connection without an answer and N:S has Retry-After: S,
-and the others with 200; all else is answered with 200 and the request itself as JSON. With `keep` connections stay.
+and the others with 200; /refuse/TEXT/N answers bodies that contain TEXT with N, and the others with 200; all else is
+answered with 200 and the request itself as JSON. With `keep` connections stay.
 Lines on stdout: `port N`, `request JSON`; the answer's status is in a request's JSON as `answer`.
 """
 import http.server
@@ -38,12 +39,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             connections += 1
             self.connection_number = connections
 
-    def status(self):
+    def status(self, body):
         """The status to answer with, and a Retry-After."""
         global answered
         words = self.path.split("?")[0].split("/")
         if words[1] == "status":
             return int(words[2]), None
+        if words[1] == "refuse" and words[2] in body:
+            return int(words[3]), None
         if words[1] == "first":
             with lock:
                 answered += 1
@@ -60,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = body.decode()
-        status, wish = self.status()
+        status, wish = self.status(body)
         request = json.dumps(
             {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body, "answer": status,
              "connection": self.connection_number})
