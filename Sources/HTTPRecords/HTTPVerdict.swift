@@ -26,8 +26,9 @@ enum HTTPVerdict: Sendable, Hashable {
     self =
       switch status {
       case 200..<300: .delivered
-      case 429: .busy(words, after: Self.wish(response.head))
-      case 408, 425, 500...: .again(words, after: Self.wish(response.head))
+      // What a server, or one before it, says of its load and not of what was posted.
+      case 408, 425, 429, 502, 503, 504: .busy(words, after: Self.wish(response.head))
+      case 500...: .again(words, after: Self.wish(response.head))
       case 400, 413, 422:
         .refused(
           RecordFailure(
@@ -55,7 +56,8 @@ enum HTTPVerdict: Sendable, Hashable {
     self =
       switch failure.kind {
       case .unresolved, .notConnected: .unreachable(words)
-      case .timedOut, .tls, .interrupted, .malformed: .again(words, after: nil)
+      case .timedOut, .tls: .busy(words, after: nil)
+      case .interrupted, .malformed: .again(words, after: nil)
       case .certificate:
         .ended(
           RecordFailure(

@@ -151,6 +151,12 @@ struct PostSchedule: Sendable {
     trouble.delivered = delivered
     trouble.notBefore = wish.map { now + $0 }
     guard isOwn else {
+      if trouble.strikes > 0, let patience = limits.patience, let outage, now - outage.since >= patience {
+        // The server took others after it had not taken this one, and there are no more of them.
+        troubles[number] = nil
+        recover()
+        return [.refused(number, Self.givenBack(why))]
+      }
       troubles[number] = trouble
       return fail(number, began, why, wish, now)
     }

@@ -16,7 +16,10 @@ public struct PathInterfaces: Sendable {
   /// The interfaces that have one of `addresses`, and which other addresses they have in `local`.
   public init(of addresses: [IPAddress], _ local: LocalAddresses) {
     paths = addresses.prefix(PathUsage.most).compactMap { address in
-      local.interface(of: address).map { (address, $0) }
+      // An address of this host that the loopback interface has (routing on the host) is not where packets to others leave.
+      local.interface(of: address).flatMap {
+        $0 == LocalAddresses.loopback && !address.isLoopback ? nil : (address, $0)
+      }
     }
     interfaces = Set(paths.map(\.interface))
     self.local = local

@@ -49,6 +49,7 @@ public struct DeliveryService: Sendable {
           guard let pending = current.renewed(ended) else {
             if policy.pause(after: outcome, attempts: 1) == nil {
               queue.finish(ended.key)
+              if let warning = failures.record(outcome, of: ended.key) { warn(warning) }
             } else {
               renew(ended, current, &queue)
             }

@@ -30,7 +30,7 @@ struct Hub {
   ) {
     (self.sensor, self.pipes, self.probes) = (sensor, pipes, probes)
     (self.layer, self.diagnostics) = (layer, diagnostics)
-    pipes.areCountedElsewhere = sensor.isActive
+    pipes.set(countedElsewhere: sensor.isActive)
     aggregator = Aggregator(rules: configuration.rules)
     thresholds = Thresholds(rules: configuration.thresholds)
     notice = Self.notice(configuration)
@@ -126,7 +126,7 @@ struct Hub {
     }
     for warning in configuration.warnings { diagnostics.warning(warning) }
     if filters.isEmpty { sensor.retire(at: .now) } else if !isFirst { sensor.use(filters) }
-    pipes.areCountedElsewhere = sensor.isActive
+    pipes.set(countedElsewhere: sensor.isActive)
     notice = Self.notice(configuration)
     noticeStart = .now
     aggregator.reload(rules: configuration.rules)

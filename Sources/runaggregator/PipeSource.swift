@@ -21,7 +21,15 @@ final class PipeSource: Source {
   var state: Recovery<KernelError>.State { .up }
 
   /// Whether another source counts the same bytes: the connection table holds them as this program's own.
-  var areCountedElsewhere = false
+  private var areCountedElsewhere = false
+  private var areCountedHereNext = false
+
+  /// Says whether another source counts the same bytes from now on. One that ends has counted a part of this interval, so that
+  /// they are this source's from the next one on: better a part is in no balance than in two.
+  func set(countedElsewhere: Bool) {
+    areCountedHereNext = areCountedElsewhere && !countedElsewhere
+    if countedElsewhere { areCountedElsewhere = true }
+  }
 
   /// The interfaces of addresses of this host, as far as they are known: what pipes move there is said of readings.
   var interfaces: [IPAddress: Int32] = [:]
@@ -49,6 +57,7 @@ final class PipeSource: Source {
   func outcome(until now: ContinuousClock.Instant, isAlone: Bool) -> SourceOutcome? {
     guard var measurement = meter?.readings(until: now) else { return nil }
     if areCountedElsewhere { measurement.balance = Balance() }
+    if areCountedHereNext { (areCountedElsewhere, areCountedHereNext) = (false, false) }
     var paths = meter?.paths ?? [:]
     for index in measurement.readings.indices {
       guard case .pipe(let name) = measurement.readings[index].owner else { continue }

@@ -39,14 +39,19 @@ extension SendRun {
     }
   }
 
-  /// The other side does not take what a message says: the others go on, and the directory is not marked.
+  /// The other side does not take a message: the others go on, and the directory is not marked. A broker that takes one no more
+  /// for now takes no other: its run ends.
   mutating func leave(_ number: UInt64, _ failure: RecordFailure) throws(SendFailure) {
-    guard failure.kind == .data else { throw SendFailure(failure) }
+    switch failure.kind {
+    case .data: hasBadData = true
+    case .later where !destination.connectsFirst: isUnfinished = true
+    case .later, .configuration: throw SendFailure(failure)
+    }
     guard let (number, slice) = window.refuse(number), let entry = open[number] else { return }
-    hasBadData = true
     let path = entry.directory.directory.path
     let count = window.refusedCount(of: number)
-    if count == 1 { writer.error("message \(slice + 1) of \(path) is left out: \(failure)") }
+    if !entry.hasSaidRefusal { writer.error("message \(slice + 1) of \(path) is left out: \(failure)") }
+    open[number]?.hasSaidRefusal = true
     guard count > Self.mostRefused, let news = window.drop(number) else { return }
     open[number] = nil
     writer.error("\(path) is left: \(count) messages were refused.")

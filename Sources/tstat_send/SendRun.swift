@@ -45,8 +45,12 @@ struct SendRun: ~Copyable {
     /// What is read of it.
     let logs: [LogFile]
     let fingerprint: SendProgress.Fingerprint
+    /// Which of its slices earlier runs could not send.
+    let refused: Set<Int>
     /// False for one of which a log could not be read, or not be used: it is not marked.
     var isWhole = true
+    /// True once it was said why a message of it is refused.
+    var hasSaidRefusal = false
   }
 
   /// How long what is confirmed waits at most for its record.
@@ -60,9 +64,11 @@ struct SendRun: ~Copyable {
   var savedAt = ContinuousClock.now
   /// True when a log could not be read, or had no row of use.
   var hasBadData = false
+  /// True when a message was not taken that may be later.
+  var isUnfinished = false
 
   let root: LogRoot
-  private let destination: Destination
+  let destination: Destination
   private let options: RowOptions
   let command: TstatSend
   private let lock: DirectoryLock?
@@ -153,13 +159,16 @@ struct SendRun: ~Copyable {
     }
   }
 
-  /// Submits a directory's slices; returns whether it had any.
+  /// Submits a directory's slices; returns whether it had any that no run has submitted to its end.
   private mutating func send(_ found: LogDirectory, _ number: Int) throws(SendFailure) -> Bool {
+    var hasNew = false
     while open.count >= Self.mostOpen { try serve(waits: true) }
     var slices: LogSlices
+    let refused: Set<Int>
     do throws(LogDirectoryError) {
       guard let begun = try begin(found, number) else { return false }
       slices = begun
+      refused = open[number]?.refused ?? []
     } catch {
       switch error {
       case .inUse: throw SendFailure(error)
@@ -178,6 +187,8 @@ struct SendRun: ~Copyable {
       // Too many messages of it were refused.
       guard open[number] != nil else { break }
       try submit(slice, of: number)
+      // One that is refused by each run holds up no other directory with --single.
+      if !refused.contains(slice.number) { hasNew = true }
       try serve(waits: false)
     }
     writer.say(slices.takeRemarks())
@@ -188,7 +199,7 @@ struct SendRun: ~Copyable {
     }
     window.finishReading(number, total: slices.sliceCount)
     try settle()
-    return slices.sliceCount > 0
+    return hasNew
   }
 
   private mutating func begin(
@@ -209,7 +220,8 @@ struct SendRun: ~Copyable {
       case .unusable(let reason): writer.startsAgain(directory.directory, reason)
       }
     }
-    open[number] = Open(directory: directory, lock: lock, logs: now.logs, fingerprint: fingerprint)
+    open[number] = Open(
+      directory: directory, lock: lock, logs: now.logs, fingerprint: fingerprint, refused: refused)
     window.begin(number, acknowledged: acknowledged, refused: refused)
     writer.begin(number, now, acknowledged: acknowledged - refused.count)
     return LogSlices(directory, logs: now.logs, options: options, skipping: acknowledged, but: refused)

@@ -170,20 +170,20 @@ import Tstat
     }
     let writer = SendWriter(
       isJSON: format == .json, isVerbose: verbose || debug, isPrinted: noTransport, diagnostics: diagnostics)
-    let hasBadData: Bool
+    let status: ExitStatus?
     do throws(SendFailure) {
       var run = try SendRun(root: root, destination: destination, command: self, writer: writer)
       try run.run()
-      hasBadData = run.hasBadData
+      status = run.isUnfinished ? .temporary : run.hasBadData ? .data : nil
     } catch {
       writer.clear()
       guard let text = error.description else { return }
       diagnostics.error(text)
       throw error.status.exitCode
     }
-    if hasBadData {
+    if let status {
       diagnostics.error("not all directories were sent: the lines before say which, and why.")
-      throw ExitStatus.data.exitCode
+      throw status.exitCode
     }
     if checkConfig { try StandardOutput.printLine("\(config) is valid") }
   }

@@ -10,9 +10,9 @@ import Testing
 
   @Test(
     arguments: [
-      (200, Meaning.delivered), (201, .delivered), (202, .delivered), (204, .delivered), (408, .again),
-      (425, .again),
-      (429, .busy), (500, .again), (502, .again), (503, .again), (504, .again), (401, .configuration),
+      (200, Meaning.delivered), (201, .delivered), (202, .delivered), (204, .delivered), (408, .busy),
+      (425, .busy),
+      (429, .busy), (500, .again), (502, .busy), (503, .busy), (504, .busy), (401, .configuration),
       (403, .configuration), (404, .configuration), (405, .configuration), (301, .configuration),
       (308, .configuration), (409, .configuration), (410, .configuration), (400, .data), (413, .data),
       (422, .data),

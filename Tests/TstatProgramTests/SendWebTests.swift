@@ -92,6 +92,36 @@ import Testing
     #expect(try server.requests().count == all.count + 2)
   }
 
+  @Test func `a message that fails with every try stops no other one, and is the next run's`() async throws {
+    let server = try await TestServer("web_server")
+    let site = try site(server, path: "/refuse/8001416/500")
+    try site.make("1.out", tcp: 500)
+    try site.make("2.out", tcp: 100)
+    let all = try await site.messages(Self.http)
+    let answer = try await site.run(Self.http + ["--timeout", "1", "--window", "4"])
+    #expect(answer.status == .exited(75), "\(answer.errors)")
+    #expect(answer.errors.contains("the server takes other messages and not this one"), "\(answer.errors)")
+    #expect(Set(try server.requests().map { $0.headers["Idempotency-Key"] }) == Set(all.map(\.id)))
+    #expect(site.marked == ["2.out"] && site.acknowledged("1.out") == 10)
+    let before = try server.requests().count
+    try site.configure(SendSite.http(port: server.port))
+    #expect(try await site.run(Self.http).status == .exited(0))
+    #expect(site.marked == ["1.out", "2.out"])
+    #expect(try server.requests().count == before + 1)
+  }
+
+  @Test func `--single goes past a directory of which nothing new can be sent`() async throws {
+    let server = try await TestServer("web_server")
+    let site = try site(server)
+    try site.make("1.out", tcp: 0, udp: 60)
+    try site.folder.write("a b c\nd e f\n", to: "logs/1.out/log_tcp_complete")
+    try site.make("2.out", tcp: 60)
+    #expect(try await site.run(Self.http + ["--single"]).status == .exited(65))
+    #expect(site.marked.isEmpty)
+    #expect(try await site.run(Self.http + ["--single"]).status == .exited(65))
+    #expect(site.marked == ["2.out"])
+  }
+
   @Test func `what was sent of a directory that is not marked is not sent again`() async throws {
     let server = try await TestServer("web_server")
     let site = try site(server)
