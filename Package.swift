@@ -66,7 +66,7 @@ let package = Package(
     module("INI"),
     .systemLibrary(name: "CPCRE2"),
     module("Patterns", ["CPCRE2"]),
-    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("crypto")]),
     module("Curl", ["Model", "SystemRuntime", "CCurl"]),
     .target(
       name: "CRabbitMQ",

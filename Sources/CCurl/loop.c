@@ -1,4 +1,5 @@
 // Many transfers on one thread.
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,7 +11,11 @@ struct ccurl_loop {
 };
 
 static pthread_once_t is_ready = PTHREAD_ONCE_INIT;
-static void prepare(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+// At the end of the process a thread may still be in a transfer: OpenSSL must not free under it what it uses.
+static void prepare(void) {
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 ccurl_loop *ccurl_loop_create(void) {
   // Older versions of libcurl must not be prepared by two threads at once.

@@ -28,7 +28,9 @@ public struct PingBurst: Sendable, Hashable {
   }
 
   /// True where no request left this host: nothing is known of the path.
-  public var isUnknown: Bool { roundTrips.isEmpty && error?.reason == .notPermitted }
+  public var isUnknown: Bool {
+    roundTrips.isEmpty && (error?.reason == .notPermitted || error?.reason == .notSent)
+  }
 
   /// The round-trip times' statistics in milliseconds; nil when nothing was received.
   public var statistics: Statistics? { Statistics(roundTrips) }

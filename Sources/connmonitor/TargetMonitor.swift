@@ -24,6 +24,8 @@ struct TargetMonitor: ~Copyable {
   private var lastList = 0
   private var records = RecordWriter()
   private var plans: [Int: ProbePlan] = [:]
+  /// The addresses of the hosts that are probed, for when a name server does not answer at a reload.
+  private var known: [String: HostLookup.Answer] = [:]
   private var isFinishing = false
   private var isStarted = false
 
@@ -81,11 +83,17 @@ struct TargetMonitor: ~Copyable {
     if isFinishing { return true }
     var jobs: [ProbeJob] = []
     var plans: [Int: ProbePlan] = [:]
+    var found: [String: HostLookup.Answer] = [:]
     for lookup in lookups {
-      guard let job = lookup.plan.job(at: lookup.answer) else {
-        Messages.say(.error(type: "Exception", "Unable to resolve host ( \(lookup.plan.host) )"))
-        continue
+      let host = lookup.plan.host
+      var (answer, job) = (lookup.answer, lookup.plan.job(at: lookup.answer))
+      if job == nil {
+        Messages.say(.error(type: "Exception", "Unable to resolve host ( \(host) )"))
+        // It goes on where it was.
+        if let before = known[host] { (answer, job) = (before, lookup.plan.job(at: before)) }
       }
+      guard let job else { continue }
+      found[host] = answer
       plans[lookup.plan.line] = lookup.plan
       jobs.append(job)
     }
@@ -93,7 +101,7 @@ struct TargetMonitor: ~Copyable {
       Messages.say(.error(type: "Exception", "No hosts could be parsed!"))
       return isStarted
     }
-    self.plans = plans
+    (self.plans, known) = (plans, found)
     records.keep(only: jobs)
     isStarted = true
     if !isFinishing { engine.use(jobs) }
@@ -109,7 +117,9 @@ struct TargetMonitor: ~Copyable {
     do throws(TargetInput.Failure) {
       let list = try input.read()
       for warning in list.warnings { Messages.say(.warning(warning.text)) }
-      do throws(KernelError) { try lookUp(list) } catch { throw .unreadable(error) }
+      do throws(KernelError) { try lookUp(list) } catch {
+        Messages.say(.error(type: "OSError", "\(error) The file that was read before stays in force."))
+      }
       return true
     } catch {
       Messages.say(error.message)

@@ -55,7 +55,9 @@ extension ConnVitals {
       for outcome in engine.takeOutcomes() {
         guard let position = positions[outcome.job.number] else { continue }
         reports[position].take(outcome.result.finding)
-        if case .ping(let burst) = outcome.result.finding, let error = burst.error, !burst.isUnknown {
+        if case .ping(let burst) = outcome.result.finding, let error = burst.error,
+          error.reason != .notPermitted
+        {
           say(.warning("\(outcome.job.target.address): \(error)"))
         }
         try writer.write(outcome.result)

@@ -62,6 +62,9 @@ import Testing
   }
 
   @Test func `all keys are those of some type`() {
-    #expect(ProbePlan.keys == ["type", "host", "interval", "reference", "count", "payload", "hops", "port"])
+    #expect(
+      ProbePlan.keys == [
+        "type", "host", "interval", "reference", "count", "numpings", "payload", "hops", "port",
+      ])
   }
 }

@@ -139,7 +139,11 @@ import Testing
           if shipment.progress < shipment.all.count {
             let absent = try await SendSite.answer(try shipment.start())
             #expect(absent.status == .exited(75) && absent.complaints.count == 1, "\(absent.errors)")
-            #expect(absent.errors.contains("does not take a connection"))
+            // The kernel may still be about to close what the broker had.
+            #expect(
+              absent.errors.contains("does not take a connection")
+                || absent.errors.contains("ends the connection"),
+              "\(absent.errors)")
           }
           try await server.restart()
           run = try shipment.start()

@@ -16,7 +16,7 @@ extension ProbePlan {
     /// The keys of a section of this type.
     var keys: [String] {
       switch self {
-      case .ping: ["count", "payload"]
+      case .ping: ["count", "numpings", "payload"]
       case .trace: ["hops"]
       case .scan: []
       case .connect: ["port"]
@@ -33,8 +33,8 @@ extension ProbePlan {
   /// Reads a section of a monitor configuration with one probe.
   ///
   /// `type` and `host` are required, `port` for `type=connect` as well; `interval` is in seconds, or with a unit: 10 for
-  /// pings and connections, 60 for traces and scans where it is not given; `count`, `payload` and `hops` are
-  /// connmonitor's `numpings`, `payload` and `hops`; with `reference=yes` the host stands for this host's network. An
+  /// pings and connections, 60 for traces and scans where it is not given; `count` (or `numpings`), `payload` and
+  /// `hops` are connmonitor's; with `reference=yes` the host stands for this host's network. An
   /// unknown key, one of another type, and a trace as reference are errors.
   public init(section: INISection) throws(INIError) {
     try section.checkKeys(known: Self.keys)
@@ -56,7 +56,9 @@ extension ProbePlan {
     case .ping:
       var ping = Ping(interval: interval)
       // A burst of none would always be lost.
-      if let count = try section.integer("count", in: 1...Self.counts.upperBound) { ping.count = count }
+      for key in ["count", "numpings"] {
+        if let count = try section.integer(key, in: 1...Self.counts.upperBound) { ping.count = count }
+      }
       if let payload = try section.integer("payload", in: Self.payloads) { ping.payload = payload }
       self.ping = ping
     case .trace:

@@ -147,10 +147,12 @@ extension ProbeEngine {
   /// The socket of a kind, opened when it is needed first; nil where that is refused, which is said once.
   private func channel(_ key: ChannelKey) -> EchoChannel? {
     if let channel = channels[key] { return channel }
-    guard refusals[key] == nil else { return nil }
+    // A shortage passes; a privilege does not come.
+    if let refusal = refusals[key], !refusal.isShortage { return nil }
     do throws(Errno) {
       let channel = try EchoChannel(key.family, packet, identifier: identifier, at: .now)
       channels[key] = channel
+      refusals[key] = nil
       watch(channel, token: key.token)
       return channel
     } catch {
