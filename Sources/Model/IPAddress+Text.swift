@@ -10,14 +10,17 @@ extension IPAddress: CustomStringConvertible {
   }
 
   /// Reads dotted decimal or any form of RFC 4291, 2.2; nil for anything else.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) { self.init(utf8: Array(text.utf8)[...]) }
+
+  /// The same, of a text in UTF-8.
+  public init?(utf8 text: ArraySlice<UInt8>) {
     // The longest form has 45 characters: six groups and a dotted decimal.
-    if text.utf8.count > 45 { return nil }
+    if text.count > 45 { return nil }
     if let bits = Self.parseV4(text) {
       self.init(v4: bits)
       return
     }
-    guard let groups = Self.parseV6(String(text)) else { return nil }
+    guard let groups = Self.parseV6(String(decoding: text, as: UTF8.self)) else { return nil }
     let halves = groups.reduce(into: (UInt64(0), UInt64(0))) { halves, group in
       halves.0 = halves.0 << 16 | halves.1 >> 48
       halves.1 = halves.1 << 16 | UInt64(group)
@@ -45,17 +48,20 @@ extension IPAddress: CustomStringConvertible {
     return best.count > 1 ? best : nil
   }
 
-  private static func parseV4(_ text: some StringProtocol) -> UInt32? {
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
-    var bits: UInt32 = 0
-    for part in parts {
-      guard part.count <= 3, part.allSatisfy(\.isASCII), let byte = UInt8(part), part.first != "+" else {
-        return nil
+  /// Four numbers of one to three digits, with dots between them.
+  private static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
+    var (bits, numbers, digits, number) = (UInt32(0), 1, 0, UInt32(0))
+    for byte in text {
+      if byte == UInt8(ascii: ".") {
+        guard digits > 0, numbers < 4 else { return nil }
+        (bits, numbers, digits, number) = (bits << 8 | number, numbers + 1, 0, 0)
+        continue
       }
-      bits = bits << 8 | UInt32(byte)
+      guard case let digit = byte &- UInt8(ascii: "0"), digit < 10 else { return nil }
+      (digits, number) = (digits + 1, number * 10 + UInt32(digit))
+      guard digits <= 3, number <= 255 else { return nil }
     }
-    return bits
+    return numbers == 4 && digits > 0 ? bits << 8 | number : nil
   }
 
   private static func parseV6(_ text: String) -> [UInt16]? {
@@ -81,7 +87,7 @@ extension IPAddress: CustomStringConvertible {
     var groups = [UInt16]()
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     for (index, part) in parts.enumerated() {
-      if mayEndInV4, index == parts.count - 1, let v4 = parseV4(part) {
+      if mayEndInV4, index == parts.count - 1, let v4 = parseV4(Array(part.utf8)[...]) {
         groups += [UInt16(v4 >> 16), UInt16(v4 & 0xffff)]
       } else if (1...4).contains(part.utf8.count), part.allSatisfy(\.isHexDigit),
         let group = UInt16(part, radix: 16)

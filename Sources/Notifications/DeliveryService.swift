@@ -6,7 +6,7 @@ public struct DeliveryService: Sendable {
     case ordered(DeliveryOrder)
     case closed
     case ended(PendingDelivery, DeliveryOutcome)
-    case pauseEnded(DeliveryKey, generation: Int)
+    case timerEnded(ContinuousClock.Instant)
     case tooLate
   }
 
@@ -27,6 +27,7 @@ public struct DeliveryService: Sendable {
     var current = CurrentDeliveries()
     var isOpen = true
     await withTaskGroup(of: Happening.self) { group in
+      // One task waits for the next order, and no other until that has come.
       group.addTask { await next() }
       while let happening = await group.next() {
         switch happening {
@@ -55,23 +56,23 @@ public struct DeliveryService: Sendable {
             }
             break
           }
-          if let pause = retries.pause(pending, after: outcome) {
+          if retries.pause(pending, after: outcome, at: .now) {
             queue.pause(pending.key)
-            group.addTask { await end(of: pause, pending) }
             // What may take hours to pass is said at once.
             guard case .notTaken = outcome else { break }
           } else {
             queue.finish(pending.key)
           }
           if let warning = failures.record(outcome, of: pending.key) { warn(warning) }
-        case .pauseEnded(let key, let generation):
-          if let pending = retries.resume(key, generation: generation) { queue.resume(pending) }
+        case .timerEnded(let timer):
+          for pending in retries.end(timer: timer) { queue.resume(pending) }
         case .tooLate:
           if let warning = Self.warning(of: queue.dropWaiting()) { warn(warning) }
         }
         for pending in queue.start() {
           group.addTask { .ended(pending, await pending.delivery.attempt(pending.notification)) }
         }
+        if let timer = retries.startTimer() { group.addTask { await end(of: timer) } }
         drops.set(queued: queue.dropped)
         if !isOpen, queue.isIdle { group.cancelAll() }
       }
@@ -102,9 +103,9 @@ public struct DeliveryService: Sendable {
   }
 
   /// A pause is short when the service is cancelled: the attempt after it sees that.
-  private func end(of pause: Duration, _ pending: PendingDelivery) async -> Happening {
-    try? await Task.sleep(for: pause)
-    return .pauseEnded(pending.key, generation: pending.generation)
+  private func end(of timer: ContinuousClock.Instant) async -> Happening {
+    try? await Task.sleep(until: timer, clock: .continuous)
+    return .timerEnded(timer)
   }
 
   /// The sleep ends early when the service is cancelled: then there is nothing to wait for either.

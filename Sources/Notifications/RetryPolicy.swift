@@ -34,34 +34,51 @@ struct RetryPolicy: Sendable {
   }
 }
 
-/// The deliveries that wait for another attempt, one of each rule and kind.
+/// The deliveries that wait for another attempt, one of each rule and kind, and the timers that end their pauses. Time is an
+/// argument.
+///
+/// A timer cannot be stopped, and a reload ends pauses early. So one is started only for a pause that ends before all timers
+/// that run: there are never more than different pauses.
 struct Retries: Sendable {
   private let policy: RetryPolicy
-  private var paused: [DeliveryKey: PendingDelivery] = [:]
+  private var paused: [DeliveryKey: (pending: PendingDelivery, until: ContinuousClock.Instant)] = [:]
+  /// When the timers that run end.
+  private(set) var timers: [ContinuousClock.Instant] = []
   private var isOpen = true
 
   /// Makes an empty one.
   init(_ policy: RetryPolicy) { self.policy = policy }
 
-  /// Takes a delivery whose attempt ended with `outcome`; returns the pause before its next, nil if there is none.
-  mutating func pause(_ pending: PendingDelivery, after outcome: DeliveryOutcome) -> Duration? {
+  /// Takes a delivery whose attempt ended with `outcome`; false where there is no other attempt.
+  mutating func pause(
+    _ pending: PendingDelivery, after outcome: DeliveryOutcome, at now: ContinuousClock.Instant
+  ) -> Bool {
     var pending = pending
     pending.attempts += 1
-    guard isOpen, let pause = policy.pause(after: outcome, attempts: pending.attempts) else { return nil }
-    paused[pending.key] = pending
-    return pause
+    guard isOpen, let pause = policy.pause(after: outcome, attempts: pending.attempts) else { return false }
+    paused[pending.key] = (pending, now + pause)
+    return true
   }
 
-  /// Returns the delivery of `key` whose pause is over, unless it was returned already; one that pauses since a later
-  /// reload than `generation` goes on.
-  mutating func resume(_ key: DeliveryKey, generation: Int = 0) -> PendingDelivery? {
-    paused[key]?.generation == generation ? paused.removeValue(forKey: key) : nil
+  /// When a timer is to end that is to be started now; nil where those that run are enough.
+  mutating func startTimer() -> ContinuousClock.Instant? {
+    guard let due = paused.values.map(\.until).min(), timers.allSatisfy({ due < $0 }) else { return nil }
+    timers.append(due)
+    return due
+  }
+
+  /// Returns the deliveries whose pauses are over when this timer ends.
+  mutating func end(timer: ContinuousClock.Instant) -> [PendingDelivery] {
+    timers.removeAll { $0 == timer }
+    let due = paused.values.filter { $0.until <= timer }.map(\.pending).sorted { $0.key < $1.key }
+    for pending in due { paused[pending.key] = nil }
+    return due
   }
 
   /// Ends all pauses, and returns what waited.
   mutating func takeAll() -> [PendingDelivery] {
     defer { paused = [:] }
-    return paused.values.sorted { $0.key < $1.key }
+    return paused.values.map(\.pending).sorted { $0.key < $1.key }
   }
 
   /// Ends all pauses, and returns what waited: it has one attempt more. There are no pauses from now on.

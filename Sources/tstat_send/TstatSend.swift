@@ -23,8 +23,8 @@ import Tstat
 
       SIGINT and SIGTERM end the program after the directory that is being sent; a second one ends it at once.
 
-      Exit status: 0 done; 64 wrong flags, or no such directory; 65 a log could not be read or had no row of use, and all else \
-      is done; 75 the other side did not take everything, a file could not be written, or another run works here: the next run \
+      Exit status: 0 done; 64 wrong flags, or no such directory; 65 a log is damaged, cannot be read or has no row of use, or what a \
+      message says was refused, and all else is done; 75 the other side did not take everything, a file could not be written, or another run works here: the next run \
       goes on; 78 the configuration is wrong, here or on the other side.
       """,
     version: bwmonVersion)

@@ -13,12 +13,12 @@ import Testing
   private final class Server: Delivery {
     private let state = Mutex<(attempts: Int, told: [String])>((0, []))
     private let takes: Bool
-    /// While it is closed an attempt does not end.
-    private let gate: Mutex<Bool>
+    /// While it is not finished an attempt does not end.
+    private let gate = AsyncStream.makeStream(of: Void.self)
 
     init(takes: Bool, isOpen: Bool = true) {
       self.takes = takes
-      gate = Mutex(isOpen)
+      if isOpen { open() }
     }
 
     var kind: DeliveryKind { .webhook }
@@ -27,11 +27,11 @@ import Testing
     var attempts: Int { state.withLock { $0.attempts } }
     var told: [String] { state.withLock { $0.told } }
 
-    func open() { gate.withLock { $0 = true } }
+    func open() { gate.continuation.finish() }
 
     func attempt(_ notification: Model.Notification) async -> DeliveryOutcome {
       state.withLock { $0.attempts += 1 }
-      while !gate.withLock({ $0 }), !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
+      for await _ in gate.stream {}
       guard takes else { return .notTaken("it takes nothing.") }
       state.withLock { $0.told.append(notification.line) }
       return .succeeded
@@ -156,13 +156,20 @@ import Testing
     let server = Server(takes: false)
     let key = DeliveryKey("web", .webhook)
     let first = current.submitted(PendingDelivery(notification: sampleNotification(), delivery: server))
-    #expect(retries.pause(first, after: .notBegun("")) == .seconds(1))
+    let now = ContinuousClock.now
+    let isPaused = retries.pause(first, after: .notBegun(""), at: now)
+    #expect(isPaused && retries.startTimer() == now + .seconds(1))
     current.use([key: server])
     let again = retries.takeAll().compactMap(current.renewed)
     #expect(again.map(\.attempts) == [0] && again.map(\.generation) == [1])
-    #expect(again.map { retries.pause($0, after: .notBegun("")) } == [.seconds(1)])
-    #expect(retries.resume(key, generation: 0) == nil)
-    #expect(retries.resume(key, generation: 1)?.attempts == 1)
+    let isPausedAgain = again.allSatisfy {
+      retries.pause($0, after: .notBegun(""), at: now + .milliseconds(500))
+    }
+    // The timer that runs ends before the pause; another one is started then.
+    #expect(isPausedAgain && retries.startTimer() == nil)
+    #expect(retries.end(timer: now + .seconds(1)).isEmpty)
+    #expect(retries.startTimer() == now + .milliseconds(1_500))
+    #expect(retries.end(timer: now + .milliseconds(1_500)).map(\.attempts) == [1])
   }
 
   @Test func `a webhook that is corrected gets what waited`() async throws {

@@ -1,3 +1,4 @@
+import Lab
 import Foundation
 import Model
 import Synchronization
@@ -45,25 +46,59 @@ import Testing
     let deliveries = ["a", "b"].map {
       PendingDelivery(notification: sampleNotification(rule: $0), delivery: LineDelivery { _ in })
     }
-    #expect(retries.pause(deliveries[0], after: .failed("why")) == nil)
-    #expect(retries.pause(deliveries[0], after: .notBegun("why")) == .seconds(1))
-    #expect(retries.resume(DeliveryKey("b", .line)) == nil)
-    let again = retries.resume(DeliveryKey("a", .line))
-    #expect(again?.attempts == 1 && retries.resume(DeliveryKey("a", .line)) == nil)
-    #expect(again.flatMap { retries.pause($0, after: .notBegun("why")) } == .seconds(2))
-    #expect(retries.pause(deliveries[1], after: .notBegun("why")) == .seconds(1))
+    let now = ContinuousClock.now
+    func pause(_ pending: PendingDelivery, _ outcome: DeliveryOutcome = .notBegun("why")) -> Bool {
+      retries.pause(pending, after: outcome, at: now)
+    }
+    let isFinal = !pause(deliveries[0], .failed("why"))
+    #expect(isFinal && retries.startTimer() == nil)
+    let isPaused = pause(deliveries[0])
+    #expect(isPaused && retries.startTimer() == now + .seconds(1) && retries.startTimer() == nil)
+    let again = retries.end(timer: now + .seconds(1))
+    #expect(again.map(\.rule) == ["a"] && again.map(\.attempts) == [1] && retries.timers.isEmpty)
+    let isPausedAgain = pause(again[0])
+    #expect(isPausedAgain && retries.startTimer() == now + .seconds(2))
+    // It ends earlier than what runs.
+    let isOther = pause(deliveries[1])
+    #expect(isOther && retries.startTimer() == now + .seconds(1))
     let rest = retries.close()
     #expect(rest.map(\.rule) == ["a", "b"] && rest.map(\.attempts) == [2, 1])
-    #expect(retries.close().isEmpty && retries.resume(DeliveryKey("b", .line)) == nil)
-    #expect(rest.allSatisfy { retries.pause($0, after: .notBegun("why")) == nil })
+    #expect(retries.close().isEmpty && retries.end(timer: now + .seconds(1)).isEmpty)
+    for pending in rest {
+      let isAgain = pause(pending)
+      #expect(!isAgain)
+    }
   }
 
   @Test func `after the last pause there is none`() {
     var retries = Retries(RetryPolicy(pauses: [.seconds(1)]))
     let pending = PendingDelivery(notification: sampleNotification(), delivery: LineDelivery { _ in })
-    _ = retries.pause(pending, after: .notBegun("why"))
-    #expect(
-      retries.resume(DeliveryKey("web", .line)).flatMap { retries.pause($0, after: .notBegun("why")) } == nil)
+    let now = ContinuousClock.now
+    let isFirst = retries.pause(pending, after: .notBegun("why"), at: now)
+    let again = retries.end(timer: now + .seconds(1))
+    #expect(isFirst && again.count == 1)
+    let isSecond = retries.pause(again[0], after: .notBegun("why"), at: now)
+    #expect(!isSecond)
+  }
+
+  @Test func `however often pauses are ended early, there are no more timers than different pauses`() {
+    var random = SplitMix64(seed: 3)
+    let policy = RetryPolicy(pauses: [.seconds(1), .seconds(10), .seconds(100)])
+    var retries = Retries(policy)
+    var now = ContinuousClock.now
+    for round in 0..<2_000 {
+      let due = retries.timers.filter { $0 <= now }
+      for timer in due { _ = retries.end(timer: timer) }
+      var pending = PendingDelivery(
+        notification: sampleNotification(rule: "\(round % 7)"), delivery: LineDelivery { _ in })
+      pending.attempts = Int.random(in: 0..<3, using: &random)
+      _ = retries.pause(pending, after: .notBegun("why"), at: now)
+      while retries.startTimer() != nil {}
+      #expect(retries.timers.count <= policy.pauses.count)
+      // As a reload does.
+      if round % 3 == 0 { _ = retries.takeAll() }
+      now += .milliseconds(Int.random(in: 0...900, using: &random))
+    }
   }
 }
 

@@ -30,24 +30,11 @@ struct LogRow {
     return End(address: String(decoding: text, as: UTF8.self), port: port)
   }
 
-  /// Four numbers and their dots, which most rows have, or an address of IPv6, which may name a zone.
+  /// An address, of IPv6 also with its zone.
   private static func isAddress(_ text: ArraySlice<UInt8>) -> Bool {
-    guard !text.contains(UInt8(ascii: ":")) else {
-      let parts = String(decoding: text, as: UTF8.self).split(separator: "%", maxSplits: 1)
-      return parts.first.flatMap { IPAddress($0) } != nil
-    }
-    var (numbers, digits, value) = (1, 0, 0)
-    for byte in text {
-      if byte == UInt8(ascii: ".") {
-        guard digits > 0 else { return false }
-        (numbers, digits, value) = (numbers + 1, 0, 0)
-        continue
-      }
-      guard case let digit = byte &- UInt8(ascii: "0"), digit < 10 else { return false }
-      (digits, value) = (digits + 1, value * 10 + Int(digit))
-      guard digits <= 3, value <= 255 else { return false }
-    }
-    return numbers == 4 && digits > 0
+    let address = text.prefix { $0 != UInt8(ascii: "%") }
+    guard let value = IPAddress(utf8: address) else { return false }
+    return address.count == text.count || !value.isV4
   }
 
   /// A whole number that is not negative, times a factor.
