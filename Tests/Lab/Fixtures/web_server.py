@@ -82,6 +82,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 while True:
                     self.wfile.write(b"X-Filler: " + b"x" * 1000 + b"\r\n")
             self.send_response(status)
+            if self.close_connection:  # Else a client may use the connection again just as it ends.
+                self.send_header("Connection", "close")
             if wish:
                 self.send_header("Retry-After", wish)
             if status // 100 == 3:
