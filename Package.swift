@@ -222,3 +222,14 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Races are looked for in Pipes alone (Tests/Checks/check.sh): no more is built for it.
+if Context.environment["BWMON_THREADS"] != nil {
+  let needed: Set = [
+    "Model", "INI", "CLinux", "SystemRuntime", "CNetlink", "CBPF", "Netfilter", "Ownership", "Pipes",
+    "traffic",
+    "Lab", "PipesTests",
+  ]
+  package.products = []
+  package.targets.removeAll { !needed.contains($0.name) }
+}

@@ -94,7 +94,10 @@ public struct Launcher: ~Copyable {
         // Where there is no room for a process now, the socket closes, and it is asked for again.
         switch ChildProgram.fork() {
         case .child: return handed.takeSocket()
-        case .parent(let started): child = started
+        case .parent(let started):
+          child = started
+          // From here on it only waits.
+          ProcessMemory.unmapTextOfStart()
         case .failed: child = nil
         }
       case .end, .wait:

@@ -32,6 +32,8 @@ public struct ReportLoop: ~Copyable {
 
   /// After so many reports memory that lies free is given back.
   private static let reportsBetweenTrims = 60
+  /// After so many the text of the start is unmapped.
+  private static let reportsOfStart = 2
   /// How many reports in a row may fail before the program gives up.
   private static let patience = 10
 
@@ -68,6 +70,7 @@ public struct ReportLoop: ~Copyable {
         failures = 0
         guard events.contains(where: \.isReport) else { return }
         reports += 1
+        if reports == Self.reportsOfStart { ProcessMemory.unmapTextOfStart() }
         if reports % Self.reportsBetweenTrims == 0 { ProcessMemory.returnGaps() }
       } catch {
         failures += 1

@@ -16,6 +16,8 @@ import SystemRuntime
 struct Sensor: ~Copyable {
   /// After so many measurements memory that lies free is given back.
   private static let measurementsBetweenTrims = 60
+  /// After so many the text of the start is unmapped.
+  private static let measurementsOfStart = 2
 
   private var channel: Channel
   /// Set while accounting is to be turned off again.
@@ -117,6 +119,7 @@ struct Sensor: ~Copyable {
     try sendRemarks()
     try channel.send(message)
     measurements += 1
+    if measurements == Self.measurementsOfStart { ProcessMemory.unmapTextOfStart() }
     if measurements % Self.measurementsBetweenTrims == 0 { ProcessMemory.returnGaps() }
   }
 

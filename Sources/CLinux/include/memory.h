@@ -7,3 +7,8 @@ int clinux_return_memory_early(void);
 
 /// Gives whole pages back that lie free between others that are in use (malloc_trim(3)). Takes some 0.1 ms for each MB.
 void clinux_return_free_memory(void);
+
+/// Takes the text and constants of this program and its libraries from its page tables (madvise(2), MADV_DONTNEED). They stay
+/// in the page cache, and what is used next is mapped again by a page fault. Not for a process that is traced: the breakpoints
+/// of a debugger would go, too.
+void clinux_unmap_text(void);

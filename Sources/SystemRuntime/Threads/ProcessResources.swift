@@ -36,4 +36,13 @@ public enum ProcessMemory {
   /// Gives back what lies free between pieces in use (malloc_trim(3)): processes and flows that come and go leave gaps,
   /// which would grow for hours. For once in a while: other threads wait meanwhile when they need memory.
   public static func returnGaps() { clinux_return_free_memory() }
+
+  /// Unmaps the programs' text that only the start needed: the kernel maps 64 KiB around each page that is used, and a
+  /// start uses most of it. What is used later comes back from the page cache by a fault. For once, after the start; a
+  /// process under a debugger is left alone, whose breakpoints are in that text.
+  public static func unmapTextOfStart() {
+    let status = SmallFile.text("/proc/self/status") ?? ""
+    guard status.contains("\nTracerPid:\t0\n") else { return }
+    clinux_unmap_text()
+  }
 }
