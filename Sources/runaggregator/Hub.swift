@@ -3,6 +3,7 @@ import Channel
 import Metering
 import Model
 import Monitors
+import Notifications
 import Patterns
 import Pipes
 import Program
@@ -34,6 +35,12 @@ struct Hub {
     aggregator = Aggregator(rules: configuration.rules)
     thresholds = Thresholds(rules: configuration.thresholds)
     notice = Self.notice(configuration)
+  }
+
+  /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called before the first tick.
+  mutating func restore(_ alerts: [FiringAlert], at now: ContinuousClock.Instant, _ time: Timestamp) {
+    thresholds.restore(alerts.compactMap(\.report.ofUsage), at: now, time)
+    probes.restore(alerts.compactMap(\.report.ofProbe), at: now, time)
   }
 
   /// A sensor may be waited for: what pipes moved is taken before.
