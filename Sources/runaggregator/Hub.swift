@@ -3,7 +3,6 @@ import Channel
 import Metering
 import Model
 import Monitors
-import Notifications
 import Patterns
 import Pipes
 import Program
@@ -38,9 +37,11 @@ struct Hub {
   }
 
   /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called before the first tick.
-  mutating func restore(_ alerts: [FiringAlert], at now: ContinuousClock.Instant, _ time: Timestamp) {
-    thresholds.restore(alerts.compactMap(\.report.ofUsage), at: now, time)
-    probes.restore(alerts.compactMap(\.report.ofProbe), at: now, time)
+  mutating func restore(
+    _ alerts: [Alert], _ probeAlerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp
+  ) {
+    thresholds.restore(alerts, at: now, time)
+    probes.restore(probeAlerts, at: now, time)
   }
 
   /// A sensor may be waited for: what pipes moved is taken before.

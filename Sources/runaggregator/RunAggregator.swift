@@ -250,7 +250,8 @@ import SystemRuntime
       }
       try probes.use(configuration.probes, configuration.probeRules)
       var hub = Hub(configuration, sensor, pipes, probes, source.layer, diagnostics)
-      hub.restore(firing, at: .now, WallClock.now())
+      hub.restore(
+        firing.compactMap(\.report.ofUsage), firing.compactMap(\.report.ofProbe), at: .now, WallClock.now())
       var sinks = sinks
       defer { sinks.end() }
       let measure = { (now: ContinuousClock.Instant) throws(KernelError) in

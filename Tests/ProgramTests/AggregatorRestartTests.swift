@@ -111,6 +111,31 @@ import Testing
     #expect(setting.commands.count == 2 && !third.errors.text.contains("127.0.0.1"))
   }
 
+  @Test func `an outage of this host goes on, and ends once with its whole time`() async throws {
+    let setting = try await Setting()
+    try setting.folder.write(
+      ["gate", "other"].enumerated().map { index, name in
+        "[\(name)]\ntype=ping\nhost=127.0.0.\(index + 1)\ncount=1\ninterval=0.2\n"
+          + (index == 0 ? "reference=yes\n" : "")
+      }.joined(), to: "monitors.cfg")
+    let first = try setting.start()
+    try await setting.rounds(4, of: first)
+    try await setting.close("icmp type echo-request drop", "gate")
+    try await setting.kept("local connectivity")
+    #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))
+    let second = try setting.start()
+    try await setting.rounds(6, of: second)
+    #expect(!second.output.text.contains("\"event\":\"outage\""))
+    try await setting.namespace.nft("delete table inet gate")
+    _ = try await setting.commands(count: 2)
+    #expect(try await setting.told(count: 2) == ["firing", "resolved"])
+    #expect(try await second.stop() == .exited(0))
+    let outages = second.output.lines.filter { $0.contains("\"event\":\"outage\"") }
+    #expect(outages.count == 1 && outages[0].contains("local connectivity"), "\(outages)")
+    #expect(second.output.lines.count { $0.contains("\"event\":\"alert\"") } == 1)
+    #expect(setting.commands.map { $0.prefix { $0 != " " } } == ["firing", "resolved"])
+  }
+
   @Test func `repetitions count on`() async throws {
     let setting = try await Setting(rule: "repeat=1")
     try await setting.close("icmp type echo-request drop", "gate")
