@@ -1,4 +1,4 @@
-import Model
+public import Model
 
 /// How long something must hold before it is reported, and how often it is again.
 struct AlertTiming: Sendable, Hashable {
@@ -50,6 +50,18 @@ struct AlertState: Sendable {
   private var phase = Phase.quiet
   /// When the alert was raised.
   private(set) var since = Timestamp(seconds: 0)
+
+  /// Neither fires nor is on the way to it.
+  init() {}
+
+  /// Continues what fired in an earlier run: `count` notifications, the last one at `reported`. That is a time of the wall
+  /// clock, which may have been set since: what lies ahead counts as now.
+  init(
+    since: Timestamp, count: Int, reported: Timestamp, at now: ContinuousClock.Instant, _ time: Timestamp
+  ) {
+    phase = .firing(Firing(count: count, reported: now - time.passed(since: reported)))
+    self.since = since
+  }
 
   var isFiring: Bool {
     if case .firing = phase { return true }
@@ -110,5 +122,14 @@ struct AlertState: Sendable {
     firing.reported = seen.end
     phase = .firing(firing)
     return .repeated(count: firing.count)
+  }
+}
+
+extension Timestamp {
+  /// How long this is after `other` by the wall clock, in whole seconds; zero where that was set back. For what began in an
+  /// earlier run alone: within a run the monotonic clock tells.
+  public func passed(since other: Timestamp) -> Duration {
+    let (seconds, overflow) = self.seconds.subtractingReportingOverflow(other.seconds)
+    return overflow ? .zero : .seconds(max(0, seconds))
   }
 }

@@ -58,8 +58,29 @@ public struct Thresholds: Sendable {
         alerts += applications.values[index].observe(row, span, rules, watched)
       }
     }
-    alerts += sweep(span)
+    alerts += sweep(span, isPartial: isPartial)
     return alerts
+  }
+
+  /// Continues at `now`, which is `time`, what fired at the end of an earlier run, by what was last reported of it.
+  ///
+  /// It fires on until its window is full once more. Where no rule has that limit for that application any more, it is
+  /// resolved with the next report.
+  public mutating func restore(
+    _ alerts: [Alert], at now: ContinuousClock.Instant, _ time: Timestamp
+  ) {
+    for alert in alerts {
+      let key = TrackedApplication.Key(
+        name: alert.subject, isRemainder: ThresholdRule.remainders.contains(alert.subject))
+      var application = applications[key] ?? track(key)
+      if application.restore(alert, rules, at: now, time) {
+        applications[key] = application
+      } else {
+        var alert = alert
+        alert.state = .resolved(.removed)
+        removed.append(alert)
+      }
+    }
   }
 
   /// How many applications are watched closely: those that moved something lately, or that fire.
@@ -86,11 +107,13 @@ public struct Thresholds: Sendable {
   }
 
   /// Looks at the applications that have no row any more, and forgets those of which nothing is left to know.
-  private mutating func sweep(_ span: TrackedApplication.Tick) -> [Alert] {
+  private mutating func sweep(_ span: TrackedApplication.Tick, isPartial: Bool) -> [Alert] {
     var missing: [TrackedApplication.Key] = []
     var forgettable: [TrackedApplication.Key] = []
     for (key, application) in applications {
       if application.tick != span.number {
+        // What only an earlier run has seen may move something that is not known.
+        if isPartial, !application.hadRow { continue }
         missing.append(key)
       } else if application.isForgettable {
         forgettable.append(key)
@@ -148,7 +171,7 @@ extension UsageRow {
 
 extension Int64 {
   /// The sum, or the greatest number where it does not fit.
-  fileprivate func addingClamped(_ other: Int64) -> Int64 {
+  func addingClamped(_ other: Int64) -> Int64 {
     let (sum, overflow) = addingReportingOverflow(other)
     return overflow ? .max : sum
   }

@@ -7,10 +7,9 @@ struct TrackedApplication: Sendable {
     var name: String
     var isRemainder: Bool
 
-    init(_ row: UsageRow) {
-      name = row.name
-      isRemainder = row.subject == .remainder
-    }
+    init(name: String, isRemainder: Bool) { (self.name, self.isRemainder) = (name, isRemainder) }
+
+    init(_ row: UsageRow) { self.init(name: row.name, isRemainder: row.subject == .remainder) }
 
     static func < (left: Key, right: Key) -> Bool { left.name < right.name }
   }
@@ -60,6 +59,11 @@ struct TrackedApplication: Sendable {
   /// Whether a process of it was ever seen alive. A pipe has none, and is not gone for that.
   private var hadProcesses = false
   private var isIdle = true
+  /// How long it was looked at since a restart, in nanoseconds: what fired before cannot be judged by a window that is not
+  /// full. Without end where no alert of it was continued.
+  private var lookedAt = Int64.max
+  /// Whether this run has seen anything of it.
+  private(set) var hadRow = false
 
   init(key: Key) { self.key = key }
 
@@ -87,6 +91,7 @@ struct TrackedApplication: Sendable {
     _ row: UsageRow?, _ span: Tick, _ rules: [ThresholdRule], _ watched: [Int64]
   ) -> [Alert] {
     tick = span.number
+    if row != nil { hadRow = true }
     let moved = row?.moved ?? .zero
     isIdle = moved.isZero
     pids = row?.livingPIDs ?? []
@@ -94,12 +99,13 @@ struct TrackedApplication: Sendable {
     // Short-lived processes may all have ended by now: what still moves is not gone.
     let isGone = row == nil || (hadProcesses && pids.isEmpty)
     for index in windows.indices { windows[index].add(moved, over: span.duration) }
+    lookedAt = lookedAt.addingClamped(span.duration)
     startActivities()
     var alerts: [Alert] = []
     for index in activities.indices {
       let activity = activities[index]
       let rule = rules[activity.rule]
-      guard let level = rule.level(activity.direction) else { continue }
+      guard let level = rule.level(activity.direction), lookedAt >= rule.intervalNanoseconds else { continue }
       let value = windows[activity.window].average[activity.direction]
       let isFull = watched[activity.rule] >= rule.intervalNanoseconds
       let isClear = isFull && value <= level.clear
@@ -134,6 +140,24 @@ struct TrackedApplication: Sendable {
   private mutating func startActivity(_ watch: RuleWindows, _ direction: Alert.Direction) {
     guard !activities.contains(where: { $0.rule == watch.rule && $0.direction == direction }) else { return }
     activities.append(Activity(rule: watch.rule, direction: direction, window: watch.window))
+  }
+
+  /// Continues an alert of an earlier run; false where none of its rules has that limit.
+  mutating func restore(
+    _ alert: Alert, _ rules: [ThresholdRule], at now: ContinuousClock.Instant, _ time: Timestamp
+  ) -> Bool {
+    let watch = watches.first {
+      rules[$0.rule].name == alert.rule && rules[$0.rule].level(alert.direction) != nil
+    }
+    guard let watch else { return false }
+    startActivity(watch, alert.direction)
+    guard
+      let index = activities.firstIndex(where: { $0.rule == watch.rule && $0.direction == alert.direction })
+    else { return false }
+    activities[index].state = AlertState(
+      since: alert.since, count: alert.state.notifications, reported: alert.time, at: now, time)
+    lookedAt = 0
+    return true
   }
 
   /// Watches for the rules at positions `matching` of `new` instead of those of `old`; returns what fired for
@@ -199,6 +223,16 @@ extension AlertState.Change {
     case .raised: .firing
     case .repeated(let count): .repeated(count: count)
     case .resolved(let why): .resolved(why)
+    }
+  }
+}
+
+extension Alert.State {
+  /// How many notifications there were, as far as it fires.
+  var notifications: Int {
+    switch self {
+    case .firing, .resolved: 1
+    case .repeated(let count): count
     }
   }
 }

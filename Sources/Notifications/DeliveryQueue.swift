@@ -8,6 +8,8 @@ struct PendingDelivery: Sendable {
   var delivery: any Delivery
   /// How often that was tried.
   var attempts = 0
+  /// The name of its file, where what waits is kept on the disk.
+  var name = ""
   /// After how many reloads it got its delivery.
   var generation = 0
 
@@ -19,6 +21,9 @@ struct PendingDelivery: Sendable {
 
   /// The episode, as this kind of delivery is told of it.
   var told: DeliveredEpisode { DeliveredEpisode(kind: delivery.kind, episode: notification.episode) }
+
+  /// How much text it has, in bytes.
+  var size: Int { notification.facts.reduce(notification.line.utf8.count) { $0 + $1.value.utf8.count } }
 
   var isRepetition: Bool { notification.stage == .goesOn }
 
@@ -45,23 +50,27 @@ struct DeliveryQueue: Sendable {
 
   private let places: Int
   private let capacity: Int
+  private let mostBytes: Int
   private var waiting: [PendingDelivery] = []
-  /// The time limit of what runs.
-  private var running: [DeliveryKey: Duration] = [:]
+  private var running: [DeliveryKey: PendingDelivery] = [:]
   /// What waits for another attempt.
   private var paused: Set<DeliveryKey> = []
   /// Episodes whose beginning was dropped and of which nothing was started since.
   private var unannounced: Set<DeliveredEpisode> = []
   private static let mostUnannounced = 1024
 
-  /// Makes an empty queue; both bounds are at least one.
-  init(places: Int = Self.defaultPlaces, capacity: Int = Self.defaultCapacity) {
+  /// Makes an empty queue; the bounds of numbers are at least one. `mostBytes` is the most text that waits.
+  init(places: Int = Self.defaultPlaces, capacity: Int = Self.defaultCapacity, mostBytes: Int = .max) {
+    self.mostBytes = mostBytes
     self.places = max(1, places)
     self.capacity = max(1, capacity)
   }
 
   /// True when nothing runs, pauses or waits.
   var isIdle: Bool { waiting.isEmpty && running.isEmpty && paused.isEmpty }
+
+  /// All that waits and runs.
+  var held: [PendingDelivery] { waiting + running.values }
 
   /// How many deliveries wait.
   var waitingCount: Int { waiting.count }
@@ -71,17 +80,28 @@ struct DeliveryQueue: Sendable {
 
   /// The longest that one of those that run and wait may take; zero without any.
   var longestTimeLimit: Duration {
-    max(running.values.max() ?? .zero, waiting.map(\.delivery.timeLimit).max() ?? .zero)
+    max(
+      running.values.map(\.delivery.timeLimit).max() ?? .zero,
+      waiting.map(\.delivery.timeLimit).max() ?? .zero)
   }
 
   /// Takes a delivery, unless its rule does not want it or another says the same.
   mutating func add(_ pending: PendingDelivery) {
     if isCovered(pending) { return }
-    if waiting.count >= capacity {
+    while !waiting.isEmpty, waiting.count >= capacity || isTooMuch(with: pending) {
       makeRoom(for: pending.key)
       if isCovered(pending) { return }
     }
     waiting.append(pending)
+  }
+
+  private func isTooMuch(with pending: PendingDelivery) -> Bool {
+    mostBytes < .max && waiting.reduce(pending.size) { $0 + $1.size } > mostBytes
+  }
+
+  /// Takes what waited in an earlier run, in order; one that `isPaused` waits for another attempt.
+  mutating func restore(_ pending: PendingDelivery, isPaused: Bool) {
+    if isPaused { paused.insert(pending.key) } else { waiting.append(pending) }
   }
 
   /// Returns the deliveries to start now; each holds its place until `finish`.
@@ -95,7 +115,7 @@ struct DeliveryQueue: Sendable {
       if free[key.kind, default: 0] > 0, running[key] == nil, !paused.contains(key) {
         free[key.kind, default: 0] -= 1
         let pending = waiting.remove(at: index)
-        running[key] = pending.delivery.timeLimit
+        running[key] = pending
         unannounced.remove(pending.told)
         started.append(pending)
       } else {
@@ -130,6 +150,16 @@ struct DeliveryQueue: Sendable {
     let before = waiting.count
     if !pending.isEnd && !pending.isRepetition { forget(pending.told) }
     dropped += UInt64(1 + before - waiting.count)
+  }
+
+  /// Takes out what is left for the next start: of what waits all that `isLeft` agrees with, and the pause of `key`.
+  mutating func leave(
+    pauseOf key: DeliveryKey? = nil, where isLeft: (PendingDelivery) -> Bool
+  ) -> [PendingDelivery] {
+    if let key { paused.remove(key) }
+    let left = waiting.filter(isLeft)
+    waiting.removeAll(where: isLeft)
+    return left
   }
 
   /// Drops all that waits, and returns how many that were.

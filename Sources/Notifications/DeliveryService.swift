@@ -1,7 +1,7 @@
 import Model
 
 /// Delivers what a notifier hands over: the shell around `DeliveryQueue`, which decides.
-public struct DeliveryService: Sendable {
+struct DeliveryService: Sendable {
   private enum Happening: Sendable {
     case ordered(DeliveryOrder)
     case closed
@@ -14,14 +14,15 @@ public struct DeliveryService: Sendable {
   let drops: DropCounter
   let warn: @Sendable (Warning) -> Void
   var policy = RetryPolicy.standard
+  /// Where what waits is kept on the disk; nil where it is in memory alone.
+  var spool: WebhookSpool?
 
   /// Delivers until the notifier is finished and then until the last delivery has ended, within its time limit; those
   /// that wait may still be started for ten seconds, and none is tried again. When the task is cancelled, what runs is
-  /// ended and what waits is dropped.
-  public func run() async { await run(drainTime: .seconds(10)) }
-
-  func run(drainTime: Duration) async {
-    var queue = DeliveryQueue()
+  /// ended and what waits is dropped. What is kept on the disk is left there for the next start.
+  func run(drainTime: Duration = .seconds(10)) async {
+    var queue = DeliveryQueue(mostBytes: spool == nil ? .max : Self.mostBytes)
+    var kept: DeliverySpool?
     var retries = Retries(policy)
     var failures = FailureLog()
     var current = CurrentDeliveries()
@@ -32,7 +33,7 @@ public struct DeliveryService: Sendable {
       while let happening = await group.next() {
         switch happening {
         case .ordered(.deliver(let pending)):
-          queue.add(current.submitted(pending))
+          queue.add(current.submitted(kept?.named(pending) ?? pending))
           group.addTask { await next() }
         case .ordered(.use(let deliveries)):
           current.use(deliveries)
@@ -40,10 +41,13 @@ public struct DeliveryService: Sendable {
           // What failed is tried at once, and said if it fails again.
           for pending in retries.takeAll() { renew(pending, current, &queue) }
           failures = FailureLog()
+          if kept == nil, let spool, !deliveries.isEmpty {
+            kept = opened(spool, deliveries, current, &queue, &retries)
+          }
           group.addTask { await next() }
         case .closed:
           isOpen = false
-          for pending in retries.close() { queue.resume(pending) }
+          for pending in retries.close() { end(pending, &queue, &kept) }
           if let warning = awaited(queue, drainTime) { warn(warning) }
           group.addTask { await endOfDraining(after: drainTime) }
         case .ended(let ended, let outcome):
@@ -62,14 +66,18 @@ public struct DeliveryService: Sendable {
             guard case .notTaken = outcome else { break }
           } else {
             queue.finish(pending.key)
+            if !isOpen { leave(pending, after: outcome, &queue, &kept) }
           }
           if let warning = failures.record(outcome, of: pending.key) { warn(warning) }
         case .timerEnded(let timer):
           for pending in retries.end(timer: timer) { queue.resume(pending) }
         case .tooLate:
+          if let held = kept { for pending in queue.leave(where: held.holds) { kept?.leave(pending) } }
           if let warning = Self.warning(of: queue.dropWaiting()) { warn(warning) }
         }
-        for pending in queue.start() {
+        let started = queue.start()
+        kept?.keep(queue.held + retries.held)
+        for pending in started {
           group.addTask { .ended(pending, await pending.delivery.attempt(pending.notification)) }
         }
         if let timer = retries.startTimer() { group.addTask { await end(of: timer) } }
@@ -93,13 +101,16 @@ public struct DeliveryService: Sendable {
   ) {
     if let renewed = current.renewed(pending) { return queue.resume(renewed) }
     queue.abandon(pending)
-    warn(
-      Warning(
-        code: "notification_dropped",
-        text:
-          "[\(pending.rule.escapingControlCharacters)]: `\(pending.notification.line.escapingControlCharacters.shortened(to: 200))` "
-          + "was not delivered and is dropped: the configuration has no \(pending.delivery.kind.configurationKey) for it any more."
-      ))
+    warn(Self.dropped(pending.notification, pending.delivery.kind))
+  }
+
+  static func dropped(_ notification: Notification, _ kind: DeliveryKind) -> Warning {
+    Warning(
+      code: "notification_dropped",
+      text:
+        "[\(notification.rule.escapingControlCharacters)]: `\(notification.line.escapingControlCharacters.shortened(to: 200))` "
+        + "was not delivered and is dropped: the configuration has no \(kind.configurationKey) for it any more."
+    )
   }
 
   /// A pause is short when the service is cancelled: the attempt after it sees that.

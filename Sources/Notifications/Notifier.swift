@@ -6,7 +6,13 @@ import Synchronization
 /// The loop that measures owns the notifier and calls `submit`; `service` delivers in a task of its own.
 public struct Notifier: Sendable {
   /// What delivers; the program gives it a task.
-  public let service: DeliveryService
+  public let service: NotificationService
+
+  /// The way to a service of its own, so that what is slow in one holds up nothing in the other.
+  private struct Lane {
+    let submitted: AsyncStream<DeliveryOrder>.Continuation
+    let drops = DropCounter()
+  }
 
   private struct Beginning {
     var delivery: any Delivery
@@ -14,8 +20,9 @@ public struct Notifier: Sendable {
     var isReported: Bool
   }
 
-  private let submitted: AsyncStream<DeliveryOrder>.Continuation
-  private let drops = DropCounter()
+  /// Webhooks, which wait for servers and are on the disk meanwhile.
+  private let webhooks: Lane
+  private let others: Lane
   private let line: LineDelivery
   private let output: CInt
   private var deliveries: [DeliveryKey: any Delivery] = [:]
@@ -30,23 +37,31 @@ public struct Notifier: Sendable {
   static let mostBegun = 16_384
 
   /// Makes a notifier for the commands of `rules` and for `others`; a rule may have one delivery of each kind. The line of
-  /// each notification goes to `line`. What commands write goes to the descriptor `output`, stderr by default; `warn` is
+  /// each notification goes to `line`. Webhooks that wait are kept in `spool`. What commands write goes to the descriptor `output`, stderr by default; `warn` is
   /// called with one warning for each delivery that fails, until it succeeds again.
   public init(
-    rules: [CommandRule], others: [RuleDelivery] = [], line: LineDelivery, output: CInt = 2,
-    warn: @escaping @Sendable (Warning) -> Void
+    rules: [CommandRule], others: [RuleDelivery] = [], line: LineDelivery, spool: WebhookSpool? = nil,
+    output: CInt = 2, warn: @escaping @Sendable (Warning) -> Void
   ) {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: DeliveryOrder.self, bufferingPolicy: .unbounded)
-    submitted = continuation
+    var services: [DeliveryService] = []
+    func lane(_ spool: WebhookSpool?) -> Lane {
+      let (stream, continuation) = AsyncStream.makeStream(
+        of: DeliveryOrder.self, bufferingPolicy: .unbounded)
+      let lane = Lane(submitted: continuation)
+      services.append(DeliveryService(submitted: stream, drops: lane.drops, warn: warn, spool: spool))
+      return lane
+    }
+    (webhooks, self.others) = (lane(spool), lane(nil))
     self.line = line
     self.output = output
-    service = DeliveryService(submitted: stream, drops: drops, warn: warn)
+    service = NotificationService(services: services)
     reload(rules: rules, others: others)
   }
 
   /// How many notifications were not delivered because too many waited, since start.
-  public var dropped: UInt64 { drops.total }
+  public var dropped: UInt64 { webhooks.drops.total + others.drops.total }
+
+  private func lane(_ kind: DeliveryKind) -> Lane { kind == .webhook ? webhooks : others }
 
   /// Writes the line, and hands the notification to the deliveries of its rule; returns at once.
   ///
@@ -71,12 +86,28 @@ public struct Notifier: Sendable {
     }
     deliveries = Dictionary(
       (commands + others).map { ($0.key, $0.delivery) }, uniquingKeysWith: { _, last in last })
-    submitted.yield(.use(deliveries))
+    webhooks.submitted.yield(.use(deliveries.filter { $0.key.kind == .webhook }))
+    self.others.submitted.yield(.use(deliveries.filter { $0.key.kind != .webhook }))
+  }
+
+  /// The deliveries that were told of the beginning of an episode that goes on.
+  public func told(of episode: Notification.Episode) -> [DeliveryKind] {
+    DeliveryKind.allCases.filter { begun[DeliveredEpisode(kind: $0, episode: episode)]?.isReported == true }
+  }
+
+  /// Continues an episode of an earlier run, of which these kinds of deliveries were told: those that its rule still has are
+  /// told of its end as well.
+  public mutating func restore(_ episode: Notification.Episode, told: [DeliveryKind]) {
+    for kind in told {
+      guard let delivery = deliveries[DeliveryKey(episode.rule, kind)] else { continue }
+      begun[DeliveredEpisode(kind: kind, episode: episode)] = Beginning(delivery: delivery, isReported: true)
+    }
   }
 
   private mutating func begin(_ notification: Notification, _ kind: DeliveryKind) {
     guard let delivery = deliveries[DeliveryKey(notification.rule, kind)] else { return }
     let episode = DeliveredEpisode(kind: kind, episode: notification.episode)
+    let drops = lane(kind).drops
     let isReported = drops.waiting < Self.capacity
     if isReported { send(notification, delivery) } else { drops.countUnread() }
     if begun[episode] != nil {
@@ -93,6 +124,7 @@ public struct Notifier: Sendable {
   ) {
     let beginning = begun.removeValue(
       forKey: DeliveredEpisode(kind: kind, episode: notification.episode))
+    let drops = lane(kind).drops
     // Its beginning was reported to nobody.
     if beginning == nil, !forgotten.contains(kind) { return }
     if let beginning, !beginning.isReported {
@@ -110,12 +142,32 @@ public struct Notifier: Sendable {
   }
 
   private func send(_ notification: Notification, _ delivery: any Delivery) {
-    drops.countSubmitted()
-    submitted.yield(.deliver(PendingDelivery(notification: notification, delivery: delivery)))
+    let lane = lane(delivery.kind)
+    lane.drops.countSubmitted()
+    lane.submitted.yield(.deliver(PendingDelivery(notification: notification, delivery: delivery)))
   }
 
   /// Takes no more notifications: the service ends when the deliveries of those before have ended.
-  public func finish() { submitted.finish() }
+  public func finish() {
+    webhooks.submitted.finish()
+    others.submitted.finish()
+  }
+}
+
+/// Delivers what a notifier hands over: webhooks, and all else.
+public struct NotificationService: Sendable {
+  let services: [DeliveryService]
+
+  /// Delivers until the notifier is finished and then until the last delivery has ended, within its time limit; those
+  /// that wait may still be started for ten seconds, and none is tried again. When the task is cancelled, what runs is
+  /// ended and what waits is dropped, but for what is on the disk.
+  public func run() async { await run(drainTime: .seconds(10)) }
+
+  func run(drainTime: Duration) async {
+    await withTaskGroup(of: Void.self) { group in
+      for service in services { group.addTask { await service.run(drainTime: drainTime) } }
+    }
+  }
 }
 
 /// Counts what waits and what was dropped, where the loop and the service can both see it.

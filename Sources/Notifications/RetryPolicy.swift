@@ -60,6 +60,14 @@ struct Retries: Sendable {
     return true
   }
 
+  /// All that waits.
+  var held: [PendingDelivery] { paused.values.map(\.pending) }
+
+  /// Takes a delivery whose pause began in an earlier run.
+  mutating func restore(_ pending: PendingDelivery, until: ContinuousClock.Instant) {
+    paused[pending.key] = (pending, until)
+  }
+
   /// When a timer is to end that is to be started now; nil where those that run are enough.
   mutating func startTimer() -> ContinuousClock.Instant? {
     guard let due = paused.values.map(\.until).min(), timers.allSatisfy({ due < $0 }) else { return nil }

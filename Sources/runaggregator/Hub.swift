@@ -36,6 +36,14 @@ struct Hub {
     notice = Self.notice(configuration)
   }
 
+  /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called before the first tick.
+  mutating func restore(
+    _ alerts: [Alert], _ probeAlerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp
+  ) {
+    thresholds.restore(alerts, at: now, time)
+    probes.restore(probeAlerts, at: now, time)
+  }
+
   /// A sensor may be waited for: what pipes moved is taken before.
   private var sources: [any Source] { [pipes, probes, sensor] }
 

@@ -13,14 +13,22 @@ final class HubSinks: Sink {
   private var publish: PublishSink?
   private let transfers: TransferThread
   private let mail: MailService
+  /// What fires, for the next start.
+  private var firing = FiringAlerts()
+  private let file: FiringAlertsFile
   private let host = HostName.current
 
+  /// What fired at the end of the last run is not told again.
   init(
     _ messages: MessageSink, _ notifier: Notifier, _ transfers: TransferThread, _ mail: MailService,
-    _ screen: Screen, _ publish: PublishSink?
+    _ firing: FiringAlertsFile, _ screen: Screen, _ publish: PublishSink?
   ) {
     (self.messages, self.notifier, self.screen, self.publish) = (messages, notifier, screen, publish)
-    (self.transfers, self.mail) = (transfers, mail)
+    (self.transfers, self.mail, file) = (transfers, mail, firing)
+    for alert in firing.found {
+      self.notifier.restore(alert.report.notification(host).episode, told: alert.told)
+      _ = self.firing.take(alert.report, told: alert.told)
+    }
   }
 
   func receive(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
@@ -50,14 +58,20 @@ final class HubSinks: Sink {
     _ = messages.receive(events)
     for event in events {
       switch event {
-      case .alert(let alert): notifier.submit(Notification(alert, host: host))
-      case .probeAlert(let alert): notifier.submit(Notification(alert, host: host))
+      case .alert(let alert): submit(.usage(alert))
+      case .probeAlert(let alert): submit(.probe(alert))
       case .usage, .warning, .probe, .outage: break
       }
     }
     let events = counted(events)
     _ = publish?.receive(events)
     return events
+  }
+
+  private func submit(_ report: FiringAlert.Report) {
+    let notification = report.notification(host)
+    notifier.submit(notification)
+    if firing.take(report, told: notifier.told(of: notification.episode)) { file.save(firing) }
   }
 
   private func counted(_ events: [Event]) -> [Event] {
@@ -69,6 +83,15 @@ final class HubSinks: Sink {
         return .usage(report)
       case .alert, .probeAlert, .warning, .probe, .outage: return event
       }
+    }
+  }
+}
+
+extension FiringAlert.Report {
+  fileprivate func notification(_ host: String) -> Notification {
+    switch self {
+    case .usage(let alert): Notification(alert, host: host)
+    case .probe(let alert): Notification(alert, host: host)
     }
   }
 }

@@ -65,8 +65,7 @@ final class ProbeSource: Source {
     isWatched = !rules.isEmpty
     paths.keep(only: names)
     limits.reload(rules: rules)
-    limits.keep(only: gate.isGuarding ? names.union([ConnectivityGate.subject]) : names)
-    outages.keep(only: names)
+    forgetOthers()
     if let began = localOutage, !gate.isGuarding {
       localOutage = nil
       let downtime = ContinuousClock.now - began.since
@@ -75,6 +74,29 @@ final class ProbeSource: Source {
           subject: began.outage.subject, state: .ended(downtime: downtime, isIgnored: false),
           time: WallClock.now()))
     }
+  }
+
+  /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called once, after `use`. An outage
+  /// that an alert tells of goes on as well.
+  func restore(_ alerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp) {
+    limits.restore(alerts, at: now, time)
+    for alert in alerts where alert.measure == .down {
+      let (name, since) = (alert.target.name, now - time.passed(since: alert.since))
+      if name != ConnectivityGate.subject {
+        outages.restore(name, since: since)
+      } else if gate.isGuarding {
+        gate.restore(outageSince: since, time)
+        let outage = Outage(subject: name, state: .began(afterUptime: .zero), time: alert.since)
+        localOutage = (outage, since)
+      }
+    }
+    forgetOthers()
+  }
+
+  /// Forgets what is not probed.
+  private func forgetOthers() {
+    limits.keep(only: gate.isGuarding ? names.union([ConnectivityGate.subject]) : names)
+    outages.keep(only: names)
   }
 
   private static func names(of plans: [ProbePlan]) -> Set<String> { Set(plans.map { $0.name ?? $0.host }) }

@@ -51,7 +51,7 @@ import SystemRuntime
 
   @Option(
     help: ArgumentHelp(
-      "Where mails of alerts (mail_config) wait for the mail server, and in its folder publish what is to be published, for this program alone. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
+      "The folder, for this program alone, of what is to be there after a restart: mails and webhooks of alerts that wait, what fires, and what is to be published. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
       valueName: "folder"))
   var spool: String?
 
@@ -170,16 +170,28 @@ import SystemRuntime
       diagnostics.error(error)
       throw ExitStatus.temporary.exitCode
     }
+    let state = StateFolder.path(of: "runaggregator", named: spool)
     let mail = MailService(
       configuration.actions.mailConfigurations,
-      folder: { [spool] in
-        let path = StateFolder.path(of: "runaggregator", named: spool)
-        return SpoolFolder.take(path, program: "runaggregator") { diagnostics.warning($0) }
-      }, host: HostName.current, now: { WallClock.now() }
+      folder: { SpoolFolder.take(state, program: "runaggregator") { diagnostics.warning($0) } },
+      host: HostName.current, now: { WallClock.now() }
     ) { diagnostics.warning($0) }
+    let webhooks = WebhookSpool(
+      folder: {
+        SpoolFolder.take(state.map { "\($0)/webhooks" }, of: .webhooks, program: "runaggregator") {
+          diagnostics.warning($0)
+        }
+      }, now: { WallClock.now() })
+    // Without rules nothing fires, and behind the fence no file is made.
+    let firing = FiringAlertsFile(
+      in: notificationConfig == nil ? nil : state.map { "\($0)/alerts" }, program: "runaggregator"
+    ) { diagnostics.warning($0) }
+    if !firing.found.isEmpty {
+      diagnostics.note("alerts of the last run that go on, and are not told again: \(firing.found.count)")
+    }
     let notifier = Notifier(
       rules: configuration.actions.commands,
-      others: configuration.actions.deliveries(by: transfers, mail: mail), line: line
+      others: configuration.actions.deliveries(by: transfers, mail: mail), line: line, spool: webhooks
     ) { diagnostics.warning($0) }
     let pipes = PipeSource(diagnostics)
     let probes = ProbeSource(configuration.probeRules)
@@ -192,8 +204,7 @@ import SystemRuntime
     do throws(KernelError) {
       publish = try configuration.publish.map { plan throws(KernelError) in
         try PublishSink(
-          plan, state: StateFolder.path(of: "runaggregator", named: spool), showsAllRows: report.allRows,
-          diagnostics)
+          plan, state: state, showsAllRows: report.allRows, diagnostics)
       }
     } catch {
       diagnostics.error(error)
@@ -201,14 +212,17 @@ import SystemRuntime
     }
     let failure = await withTaskGroup(of: Void.self) { group in
       group.addTask { await mail.run() }
+      group.addTask { await firing.run() }
       group.addTask { [service = notifier.service] in
         await service.run()
         // What it has handed over is known there by now.
         mail.finish(within: Self.farewell)
       }
       let sinks = HubSinks(
-        MessageSink(diagnostics), notifier, transfers, mail, Screen(report, style: .applications), publish)
-      let failure = loop(configuration, sensor, pipes, probes, sinks, diagnostics)
+        MessageSink(diagnostics), notifier, transfers, mail, firing, Screen(report, style: .applications),
+        publish)
+      let failure = loop(configuration, sensor, pipes, probes, firing.found, sinks, diagnostics)
+      firing.finish()
       notifier.finish()
       sinks.endPublishing(within: Self.farewell)
       return failure
@@ -223,7 +237,7 @@ import SystemRuntime
   /// Measures until the end; returns why it ended early.
   @MainActor private func loop(
     _ configuration: AggregatorConfiguration, _ sensor: SensorSource, _ pipes: PipeSource,
-    _ probes: ProbeSource, _ sinks: HubSinks, _ diagnostics: Diagnostics
+    _ probes: ProbeSource, _ firing: [FiringAlert], _ sinks: HubSinks, _ diagnostics: Diagnostics
   ) -> KernelError? {
     do throws(KernelError) {
       let loop = try ReportLoop(period: report.period, count: report.count, startsAtOnce: true)
@@ -236,6 +250,8 @@ import SystemRuntime
       }
       try probes.use(configuration.probes, configuration.probeRules)
       var hub = Hub(configuration, sensor, pipes, probes, source.layer, diagnostics)
+      hub.restore(
+        firing.compactMap(\.report.ofUsage), firing.compactMap(\.report.ofProbe), at: .now, WallClock.now())
       var sinks = sinks
       defer { sinks.end() }
       let measure = { (now: ContinuousClock.Instant) throws(KernelError) in

@@ -50,7 +50,8 @@ public final class ChildProcess: Sendable {
 
   /// Starts a program with its arguments, found in PATH.
   ///
-  /// - Parameter environment: Variables to add to a plain environment (PATH, C.UTF-8, 80 columns).
+  /// - Parameter environment: Variables to add to a plain environment (PATH, C.UTF-8, 80 columns, a folder for
+  ///   state).
   public init(
     _ arguments: [String], environment: [String: String] = [:], output: Output = .file
   ) throws {
@@ -59,7 +60,11 @@ public final class ChildProcess: Sendable {
     for name in ["stdout", "stderr"] { try folder.write("", to: name, permissions: 0o666) }
     let input = try Fifo(path: "\(folder.path)/stdin")
     let inputPath = input.path
-    var variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "COLUMNS": "80"]
+    // What a program keeps for its next start is not for other tests.
+    var variables = [
+      "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "COLUMNS": "80",
+      "STATE_DIRECTORY": "\(folder.path)/state",
+    ]
     variables.merge(environment) { _, new in new }
     self.output = try GrowingText(path: "\(folder.path)/stdout")
     errors = try GrowingText(path: "\(folder.path)/stderr")

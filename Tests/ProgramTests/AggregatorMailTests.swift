@@ -42,7 +42,9 @@ import Testing
     }
 
     /// The reports that wait.
-    var waiting: [String] { (try? FileManager.default.contentsOfDirectory(atPath: spool)) ?? [] }
+    var waiting: [String] {
+      ((try? FileManager.default.contentsOfDirectory(atPath: spool)) ?? []).filter { $0 != "alerts" }
+    }
 
     /// The line of an alert.
     func line(_ words: String, of program: ChildProcess) async throws -> String {

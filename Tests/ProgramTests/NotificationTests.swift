@@ -6,7 +6,7 @@ import Testing
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct NotificationTests {
   /// A command that writes its environment, arguments and input to numbered files, and the rules that run it.
-  private struct Stage {
+  struct Stage {
     let lab: Topology
     let server: Traffic
     let port: Int

@@ -75,6 +75,11 @@ public struct ConnectivityGate: Sendable {
     if !isGuarding { (outage, lastEnd, isReferencesFault) = (nil, nil, false) }
   }
 
+  /// Continues an outage of an earlier run, which began at `since`; it is now `time`, and rounds of before do not end it.
+  public mutating func restore(outageSince since: ContinuousClock.Instant, _ time: Timestamp) {
+    if isGuarding { outage = Turn(at: since, time: time) }
+  }
+
   /// Takes a result that came at `now`, which is `time`.
   public mutating func take(
     _ result: ProbeResult, at now: ContinuousClock.Instant, _ time: Timestamp

@@ -24,7 +24,8 @@ public struct ProbeLimits: Sendable {
     var target: ProbeTarget
     var rounds = ProbeRounds()
     var firings: [Key: Firing] = [:]
-    var seenSince: ContinuousClock.Instant
+    /// When its first round was over; nil for one of which only an earlier run knows.
+    var seenSince: ContinuousClock.Instant?
   }
 
   /// Searches of a filter that were given up, since start; the target counts as one that does not match.
@@ -49,12 +50,16 @@ public struct ProbeLimits: Sendable {
     let name = result.target.name
     var target = targets[name] ?? Target(target: result.target, seenSince: now)
     target.target = result.target
+    let seenSince = target.seenSince ?? now
+    target.seenSince = seenSince
     target.rounds.add(result.finding, at: now, keeping: rules.map(\.interval).max() ?? .zero)
     var alerts: [ProbeAlert] = []
     for rule in rules where matches(rule, result.target) {
       for measure in ProbeAlert.Measure.allCases {
         guard let level = rule.levels[measure] else { continue }
-        alerts += observe(&target, rule, measure, level, now, time)
+        // Whether something answers is of the last round alone.
+        let isFull = measure == .down || now - seenSince >= rule.interval
+        alerts += observe(&target, rule, measure, level, isFull, now, time)
       }
     }
     targets[name] = target
@@ -63,15 +68,15 @@ public struct ProbeLimits: Sendable {
 
   private func observe(
     _ target: inout Target, _ rule: ProbeRule, _ measure: ProbeAlert.Measure, _ level: ProbeRule.Level,
-    _ now: ContinuousClock.Instant, _ time: Timestamp
+    _ isFull: Bool, _ now: ContinuousClock.Instant, _ time: Timestamp
   ) -> [ProbeAlert] {
     // What is not known is neither too much nor over.
     guard let value = target.rounds.value(of: measure, over: rule.interval, at: now) else { return [] }
     let key = Key(rule: rule.name, measure: measure)
-    // Whether something answers is of the last round alone.
-    let isFull = measure == .down || now - target.seenSince >= rule.interval
+    // What fired before a restart goes on till it can be judged.
+    guard isFull else { return [] }
     let seen = AlertState.Observation(
-      isAbove: isFull && value > level.threshold, isClear: value <= level.clear, isGone: false, start: now,
+      isAbove: value > level.threshold, isClear: value <= level.clear, isGone: false, start: now,
       end: now)
     var firing = target.firings[key] ?? Firing()
     defer { target.firings[key] = firing.state.isQuiet ? nil : firing }
@@ -81,6 +86,21 @@ public struct ProbeLimits: Sendable {
       threshold: level.threshold, interval: rule.interval, since: firing.state.since, time: time)
     firing.last = alert
     return [alert]
+  }
+
+  /// Continues at `now`, which is `time`, what fired at the end of an earlier run, by what was last reported of it. Where no
+  /// rule has that limit for that target any more, it is resolved with `takeRemoved`.
+  public mutating func restore(
+    _ alerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp
+  ) {
+    for alert in alerts {
+      let (name, key) = (alert.target.name, Key(rule: alert.rule, measure: alert.measure))
+      let rule = rules.first { $0.name == alert.rule && $0.levels[alert.measure] != nil }
+      let state = AlertState(
+        since: alert.since, count: alert.state.notifications, reported: alert.time, at: now, time)
+      targets[name, default: Target(target: alert.target)].firings[key] = Firing(state: state, last: alert)
+      if rule.map({ matches($0, alert.target) }) != true { end(name, key, .removed) }
+    }
   }
 
   /// Takes new rules into use. What fires for a rule or limit that is gone is resolved with `takeRemoved`.

@@ -29,6 +29,11 @@ public struct TargetOutages: Sendable {
       time: result.time)
   }
 
+  /// Continues an outage of an earlier run, which began at `since`.
+  public mutating func restore(_ name: String, since: ContinuousClock.Instant) {
+    targets[name] = Target(isUp: false, since: since)
+  }
+
   /// Forgets targets that are not among `names`.
   public mutating func keep(only names: Set<String>) { targets = targets.filter { names.contains($0.key) } }
 }

@@ -69,7 +69,10 @@ public struct MailReport: Sendable, Hashable {
   }
 }
 
-extension MailReport {
+extension MailReport: SpoolReport {
+  static let words = SpoolWords.mails
+  static let mostEntries = SpoolSchedule.mostEntries
+
   /// The text of a file of the spool.
   var file: [UInt8] {
     var members: [(name: String, value: String)] = [

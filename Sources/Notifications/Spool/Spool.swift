@@ -3,26 +3,21 @@ import Model
 
 /// The schedule and the files together: what one decides, the other writes down.
 struct Spool {
-  private var files: SpoolFiles
+  private var files: SpoolFiles<MailReport>
   private var schedule: SpoolSchedule
   private let warn: @Sendable (Warning) -> Void
-  private var sequence: UInt64 = 0
   private var hasSaidDropped = false
   /// Streams of which was said that nothing says how to send their mails.
   private var saidWithout: Set<String> = []
 
   /// Reads what waits in the folder.
   init(
-    files: SpoolFiles, configurations: MailConfigurations, pauses: SpoolSchedule.Pauses,
+    files: SpoolFiles<MailReport>, configurations: MailConfigurations, pauses: SpoolSchedule.Pauses,
     warn: @escaping @Sendable (Warning) -> Void
   ) {
     self.files = files
     self.warn = warn
     let entries = self.files.load()
-    // Names of a restart come after those that are there, also when the clock went back.
-    sequence =
-      entries.compactMap { UInt64($0.name.prefix { $0 != "-" }) }.filter { $0 < 1 << 62 }.max().map { $0 + 1 }
-      ?? 0
     schedule = SpoolSchedule(entries, with: configurations, pauses: pauses)
     sayWhatIsWithoutConfiguration()
   }
@@ -32,8 +27,8 @@ struct Spool {
   func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { schedule.due(at: now) }
 
   mutating func add(_ report: MailReport, repetition: Bool) {
-    guard let addition = schedule.add(report, name: nextName(), repetition: repetition) else { return }
-    for entry in addition.dropped { files.remove(entry) }
+    guard let addition = schedule.add(report, name: files.nextName(), repetition: repetition) else { return }
+    for entry in addition.dropped { files.remove(entry.name) }
     files.store(addition.entry)
     if !addition.dropped.isEmpty, !hasSaidDropped {
       hasSaidDropped = true
@@ -50,7 +45,7 @@ struct Spool {
     guard let start = schedule.start(at: now) else { return nil }
     // The whole first: after a crash between the two, lines are there twice rather than not at all.
     if !start.absorbed.isEmpty { files.store(start.entry) }
-    for other in start.absorbed { files.remove(other) }
+    for other in start.absorbed { files.remove(other.name) }
     files.mark(start.entry, isSeen: true)
     return start
   }
@@ -58,7 +53,7 @@ struct Spool {
   mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: ContinuousClock.Instant) {
     guard let ending = schedule.finish(name, outcome, at: now) else { return }
     if ending.isDone {
-      files.remove(ending.entry)
+      files.remove(ending.entry.name)
       hasSaidDropped = false
     } else if ending.entry.report.recipients != nil {
       files.store(ending.entry)
@@ -95,11 +90,5 @@ struct Spool {
         + "files from \(files.place)."
       warn(Warning(code: "mail_unconfigured", text: text.escapingControlCharacters))
     }
-  }
-
-  private mutating func nextName() -> String {
-    defer { sequence += 1 }
-    let digits = String(sequence)
-    return String(repeating: "0", count: max(0, 12 - digits.count)) + digits
   }
 }

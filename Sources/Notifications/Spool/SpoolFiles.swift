@@ -7,11 +7,11 @@ import SystemRuntime
 ///
 /// `NAME.waiting` is a report that no server has seen; `NAME.sending` one that a server may have, as an attempt is under way
 /// or ended without an answer. The name changes before the first byte is sent, so that this is known after a crash too.
-struct SpoolFiles {
-  private static let waiting = ".waiting"
-  private static let sending = ".sending"
+struct SpoolFiles<Report: SpoolReport> {
+  private static var waiting: String { ".waiting" }
+  private static var sending: String { ".sending" }
   /// The longest file: the longest text, each of its bytes as an escape, and the rest.
-  private static let mostBytes = JSONReader.mostBytes
+  private static var mostBytes: Int { JSONReader.mostBytes }
 
   private let path: String?
   private let folder: DurableFolder?
@@ -21,6 +21,7 @@ struct SpoolFiles {
   /// Files of what was sent or dropped that could not be removed: a next start must not send them again.
   private var leftovers: Set<String> = []
   private var isFailing = false
+  private var sequence: UInt64 = 0
 
   /// Where it is, for people.
   var place: String { path ?? "memory" }
@@ -40,13 +41,13 @@ struct SpoolFiles {
   }
 
   /// Reads all reports that wait, oldest first. Files that are none are left alone and said once.
-  mutating func load() -> [SpoolEntry] {
+  mutating func load() -> [SpoolEntry<Report>] {
     guard let folder else { return [] }
-    var entries: [SpoolEntry] = []
+    var entries: [SpoolEntry<Report>] = []
     var foreign: [String] = []
     do throws(Errno) {
       for file in try folder.names() {
-        guard entries.count < SpoolSchedule.mostEntries, let state = Self.state(of: file),
+        guard entries.count < Report.mostEntries, let state = Self.state(of: file),
           let report = Self.report(file, folder)
         else {
           foreign.append(file)
@@ -62,15 +63,27 @@ struct SpoolFiles {
       let others = foreign.count > 1 ? " and \(foreign.count - 1) others" : ""
       warn(
         Warning(
-          code: "mail_spool_foreign",
-          text: "\(path)/\(first)\(others) cannot be read as mails that wait: look at them and remove them."
+          code: "\(Report.words.code)_foreign",
+          text:
+            "\(path)/\(first)\(others) cannot be read as \(Report.words.plural) that wait: look at them and remove them."
             .escapingControlCharacters))
     }
+    // Names of a restart come after those that are there, also when the clock went back.
+    sequence =
+      entries.compactMap { UInt64($0.name.prefix { $0 != "-" }) }.filter { $0 < 1 << 62 }.max().map { $0 + 1 }
+      ?? 0
     return entries
   }
 
+  /// The name of a new report, later in order than all before; to be called after `load`.
+  mutating func nextName() -> String {
+    defer { sequence += 1 }
+    let digits = String(sequence)
+    return String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+  }
+
   /// Writes a report, new or changed.
-  mutating func store(_ entry: SpoolEntry) {
+  mutating func store(_ entry: SpoolEntry<Report>) {
     let state = entry.isSealed ? Self.sending : Self.waiting
     let isWritten = attempt { folder throws(Errno) in
       try folder.write(entry.report.file, to: entry.name + state)
@@ -84,7 +97,7 @@ struct SpoolFiles {
   }
 
   /// Notes that a server may have the report from now on, or that it certainly has not.
-  mutating func mark(_ entry: SpoolEntry, isSeen: Bool) {
+  mutating func mark(_ entry: SpoolEntry<Report>, isSeen: Bool) {
     let new = isSeen ? Self.sending : Self.waiting
     guard let old = states[entry.name] else {
       var entry = entry
@@ -99,23 +112,26 @@ struct SpoolFiles {
   }
 
   /// Removes the file of a report that was sent or dropped.
-  mutating func remove(_ entry: SpoolEntry) {
-    guard let state = states.removeValue(forKey: entry.name) else { return }
-    leftovers.insert(entry.name + state)
+  mutating func remove(_ name: String) {
+    guard let state = states.removeValue(forKey: name) else { return }
+    leftovers.insert(name + state)
     _ = attempt { _ throws(Errno) in }
   }
 
+  /// Whether it is in a file.
+  func holds(_ name: String) -> Bool { states[name] != nil }
+
   /// How many of these are in no file.
-  func countOfUnsaved(_ entries: [SpoolEntry]) -> Int { entries.count { states[$0.name] == nil } }
+  func countOfUnsaved(_ entries: [SpoolEntry<Report>]) -> Int { entries.count { !holds($0.name) } }
 
   private static func state(of file: String) -> String? {
     [waiting, sending].first { file.hasSuffix($0) && file.count > $0.count }
   }
 
-  private static func report(_ file: String, _ folder: DurableFolder) -> MailReport? {
+  private static func report(_ file: String, _ folder: DurableFolder) -> Report? {
     do throws(Errno) {
       let bytes = try folder.read(file, limit: mostBytes)
-      return bytes.count <= mostBytes ? MailReport(file: bytes) : nil
+      return bytes.count <= mostBytes ? Report(file: bytes) : nil
     } catch { return nil }
   }
 
@@ -137,8 +153,8 @@ struct SpoolFiles {
       isFailing = false
       warn(
         Warning(
-          code: "mail_spool_unusable",
-          text: "mails that wait are kept in \(place) again.".escapingControlCharacters,
+          code: "\(Report.words.code)_unusable",
+          text: "\(Report.words.plural) that wait are kept in \(place) again.".escapingControlCharacters,
           isResolved: true))
     }
     return true
@@ -149,9 +165,9 @@ struct SpoolFiles {
     isFailing = true
     warn(
       Warning(
-        code: "mail_spool_unusable",
+        code: "\(Report.words.code)_unusable",
         text:
-          "the mails that wait cannot be kept in \(place.escapingControlCharacters) (\(error.description)), only in memory: "
+          "the \(Report.words.plural) that wait cannot be kept in \(place.escapingControlCharacters) (\(error.description)), only in memory: "
           + "free space there, and let this program write to it."))
   }
 }

@@ -2,16 +2,18 @@ public import Model
 import SystemPackage
 public import SystemRuntime
 
-/// The folder where mails wait, for one program alone.
+/// The folder where reports wait, for one program alone.
 public enum SpoolFolder {
-  /// Takes the folder at `path`; nil, after a warning, where `program` cannot have it or there is no path.
+  /// Takes the folder at `path`; nil, after a warning, where `program` cannot have it or there is no path. `words` say what
+  /// waits there.
   public static func take(
-    _ path: String?, program: String, warn: (Warning) -> Void
+    _ path: String?, of words: SpoolWords = .mails, program: String, warn: (Warning) -> Void
   ) -> OwnFolder? {
     guard let path else {
       warn(
         unusable(
-          "there is no folder for mails to wait in, as HOME is not set: those that are not sent at the end are lost. Name "
+          words,
+          "there is no folder for \(words.plural) to wait in, as HOME is not set: those that are not sent at the end are lost. Name "
             + "one with --spool."))
       return nil
     }
@@ -19,11 +21,14 @@ public enum SpoolFolder {
       let why = error == .wouldBlock ? "another \(program) has it" : "\(error)"
       warn(
         unusable(
-          "mails cannot wait in \(path): \(why). Those that are not sent at the end are lost; name another folder with --spool."
+          words,
+          "\(words.plural) cannot wait in \(path): \(why). Those that are not sent at the end are lost; name another folder with --spool."
             .escapingControlCharacters))
       return nil
     }
   }
 
-  private static func unusable(_ text: String) -> Warning { Warning(code: "mail_spool_unusable", text: text) }
+  private static func unusable(_ words: SpoolWords, _ text: String) -> Warning {
+    Warning(code: "\(words.code)_unusable", text: text)
+  }
 }

@@ -21,24 +21,24 @@ struct SpoolSchedule: Sendable {
   /// What became of a new report.
   struct Addition: Sendable, Hashable {
     /// The report as it waits now, alone or with others.
-    var entry: SpoolEntry
+    var entry: MailEntry
     /// Those that had to go for it.
-    var dropped: [SpoolEntry]
+    var dropped: [MailEntry]
   }
 
   /// A report that is to be sent now.
   struct Start: Sendable {
-    var entry: SpoolEntry
+    var entry: MailEntry
     /// How.
     var configuration: MailConfiguration
     /// Others that are part of it from now on.
-    var absorbed: [SpoolEntry]
+    var absorbed: [MailEntry]
   }
 
   /// What became of a report after an attempt.
   struct Ending: Sendable, Hashable {
     /// The report, as it waits now or has waited.
-    var entry: SpoolEntry
+    var entry: MailEntry
     /// True when all who can get it have it.
     var isDone: Bool
     /// What to say.
@@ -69,12 +69,12 @@ struct SpoolSchedule: Sendable {
   private var configurations: MailConfigurations
   /// Those of the last `use` alone.
   private var named: MailConfigurations
-  private(set) var entries: [SpoolEntry]
+  private(set) var entries: [MailEntry]
   private var lanes: [String: Lane] = [:]
 
   /// Makes a schedule of what waits already, oldest first.
   init(
-    _ entries: [SpoolEntry] = [], with configurations: MailConfigurations, pauses: Pauses = Pauses()
+    _ entries: [MailEntry] = [], with configurations: MailConfigurations, pauses: Pauses = Pauses()
   ) {
     self.entries = entries
     self.configurations = configurations
@@ -86,20 +86,20 @@ struct SpoolSchedule: Sendable {
   var isSending: Bool { lanes.values.contains { $0.sending != nil } }
 
   /// Those that cannot be sent: the configuration that they are for is gone, and their section names none.
-  var withoutConfiguration: [SpoolEntry] { entries.filter { configurations.file(for: $0.report) == nil } }
+  var withoutConfiguration: [MailEntry] { entries.filter { configurations.file(for: $0.report) == nil } }
 
   /// When the next attempt is due; nil when nothing waits that is not under way or behind such a one.
   func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
     entries.compactMap { due($0, now) }.min()
   }
 
-  private func due(_ entry: SpoolEntry, _ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+  private func due(_ entry: MailEntry, _ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
     guard let file = configurations.file(for: entry.report) else { return nil }
     guard let lane = lanes[file] else { return max(entry.notBefore ?? now, now) }
     return lane.sending == nil ? max(entry.notBefore ?? now, lane.notBefore ?? now, now) : nil
   }
 
-  private func isSending(_ entry: SpoolEntry) -> Bool { lanes.values.contains { $0.sending == entry.name } }
+  private func isSending(_ entry: MailEntry) -> Bool { lanes.values.contains { $0.sending == entry.name } }
 
   /// Takes a report; `name` is its file's, later in order than all before. Nil for a `repetition` of what a report that
   /// waits says.
@@ -116,9 +116,9 @@ struct SpoolSchedule: Sendable {
         return Addition(entry: entry, dropped: makeRoom(keeping: entry.name))
       }
     }
-    entries.append(SpoolEntry(name: name, report: report))
+    entries.append(MailEntry(name: name, report: report))
     let dropped = makeRoom(keeping: name)
-    return Addition(entry: SpoolEntry(name: name, report: report), dropped: dropped)
+    return Addition(entry: MailEntry(name: name, report: report), dropped: dropped)
   }
 
   /// Returns a report to send now, if one is due, with all others of its stream that wait; these are no longer there.
@@ -132,9 +132,9 @@ struct SpoolSchedule: Sendable {
   }
 
   /// Adds to a report what came later of its stream, as far as it is not too long.
-  private mutating func absorb(into index: Int) -> [SpoolEntry] {
+  private mutating func absorb(into index: Int) -> [MailEntry] {
     guard !entries[index].isSealed else { return [] }
-    var absorbed: [SpoolEntry] = []
+    var absorbed: [MailEntry] = []
     for later in entries[(index + 1)...] where later.report.isOfStream(of: entries[index].report) {
       guard !later.isSealed, let merged = entries[index].report.merged(with: later.report) else { break }
       entries[index].report = merged
@@ -278,8 +278,8 @@ struct SpoolSchedule: Sendable {
 
   /// Drops the oldest while there are too many, those that were refused first. The report `name` has the newest facts, even if
   /// it waits for long, and stays.
-  private mutating func makeRoom(keeping name: String) -> [SpoolEntry] {
-    var dropped: [SpoolEntry] = []
+  private mutating func makeRoom(keeping name: String) -> [MailEntry] {
+    var dropped: [MailEntry] = []
     var bytes = entries.reduce(0) { $0 + $1.report.body.utf8.count }
     while entries.count > Self.mostEntries || bytes > Self.mostBytes {
       let candidates = entries.indices.filter { entries[$0].name != name && !isSending(entries[$0]) }

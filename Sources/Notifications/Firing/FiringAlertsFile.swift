@@ -1,0 +1,119 @@
+public import Model
+import SystemPackage
+import SystemRuntime
+
+/// The alerts that fire, in a file: another start of the program continues with them.
+///
+/// The program that reports calls `save` and never waits for the disk; `run` writes in a task of its own. Of several that are
+/// saved meanwhile the last is written.
+public struct FiringAlertsFile: Sendable {
+  /// What fired at the end of the last run.
+  public let found: [FiringAlert]
+
+  static let name = "firing.json"
+
+  private let path: String?
+  private let program: String
+  /// The folder is this program's own as long as this lives; nil while there is none.
+  private let own: OwnFolder?
+  private let snapshots: AsyncStream<FiringAlerts>
+  private let saved: AsyncStream<FiringAlerts>.Continuation
+  private let warn: @Sendable (Warning) -> Void
+
+  /// Takes the folder at an absolute `path` for `program` alone, and reads what is there. Where there is none above
+  /// it, it is made as soon as something fires; without a `path` nothing is kept. What cannot be used is warned of.
+  public init(in path: String?, program: String, warn: @escaping @Sendable (Warning) -> Void) {
+    self.program = program
+    self.warn = warn
+    (snapshots, saved) = AsyncStream.makeStream(of: FiringAlerts.self, bufferingPolicy: .bufferingNewest(1))
+    guard let path else {
+      (self.path, own, found) = (nil, nil, [])
+      return
+    }
+    do throws(Errno) {
+      // It makes none above it.
+      _ = try DurableFolder(path)
+      own = try OwnFolder(path)
+      self.path = path
+      found = Self.read(path, warn: warn)
+    } catch {
+      // There is none as long as nothing fires.
+      (self.path, own, found) = (error == .noSuchFileOrDirectory ? path : nil, nil, [])
+      if self.path == nil { warn(Self.unusable(path, program, error)) }
+    }
+  }
+
+  /// Has `alerts` written, in place of those of before; returns at once.
+  public func save(_ alerts: FiringAlerts) { saved.yield(alerts) }
+
+  /// Has `run` end when all is written.
+  public func finish() { saved.finish() }
+
+  /// Writes what is saved until `finish`; to be called once.
+  public func run() async {
+    guard let path else { return }
+    var own = own
+    var isFailing = false
+    var isIncomplete = false
+    for await alerts in snapshots {
+      if alerts.isIncomplete, !isIncomplete {
+        isIncomplete = true
+        warn(
+          Warning(
+            code: "alerts_omitted",
+            text:
+              "more than \(FiringAlerts.most) alerts fire, or their names are long: those beyond fire again after a "
+              + "restart. Make the rules match fewer applications."))
+      }
+      do throws(Errno) {
+        if own == nil { own = try OwnFolder(path) }
+        let folder = try DurableFolder(path)
+        if let file = alerts.file {
+          try folder.write(file, to: Self.name)
+        } else {
+          try folder.remove(Self.name)
+        }
+        if isFailing { warn(Self.usable(path)) }
+        isFailing = false
+      } catch {
+        if !isFailing { warn(Self.unusable(path, program, error)) }
+        isFailing = true
+      }
+    }
+    withExtendedLifetime(own) {}
+  }
+
+  private static func read(_ path: String, warn: (Warning) -> Void) -> [FiringAlert] {
+    let why: String
+    do throws(Errno) {
+      let bytes = try DurableFolder(path).read(name, limit: JSONReader.mostBytes)
+      if let alerts = FiringAlerts.alerts(in: bytes) { return alerts }
+      why = "it is damaged, or of another version"
+    } catch {
+      if error == .noSuchFileOrDirectory { return [] }
+      why = "\(error)"
+    }
+    warn(
+      Warning(
+        code: "alerts_unreadable",
+        text:
+          "\(path)/\(name) cannot be read (\(why)): alerts of before are raised again if they still fire. If this is "
+          .escapingControlCharacters + "said at every start, remove it."))
+    return []
+  }
+
+  private static func usable(_ path: String) -> Warning {
+    Warning(
+      code: "alerts_unkept", text: "what fires is kept in \(path) again.".escapingControlCharacters,
+      isResolved: true)
+  }
+
+  private static func unusable(_ path: String, _ program: String, _ error: Errno) -> Warning {
+    let why = error == .wouldBlock ? "another \(program) has it" : error.description
+    return Warning(
+      code: "alerts_unkept",
+      text:
+        "what fires cannot be kept in \(path) (\(why)), so it fires again after a restart: let this program write there, or "
+        .escapingControlCharacters + "name another folder with --spool.")
+  }
+}
