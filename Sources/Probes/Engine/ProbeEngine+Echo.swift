@@ -55,17 +55,17 @@ extension ProbeEngine {
       if let channel = channel(key) {
         // One hop limit at a time: it is the socket's.
         channel.add(
-          token, to: target.job.target.address, zone: target.job.zone, payload: Self.tracePayload)
+          token, to: target.job.target.address, zone: target.job.zone, payload: TraceDatagram.size)
         flush(key, hopLimit: limit)
         channel.drop()
-      } else if let refusal = sendDatagram(token, target.job, hopLimit: limit, payload: Self.tracePayload) {
+      } else if let refusal = sendDatagram(token, target.job, hopLimit: limit) {
         let reason = PathError.Reason(refusal)
         // A hop that this host has no means to ask is silent.
         if reason != .notSent { fail(target, part, key, reason) }
       }
     }
     if let finished {
-      datagrams.cancel(target: target.number)
+      datagrams.close(target: target.number)
       noteOverflow()
       add(.trace(finished.trace), of: target, began: finished.began)
     }
@@ -78,9 +78,6 @@ extension ProbeEngine {
       notes.append(.overflowed(text))
     }
   }
-
-  /// traceroute(8)'s packets have 60 bytes with IPv4's header.
-  private static let tracePayload = 32
 
   /// Sends what waits.
   func flush() {
@@ -165,13 +162,22 @@ extension ProbeEngine {
     }
   }
 
-  /// Takes what was said of a datagram of a trace.
-  func receiveDatagram(_ pollToken: UInt64) {
-    guard let taken = datagrams.takeAnswer(pollToken, into: &buffer) else { return }
-    guard let target = targets[taken.token.target] else { return }
-    let part = EchoTokenPart(round: taken.token.round, number: taken.token.number)
+  /// Takes what was said of datagrams of a trace.
+  func receiveDatagrams(_ pollToken: UInt64) {
+    guard let (number, answers) = datagrams.takeAnswers(pollToken, into: &buffer),
+      let target = targets[number]
+    else { return }
     let now = Self.readClocks()
-    let isDue = target.trace?.answer(part, taken.answer, received: now, stamp: taken.stamp) ?? false
+    var isDue = false
+    for taken in answers {
+      let isWanted =
+        if let request = taken.request {
+          target.trace?.answer(request, taken.answer, received: now, stamp: taken.stamp)
+        } else {
+          target.trace?.answer(unquoted: taken.answer, received: now, stamp: taken.stamp)
+        }
+      if isWanted ?? false { isDue = true }
+    }
     if isDue { advance(target, .trace, at: now, clock()) }
   }
 
@@ -180,8 +186,8 @@ extension ProbeEngine {
     switch error {
     case .permissionDenied where key.isTrace, .notPermitted where key.isTrace:
       return
-        "traces use UDP, because this user may not send ICMP: where routers balance, hops of several paths may "
-        + "be mixed; `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"` permits ICMP."
+        "traces use UDP, because this user may not send ICMP: filters may drop it where they pass pings; "
+        + "`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"` permits ICMP."
     case .permissionDenied, .notPermitted:
       return
         "this user may not send ICMP: run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, "

@@ -5,9 +5,16 @@ struct TraceSchedule: Sendable {
   private let settings: ProbeJob.Trace
   private var round: TraceRound?
   private var clock: RoundClock
+  /// When requests were sent that have no answer: a late one must not count for another round's.
+  private var unanswered: [ContinuousClock.Instant] = []
 
   /// When `advance` is to be called next; nil when nothing is left to do.
   private(set) var wake: ContinuousClock.Instant?
+
+  /// Later than this after its request no answer comes.
+  private static let latest = Duration.seconds(10)
+  /// With more requests that have no answer, none that names no request is certain.
+  private static let mostUnanswered = 64
 
   /// Begins the first trace at `start`.
   init(_ settings: ProbeJob.Trace, start: ContinuousClock.Instant) {
@@ -34,7 +41,11 @@ struct TraceSchedule: Sendable {
   ) -> Finished? {
     let instant = now.instant
     if round == nil, clock.begins(at: instant) {
-      round = TraceRound(number: clock.number, hops: settings.hops, timeout: settings.timeout, began: time)
+      let oldest = instant - max(Self.latest, settings.timeout * 2)
+      unanswered.removeAll { $0 < oldest }
+      round = TraceRound(
+        number: clock.number, hops: settings.hops, timeout: settings.timeout, older: unanswered.count,
+        began: time)
     }
     while let request = round?.nextRequest(at: now) {
       send(EchoTokenPart(round: clock.number, number: request.rawValue), request.hopLimit)
@@ -42,6 +53,7 @@ struct TraceSchedule: Sendable {
     var finished: Finished?
     if round?.isOver(at: instant) == true, let over = round {
       finished = Finished(began: over.began, trace: over.trace)
+      unanswered = (unanswered + over.unanswered).suffix(Self.mostUnanswered)
       round = nil
     }
     wake = round.map { $0.deadline ?? instant } ?? clock.nextStart
@@ -64,6 +76,16 @@ struct TraceSchedule: Sendable {
   ) -> Bool {
     guard part.round == round?.number else { return false }
     round?.answer(TraceRound.Request(rawValue: part.number), answer, received: received, stamp: stamp)
+    wake = received.instant
+    return true
+  }
+
+  /// Takes an answer that names no request; returns whether `advance` is to be called because of it.
+  mutating func answer(
+    unquoted answer: TraceRound.Answer, received: RoundTripClock.Reading, stamp: Int64?
+  ) -> Bool {
+    guard round != nil else { return false }
+    round?.answer(unquoted: answer, received: received, stamp: stamp)
     wake = received.instant
     return true
   }

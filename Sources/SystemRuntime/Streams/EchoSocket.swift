@@ -144,11 +144,6 @@ public struct EchoSocket: ~Copyable {
     return ReceiveMemory(dropped: values[8], room: values[1])
   }
 
-  /// Why the socket failed since this was last asked: an error of the path that the error queue has as well.
-  public func clearError() {
-    var code: CInt = 0
-    var length = socklen_t(MemoryLayout<CInt>.size)
-    // In bounds: the kernel writes one number.
-    _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
-  }
+  /// Forgets an error of the path that the socket would report at the next call; the error queue has it as well.
+  public func clearError() { file.clearError() }
 }
