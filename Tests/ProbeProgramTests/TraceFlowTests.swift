@@ -85,6 +85,52 @@ struct TraceFlowTests {
     }
   }
 
+  @Test(arguments: families, [true, false]) func `several flows show the paths that there are`(
+    way: (target: String, hop: String), isUDP: Bool
+  ) async throws {
+    let paths = [2, 3].map { between in [1, between, 4].map { "\(way.hop)\($0)" } }
+    let site = try await ProbeSite(
+      "[target \(way.target)]\npath = \(paths.map { $0.joined(separator: " ") }.joined(separator: " | "))")
+    func events(_ flags: String) async throws -> [ProbeEvent] {
+      if !isUDP { return try await site.host.events("-tP \(flags)") }
+      return try await Self.paths(flags, try await Self.unprivileged("connvitals", in: site), in: site)
+    }
+    // Sixteen flows by chance all take one way once in 32,768 times; then others are tried.
+    var found: ProbeEvent?
+    for _ in 0..<4 where found?.paths?.count != 2 {
+      found = try await events("--flows 16 --hop-timeout 60 \(way.target)").first
+    }
+    let event = try #require(found)
+    #expect(event.flows == 16 && event.paths?.reduce(0) { $0 + $1.flows } == 16)
+    #expect(Set(event.paths?.map(\.addresses) ?? []) == Set(paths.map { $0 + [way.target] }))
+    #expect(event.path == event.paths?.first?.addresses && event.ending == "reached")
+    let one = try #require(try await events("--hop-timeout 60 \(way.target)").first)
+    #expect(one.paths == nil && paths.map { $0 + [way.target] }.contains(one.path))
+  }
+
+  @Test func `flows of one checksum are told apart by their identifiers`() async throws {
+    let site = try await ProbeSite(
+      "[target 10.9.0.5]\npath = 10.9.1.2 | 10.9.1.3", settings: "hash = identifier")
+    for kind in [SocketKind.datagram, .raw] {
+      try await kind.permit(in: site.host)
+      let event = try #require(try await site.host.events("-tP --flows 64 --hop-timeout 60 10.9.0.5").first)
+      #expect(Set(event.paths?.map { $0.addresses[0] } ?? []) == ["10.9.1.2", "10.9.1.3"], "\(event)")
+    }
+  }
+
+  @Test func `several flows are a table, and never the original's lines`() async throws {
+    let site = try await ProbeSite("[target 10.9.0.5]\npath = 10.9.1.2")
+    let table = try await site.host.connvitals("-tP --flows 2 --hop-timeout 60 10.9.0.5")
+    #expect(table.output.lines.dropFirst().first == "  trace  1 path of all 2 flows", "\(table.output.lines)")
+    for (flags, part) in [
+      ("-t -j --flows 2", "--format table"), ("-t --format plain --flows 2", "--format table"),
+      ("--flows 2", "--trace"), ("-t --flows 0", "between 1 and 64"), ("-t --flows 65", "between 1 and 64"),
+    ] {
+      let wrong = try await site.host.connvitals("\(flags) 10.9.0.5")
+      #expect(wrong.status == .exited(64) && wrong.errors.text.contains(part), "\(wrong.errors.text)")
+    }
+  }
+
   @Test(arguments: [true, false])
   func `a router with one answer a second is no reply there, and no loss at the target`(isUDP: Bool)
     async throws

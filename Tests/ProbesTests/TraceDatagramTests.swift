@@ -1,3 +1,4 @@
+import Lab
 import Testing
 
 @testable import Probes
@@ -34,6 +35,26 @@ import Testing
     for length in [1, 8, 15, 16, 100] {
       #expect(quote([UInt8](repeating: 0, count: length)) == .nothing)
     }
+  }
+
+  @Test(arguments: 0..<500) func `what is changed on its way names its request or none`(seed: UInt64) {
+    var random = SplitMix64(seed: seed)
+    let whole = Self.datagram.bytes(Self.token)
+    var bytes = whole
+    for _ in 0..<Int.random(in: 1...3, using: &random) {
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0: bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
+      case 1: bytes.insert(.random(in: 0...255, using: &random), at: bytes.startIndex)
+      default:
+        bytes.indices.randomElement(using: &random).map {
+          bytes[$0] ^= UInt8.random(in: 1...255, using: &random)
+        }
+      }
+    }
+    let isOurs = bytes.count >= 16 && bytes.starts(with: whole.prefix(8))
+    let isNamed = if case .request = quote(bytes) { true } else { false }
+    #expect(isNamed == isOurs, "\(bytes)")
+    if bytes.starts(with: whole.prefix(16)) { #expect(quote(bytes) == .request(Self.token)) }
   }
 
   @Test(arguments: 0..<8) func `another secret is another's`(position: Int) {

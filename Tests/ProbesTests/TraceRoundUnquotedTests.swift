@@ -42,7 +42,7 @@ import Testing
     _ path: [Hop], older: Int = 0, hops: Int = 12, strays: [(at: Int, hop: Int)] = []
   ) -> Run {
     typealias Arrival = (time: Int, hop: Int, request: TraceRound.Request?)
-    var round = TraceRound(number: 1, hops: hops, older: older, began: Timestamp(seconds: 0))
+    var round = TraceRound(hops: hops, older: older)
     var arrivals: [Arrival] = strays.map { (time: $0.at, hop: $0.hop, request: nil) }
     var requests: [Int] = []
     var (time, mostUnderWay) = (0, 0)

@@ -45,7 +45,7 @@ public final class ProbeEngine {
 
   /// Makes an engine without jobs. Errors: no descriptor was to be had.
   public init(clock: @escaping @Sendable () -> Timestamp = WallClock.now) throws(KernelError) {
-    // Traces by UDP take a descriptor for each target, services one for each question.
+    // Traces by UDP take a descriptor for each target and flow, services one for each question.
     _ = DescriptorLimit.raise()
     poller = try Poller()
     services = try ServiceProbes()
@@ -223,9 +223,9 @@ public final class ProbeEngine {
   }
 
   /// Sends a datagram for a trace; returns why it cannot be.
-  func sendDatagram(_ token: EchoToken, _ job: ProbeJob, hopLimit: Int) -> Errno? {
+  func sendDatagram(_ token: EchoToken, of flow: Int, _ job: ProbeJob, hopLimit: Int) -> Errno? {
     do throws(Errno) {
-      try datagrams.send(token, to: job.target.address, zone: job.zone, hopLimit: hopLimit, poller)
+      try datagrams.send(token, of: flow, to: job.target.address, zone: job.zone, hopLimit: hopLimit, poller)
       return nil
     } catch { return error }
   }

@@ -2,16 +2,17 @@ import Model
 import SystemPackage
 import SystemRuntime
 
-/// The requests of traces where this user may not send ICMP: UDP datagrams. All of a target come from one port, for all its
-/// rounds, so that routers that balance send them one way.
+/// The requests of traces where this user may not send ICMP: UDP datagrams. All of a flow to a target come from one port, for all
+/// its rounds, so that routers that balance send them one way.
 final class DatagramTraces {
   private final class Flow {
     let target: UInt32
+    let number: Int
     let destination: IPAddress
     let socket: TraceSocket
 
-    init(_ target: UInt32, _ destination: IPAddress, _ socket: consuming TraceSocket) {
-      (self.target, self.destination) = (target, destination)
+    init(_ target: UInt32, _ number: Int, _ destination: IPAddress, _ socket: consuming TraceSocket) {
+      (self.target, self.number, self.destination) = (target, number, destination)
       self.socket = socket
     }
   }
@@ -28,36 +29,41 @@ final class DatagramTraces {
 
   private let datagram: TraceDatagram
   private var flows: [UInt64: Flow] = [:]
-  private var tokens: [UInt32: UInt64] = [:]
-  private var ports: [UInt32: UInt16] = [:]
+  private var tokens: [UInt32: [Int: UInt64]] = [:]
+  private var ports: [UInt32: [Int: UInt16]] = [:]
   private var lastToken = firstToken
 
   /// Has no requests. The secret is this process's.
   init(secret: UInt64) { datagram = TraceDatagram(secret: secret) }
 
-  /// Sends a request; `poller` reports what comes for it. Errors: why it cannot be sent.
+  /// Sends a request of a flow; `poller` reports what comes for it. Errors: why it cannot be sent.
   func send(
-    _ token: EchoToken, to address: IPAddress, zone: UInt32, hopLimit: Int, _ poller: borrowing Poller
+    _ token: EchoToken, of number: Int, to address: IPAddress, zone: UInt32, hopLimit: Int,
+    _ poller: borrowing Poller
   ) throws(Errno) {
-    let flow = try flow(of: token.target, address, zone, poller)
+    let flow = try flow(number, of: token.target, address, zone, poller)
     try flow.socket.send(datagram.bytes(token), hopLimit: hopLimit)
   }
 
   private func flow(
-    of target: UInt32, _ address: IPAddress, _ zone: UInt32, _ poller: borrowing Poller
+    _ number: Int, of target: UInt32, _ address: IPAddress, _ zone: UInt32, _ poller: borrowing Poller
   ) throws(Errno) -> Flow {
-    if let flow = tokens[target].flatMap({ flows[$0] }) { return flow }
-    let flow = Flow(target, address, try TraceSocket(to: address, zone: zone, from: ports[target]))
+    if let flow = tokens[target]?[number].flatMap({ flows[$0] }) { return flow }
+    let socket = try TraceSocket(to: address, zone: zone, from: ports[target]?[number])
+    let flow = Flow(target, number, address, socket)
     lastToken += 1
     try poller.add(flow.socket, token: lastToken)
     flows[lastToken] = flow
-    tokens[target] = lastToken
-    ports[target] = flow.socket.localPort
+    tokens[target, default: [:]][number] = lastToken
+    ports[target, default: [:]][number] = flow.socket.localPort
     return flow
   }
 
-  /// Takes what has come at the socket that the poller reported, and the target that it is about; nil for one that was closed.
-  func takeAnswers(_ pollToken: UInt64, into buffer: inout EchoBuffer) -> (target: UInt32, [Answer])? {
+  /// Takes what has come at the socket that the poller reported, and which flow to which target it is about; nil for one that was
+  /// closed.
+  func takeAnswers(
+    _ pollToken: UInt64, into buffer: inout EchoBuffer
+  ) -> (target: UInt32, flow: Int, [Answer])? {
     guard let flow = flows[pollToken] else { return nil }
     var answers: [Answer] = []
     for isError in [true, false] {
@@ -69,19 +75,23 @@ final class DatagramTraces {
         if count < EchoBuffer.capacity { break }
       }
     }
-    return (flow.target, answers)
+    return (flow.target, flow.number, answers)
   }
 
   private static let mostBatches = 8
 
-  /// Closes the socket of a target, whose trace is over: the next one has the same port, if it is free then.
-  func close(target: UInt32) {
-    if let token = tokens.removeValue(forKey: target) { flows[token] = nil }
+  /// Closes the sockets of flows that `isOver` says it of: the next trace has the same ports, if they are free then.
+  func close(target: UInt32, where isOver: (Int) -> Bool) {
+    for (number, token) in tokens[target] ?? [:] where isOver(number) {
+      flows[token] = nil
+      tokens[target]?[number] = nil
+    }
+    if tokens[target]?.isEmpty ?? false { tokens[target] = nil }
   }
 
   /// Forgets a target that is not traced any more.
   func cancel(target: UInt32) {
-    close(target: target)
+    close(target: target) { _ in true }
     ports[target] = nil
   }
 

@@ -15,11 +15,6 @@ struct TraceRound: Sendable {
   /// Within what time a second copy of an answer comes.
   private static let pause = Duration.milliseconds(50)
 
-  /// The number of the round, which its requests carry.
-  let number: UInt16
-  /// When it began.
-  let began: Timestamp
-
   /// A request that was sent.
   private struct Ask: Sendable {
     var sent: RoundTripClock.Reading
@@ -55,12 +50,8 @@ struct TraceRound: Sendable {
   private var ending = RouteTrace.Ending.exhausted
 
   /// Prepares to trace at most `hops` hops, 255 at most. `older` requests of rounds before may still be answered.
-  init(
-    number: UInt16, hops: Int, timeout: Duration = Self.defaultTimeout, older: Int = 0, began: Timestamp
-  ) {
-    self.number = number
+  init(hops: Int, timeout: Duration = Self.defaultTimeout, older: Int = 0) {
     self.timeout = timeout
-    self.began = began
     length = min(hops, 255)
     probes = Array(repeating: Probe(), count: length)
     unquoted = UnquotedAnswers(older: older)

@@ -27,6 +27,10 @@ public struct EchoSocket: ~Copyable {
     case raw
   }
 
+  /// How often to send again what is refused: so many errors of earlier requests may come one after the other, as a trace has
+  /// no more under way.
+  public static let mostRetries = 16
+
   /// Its address family.
   public let family: Family
   /// What it sees.

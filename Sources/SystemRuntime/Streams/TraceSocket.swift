@@ -43,9 +43,11 @@ public struct TraceSocket: ~Copyable {
   /// Sends a datagram, by way of `hopLimit` routers at most. Errors: those of setsockopt(2) and send(2).
   public func send(_ bytes: [UInt8], hopLimit: Int) throws(Errno) {
     guard clinux_icmp_hop_limit(descriptor, family.number, CInt(hopLimit)) == 0 else { throw .last }
-    if sendOnce(bytes) { return }
-    // The socket reports the error of an earlier datagram at the next one.
-    file.clearError()
+    for _ in 0..<EchoSocket.mostRetries {
+      if sendOnce(bytes) { return }
+      // The socket reports the error of an earlier datagram at the next one, and another may come before that is sent.
+      file.clearError()
+    }
     guard sendOnce(bytes) else { throw .last }
   }
 
