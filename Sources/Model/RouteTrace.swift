@@ -31,11 +31,49 @@ public struct RouteTrace: Sendable, Hashable {
   public var hops: [Hop]
   /// How it ended.
   public var ending: Ending
+  /// How many flows have taken this path; routers that balance send each flow one way.
+  public var flows = 1
+  /// The other paths, of further flows; they have none themselves.
+  public var others: [RouteTrace] = []
 
-  /// Makes a trace.
+  /// Makes a trace of one flow.
   public init(hops: [Hop], ending: Ending) {
     self.hops = hops
     self.ending = ending
+  }
+
+  /// Joins what the traces of several flows have found: each path once, the one of most flows first, with hops of one flow that
+  /// did not answer another one's. A flow that may have taken several paths counts for the one of most flows.
+  public init(flows traces: [RouteTrace]) {
+    var paths: [RouteTrace] = []
+    // Which path a flow took is best known where most hops answered.
+    let answers = traces.map { trace in trace.hops.count { $0.address != nil } }
+    for index in traces.indices.sorted(by: { (answers[$1], $0) < (answers[$0], $1) }) {
+      let trace = traces[index]
+      let same = paths.indices.filter { !trace.differs(from: paths[$0]) }
+      guard let most = same.max(by: { (paths[$0].flows, $1) < (paths[$1].flows, $0) }) else {
+        paths.append(trace)
+        continue
+      }
+      let flows = paths[most].flows + trace.flows
+      paths[most] = trace.completed(by: paths[most])
+      paths[most].flows = flows
+    }
+    let order = paths.indices.sorted { (paths[$1].flows, $0) < (paths[$0].flows, $1) }
+    self = order.first.map { paths[$0] } ?? RouteTrace(hops: [], ending: .exhausted)
+    others = order.dropFirst().map { paths[$0] }
+  }
+
+  /// This route with what `trace`, which does not differ from it, knows as well or knows better: the hops that answered in one of
+  /// both, and the end of the one that came furthest.
+  public func completed(by trace: RouteTrace) -> RouteTrace {
+    let isFurther = trace.ending == .reached || ending != .reached && trace.hops.count >= hops.count
+    var whole = isFurther ? trace : self
+    let other = isFurther ? self : trace
+    for index in whole.hops.indices where index < other.hops.count && whole.hops[index].address == nil {
+      whole.hops[index] = other.hops[index]
+    }
+    return whole
   }
 
   /// Whether the route is another than `earlier`: hops that did not answer in one of both are ignored.

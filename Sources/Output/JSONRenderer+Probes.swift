@@ -51,7 +51,25 @@ extension PingBurst {
 }
 
 extension RouteTrace {
+  /// The path of most flows; of several flows also how many there were, and each path with its own.
   fileprivate func write(to writer: inout JSONWriter) {
+    writePath(to: &writer)
+    let paths = [self] + others
+    let flows = paths.reduce(0) { $0 + $1.flows }
+    guard flows > 1 else { return }
+    writer.field("flows", flows)
+    writer.key("paths")
+    writer.array { writer in
+      for path in paths {
+        writer.object { writer in
+          writer.field("flows", path.flows)
+          path.writePath(to: &writer)
+        }
+      }
+    }
+  }
+
+  private func writePath(to writer: inout JSONWriter) {
     switch ending {
     case .reached:
       writer.field("ending", "reached")

@@ -26,7 +26,9 @@ extension ConnVitals {
     if !noPing, pings > 0 {
       job.ping = ProbeJob.Ping(interval: nil, count: pings, payload: payloadSize, timeout: timeout.duration)
     }
-    if trace { job.trace = ProbeJob.Trace(interval: nil, hops: hops, timeout: hopTimeout.duration) }
+    if trace {
+      job.trace = ProbeJob.Trace(interval: nil, hops: hops, timeout: hopTimeout.duration, flows: flows)
+    }
     if portScan { job.scan = ProbeJob.Scan(interval: nil, timeout: timeout.duration) }
     return job
   }
@@ -84,7 +86,9 @@ private struct ReportWriter {
 
   init(_ options: ConnVitals) {
     let isTerminal = StandardOutput.isTerminal
-    switch options.format ?? (isTerminal && !options.json ? .table : .plain) {
+    // connvitals' own lines have one path.
+    let isTable = options.flows > 1 || isTerminal && !options.json
+    switch options.format ?? (isTable ? .table : .plain) {
     case .plain: style = options.json ? .json : .plain
     case .json:
       style = .events(

@@ -45,6 +45,12 @@ import SystemRuntime
   @Flag(name: [.customShort("t"), .long], help: "Trace the route to each host.")
   var trace = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Trace this many flows, and show each path that they take: routers that balance send each flow one way.",
+      valueName: "n"))
+  var flows = 1
+
   @Flag(
     name: [.customShort("s"), .long],
     help: "Look at port 80 (HTTP), 443 (HTTPS, any certificate) and 3306 (MySQL or MariaDB).")
@@ -61,7 +67,7 @@ import SystemRuntime
 
   @Option(
     help: ArgumentHelp(
-      "How to write reports: plain, table or json (one event a line). (default: table on a terminal, plain elsewhere)"
+      "How to write reports: plain, table or json (one event a line). (default: table on a terminal and with several flows, plain elsewhere)"
     ))
   var format: Format?
 
@@ -80,6 +86,15 @@ import SystemRuntime
     guard (0...10_000).contains(pings) else { throw ValidationError("--pings must be between 0 and 10000.") }
     guard (0...65_000).contains(payloadSize) else {
       throw ValidationError("--payload-size must be between 0 and 65000.")
+    }
+    let flowCounts = ProbeJob.Trace.flowCounts
+    guard flowCounts.contains(flows) else {
+      throw ValidationError("--flows must be between \(flowCounts.lowerBound) and \(flowCounts.upperBound).")
+    }
+    if flows > 1, !trace { throw ValidationError("--flows is of traces: add --trace.") }
+    if flows > 1, json || format == .plain {
+      throw ValidationError(
+        "connvitals' own lines have one path: for several flows write --format table or --format json.")
     }
     if json, format != nil { throw ValidationError("-j and --format exclude each other: give one.") }
     try timeout.validate("--timeout", in: 0.01...600)

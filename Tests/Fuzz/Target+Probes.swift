@@ -10,6 +10,7 @@ extension Target {
   /// What hosts and routers answer, what a database server says first, and connmonitor's file.
   static func probes(_ input: [UInt8]) throws(Violation) {
     try echo(input)
+    try datagram(input)
     try greeting(input)
     try list(input)
   }
@@ -28,6 +29,22 @@ extension Target {
     }
     try law(
       "a sent token needs the secret", packet.sent(unsafe input.span.bytes) == nil || holdsSecret(input))
+  }
+
+  private static func datagram(_ input: [UInt8]) throws(Violation) {
+    let datagram = TraceDatagram(secret: secret)
+    let quote = datagram.quote(unsafe input.span.bytes)
+    if case .request(let token) = quote {
+      try law(
+        "a request is quoted from its first byte on", input.starts(with: datagram.bytes(token).prefix(16)))
+    }
+    // Less of it names nothing else.
+    for length in 0..<min(input.count, TraceDatagram.cookieSize) {
+      let less = datagram.quote(unsafe Array(input.prefix(length)).span.bytes)
+      let isKnown = if case .request = less { true } else { false }
+      try law("a request is named by all of its token", !isKnown)
+      try law("what is ours is nobody else's", less != .foreign || quote == .foreign)
+    }
   }
 
   private static func holdsSecret(_ input: [UInt8]) -> Bool {

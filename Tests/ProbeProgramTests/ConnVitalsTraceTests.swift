@@ -101,6 +101,7 @@ struct ConnVitalsTraceTests {
     #expect(try await path("--hop-timeout 60") == hops)
     try await site.network.set("hop \(hops[2]) answer normal")
     try await site.network.set("target \(way.target) udp silent")
-    #expect(try await path("--hops 5 --hop-timeout 1") == hops + ["*", "*"])
+    let silent = try await path("--hops 5 --hop-timeout 1")
+    #expect(silent == hops + ["*", "*"], "\(silent)")
   }
 }

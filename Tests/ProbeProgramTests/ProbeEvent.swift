@@ -8,6 +8,15 @@ struct ProbeEvent: Decodable {
     var rtt: Double?
   }
 
+  /// One of several paths.
+  struct Path: Decodable {
+    var flows: Int
+    var ending: String
+    var hops: [Hop]
+
+    var addresses: [String] { hops.map { $0.address ?? "*" } }
+  }
+
   struct Service: Decodable {
     var rtt: Double?
     var status: Int?
@@ -33,6 +42,8 @@ struct ProbeEvent: Decodable {
   // Of a trace.
   var ending: String?
   var hops: [Hop]?
+  var flows: Int?
+  var paths: [Path]?
   // Of a scan.
   var http: Service?
   var https: Service?

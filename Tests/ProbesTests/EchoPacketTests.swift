@@ -49,6 +49,28 @@ import Testing
     #expect(sums.count == 1)
   }
 
+  @Test func `each flow has a checksum of its own`() {
+    var sums: Set<[UInt8]> = []
+    for flow in ProbeJob.Trace.flowCounts.map({ $0 - 1 }) {
+      var ofFlow: Set<[UInt8]> = []
+      for number in UInt16(0)...40 {
+        var bytes: [UInt8] = []
+        packet.ofFlow(flow).write(
+          .v4, identifier: 7, sequence: number, token: EchoToken(target: 3, round: 1, number: number),
+          payload: 32, to: &bytes)
+        ofFlow.insert(Array(bytes[2..<4]))
+        bytes[0] = 0
+        bytes[2] ^= 8
+        #expect(packet.ofFlow(flow).reply(bytes, .v4, hasHeader: false)?.token?.number == number)
+        // The balance of another flow does not fit.
+        #expect(packet.ofFlow(flow + 1).reply(bytes, .v4, hasHeader: false)?.token == nil)
+      }
+      #expect(ofFlow.count == 1)
+      sums.formUnion(ofFlow)
+    }
+    #expect(sums.count == 64)
+  }
+
   private func reply(_ family: EchoSocket.Family, _ change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
     var bytes = request(family)
     bytes[0] = family == .v4 ? 0 : 129

@@ -18,7 +18,7 @@ import Testing
   private static let destination = IPAddress(v4: 0x0a09_0909)
 
   private func round(hops: Int = 30) -> TraceRound {
-    TraceRound(number: 1, hops: hops, began: Timestamp(seconds: 0))
+    TraceRound(hops: hops)
   }
 
   private func send(_ round: inout TraceRound, at time: Int) -> [TraceRound.Request] {

@@ -13,7 +13,7 @@ public struct ProbeTable: Sendable, Hashable {
     self.color = color
   }
 
-  /// The lines of `report`: the host, then under it the pings, a line a hop, and the services. Text that is too wide goes
+  /// The lines of `report`: the host, then under it the pings, a line a hop for each path, and the services. Text that is too wide goes
   /// on in the next line.
   public func lines(_ report: HostReport) -> [String] {
     guard width > 0 else { return [] }
@@ -52,6 +52,20 @@ public struct ProbeTable: Sendable, Hashable {
   }
 
   private func trace(_ trace: RouteTrace) -> [String] {
+    let paths = [trace] + trace.others
+    let flows = paths.reduce(0) { $0 + $1.flows }
+    guard flows > 1 else { return path(trace, label: "trace") }
+    return paths.enumerated().flatMap { index, each in
+      let taken =
+        paths.count == 1
+        ? "1 path of all \(flows) flows"
+        : "path \(index + 1) of \(paths.count): \(each.flows) of \(flows) flows"
+      return block(index == 0 ? "trace" : "", taken) + path(each, label: "")
+    }
+  }
+
+  /// A line a hop, the first one behind `label`, and how the trace ended.
+  private func path(_ trace: RouteTrace, label first: String) -> [String] {
     let addresses = trace.hops.map { $0.address?.description ?? "*" }
     let times = trace.hops.map { $0.roundTrip.map { $0.inMilliseconds.fixed(3) + " ms" } ?? "" }
     let addressWidth = addresses.map(\.utf8.count).max() ?? 0
@@ -66,9 +80,9 @@ public struct ProbeTable: Sendable, Hashable {
       ]
       let text = cells.joined(separator: "  ")
       // One line a hop, whatever the width.
-      lines.append((label(index == 0 ? "trace" : "") + text).withoutTrailingSpaces.fitted(to: width))
+      lines.append((label(index == 0 ? first : "") + text).withoutTrailingSpaces.fitted(to: width))
     }
-    let name = lines.isEmpty ? "trace" : ""
+    let name = lines.isEmpty ? first : ""
     switch trace.ending {
     case .reached: return lines
     case .stopped(let error): return lines + block(name, "stopped: \(error)", .bad)

@@ -15,7 +15,7 @@ final class EchoChannel {
   private var socket: EchoSocket
   private let packet: EchoPacket
   /// The token of the last request with each sequence number, for messages that quote no more than that.
-  private var tokens: [UInt64?]
+  private var tokens: [UInt64] = []
   private var sequence: UInt16 = 0
   private var messages = EchoMessages()
   private var queued: [EchoToken] = []
@@ -31,7 +31,6 @@ final class EchoChannel {
     socket = try EchoSocket(family, identifier: identifier)
     socket.stampSent(true)
     self.packet = packet
-    tokens = Array(repeating: nil, count: 65_536)
     rate = SendRate(at: now)
   }
 
@@ -54,14 +53,19 @@ final class EchoChannel {
 
   /// Adds a request.
   func add(_ token: EchoToken, to address: IPAddress, zone: UInt32, payload: Int) {
-    sequence &+= 1
-    tokens[Int(sequence)] = token.rawValue
+    // One of each number at most, and no more room than is needed.
+    if Int(sequence) < tokens.count {
+      tokens[Int(sequence)] = token.rawValue
+    } else {
+      tokens.append(token.rawValue)
+    }
     queued.append(token)
     messages.add(to: address, zone: zone) { bytes in
       packet.write(
         socket.family, identifier: socket.identifier, sequence: sequence, token: token, payload: payload,
         to: &bytes)
     }
+    sequence &+= 1
   }
 
   /// Sends what waits, by way of `hopLimit` routers at most (0: the usual); what the kernel has no room for stays.
@@ -69,7 +73,7 @@ final class EchoChannel {
     guard !queued.isEmpty else { return }
     socket.limitHops(to: hopLimit)
     var start = 0
-    var isRetried = false
+    var retries = 0
     rate.add(queued.count, at: read().instant)
     socket.stampSent(!rate.isHigh)
     while start < queued.count {
@@ -78,16 +82,16 @@ final class EchoChannel {
         let count = try socket.send(messages, from: start, atMost: Self.batch)
         for token in queued[start..<start + count] { handed(Handed(token: token, reading: reading)) }
         start += count
-        isRetried = false
+        retries = 0
       } catch {
         if error == .wouldBlock || error == .noBufferSpace { break }
-        // The socket reports the error of an earlier request at the next one.
-        if !isRetried {
+        // The socket reports the error of an earlier request at the next one, and another may come before that is sent.
+        if retries < EchoSocket.mostRetries {
           socket.clearError()
-          isRetried = true
+          retries += 1
           continue
         }
-        isRetried = false
+        retries = 0
         handed(Handed(token: queued[start], reading: reading, refusal: error))
         start += 1
       }
@@ -166,9 +170,11 @@ final class EchoChannel {
   }
 
   private func token(of reference: EchoPacket.Reference) -> EchoToken? {
+    // A raw socket sees what is said of the requests of others, too.
+    guard reference.identifier == socket.identifier else { return nil }
     if let token = reference.token { return token }
-    guard !reference.isForeign, reference.identifier == socket.identifier else { return nil }
-    return tokens[Int(reference.sequence)].map(EchoToken.init)
+    guard !reference.isForeign, Int(reference.sequence) < tokens.count else { return nil }
+    return EchoToken(rawValue: tokens[Int(reference.sequence)])
   }
 }
 

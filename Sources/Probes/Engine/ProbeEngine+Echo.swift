@@ -2,24 +2,30 @@ import Model
 import SystemPackage
 import SystemRuntime
 
-/// Which of the ICMP sockets: those of traces have other hop limits than those of pings. Targets that did not answer have one
-/// of their own: what waits for a neighbour that does not answer fills the send buffer of its socket for seconds.
+/// Which of the ICMP sockets: those of traces have other hop limits than those of pings, and each flow its own identifier.
+/// Targets that did not answer have one of their own: what waits for a neighbour that does not answer fills the send buffer of
+/// its socket for seconds.
 struct ChannelKey: Hashable, Sendable {
   var family: EchoSocket.Family
   var isTrace: Bool
   var isSilent: Bool
+  var flow: Int
 
-  init(_ family: EchoSocket.Family, isTrace: Bool, isSilent: Bool = false) {
-    (self.family, self.isTrace, self.isSilent) = (family, isTrace, isSilent)
+  init(_ family: EchoSocket.Family, isTrace: Bool, isSilent: Bool = false, flow: Int = 0) {
+    (self.family, self.isTrace, self.isSilent, self.flow) = (family, isTrace, isSilent, flow)
   }
 
   init(token: UInt64) {
     let index = token - ProbeEngine.firstChannelToken
-    self.init(index & 1 == 0 ? .v4 : .v6, isTrace: index & 2 != 0, isSilent: index & 4 != 0)
+    self.init(
+      index & 1 == 0 ? .v4 : .v6, isTrace: index & 2 != 0, isSilent: index & 4 != 0, flow: Int(index >> 3))
   }
 
-  var token: UInt64 {
-    ProbeEngine.firstChannelToken + (family == .v4 ? 0 : 1) + (isTrace ? 2 : 0) + (isSilent ? 4 : 0)
+  var token: UInt64 { ProbeEngine.firstChannelToken + UInt64(index) }
+
+  /// What makes the identifier of each socket another one.
+  var index: UInt16 {
+    (family == .v4 ? 0 : 1) + (isTrace ? 2 : 0) + (isSilent ? 4 : 0) + UInt16(truncatingIfNeeded: flow) << 3
   }
 }
 
@@ -47,25 +53,25 @@ extension ProbeEngine {
   }
 
   func advanceTrace(_ target: ProbedTarget, at now: RoundTripClock.Reading, _ time: Timestamp) {
-    let key = ChannelKey(target.family, isTrace: true)
-    var requests: [(part: EchoTokenPart, limit: Int)] = []
-    let finished = target.trace?.advance(at: now, time) { requests.append(($0, $1)) }
-    for (part, limit) in requests {
+    var requests: [(part: EchoTokenPart, flow: Int, limit: Int)] = []
+    let finished = target.trace?.advance(at: now, time) { requests.append(($0, $1, $2)) }
+    for (part, flow, limit) in requests {
+      let key = ChannelKey(target.family, isTrace: true, flow: flow)
       let token = target.token(part)
       if let channel = channel(key) {
         // One hop limit at a time: it is the socket's.
         channel.add(
-          token, to: target.job.target.address, zone: target.job.zone, payload: Self.tracePayload)
+          token, to: target.job.target.address, zone: target.job.zone, payload: TraceDatagram.size)
         flush(key, hopLimit: limit)
         channel.drop()
-      } else if let refusal = sendDatagram(token, target.job, hopLimit: limit, payload: Self.tracePayload) {
+      } else if let refusal = sendDatagram(token, of: flow, target.job, hopLimit: limit) {
         let reason = PathError.Reason(refusal)
         // A hop that this host has no means to ask is silent.
         if reason != .notSent { fail(target, part, key, reason) }
       }
     }
+    datagrams.close(target: target.number) { !(target.trace?.isTracing($0) ?? false) }
     if let finished {
-      datagrams.cancel(target: target.number)
       noteOverflow()
       add(.trace(finished.trace), of: target, began: finished.began)
     }
@@ -78,9 +84,6 @@ extension ProbeEngine {
       notes.append(.overflowed(text))
     }
   }
-
-  /// traceroute(8)'s packets have 60 bytes with IPv4's header.
-  private static let tracePayload = 32
 
   /// Sends what waits.
   func flush() {
@@ -99,7 +102,7 @@ extension ProbeEngine {
       if let refusal = handed.refusal {
         fail(target, part, key, PathError.Reason(refusal))
       } else if key.isTrace {
-        target.trace?.sent(part, at: handed.reading)
+        target.trace?.sent(part, of: key.flow, at: handed.reading)
       } else {
         target.ping?.sent(part, at: handed.reading)
       }
@@ -150,7 +153,8 @@ extension ProbeEngine {
     // A shortage passes; a privilege does not come.
     if let refusal = refusals[key], !refusal.isShortage { return nil }
     do throws(Errno) {
-      let channel = try EchoChannel(key.family, packet, identifier: identifier, at: .now)
+      let channel = try EchoChannel(
+        key.family, packet.ofFlow(key.flow), identifier: identifier &+ key.index, at: .now)
       channels[key] = channel
       refusals[key] = nil
       watch(channel, token: key.token)
@@ -165,13 +169,18 @@ extension ProbeEngine {
     }
   }
 
-  /// Takes what was said of a datagram of a trace.
-  func receiveDatagram(_ pollToken: UInt64) {
-    guard let taken = datagrams.takeAnswer(pollToken, into: &buffer) else { return }
-    guard let target = targets[taken.token.target] else { return }
-    let part = EchoTokenPart(round: taken.token.round, number: taken.token.number)
+  /// Takes what was said of datagrams of a trace.
+  func receiveDatagrams(_ pollToken: UInt64) {
+    guard let (number, flow, answers) = datagrams.takeAnswers(pollToken, into: &buffer),
+      let target = targets[number]
+    else { return }
     let now = Self.readClocks()
-    let isDue = target.trace?.answer(part, taken.answer, received: now, stamp: taken.stamp) ?? false
+    var isDue = false
+    for taken in answers {
+      let isWanted = target.trace?.answer(
+        taken.request, of: flow, taken.answer, received: now, stamp: taken.stamp)
+      if isWanted ?? false { isDue = true }
+    }
     if isDue { advance(target, .trace, at: now, clock()) }
   }
 
@@ -180,8 +189,8 @@ extension ProbeEngine {
     switch error {
     case .permissionDenied where key.isTrace, .notPermitted where key.isTrace:
       return
-        "traces use UDP, because this user may not send ICMP: where routers balance, hops of several paths may "
-        + "be mixed; `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"` permits ICMP."
+        "traces use UDP, because this user may not send ICMP: filters may drop it where they pass pings; "
+        + "`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"` permits ICMP."
     case .permissionDenied, .notPermitted:
       return
         "this user may not send ICMP: run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, "
@@ -201,21 +210,22 @@ extension ProbedTarget {
   ) -> Bool {
     switch message {
     case .sent(let stamp):
-      if key.isTrace { trace?.stamp(part, stamp) } else { ping?.stamp(part, stamp) }
+      if key.isTrace { trace?.stamp(part, of: key.flow, stamp) } else { ping?.stamp(part, stamp) }
       return false
     case .reply(let peer, let stamp):
       // Only the host that was asked may answer; to a multicast or broadcast address others do.
       guard peer == job.target.address else { return false }
       if !key.isTrace { return ping?.reply(part, received: reading, stamp: stamp) ?? false }
-      return trace?.answer(part, .reached(peer), received: reading, stamp: stamp) ?? false
+      return trace?.answer(part, of: key.flow, .reached(peer), received: reading, stamp: stamp) ?? false
     case .timeExceeded(let router, let stamp):
       if key.isTrace {
-        return trace?.answer(part, .timeExceeded(by: router), received: reading, stamp: stamp) ?? false
+        return trace?.answer(
+          part, of: key.flow, .timeExceeded(by: router), received: reading, stamp: stamp) ?? false
       }
       return ping?.fail(part, PathError(.timeExceeded, reporter: router), at: reading.instant) ?? false
     case .error(let why, let stamp):
       if key.isTrace {
-        return trace?.answer(part, .stopped(why), received: reading, stamp: stamp) ?? false
+        return trace?.answer(part, of: key.flow, .stopped(why), received: reading, stamp: stamp) ?? false
       }
       return ping?.fail(part, why, at: reading.instant) ?? false
     }

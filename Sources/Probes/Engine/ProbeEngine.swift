@@ -36,22 +36,22 @@ public final class ProbeEngine {
   /// Channels that have requests, each for a number of routers.
   var unsent: [ChannelKey] = []
   let services: ServiceProbes
-  let datagrams = DatagramTraces()
+  let datagrams: DatagramTraces
   private var numbers: [ProbeJob: UInt32] = [:]
   private var lastNumber: UInt32 = 0
-  private var lastDatagram = firstDatagramToken
   private let poller: Poller
   private var events = PollEvents(capacity: 64)
   let clock: @Sendable () -> Timestamp
 
   /// Makes an engine without jobs. Errors: no descriptor was to be had.
   public init(clock: @escaping @Sendable () -> Timestamp = WallClock.now) throws(KernelError) {
-    // Traces by UDP and services take a descriptor for each question.
+    // Traces by UDP take a descriptor for each target and flow, services one for each question.
     _ = DescriptorLimit.raise()
     poller = try Poller()
     services = try ServiceProbes()
     self.clock = clock
     packet = EchoPacket(secret: .random(in: 1 ... .max))
+    datagrams = DatagramTraces(secret: .random(in: 1 ... .max))
     identifier = .random(in: 1 ... .max)
     do throws(Errno) { try poller.add(services.waker, token: Self.servicesToken) } catch {
       throw .failed("waiting for services", error)
@@ -62,7 +62,6 @@ public final class ProbeEngine {
   static let servicesToken: UInt64 = 1
   static let firstChannelToken: UInt64 = 16
   static let firstSocketToken: UInt64 = 1024
-  private static let firstDatagramToken: UInt64 = 1 << 62
 
   /// Has `wait` end when a signal comes.
   public func watch(_ signals: borrowing SignalPipe) throws(KernelError) {
@@ -165,7 +164,7 @@ public final class ProbeEngine {
       case Self.otherToken: isOther = true
       case Self.servicesToken: services.collect()
       case Self.firstChannelToken..<Self.firstSocketToken: receive(by: ChannelKey(token: token), readiness)
-      case Self.firstDatagramToken...: receiveDatagram(token)
+      case DatagramTraces.firstToken...: receiveDatagrams(token)
       default: services.handle(token, readiness)
       }
     }
@@ -224,12 +223,9 @@ public final class ProbeEngine {
   }
 
   /// Sends a datagram for a trace; returns why it cannot be.
-  func sendDatagram(_ token: EchoToken, _ job: ProbeJob, hopLimit: Int, payload: Int) -> Errno? {
-    lastDatagram += 1
+  func sendDatagram(_ token: EchoToken, of flow: Int, _ job: ProbeJob, hopLimit: Int) -> Errno? {
     do throws(Errno) {
-      try datagrams.send(
-        token, to: job.target.address, zone: job.zone, hopLimit: hopLimit, payload: payload, poller,
-        pollToken: lastDatagram)
+      try datagrams.send(token, of: flow, to: job.target.address, zone: job.zone, hopLimit: hopLimit, poller)
       return nil
     } catch { return error }
   }

@@ -36,12 +36,18 @@ public struct ProbeJob: Sendable, Hashable {
     public var hops: Int
     /// How long the answer of a hop may take.
     public var timeout: Duration
+    /// How many flows are traced, 64 at most: routers that balance may send each another way.
+    public var flows: Int
+
+    /// How many flows may be traced.
+    public static let flowCounts = 1...64
 
     /// Makes the settings of a trace.
-    public init(interval: Duration?, hops: Int, timeout: Duration = .seconds(1)) {
+    public init(interval: Duration?, hops: Int, timeout: Duration = .seconds(1), flows: Int = 1) {
       self.interval = interval
       self.hops = min(max(hops, 1), 255)
       self.timeout = timeout
+      self.flows = min(max(flows, Self.flowCounts.lowerBound), Self.flowCounts.upperBound)
     }
   }
 

@@ -32,17 +32,21 @@ struct EchoToken: Sendable, Hashable {
 /// An echo request or reply (RFC 792, RFC 4443 section 4): type, code, checksum, identifier, sequence number, payload.
 ///
 /// A payload with room begins with a secret of this process and the token: replies to others, forged ones and those of rounds
-/// before are told apart. Two bytes after them keep the checksum of all messages to a target the same: routers that balance
-/// over several paths choose by it, so all probes take one path (the way of paris-traceroute).
+/// before are told apart. Two bytes after them keep the checksum of all messages of a flow to a target the same: routers that
+/// balance over several paths choose by it, so all of a flow take one path (the way of paris-traceroute).
 struct EchoPacket: Sendable {
   static let headerSize = 8
   /// The payload that has room for secret, token and balance.
   static let cookieSize = 18
 
   private let secret: UInt64
+  private let flow: Int
 
-  /// Makes packets with the secret of this process.
-  init(secret: UInt64) { self.secret = secret }
+  /// Makes packets of a flow with the secret of this process.
+  init(secret: UInt64, flow: Int = 0) { (self.secret, self.flow) = (secret, flow) }
+
+  /// The same for another flow.
+  func ofFlow(_ flow: Int) -> EchoPacket { EchoPacket(secret: secret, flow: flow) }
 
   /// Appends a request. A datagram socket's identifier and checksum and all of IPv6's checksums are the kernel's to write.
   func write(
@@ -55,7 +59,7 @@ struct EchoPacket: Sendable {
     if payload >= Self.cookieSize {
       bytes.append(bigEndian: secret)
       bytes.append(bigEndian: token.rawValue)
-      bytes.append(bigEndian: Self.balance(identifier, sequence, token))
+      bytes.append(bigEndian: balance(identifier, sequence, token))
     } else {
       bytes.append(contentsOf: repeatElement(0, count: max(0, payload)))
     }
@@ -67,16 +71,17 @@ struct EchoPacket: Sendable {
     bytes[start + 3] = UInt8(sum & 0xff)
   }
 
-  /// What makes the sum of identifier, sequence, token and itself the target's number.
-  private static func balance(_ identifier: UInt16, _ sequence: UInt16, _ token: EchoToken) -> UInt16 {
-    var rest = UInt32(UInt16(truncatingIfNeeded: token.target) | 1)
+  /// What makes the sum of identifier, sequence, token and itself the number of target and flow.
+  private func balance(_ identifier: UInt16, _ sequence: UInt16, _ token: EchoToken) -> UInt16 {
+    var rest = UInt32(
+      (UInt16(truncatingIfNeeded: token.target) | 1) &+ UInt16(truncatingIfNeeded: flow << 10))
     for word in [
       identifier, sequence, UInt16(token.target >> 16), UInt16(token.target & 0xffff), token.round,
       token.number,
     ] {
       rest += UInt32(~word)
     }
-    return fold(rest)
+    return Self.fold(rest)
   }
 
   /// The one's complement sum of `bytes` as 16-bit words (RFC 1071).
@@ -123,7 +128,7 @@ struct EchoPacket: Sendable {
     let reference = reference(bytes, at: start)
     guard let token = reference?.token,
       let balance = bytes.loadBigEndian(start + Self.headerSize + Self.cookieSize - 2, as: UInt16.self),
-      balance != reference.map({ Self.balance($0.identifier, $0.sequence, token) })
+      balance != reference.map({ self.balance($0.identifier, $0.sequence, token) })
     else { return reference }
     // The token of one request with the sequence number of another.
     return reference.map {

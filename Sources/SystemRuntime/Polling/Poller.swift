@@ -65,9 +65,9 @@ public struct Poller: ~Copyable, Sendable {
     try control(EPOLL_CTL_ADD, socket.descriptor, EPOLLIN.rawValue, token)
   }
 
-  /// Reports under `token` that an error waits at `datagram`, until it is taken.
-  public func add(_ datagram: borrowing TraceDatagram, token: UInt64) throws(Errno) {
-    try control(EPOLL_CTL_ADD, datagram.descriptor, EPOLLIN.rawValue, token)
+  /// Reports under `token` that an answer or an error waits at `socket`, until it is taken.
+  public func add(_ socket: borrowing TraceSocket, token: UInt64) throws(Errno) {
+    try control(EPOLL_CTL_ADD, socket.descriptor, EPOLLIN.rawValue, token)
   }
 
   /// Reports under `token` that a signal came, until it is taken.

@@ -27,6 +27,10 @@ public struct EchoSocket: ~Copyable {
     case raw
   }
 
+  /// How often to send again what is refused: so many errors of earlier requests may come one after the other, as a trace has
+  /// no more under way.
+  public static let mostRetries = 16
+
   /// Its address family.
   public let family: Family
   /// What it sees.
@@ -144,11 +148,6 @@ public struct EchoSocket: ~Copyable {
     return ReceiveMemory(dropped: values[8], room: values[1])
   }
 
-  /// Why the socket failed since this was last asked: an error of the path that the error queue has as well.
-  public func clearError() {
-    var code: CInt = 0
-    var length = socklen_t(MemoryLayout<CInt>.size)
-    // In bounds: the kernel writes one number.
-    _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
-  }
+  /// Forgets an error of the path that the socket would report at the next call; the error queue has it as well.
+  public func clearError() { file.clearError() }
 }

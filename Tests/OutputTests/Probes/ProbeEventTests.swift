@@ -42,6 +42,14 @@ import Output
         #""kind":"trace","ending":"reached","error":null,"hops":[{"ttl":1,"address":"::","rtt":1.000000}]"#
       ),
       (
+        .trace(samplePaths),
+        #""kind":"trace","ending":"reached","error":null,"hops":[{"ttl":1,"address":"10.0.0.1","rtt":1.000000},"#
+          + #"{"ttl":2,"address":"10.0.0.3","rtt":2.000000}],"flows":3,"paths":[{"flows":2,"ending":"reached","#
+          + #""error":null,"hops":[{"ttl":1,"address":"10.0.0.1","rtt":1.000000},"#
+          + #"{"ttl":2,"address":"10.0.0.3","rtt":2.000000}]},{"flows":1,"ending":"stopped","#
+          + #""error":"prohibited by a filter","hops":[{"ttl":1,"address":"10.0.0.2","rtt":1.000000}]}]"#
+      ),
+      (
         .scan(sampleScan),
         #""kind":"scan","http":{"rtt":59.095000,"status":200,"server":"gws","certificate":null,"error":null},"#
           + #""https":{"rtt":61.000000,"status":301,"server":null,"#

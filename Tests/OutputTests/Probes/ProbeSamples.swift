@@ -19,6 +19,15 @@ let sampleBurst = PingBurst(
 let sampleTrace = RouteTrace(
   hops: [.init(), .init(IPAddress(v4: 0x0aa8_fd08), .ms(2.187014))], ending: .exhausted)
 
+/// Two paths of three flows.
+let samplePaths = RouteTrace(flows: [
+  RouteTrace(hops: [.init(), .init(IPAddress(v4: 0x0a00_0003), .ms(3))], ending: .reached),
+  RouteTrace(
+    hops: [.init(IPAddress(v4: 0x0a00_0001), .ms(1)), .init(IPAddress(v4: 0x0a00_0003), .ms(2))],
+    ending: .reached),
+  RouteTrace(hops: [.init(IPAddress(v4: 0x0a00_0002), .ms(1))], ending: .stopped(PathError(.prohibited))),
+])
+
 let sampleScan = ServiceScan(
   http: .answered(.init(roundTrip: .ms(59.095), status: 200, server: "gws")),
   https: .answered(

@@ -59,6 +59,21 @@ import Testing
         HostReport(target: sampleTarget, trace: RouteTrace(hops: [.init(.anyV6, .ms(1))], ending: .reached)),
         ["google.com (172.217.3.14)", "  trace  1  ::  1.000 ms"]
       ),
+      (
+        HostReport(target: sampleTarget, trace: samplePaths),
+        [
+          "google.com (172.217.3.14)", "  trace  path 1 of 2: 2 of 3 flows", "         1  10.0.0.1  1.000 ms",
+          "         2  10.0.0.3  2.000 ms", "         path 2 of 2: 1 of 3 flows",
+          "         1  10.0.0.2  1.000 ms", "         stopped: prohibited by a filter",
+        ]
+      ),
+      (
+        HostReport(
+          target: sampleTarget,
+          trace: RouteTrace(
+            flows: Array(repeating: RouteTrace(hops: [.init(.anyV6, .ms(1))], ending: .reached), count: 4))),
+        ["google.com (172.217.3.14)", "  trace  1 path of all 4 flows", "         1  ::  1.000 ms"]
+      ),
       (HostReport(target: ProbeTarget(name: "::", address: .anyV6)), ["::"]),
     ])
   func `what was not asked for or is well has no line`(report: HostReport, lines: [String]) {
