@@ -70,6 +70,11 @@ struct Spool {
 
   mutating func restart() { schedule.restart() }
 
+  /// Keeps what the program wants to know after a restart; nil changes nothing.
+  mutating func keep(_ state: [UInt8]?) {
+    if let state { files.keep(state) }
+  }
+
   /// Uses others from now on; the next attempts are due at once.
   mutating func use(_ configurations: MailConfigurations) {
     schedule.use(configurations)
@@ -79,6 +84,11 @@ struct Spool {
 
   /// Warns of reports that nobody will send: they are in no file.
   func sayWhatIsLost() {
+    if files.isStateUnsaved {
+      let text =
+        "what the next start is to go on with could not be written to \(files.place): free space there."
+      warn(Warning(code: "mail_lost", text: text.escapingControlCharacters))
+    }
     let count = files.countOfUnsaved(schedule.entries)
     guard count > 0 else { return }
     warn(

@@ -10,6 +10,9 @@ import SystemRuntime
 struct SpoolFiles {
   private static let waiting = ".waiting"
   private static let sending = ".sending"
+  /// What the program keeps beside the reports, and what could not be read of it.
+  static let state = "program.state"
+  static let damagedState = "program.damaged"
   /// The longest file: the longest text, each of its bytes as an escape, and the rest.
   private static let mostBytes = JSONReader.mostBytes
 
@@ -21,6 +24,8 @@ struct SpoolFiles {
   /// Files of what was sent or dropped that could not be removed: a next start must not send them again.
   private var leftovers: Set<String> = []
   private var isFailing = false
+  /// True when the program's state on the disk is an older one.
+  private(set) var isStateUnsaved = false
 
   /// Where it is, for people.
   var place: String { path ?? "memory" }
@@ -45,7 +50,7 @@ struct SpoolFiles {
     var entries: [SpoolEntry] = []
     var foreign: [String] = []
     do throws(Errno) {
-      for file in try folder.names() {
+      for file in try folder.names() where file != Self.state && file != Self.damagedState {
         guard entries.count < SpoolSchedule.mostEntries, let state = Self.state(of: file),
           let report = Self.report(file, folder)
         else {
@@ -103,6 +108,17 @@ struct SpoolFiles {
     guard let state = states.removeValue(forKey: entry.name) else { return }
     leftovers.insert(entry.name + state)
     _ = attempt { _ throws(Errno) in }
+  }
+
+  /// Writes the program's state, in place of the one before; none has no file.
+  mutating func keep(_ state: [UInt8]) {
+    isStateUnsaved = !attempt { folder throws(Errno) in
+      if state.isEmpty {
+        try folder.remove(Self.state)
+      } else {
+        try folder.write(state, to: Self.state)
+      }
+    }
   }
 
   /// How many of these are in no file.
