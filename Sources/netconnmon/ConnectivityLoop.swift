@@ -33,7 +33,7 @@ struct ConnectivityLoop: ~Copyable {
 
   /// Makes a loop whose first check is due at once. From here on signals only wake it.
   init(
-    _ references: [ReferenceEndpoint], timeout: Duration, interval: Duration, tracker: OutageTracker,
+    _ references: [ReferenceEndpoint], timeout: Duration?, interval: Duration, tracker: OutageTracker,
     writer: OutageWriter, mailer: Mailer, _ diagnostics: Diagnostics
   ) throws(KernelError) {
     let signals = try SignalPipe()

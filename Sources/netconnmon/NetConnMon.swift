@@ -31,7 +31,9 @@ import SystemRuntime
 
   @Option(
     name: [.customShort("i"), .long],
-    help: ArgumentHelp("The time between two checks, such as 2, 0.5 or 500ms.", valueName: "seconds"))
+    help: ArgumentHelp(
+      "The time between two checks, such as 2, 0.5 or 500ms. 0 is the least that is done, 0.01.",
+      valueName: "seconds"))
   var interval = DurationArgument.seconds(2)
 
   @Option(
@@ -48,9 +50,11 @@ import SystemRuntime
       "How to write changes: plain (pyNetConnMon's lines), table (the same) or json.", valueName: "format"))
   var format: ReportOptions.Format = .plain
 
+  /// In seconds. At less, closed connections take all ports of this host, and checks a whole processor.
+  private static let leastInterval = 0.01
+
   mutating func validate() throws {
-    // At less, closed connections take all ports of this host.
-    try interval.validate("--interval", in: 0.01...86_400)
+    if interval.duration != .zero { try interval.validate("--interval", in: Self.leastInterval...86_400) }
     try minInterruption.validate("--min-interruption", in: 0...31_536_000)
   }
 
@@ -100,7 +104,8 @@ import SystemRuntime
     if let work = mailer.work { start(work) }
     do throws(KernelError) {
       var loop = try ConnectivityLoop(
-        references, timeout: reference.timeout.duration, interval: interval.duration, tracker: tracker,
+        references, timeout: reference.limit, interval: max(interval.duration, .seconds(Self.leastInterval)),
+        tracker: tracker,
         writer: OutageWriter(format), mailer: mailer, diagnostics)
       try loop.run(start: start)
       return nil
