@@ -193,7 +193,7 @@ struct MailTest {
       try StandardOutput.printLine(
         "\(place) has taken a mail for \(configuration.to.joined(separator: ", "))")
       return nil
-    case .permanent(let why), .refused(let why, mayBeTakenLater: false):
+    case .permanent(let why), .denied(let why), .refused(let why, mayBeTakenLater: false):
       diagnostics.error("the mail was not sent: \(why)")
       return .unavailable
     case .transient(let why, _), .refused(let why, mayBeTakenLater: true):
