@@ -25,8 +25,8 @@ BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev 
   librabbitmq-dev libssl-dev zlib1g-dev g++ libc6-dev binutils git \
   ca-certificates libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping traceroute python3 procps util-linux libcap2-bin binutils curl \
-  make systemd nginx-light apache2-utils openssl python3-aiosmtpd rabbitmq-server python3-pika
-BENCH_PACKAGES := haproxy socat nethogs fping tcpdump python3-venv
+  make systemd nginx-light apache2-utils openssl python3-aiosmtpd rabbitmq-server python3-pika python3-venv
+BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 
 # Values only: they need no root, no namespaces and none of the programs that the other tests talk to.
 UNIT_TESTS := Aggregation|INI|Model|Monitors|Notifications|Output|Patterns|Probes|Status
@@ -41,6 +41,7 @@ deps: swift
 
 test-deps: deps
 	@Tests/Checks/install-packages.sh $(TEST_PACKAGES)
+	@Tests/Checks/install-originals.sh
 
 swift:
 	@command -v swift >/dev/null || { \
