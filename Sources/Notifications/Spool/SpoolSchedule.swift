@@ -6,7 +6,7 @@ import Model
 /// A failure that may pass delays all of its configuration, 30 s at first and twice as long each time, up to an hour; one that
 /// passes when the server is changed, such as an invalid certificate, for six hours. One that only a change here ends, such as
 /// a refused login, stops it until there are new configurations, or a new start. A report that is refused by itself waits
-/// alone: likewise. Reports of one stream that wait become one. Time is an argument.
+/// alone: for now as long as for a failure that may pass, for good until there are new configurations. Reports of one stream that wait become one. Time is an argument.
 struct SpoolSchedule: Sendable {
   /// The pauses after failures.
   struct Pauses: Sendable {
