@@ -96,10 +96,10 @@ struct Mailer {
     }
     guard var memory else { return nil }
     kept = memory
-    // A crash came between the report and this file: what waits is in a report already.
+    // A crash came between the report and this file: what waits is in a report already, which is made when the network is up.
     let text = memory.lines.joined(separator: "\n")
-    if !memory.lines.isEmpty, SpoolFolder.texts(in: own).contains(where: { $0.hasSuffix(text) }) {
-      (memory.lines, memory.leftOut) = ([], 0)
+    if !memory.lines.isEmpty, SpoolFolder.texts(in: own).contains(where: { $0.contains(text) }) {
+      (memory.lines, memory.leftOut, memory.downSince) = ([], 0, nil)
     }
     return memory
   }

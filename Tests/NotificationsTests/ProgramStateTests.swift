@@ -66,6 +66,20 @@ import Testing
     #expect(files.count == 2, "\(files)")
   }
 
+  @Test func `where a report cannot be written, the state still has what it tells`() async throws {
+    // In place of the files that are written first.
+    for name in ["waiting", "sending"] {
+      try FileManager.default.createDirectory(
+        atPath: "\(path)/000000000000.\(name).new", withIntermediateDirectories: true)
+    }
+    let service = try service()
+    #expect(service.keep(Array("line".utf8)))
+    service.submit(subject: "s", body: "line", stream: "net", configuration: "m", state: Array("none".utf8))
+    service.finish(within: .zero)
+    await service.run()
+    #expect(state() == "line" && lines.all.first == "mail_spool_unusable" && lines.all.last == "mail_lost")
+  }
+
   @Test func `as many as nobody writes down are taken, then none`() throws {
     let service = try service()
     for _ in 0..<MailService.stateCapacity { #expect(service.keep([1])) }

@@ -200,6 +200,31 @@ import Testing
     #expect(setting.waiting.isEmpty && second.errors.text.isEmpty, "\(second.errors.text)")
   }
 
+  /// As if SIGKILL came when the report was on the disk, and what it tells was still in the state.
+  @Test func `a crash between the report and the state tells nothing twice`() async throws {
+    let setting = try await Setting()
+    try setting.configure()
+    try await setting.namespace.nft(
+      "table inet lab { chain in { type filter hook input priority 0; tcp dport \(setting.server.port) reject with tcp reset; }; }"
+    )
+    let first = try setting.start()
+    try await setting.isKept(try await setting.lines(1, of: first))
+    let state = setting.folder.read("state/spool/program.state")
+    let (reference, lines) = try await setting.recover(first)
+    try await first.errors.first("that it was not sent") { $0.contains("a mail was not sent") ? () : nil }
+    #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))
+    try setting.folder.write(state, to: "state/spool/program.state")
+    try await setting.namespace.nft("delete table inet lab")
+    let second = try setting.start()
+    let mail = try #require(try await setting.server.mails(count: 1).first)
+    #expect(Self.text(mail) == lines)
+    try await setting.nothingWaits()
+    #expect(try await second.stop() == .exited(0))
+    try await reference.stop(SIGKILL)
+    #expect(setting.server.reports("mail").count == 1)
+    #expect(second.output.text.isEmpty && second.errors.text.isEmpty, "\(second.errors.text)")
+  }
+
   @Test func `a damaged file is put aside and said, and the program goes on`() async throws {
     let setting = try await Setting()
     try setting.configure()

@@ -110,8 +110,7 @@ public struct MailService: Sendable {
         case .order(let order):
           switch order {
           case .report(let report, let isRepetition, let state):
-            spool?.add(report, repetition: isRepetition)
-            spool?.keep(state)
+            spool?.add(report, repetition: isRepetition, state: state)
           case .state(let state): spool?.keep(state)
           case .reload(let new):
             transfers = LazyTransfers()

@@ -31,10 +31,12 @@ struct Spool {
 
   func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { schedule.due(at: now) }
 
-  mutating func add(_ report: MailReport, repetition: Bool) {
+  /// Takes a report, and then the program's `state`, which has no longer in it what the report tells. That stays as it was where
+  /// the report could not be written.
+  mutating func add(_ report: MailReport, repetition: Bool, state: [UInt8]?) {
     guard let addition = schedule.add(report, name: nextName(), repetition: repetition) else { return }
     for entry in addition.dropped { files.remove(entry) }
-    files.store(addition.entry)
+    if files.store(addition.entry) { keep(state) }
     if !addition.dropped.isEmpty, !hasSaidDropped {
       hasSaidDropped = true
       warn(

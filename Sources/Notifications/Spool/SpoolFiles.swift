@@ -74,18 +74,19 @@ struct SpoolFiles {
     return entries
   }
 
-  /// Writes a report, new or changed.
-  mutating func store(_ entry: SpoolEntry) {
+  /// Writes a report, new or changed. False where that failed.
+  @discardableResult mutating func store(_ entry: SpoolEntry) -> Bool {
     let state = entry.isSealed ? Self.sending : Self.waiting
     let isWritten = attempt { folder throws(Errno) in
       try folder.write(entry.report.file, to: entry.name + state)
     }
-    guard isWritten else { return }
+    guard isWritten else { return false }
     // Where an earlier change of its name failed.
     if let old = states[entry.name], old != state { leftovers.insert(entry.name + old) }
     states[entry.name] = state
     leftovers.remove(entry.name + state)
     if !leftovers.isEmpty { _ = attempt { _ throws(Errno) in } }
+    return true
   }
 
   /// Notes that a server may have the report from now on, or that it certainly has not.
@@ -94,7 +95,8 @@ struct SpoolFiles {
     guard let old = states[entry.name] else {
       var entry = entry
       entry.isSealed = isSeen
-      return store(entry)
+      store(entry)
+      return
     }
     guard old != new else { return }
     let isRenamed = attempt { folder throws(Errno) in
