@@ -3,6 +3,7 @@
 # make bench  the claims of speed
 # make build  then make install, which needs no Swift; make uninstall
 # make trials the programs' tests TRIALS=5 times over: what hangs on the order of things shows
+# make man    the manual's pages and the recorded help, made anew: after a flag or its help was changed
 # make bpf    the BPF program of Sources/CBPF, compiled and embedded anew: after its source was changed
 # make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
@@ -11,6 +12,7 @@ PREFIX ?= /usr/local
 PROGRAMS := runmonitor runpipe runaggregator connvitals connmonitor netconnmon tstat_send tstat_cull
 BIN = $(DESTDIR)$(PREFIX)/bin
 DOC = $(DESTDIR)$(PREFIX)/share/doc/bwmon
+MAN = $(DESTDIR)$(PREFIX)/share/man/man1
 RELEASE := .build-release
 FUZZ := .build-fuzz
 FUZZ_TARGETS := conntrack sockets interfaces connector proc lines witness channel probes tstat
@@ -25,8 +27,9 @@ BUILD_PACKAGES := libnetfilter-conntrack-dev libmnl-dev libpcre2-dev libbpf-dev 
   librabbitmq-dev libssl-dev zlib1g-dev g++ libc6-dev binutils git \
   ca-certificates libcurl4 libxml2 libsqlite3-0 libncurses6 libuuid1 zlib1g
 TEST_PACKAGES := iproute2 nftables conntrack iputils-ping traceroute python3 procps util-linux libcap2-bin binutils curl \
-  make systemd nginx-light apache2-utils openssl python3-aiosmtpd rabbitmq-server python3-pika
-BENCH_PACKAGES := haproxy socat nethogs fping tcpdump python3-venv
+  make systemd nginx-light apache2-utils openssl python3-aiosmtpd rabbitmq-server python3-pika python3-venv \
+  groff-base mandoc
+BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 
 # Values only: they need no root, no namespaces and none of the programs that the other tests talk to.
 UNIT_TESTS := Aggregation|INI|Model|Monitors|Notifications|Output|Patterns|Probes|Status
@@ -34,13 +37,14 @@ UNIT_TESTS := Aggregation|INI|Model|Monitors|Notifications|Output|Patterns|Probe
 # The programs that probe, and mail: they come apart. More at a time than two processors do makes others late.
 PROBE_TESTS := ^(ProbeProgramTests|TstatProgramTests|FakeNetworkTests|CurlTests|ConnectivityMailTests)\.|NetConnMon|AggregatorProbes|AggregatorMail
 
-.PHONY: deps test-deps swift build run unit test trials check bpf fuzz bench install uninstall clean
+.PHONY: deps test-deps swift build run unit test trials check man bpf fuzz bench install uninstall clean
 
 deps: swift
 	@Tests/Checks/install-packages.sh $(BUILD_PACKAGES)
 
 test-deps: deps
 	@Tests/Checks/install-packages.sh $(TEST_PACKAGES)
+	@Tests/Checks/install-originals.sh
 
 swift:
 	@command -v swift >/dev/null || { \
@@ -71,6 +75,10 @@ trials: test-deps
 check: test-deps
 	Tests/Checks/check.sh
 
+man: test-deps
+	swift build --build-tests
+	BWMON_REGENERATE=1 swift test --skip-build --filter 'HelpTests|ManualTests'
+
 bpf: deps
 	Tests/Checks/bpf.sh
 
@@ -91,15 +99,16 @@ bench: test-deps
 install:
 	@for program in $(PROGRAMS); do [ -x $(RELEASE)/release/$$program ] || { \
 	  echo "There is no $(RELEASE)/release/$$program: run make build first." >&2; exit 1; }; done
-	install -d $(BIN) $(DOC)/Docs/decisions $(DOC)/samples
+	install -d $(BIN) $(MAN) $(DOC)/Docs/decisions $(DOC)/samples
 	install -s -m 755 $(PROGRAMS:%=$(RELEASE)/release/%) $(BIN)
+	install -m 644 $(PROGRAMS:%=Docs/man/%.1) $(MAN)
 	install -m 644 README.md LICENSE $(DOC)
 	install -m 644 Docs/*.md $(DOC)/Docs
 	install -m 644 Docs/decisions/*.md $(DOC)/Docs/decisions
 	install -m 644 samples/* $(DOC)/samples
 
 uninstall:
-	rm -f $(PROGRAMS:%=$(BIN)/%)
+	rm -f $(PROGRAMS:%=$(BIN)/%) $(PROGRAMS:%=$(MAN)/%.1)
 	rm -rf $(DOC)
 
 clean:

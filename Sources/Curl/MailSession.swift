@@ -101,8 +101,11 @@ public enum MailOutcome: Sendable, Hashable {
   case transient(String, mayHaveArrived: Bool)
   /// The server will not take this mail, or not now; others it may take.
   case refused(String, mayBeTakenLater: Bool)
-  /// It was not taken, and another attempt would end alike, whatever the mail.
+  /// It was not taken, whatever the mail, for a reason that may pass with what the server offers, but not soon.
   case permanent(String)
+  /// It was not taken, and another attempt would end alike until something is done here: the server refuses this login, or
+  /// this client, or the configuration is wrong.
+  case denied(String)
 }
 
 /// A recipient that the server does not take a mail for.

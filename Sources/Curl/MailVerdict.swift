@@ -21,7 +21,7 @@ enum MailVerdict {
       return .permanent(
         "\(reason): have the server use a valid certificate for its name, or set \"verify\": false.")
     case CurlCode.authorities, CurlCode.unusableURL, CurlCode.unsupported:
-      return .permanent("\(reason): correct the mail configuration.")
+      return .denied("\(reason): correct the mail configuration.")
     default:
       return outcome(
         reason, transcript, isLogin: code == CurlCode.loginDenied, needsTLS: code == CurlCode.noTLS)
@@ -45,14 +45,14 @@ enum MailVerdict {
         return .transient(
           "the server cannot check the login now (code \(reply.code)).", mayHaveArrived: false)
       }
-      return .permanent("the server refused the login (\(answer)): correct user and password.")
+      return .denied("the server refused the login (\(answer)): correct user and password.")
     }
     if transcript.isAnswerToMailMissing {
       return .transient("\(reason), after the whole mail was sent.", mayHaveArrived: true)
     }
     if let reply, reply.isPermanent {
       let why = "the server refused the mail: \(reply.text): do what it says."
-      return transcript.hasNamedMail ? .refused(why, mayBeTakenLater: false) : .permanent(why)
+      return transcript.hasNamedMail ? .refused(why, mayBeTakenLater: false) : .denied(why)
     }
     if let reply, reply.isTransient {
       let why = "the server refused the mail for now: \(reply.text)."

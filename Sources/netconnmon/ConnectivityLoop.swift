@@ -33,7 +33,7 @@ struct ConnectivityLoop: ~Copyable {
 
   /// Makes a loop whose first check is due at once. From here on signals only wake it.
   init(
-    _ references: [ReferenceEndpoint], timeout: Duration, interval: Duration, tracker: OutageTracker,
+    _ references: [ReferenceEndpoint], timeout: Duration?, interval: Duration, tracker: OutageTracker,
     writer: OutageWriter, mailer: Mailer, _ diagnostics: Diagnostics
   ) throws(KernelError) {
     let signals = try SignalPipe()
@@ -61,7 +61,7 @@ struct ConnectivityLoop: ~Copyable {
   /// Runs until a signal ends it or nobody reads the lines any more. What begins to send mail meanwhile is given to
   /// `start`.
   mutating func run(start: (MailWork) -> Void) throws(KernelError) {
-    defer { mailer.finish() }
+    defer { mailer.finish(downSince: tracker.downSince, at: .now) }
     if !StandardOutput.isOpen { isOver = true }
     var events = PollEvents(capacity: 64)
     while !isOver {
@@ -125,9 +125,8 @@ struct ConnectivityLoop: ~Copyable {
     if let change {
       due = now
       if try writer.write(change) == .closed { isOver = true }
-      mailer.note(change)
     }
-    mailer.sendDue(at: now)
+    mailer.note(change, downSince: tracker.downSince, at: now)
   }
 
   private func warn(of name: ConnectionCheck.Unresolvable) {

@@ -5,38 +5,59 @@ import Probes
 import Program
 import SystemRuntime
 
-/// Reports by mail: the back-off says when they go, the service sends them and keeps them until then.
+/// Reports by mail: the back-off says when they go, the service sends them and keeps them until then. What waits for the
+/// back-off is in a file of the same folder, so that a restart goes on with it.
 struct Mailer {
   private static let stream = "netconnmon"
 
   private let file: MailFile
   private let spool: String?
+  private let subject: String
   private let diagnostics: Diagnostics
   private var backOff: MailBackOff
+  /// The folder, if this program has it; there is one from the first configuration on.
+  private var folder: OwnFolder?
+  /// What the file says, or will.
+  private var kept: OutageMemory
   /// What sends; nil without a configuration.
   private(set) var work: MailWork?
+  /// Since when an outage lasts that was under way when an earlier run ended.
+  private(set) var downSince: ContinuousClock.Instant?
 
-  /// Makes one that sends if there is a configuration. Errors: it is wrong, or cannot be read.
-  init(_ options: MailOptions, _ diagnostics: Diagnostics) throws(MailFile.Failure) {
+  /// Makes one that sends if there is a configuration, of outages of `subject`; it goes on where an earlier run ended. Errors:
+  /// the configuration is wrong, or cannot be read.
+  init(_ options: MailOptions, subject: String, _ diagnostics: Diagnostics) throws(MailFile.Failure) {
     file = MailFile(named: options.mailConfig)
     spool = StateFolder.path(of: "netconnmon", named: options.spool)
+    self.subject = subject
     self.diagnostics = diagnostics
     backOff = options.backOff
-    if let configuration = try file.read(diagnostics.warning) { start(configuration) }
+    kept = OutageMemory(subject: subject)
+    guard let configuration = try file.read(diagnostics.warning) else { return }
+    let memory = start(configuration)
+    downSince = memory?.subject == subject ? memory?.downSince : nil
+    if let memory { backOff.resume(memory, isDown: downSince != nil) }
+    if downSince != nil {
+      diagnostics.note(
+        "the network was down when netconnmon ended: that outage goes on until a check succeeds.")
+    }
   }
 
-  /// Takes a change.
-  mutating func note(_ outage: Outage) { backOff.note(outage) }
-
-  /// Hands over the report that is to go at `now`, if there is one.
-  mutating func sendDue(at now: ContinuousClock.Instant) {
-    if let body = backOff.take(at: now) { submit(body) }
+  /// Takes what a check at `now` has shown: the change, if it is one, and since when the network is down. Hands over the
+  /// report that is to go, if there is one.
+  mutating func note(_ change: Outage?, downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant)
+  {
+    if let change { backOff.note(change) }
+    if let body = backOff.take(at: now) { return submit(body, downSince, at: now) }
+    let memory = backOff.memory(of: subject, downSince: downSince)
+    guard folder != nil, memory != kept, let work else { return }
+    if work.service.keep(memory.file(at: now, .now())) { kept = memory }
   }
 
-  /// Hands over what waits, and has the service end.
-  mutating func finish() {
-    if let body = backOff.takeRest() { submit(body) }
-    work?.finish()
+  /// Has the service end. What waits is handed over, unless the network is down: then the next start tells it with the rest.
+  mutating func finish(downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant) {
+    if let body = backOff.takeRest(at: now, evenIfDown: folder == nil) { submit(body, downSince, at: now) }
+    work?.finish(state(downSince, at: now))
   }
 
   /// Reads the configuration again. Returns what sends if there was none before: it is to be run.
@@ -52,7 +73,8 @@ struct Mailer {
         work.service.reload(Self.configurations(configuration))
         return nil
       }
-      start(configuration)
+      // Whether it is down is known by now.
+      if let memory = start(configuration) { backOff.resume(memory, isDown: false) }
       return work
     } catch {
       diagnostics.error("\(error) Mail is sent as before.")
@@ -60,14 +82,26 @@ struct Mailer {
     }
   }
 
-  private mutating func start(_ configuration: MailConfiguration) {
+  /// Starts to send; returns what an earlier run left.
+  private mutating func start(_ configuration: MailConfiguration) -> OutageMemory? {
+    let own = SpoolFolder.take(spool, program: "netconnmon") { [diagnostics] in diagnostics.warning($0) }
+    folder = own
     let service = MailService(
-      Self.configurations(configuration),
-      folder: { [spool, diagnostics] in
-        SpoolFolder.take(spool, program: "netconnmon") { diagnostics.warning($0) }
-      }, host: HostName.current, now: { WallClock.now() }
+      Self.configurations(configuration), folder: { own }, host: HostName.current, now: { WallClock.now() }
     ) { [diagnostics] in diagnostics.warning($0) }
     work = MailWork(service: service)
+    guard let own else { return nil }
+    let memory = SpoolFolder.state(in: own, { OutageMemory(file: $0, at: .now, .now()) }) { [diagnostics] in
+      diagnostics.warning($0)
+    }
+    guard var memory else { return nil }
+    kept = memory
+    // A crash came between the report and this file: what waits is in a report already, which is made when the network is up.
+    let text = memory.lines.joined(separator: "\n")
+    if !memory.lines.isEmpty, SpoolFolder.texts(in: own).contains(where: { $0.contains(text) }) {
+      (memory.lines, memory.leftOut, memory.downSince) = ([], 0, nil)
+    }
+    return memory
   }
 
   /// All its mails are sent alike, wherever the configuration was found.
@@ -77,10 +111,23 @@ struct Mailer {
     return configurations
   }
 
-  private func submit(_ body: String) {
+  /// What the next start is to know; nil without a folder for it.
+  private mutating func state(_ downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant)
+    -> [UInt8]?
+  {
+    if folder == nil { return nil }
+    kept = backOff.memory(of: subject, downSince: downSince)
+    return kept.file(at: now, .now())
+  }
+
+  private mutating func submit(
+    _ body: String, _ downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant
+  ) {
     guard let work else { return }
-    if !work.service.submit(subject: MailBackOff.subject, body: body, stream: Self.stream, configuration: "")
-    {
+    let isTaken = work.service.submit(
+      subject: MailBackOff.subject, body: body, stream: Self.stream, configuration: "",
+      state: state(downSince, at: now))
+    if !isTaken {
       diagnostics.warning("a report is not mailed, as too many wait: see why the mail server takes none.")
     }
   }
@@ -93,8 +140,8 @@ struct MailWork: Sendable {
 
   let service: MailService
 
-  /// Has `run` end, after one attempt more for what waits.
-  func finish() { service.finish(within: Self.farewell) }
+  /// Has `run` end, after one attempt more for what waits; `state` is kept.
+  func finish(_ state: [UInt8]? = nil) { service.finish(within: Self.farewell, state: state) }
 
   /// Sends until the service is finished.
   func run() async { await service.run() }
@@ -146,7 +193,7 @@ struct MailTest {
       try StandardOutput.printLine(
         "\(place) has taken a mail for \(configuration.to.joined(separator: ", "))")
       return nil
-    case .permanent(let why), .refused(let why, mayBeTakenLater: false):
+    case .permanent(let why), .denied(let why), .refused(let why, mayBeTakenLater: false):
       diagnostics.error("the mail was not sent: \(why)")
       return .unavailable
     case .transient(let why, _), .refused(let why, mayBeTakenLater: true):

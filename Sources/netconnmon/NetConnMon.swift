@@ -18,7 +18,9 @@ import SystemRuntime
       showed the change, durations do not depend on the clock being set.
 
       SIGTERM and SIGINT end the program. SIGHUP: the mail configuration is read again. When nobody reads the lines any \
-      more it ends, with status 0. A mail that waits then has three seconds, and stays for the next start.
+      more it ends, with status 0. Lines that wait are mailed then if the network is up; the mail has three seconds, and stays \
+      for the next start. While it is down they stay as well, and the next start goes on with the outage. That holds for a \
+      crash too.
 
       Exit status: 0 done; 64 wrong flags; 69 the mail server refuses the mail of --test-mail; 75 it cannot be reached, a system \
       call failed or the lines cannot be written; 78 the mail configuration is wrong or cannot be read.
@@ -29,7 +31,9 @@ import SystemRuntime
 
   @Option(
     name: [.customShort("i"), .long],
-    help: ArgumentHelp("The time between two checks, such as 2, 0.5 or 500ms.", valueName: "seconds"))
+    help: ArgumentHelp(
+      "The time between two checks, such as 2, 0.5 or 500ms. 0 is the least that is done, 0.01.",
+      valueName: "seconds"))
   var interval = DurationArgument.seconds(2)
 
   @Option(
@@ -46,9 +50,11 @@ import SystemRuntime
       "How to write changes: plain (pyNetConnMon's lines), table (the same) or json.", valueName: "format"))
   var format: ReportOptions.Format = .plain
 
+  /// In seconds. At less, closed connections take all ports of this host, and checks a whole processor.
+  private static let leastInterval = 0.01
+
   mutating func validate() throws {
-    // At less, closed connections take all ports of this host.
-    try interval.validate("--interval", in: 0.01...86_400)
+    if interval.duration != .zero { try interval.validate("--interval", in: Self.leastInterval...86_400) }
     try minInterruption.validate("--min-interruption", in: 0...31_536_000)
   }
 
@@ -66,12 +72,14 @@ import SystemRuntime
       if let status = await MailTest(mail, diagnostics).run() { throw status.exitCode }
       return
     }
+    let references = try reference.references
     let mailer: Mailer
-    do throws(MailFile.Failure) { mailer = try Mailer(mail, diagnostics) } catch {
+    do throws(MailFile.Failure) {
+      mailer = try Mailer(mail, subject: Self.subject(of: references), diagnostics)
+    } catch {
       diagnostics.error(error)
       throw ExitStatus.configuration.exitCode
     }
-    let references = try reference.references
     let failure = await withTaskGroup(of: Void.self) { group in
       watch(references, mailer, diagnostics) { work in group.addTask { await work.run() } }
     }
@@ -81,18 +89,23 @@ import SystemRuntime
     }
   }
 
+  private static func subject(of references: [ReferenceEndpoint]) -> String {
+    references.map(\.description).joined(separator: " ")
+  }
+
   /// Watches until the end; returns why that came early. What sends mail is given to `start`.
   @MainActor private func watch(
     _ references: [ReferenceEndpoint], _ mailer: Mailer, _ diagnostics: Diagnostics,
     start: (MailWork) -> Void
   ) -> KernelError? {
     let tracker = OutageTracker(
-      subject: references.map(\.description).joined(separator: " "),
-      ignoringShorterThan: minInterruption.duration, start: .now)
+      subject: Self.subject(of: references), ignoringShorterThan: minInterruption.duration, start: .now,
+      downSince: mailer.downSince)
     if let work = mailer.work { start(work) }
     do throws(KernelError) {
       var loop = try ConnectivityLoop(
-        references, timeout: reference.timeout.duration, interval: interval.duration, tracker: tracker,
+        references, timeout: reference.limit, interval: max(interval.duration, .seconds(Self.leastInterval)),
+        tracker: tracker,
         writer: OutageWriter(format), mailer: mailer, diagnostics)
       try loop.run(start: start)
       return nil

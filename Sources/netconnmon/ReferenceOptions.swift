@@ -27,20 +27,23 @@ struct ReferenceOptions: ParsableArguments {
   @Option(
     name: [.customShort("t"), .long],
     help: ArgumentHelp(
-      "A check without a connection after this time has failed; looking up a name is part of it.",
+      "A check without a connection after this time has failed; looking up a name is part of it. With 0 it has failed when the kernel gives up, after about two minutes.",
       valueName: "seconds"))
   var timeout = DurationArgument.seconds(2)
 
   /// More would be a load for others, and are a mistake.
-  private static let limit = 64
+  private static let mostReferences = 64
 
   mutating func validate() throws {
-    try timeout.validate("--timeout", in: 0.01...86_400)
+    if timeout.duration != .zero { try timeout.validate("--timeout", in: 0.01...86_400) }
     _ = try main
-    if also.count >= Self.limit {
-      throw ValidationError("--also may be given \(Self.limit - 1) times at most.")
+    if also.count >= Self.mostReferences {
+      throw ValidationError("--also may be given \(Self.mostReferences - 1) times at most.")
     }
   }
+
+  /// How long a check may take; nil as long as the kernel tries.
+  var limit: Duration? { timeout.duration == .zero ? nil : timeout.duration }
 
   /// The reference of --address and --port.
   private var main: ReferenceEndpoint {

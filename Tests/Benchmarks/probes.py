@@ -1,4 +1,4 @@
-"""connmonitor beside fping and a capture: pings lost, what a ping costs, how exact its time is, and 1,000 hosts.
+"""connmonitor beside fping and a capture: pings lost, what a ping costs, how exact its time is, the first, and 1,000 hosts.
 
 usage: probes.py [ROUNDS]
 """
@@ -135,6 +135,24 @@ def exact():
                  f"{laboratory.median(rounds, 'own'):.1f} us, capture {laboratory.median(rounds, 'seen'):.1f}")
 
 
+def first():
+    """The first ping after the table of neighbours was emptied, beside those that follow it."""
+    path = listed("hosts", [f"{PEER} ping=20 numpings=1 json=true"])
+    with capture.Wire(PEER):
+        rounds = []
+        for _ in range(10 * ROUNDS):
+            laboratory.command(f"ip neigh flush dev {capture.INTERFACE}")
+            if b"lladdr" in subprocess.check_output(["ip", "neigh", "show", PEER]):
+                raise SystemExit(f"the hardware address of {PEER} is known after `ip neigh flush`")
+            _, records = monitor(path, 0.5)
+            own = [record["ping"]["avg"] for record in records if record["ping"]["loss"] == 0]
+            if len(own) < 5:
+                raise SystemExit(f"{len(own)} replies")
+            rounds.append({"first": own[0], "apart": abs(own[0] - statistics.median(own[1:]))})
+        goal("probes: first ping after `ip neigh flush`, to the median of the rest", laboratory.median(rounds, "apart"),
+             "ms", 1, laboratory.spread(rounds, "apart"), f"{len(rounds)} rounds, first {laboratory.spread(rounds, 'first')} ms")
+
+
 def whole():
     """1,000 hosts with pings, traces and scans."""
     rounds = []
@@ -153,7 +171,7 @@ def main():
     laboratory.command("ip link set lo up")
     os.mkdir(FOLDER)
     try:
-        for part in [many, beside, exact, whole]:
+        for part in [many, beside, exact, first, whole]:
             if part.__name__ in os.environ.get("PROBES", part.__name__):
                 part()
     finally:

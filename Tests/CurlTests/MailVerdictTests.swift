@@ -37,7 +37,7 @@ import Testing
     switch outcome {
     case .sent: Issue.record("sent")
     case .transient(_, let mayHave): #expect(passes && mayHave == mayHaveArrived, "\(outcome)")
-    case .permanent: #expect(!passes, "\(outcome)")
+    case .permanent, .denied: #expect(!passes, "\(outcome)")
     case .refused(_, let later): #expect(later == passes && !mayHaveArrived, "\(outcome)")
     }
   }
@@ -60,6 +60,24 @@ import Testing
       #expect(later == mayBeTakenLater, "\(outcome)")
     } else {
       #expect(mayBeTakenLater == nil, "\(outcome)")
+    }
+  }
+
+  /// What an administrator of the server mends is tried again, what one of this host mends is not.
+  @Test(
+    arguments: [
+      (CInt(67), ["> AUTH", "< 535 a"], true), (67, ["> EHLO", "< 250 a"], true), (8, ["< 554 a"], true),
+      (55, ["> EHLO", "< 550 a"], true), (77, [], true), (3, [], true), (1, [], true),
+      (60, ["< 220 a"], false), (64, ["> EHLO", "< 250 a"], false),
+    ] as [(CInt, [String], Bool)])
+  func `who has to do something`(code: CInt, lines: [String], isDenied: Bool) {
+    let outcome = MailVerdict.outcome(
+      code: code, reason: "why", transcript: MailTranscript(Array(lines.joined(separator: "\n").utf8)),
+      recipients: ["a@h"])
+    switch outcome {
+    case .denied: #expect(isDenied, "\(outcome)")
+    case .permanent: #expect(!isDenied, "\(outcome)")
+    default: Issue.record("\(outcome)")
     }
   }
 

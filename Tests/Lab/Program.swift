@@ -12,6 +12,13 @@ public enum Program {
     return "\(folder)/\(name)"
   }
 
+  /// Returns the path of an original that Tests/Checks/install-originals.sh has installed.
+  public static func original(_ name: String) -> String {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+      .appending(path: ".build-originals/bin/\(name)").path
+  }
+
   /// The generator of traffic.
   public static var traffic: String { path("traffic") }
 }

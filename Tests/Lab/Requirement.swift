@@ -34,6 +34,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   case calls = "bpf"
   /// BPF programs that watch packets.
   case packets = "bpf-5.8"
+  /// The originals that ours are run beside.
+  case originals = "connvitals and connmonitor of PyPI, see make test-deps"
 
   /// Whether a continuous-integration run asks that nothing is skipped without a word.
   static var everyTestMustRun: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
@@ -101,6 +103,8 @@ public enum Requirement: String, Sendable, CaseIterable {
     do {
       switch self {
       case .uring: return Self.hasRings
+      case .originals:
+        return FileManager.default.isExecutableFile(atPath: Program.original("connmonitor"))
       case .calls: return Self.hasPrograms(from: (6, 3))
       case .packets: return Self.hasPrograms(from: (5, 8))
       case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
@@ -121,7 +125,7 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .flowtable:
         try await namespace.nft(
           "table inet lab { flowtable fast { hook ingress priority 0; devices = { lo }; }; }")
-      case .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets: break
+      case .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets, .originals: break
       }
       return true
     } catch let error as LabError {

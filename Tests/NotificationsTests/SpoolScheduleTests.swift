@@ -90,6 +90,45 @@ import Testing
     #expect(schedule.due(at: now) == now + .seconds(30))
   }
 
+  @Test func `a refused login stops all until there are new configurations, and is said once for each`() {
+    var schedule = schedule("a", "b")
+    _ = schedule.start(at: start)
+    let ending = finish(&schedule, .denied("535."), at: start)
+    #expect(ending?.isDone == false && ending?.entry.isSealed == false)
+    #expect(
+      ending?.warnings.map(\.text) == [
+        "a mail was not sent: 535. It is tried again at a restart and at a reload of the configuration (SIGHUP), not before; what comes until then is kept."
+      ])
+    // Neither time, nor a new report, nor the end of the program is a reason to try again.
+    let later = start + .seconds(10 * 365 * 86_400)
+    #expect(schedule.due(at: later) == nil && schedule.start(at: later) == nil)
+    #expect(schedule.add(report("a", "y"), name: "2")?.entry.report.body == "x\ny")
+    schedule.restart()
+    #expect(schedule.due(at: later) == nil && schedule.start(at: later) == nil)
+    schedule.use(configurations())
+    #expect(schedule.start(at: later)?.entry.report.body == "x\ny" && schedule.start(at: later) == nil)
+    // The administrator has changed something: this is news.
+    #expect(finish(&schedule, .denied("535."), at: later)?.warnings.count == 1)
+    schedule.use(configurations())
+    _ = schedule.start(at: later)
+    #expect(finish(&schedule, .sent(refused: []), at: later)?.warnings.map(\.isResolved) == [true])
+    // Nothing is known of it after a new start.
+    let restarted = SpoolSchedule(schedule.entries, with: configurations())
+    #expect(restarted.due(at: later) == later)
+  }
+
+  @Test func `what comes while a login is refused is bounded`() {
+    var schedule = schedule("a")
+    _ = schedule.start(at: start)
+    _ = finish(&schedule, .denied("535."), at: start)
+    var dropped = 0
+    for index in 1...1000 {
+      dropped += schedule.add(report("s\(index)"), name: "\(index)")?.dropped.count ?? 0
+    }
+    #expect(
+      schedule.entries.count == SpoolSchedule.mostEntries && dropped == 1001 - SpoolSchedule.mostEntries)
+  }
+
   @Test func `a failure that does not pass stops all until a restart or for six hours`() {
     var schedule = schedule("a", "b")
     _ = schedule.start(at: start)
@@ -148,7 +187,8 @@ import Testing
     let ending = finish(&schedule, .refused("554 no.", mayBeTakenLater: false), at: start)
     #expect(ending?.warnings.count == 1 && ending?.entry.isSealed == true)
     #expect(
-      ending?.warnings.first?.text.contains("the mail `s` was not sent: 554 no. It is tried again in six")
+      ending?.warnings.first?.text.contains(
+        "the mail `s` was not sent: 554 no. It is tried again at a restart")
         == true)
     #expect(schedule.start(at: start)?.entry.name == "1")
     #expect(finish(&schedule, .sent(refused: []), at: start)?.warnings == [])
@@ -156,8 +196,10 @@ import Testing
     #expect(schedule.start(at: start)?.entry.name == "2")
     // Said once.
     #expect(finish(&schedule, .refused("554 no.", mayBeTakenLater: false), at: start)?.warnings == [])
-    #expect(schedule.due(at: start) == start + .seconds(21_600))
+    #expect(schedule.due(at: start) == nil)
     schedule.restart()
+    #expect(schedule.due(at: start) == nil)
+    schedule.use(configurations())
     #expect(schedule.start(at: start)?.absorbed == [])
     #expect(finish(&schedule, .sent(refused: []), at: start)?.warnings.map(\.isResolved) == [true])
   }
@@ -189,9 +231,9 @@ import Testing
     let second = schedule.start(at: start)
     #expect(second?.entry.name == "1" && second?.configuration.server == "serverb")
     #expect(schedule.start(at: start) == nil && schedule.due(at: start) == nil && schedule.isSending)
-    let ending = schedule.finish("0", .permanent("535."), at: start)
+    let ending = schedule.finish("0", .denied("535."), at: start)
     #expect(ending?.warnings.first?.text.hasPrefix("a mail was not sent with a: 535.") == true)
-    #expect(schedule.due(at: start) == start + .seconds(21_600))
+    #expect(schedule.due(at: start) == nil)
     #expect(schedule.finish("1", .transient("why.", mayHaveArrived: false), at: start)?.warnings.count == 1)
     #expect(schedule.due(at: start) == start + .seconds(30))
   }

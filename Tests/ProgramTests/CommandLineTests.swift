@@ -39,8 +39,11 @@ import Testing
       program: "runaggregator", arguments: ["--drain-timeout", "25h"],
       error: "--drain-timeout must be between 0 and 86400 seconds."),
     Mistake(
-      program: "netconnmon", arguments: ["-i", "0"],
+      program: "netconnmon", arguments: ["-i", "9ms"],
       error: "--interval must be between 0.01 and 86400 seconds."),
+    Mistake(
+      program: "netconnmon", arguments: ["-i", "0", "-t", "1ms"],
+      error: "--timeout must be between 0.01 and 86400 seconds."),
     Mistake(
       program: "netconnmon", arguments: ["-a", "8.8.8.8:53"],
       error: "8.8.8.8:53 names a port: write the host alone."),

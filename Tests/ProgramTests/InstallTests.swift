@@ -55,6 +55,7 @@ import Testing
       #expect(FileManager.default.isExecutableFile(atPath: "\(place.tree)/usr/local/bin/\(program)"))
     }
     #expect(place.files(in: "\(place.documents)/samples") == place.files(in: "\(Self.root)/samples"))
+    #expect(place.files(in: "\(place.tree)/usr/local/share/man/man1") == Self.programs.map { "\($0).1" })
     try await run(["sh", "-c", "echo kept > '\(place.tree)/usr/local/bin/other'"])
     let uninstall = try place.make("uninstall")
     #expect(try await uninstall.ended() == .exited(0), "\(uninstall.errors.text)")

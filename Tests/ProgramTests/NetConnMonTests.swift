@@ -151,6 +151,30 @@ import Testing
     #expect(server.output.lines == ["listens"])
   }
 
+  @Test func `an interval of zero is the least that is done`() async throws {
+    let namespace = try await NetworkNamespace()
+    let server = try await Self.server(namespace)
+    let start = ContinuousClock.now
+    let monitor = try Self.start(["-i", "0", "-t", "0"], in: namespace)
+    try await Self.checks(50, at: server)
+    // A slow machine makes it longer.
+    #expect(ContinuousClock.now - start >= .milliseconds(49 * 10))
+    #expect(try await monitor.stop() == .exited(0))
+    #expect(monitor.output.text.isEmpty && monitor.errors.text.isEmpty)
+  }
+
+  @Test func `without a time limit the kernel says when it is down`() async throws {
+    let namespace = try await NetworkNamespace()
+    try await namespace.setSysctl("net.ipv4.tcp_syn_retries", to: "1")
+    try await Self.drop(in: namespace)
+    let start = ContinuousClock.now
+    let monitor = try Self.start(["-t", "0"], in: namespace)
+    #expect(try await Self.changes(1, of: monitor) == ["False (uptime: T)"])
+    // The default would have been over: a second for the first packet, two for the second.
+    #expect(ContinuousClock.now - start >= .milliseconds(2500))
+    #expect(try await monitor.stop() == .exited(0))
+  }
+
   @Test func `after a change the next check comes at once`() async throws {
     let namespace = try await NetworkNamespace()
     let server = try await Self.server(namespace)

@@ -10,9 +10,10 @@ public import SystemRuntime
 /// programs of mail know that it is the same.
 public struct MailService: Sendable {
   private enum Order: Sendable {
-    case report(MailReport, isRepetition: Bool)
+    case report(MailReport, isRepetition: Bool, state: [UInt8]?)
+    case state([UInt8])
     case reload(MailConfigurations)
-    case finish(within: Duration)
+    case finish(within: Duration, state: [UInt8]?)
   }
 
   private enum Happening: Sendable {
@@ -26,6 +27,7 @@ public struct MailService: Sendable {
   private let orders: AsyncStream<Order>
   private let submitted: AsyncStream<Order>.Continuation
   private let waiting = WaitingCount()
+  private let waitingStates = WaitingCount()
   private let configurations: MailConfigurations
   private let folder: @Sendable () -> OwnFolder?
   private let host: String
@@ -35,6 +37,8 @@ public struct MailService: Sendable {
 
   /// The most reports that wait for `run` to look at them.
   static let capacity = 1024
+  /// The most states that wait for `run` to write them down.
+  static let stateCapacity = 16
 
   /// Makes a service that sends as `configurations` say, and keeps what waits in `folder`; where that is nil, in memory
   /// alone. It is asked for its folder when there is a configuration for the first time; until then nothing is mailed. `host`
@@ -54,10 +58,11 @@ public struct MailService: Sendable {
 
   /// Takes a report of `stream`, for the mail configuration in the file `configuration`; never waits. Reports of one stream
   /// that wait are told in one mail, a line feed between; a repetition is left out where one waits. False when so many wait
-  /// that this one is not taken.
+  /// that this one is not taken. With `state` that is kept as soon as the report is, before it is sent.
   @discardableResult
   public func submit(
-    subject: String, body: String, stream: String, configuration: String, isRepetition: Bool = false
+    subject: String, body: String, stream: String, configuration: String, isRepetition: Bool = false,
+    state: [UInt8]? = nil
   ) -> Bool {
     guard waiting.add(upTo: Self.capacity) else { return false }
     let time = now()
@@ -65,16 +70,25 @@ public struct MailService: Sendable {
     let report = MailReport(
       stream: stream, configuration: configuration, subject: subject, body: body,
       messageID: "\(max(0, time.seconds)).\(random)@\(MessageID.host(host))", created: time)
-    submitted.yield(.report(report, isRepetition: isRepetition))
+    submitted.yield(.report(report, isRepetition: isRepetition, state: state))
+    return true
+  }
+
+  /// Has `state` kept in the folder beside the reports, in place of the one before, for `SpoolFolder.state` of the next start;
+  /// never waits. False when so many wait to be written that this one is not taken.
+  public func keep(_ state: [UInt8]) -> Bool {
+    guard waitingStates.add(upTo: Self.stateCapacity) else { return false }
+    submitted.yield(.state(state))
     return true
   }
 
   /// Sends as `configurations` say from now on; what failed is tried at once.
   public func reload(_ configurations: MailConfigurations) { submitted.yield(.reload(configurations)) }
 
-  /// Has `run` end: what waits has one attempt more as far as `duration` allows, and is in the folder after that.
-  public func finish(within duration: Duration) {
-    submitted.yield(.finish(within: duration))
+  /// Has `run` end: what waits has one attempt more as far as `duration` allows, and is in the folder after that. With `state`
+  /// that is kept.
+  public func finish(within duration: Duration, state: [UInt8]? = nil) {
+    submitted.yield(.finish(within: duration, state: state))
     submitted.finish()
   }
 
@@ -95,12 +109,15 @@ public struct MailService: Sendable {
         switch happening {
         case .order(let order):
           switch order {
-          case .report(let report, let isRepetition): spool?.add(report, repetition: isRepetition)
+          case .report(let report, let isRepetition, let state):
+            spool?.add(report, repetition: isRepetition, state: state)
+          case .state(let state): spool?.keep(state)
           case .reload(let new):
             transfers = LazyTransfers()
             if spool == nil { spool = opened(new, &own) } else { spool?.use(new) }
-          case .finish(let duration):
+          case .finish(let duration, let state):
             deadline = .now + duration
+            spool?.keep(state)
             spool?.restart()
             group.addTask { await sleep(until: .now + duration, then: .tooLate) }
           }
@@ -155,7 +172,11 @@ public struct MailService: Sendable {
 
   private func next() async -> Happening {
     for await order in orders {
-      if case .report = order { waiting.remove() }
+      switch order {
+      case .report: waiting.remove()
+      case .state: waitingStates.remove()
+      case .reload, .finish: break
+      }
       return .order(order)
     }
     return .closed

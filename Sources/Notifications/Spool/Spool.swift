@@ -26,10 +26,12 @@ struct Spool {
 
   func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { schedule.due(at: now) }
 
-  mutating func add(_ report: MailReport, repetition: Bool) {
+  /// Takes a report, and then the program's `state`, which has no longer in it what the report tells. That stays as it was where
+  /// the report could not be written.
+  mutating func add(_ report: MailReport, repetition: Bool, state: [UInt8]?) {
     guard let addition = schedule.add(report, name: files.nextName(), repetition: repetition) else { return }
     for entry in addition.dropped { files.remove(entry.name) }
-    files.store(addition.entry)
+    if files.store(addition.entry) { keep(state) }
     if !addition.dropped.isEmpty, !hasSaidDropped {
       hasSaidDropped = true
       warn(
@@ -65,6 +67,11 @@ struct Spool {
 
   mutating func restart() { schedule.restart() }
 
+  /// Keeps what the program wants to know after a restart; nil changes nothing.
+  mutating func keep(_ state: [UInt8]?) {
+    if let state { files.keep(state) }
+  }
+
   /// Uses others from now on; the next attempts are due at once.
   mutating func use(_ configurations: MailConfigurations) {
     schedule.use(configurations)
@@ -74,6 +81,11 @@ struct Spool {
 
   /// Warns of reports that nobody will send: they are in no file.
   func sayWhatIsLost() {
+    if files.isStateUnsaved {
+      let text =
+        "what the next start is to go on with could not be written to \(files.place): free space there."
+      warn(Warning(code: "mail_lost", text: text.escapingControlCharacters))
+    }
     let count = files.countOfUnsaved(schedule.entries)
     guard count > 0 else { return }
     warn(

@@ -33,6 +33,8 @@ struct SpoolEntry<Report: SpoolReport>: Sendable, Hashable {
   var isSealed = false
   /// How often a server refused it, since start.
   var refusals = 0
+  /// True when it was refused for good: it waits for other configurations.
+  var isStopped = false
   /// Not before this: it was refused.
   var notBefore: ContinuousClock.Instant?
 }

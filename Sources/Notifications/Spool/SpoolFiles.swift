@@ -10,6 +10,9 @@ import SystemRuntime
 struct SpoolFiles<Report: SpoolReport> {
   private static var waiting: String { ".waiting" }
   private static var sending: String { ".sending" }
+  /// What the program keeps beside the reports, and what could not be read of it.
+  static var state: String { "program.state" }
+  static var damagedState: String { "program.damaged" }
   /// The longest file: the longest text, each of its bytes as an escape, and the rest.
   private static var mostBytes: Int { JSONReader.mostBytes }
 
@@ -22,6 +25,8 @@ struct SpoolFiles<Report: SpoolReport> {
   private var leftovers: Set<String> = []
   private var isFailing = false
   private var sequence: UInt64 = 0
+  /// True when the program's state on the disk is an older one.
+  private(set) var isStateUnsaved = false
 
   /// Where it is, for people.
   var place: String { path ?? "memory" }
@@ -46,7 +51,7 @@ struct SpoolFiles<Report: SpoolReport> {
     var entries: [SpoolEntry<Report>] = []
     var foreign: [String] = []
     do throws(Errno) {
-      for file in try folder.names() {
+      for file in try folder.names() where file != Self.state && file != Self.damagedState {
         guard entries.count < Report.mostEntries, let state = Self.state(of: file),
           let report = Self.report(file, folder)
         else {
@@ -82,18 +87,19 @@ struct SpoolFiles<Report: SpoolReport> {
     return String(repeating: "0", count: max(0, 12 - digits.count)) + digits
   }
 
-  /// Writes a report, new or changed.
-  mutating func store(_ entry: SpoolEntry<Report>) {
+  /// Writes a report, new or changed. False where that failed.
+  @discardableResult mutating func store(_ entry: SpoolEntry<Report>) -> Bool {
     let state = entry.isSealed ? Self.sending : Self.waiting
     let isWritten = attempt { folder throws(Errno) in
       try folder.write(entry.report.file, to: entry.name + state)
     }
-    guard isWritten else { return }
+    guard isWritten else { return false }
     // Where an earlier change of its name failed.
     if let old = states[entry.name], old != state { leftovers.insert(entry.name + old) }
     states[entry.name] = state
     leftovers.remove(entry.name + state)
     if !leftovers.isEmpty { _ = attempt { _ throws(Errno) in } }
+    return true
   }
 
   /// Notes that a server may have the report from now on, or that it certainly has not.
@@ -102,7 +108,8 @@ struct SpoolFiles<Report: SpoolReport> {
     guard let old = states[entry.name] else {
       var entry = entry
       entry.isSealed = isSeen
-      return store(entry)
+      store(entry)
+      return
     }
     guard old != new else { return }
     let isRenamed = attempt { folder throws(Errno) in
@@ -120,6 +127,17 @@ struct SpoolFiles<Report: SpoolReport> {
 
   /// Whether it is in a file.
   func holds(_ name: String) -> Bool { states[name] != nil }
+
+  /// Writes the program's state, in place of the one before; none has no file.
+  mutating func keep(_ state: [UInt8]) {
+    isStateUnsaved = !attempt { folder throws(Errno) in
+      if state.isEmpty {
+        try folder.remove(Self.state)
+      } else {
+        try folder.write(state, to: Self.state)
+      }
+    }
+  }
 
   /// How many of these are in no file.
   func countOfUnsaved(_ entries: [SpoolEntry<Report>]) -> Int { entries.count { !holds($0.name) } }

@@ -4,14 +4,15 @@ import Model
 /// Decides which report is sent when. One is sent at a time with each configuration.
 ///
 /// A failure that may pass delays all of its configuration, 30 s at first and twice as long each time, up to an hour; one that
-/// does not, such as a refused login, stops all of it for six hours. A report that is refused by itself waits alone: as long
-/// where it may be taken later, else six hours. Reports of one stream that wait become one. Time is an argument.
+/// passes when the server is changed, such as an invalid certificate, for six hours. One that only a change here ends, such as
+/// a refused login, stops it until there are new configurations, or a new start. A report that is refused by itself waits
+/// alone: for now as long as for a failure that may pass, for good until there are new configurations. Reports of one stream that wait become one. Time is an argument.
 struct SpoolSchedule: Sendable {
   /// The pauses after failures.
   struct Pauses: Sendable {
     var first = Duration.seconds(30)
     var longest = Duration.seconds(3600)
-    var stopped = Duration.seconds(6 * 3600)
+    var whileUnusable = Duration.seconds(6 * 3600)
 
     func pause(after failures: Int) -> Duration {
       min(first * (1 << min(max(failures - 1, 0), 16)), longest)
@@ -49,6 +50,8 @@ struct SpoolSchedule: Sendable {
   private struct Lane: Sendable {
     var sending: String?
     var failures = 0
+    /// Nothing is sent until there are new configurations.
+    var isStopped = false
     var notBefore: ContinuousClock.Instant?
     /// What was said of it, and not taken back.
     var said: Set<Complaint> = []
@@ -94,9 +97,10 @@ struct SpoolSchedule: Sendable {
   }
 
   private func due(_ entry: MailEntry, _ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-    guard let file = configurations.file(for: entry.report) else { return nil }
-    guard let lane = lanes[file] else { return max(entry.notBefore ?? now, now) }
-    return lane.sending == nil ? max(entry.notBefore ?? now, lane.notBefore ?? now, now) : nil
+    guard !entry.isStopped, let file = configurations.file(for: entry.report) else { return nil }
+    let lane = lanes[file] ?? Lane()
+    guard lane.sending == nil, !lane.isStopped else { return nil }
+    return max(entry.notBefore ?? now, lane.notBefore ?? now, now)
   }
 
   private func isSending(_ entry: MailEntry) -> Bool { lanes.values.contains { $0.sending == entry.name } }
@@ -165,11 +169,19 @@ struct SpoolSchedule: Sendable {
         "a mail was not sent\(Self.shown(file)): \(why) It is tried again: see that the mail server is well."
       return keep(name, .failure, "\(text) This is said once until mail is sent.", &lane)
     case .permanent(let why):
-      lane.notBefore = now + pauses.stopped
+      lane.notBefore = now + pauses.whileUnusable
       let text =
         "a mail was not sent\(Self.shown(file)): \(why) Mail is tried again in six hours, at a restart and at a reload "
         + "of the configuration."
       return keep(name, .failure, "\(text) This is said once until mail is sent.", &lane)
+    case .denied(let why):
+      lane.isStopped = true
+      // What was said before was of something else, or of other configurations.
+      lane.said.remove(.failure)
+      let text =
+        "a mail was not sent\(Self.shown(file)): \(why) It is tried again at a restart and at a reload of the configuration "
+        + "(SIGHUP), not before; what comes until then is kept."
+      return keep(name, .failure, text, &lane)
     case .refused(let why, let mayBeTakenLater):
       return finishRefused(index, why, mayBeTakenLater, now, file, &lane)
     case nil:
@@ -182,10 +194,12 @@ struct SpoolSchedule: Sendable {
   mutating func use(_ new: MailConfigurations) {
     configurations = new.keeping(named)
     named = new
+    for file in lanes.keys { lanes[file]?.isStopped = false }
+    for index in entries.indices { entries[index].isStopped = false }
     restart()
   }
 
-  /// Forgets failures: the next attempt is due at once.
+  /// Forgets failures: the next attempt is due at once, but for what is stopped.
   mutating func restart() {
     for file in lanes.keys {
       lanes[file]?.failures = 0
@@ -256,11 +270,10 @@ struct SpoolSchedule: Sendable {
         "\(start) It is tried again; others are sent. This is said once until a refused mail is taken.", &lane
       )
     }
-    entries[index].notBefore = now + pauses.stopped
-    entries[index].isSealed = true
+    (entries[index].isStopped, entries[index].isSealed) = (true, true)
     let text =
-      "\(start) It is tried again in six hours, at a restart and at a reload of the configuration; others are sent. This is "
-      + "said once until a refused mail is taken."
+      "\(start) It is tried again at a restart and at a reload of the configuration (SIGHUP); others are sent. This is said "
+      + "once until a refused mail is taken."
     return keep(name, .refusal, text, &lane)
   }
 

@@ -34,7 +34,7 @@ package struct ConnectionCheck: ~Copyable {
   }
 
   private let hosts: [HostAddresses]
-  private let timeout: Duration
+  private let timeout: Duration?
   private var nextToken: UInt64
   private var round: ReachRound?
   private var attempts: [UInt64: Attempt]
@@ -42,9 +42,10 @@ package struct ConnectionCheck: ~Copyable {
   private var endpoints: [[ZonedEndpoint]]
 
   /// Starts to look up the names among `references`; `notify` is called on other threads when `advance` is to be called.
-  /// Tokens of the poller from `firstToken` on are this check's.
+  /// Tokens of the poller from `firstToken` on are this check's. Without a `timeout` a check ends when the kernel gives up its
+  /// connections.
   package init(
-    _ references: [ReferenceEndpoint], timeout: Duration, firstToken: UInt64,
+    _ references: [ReferenceEndpoint], timeout: Duration?, firstToken: UInt64,
     lookUp: @escaping HostAddresses.LookUp = NameResolution.endpoints,
     notify: @escaping @Sendable () -> Void
   ) throws(KernelError) {
@@ -63,7 +64,7 @@ package struct ConnectionCheck: ~Copyable {
 
   deinit { for host in hosts { host.stop() } }
 
-  /// When `advance` is to be called at the latest; nil when no check is under way.
+  /// When `advance` is to be called at the latest; nil when no check is under way that waits for a time.
   package var nextMoment: ContinuousClock.Instant? { round?.nextMoment }
 
   /// Begins a check at `now`; returns its outcome if that is known at once.

@@ -8,8 +8,8 @@ public import Model
 public struct MailBackOff: Sendable {
   /// The subject of each mail.
   public static let subject = "pyNetConnMon"
-  /// How many lines wait at most; the oldest go first, and the mail says how many.
-  public static let lineLimit = 1000
+  /// How many lines wait at most; the oldest go first, and the mail says how many. So many fit into one mail.
+  public static let lineLimit = 700
 
   private let minimum: Duration
   private let maximum: Duration
@@ -29,6 +29,30 @@ public struct MailBackOff: Sendable {
     gap = min(minimum, maximum)
   }
 
+  /// Goes on where an earlier run ended: its lines come first, its last mail counts. With `isDown` nothing is mailed until
+  /// the end of the outage is noted.
+  public mutating func resume(_ memory: OutageMemory, isDown: Bool) {
+    lines = memory.lines + lines
+    leftOut += memory.leftOut
+    if last == nil, let mailed = memory.lastMail {
+      last = mailed
+      gap = min(memory.gap, maximum)
+    }
+    if isDown { isUp = false }
+    dropOldest()
+  }
+
+  /// What the next run is to know of `subject`, which is down since `downSince`.
+  public func memory(of subject: String, downSince: ContinuousClock.Instant?) -> OutageMemory {
+    var memory = OutageMemory(subject: subject)
+    memory.downSince = downSince
+    memory.lines = lines
+    memory.leftOut = leftOut
+    memory.lastMail = last
+    memory.gap = last == nil ? .zero : gap
+    return memory
+  }
+
   /// Takes a change. An ignored outage is in no mail, neither its begin nor its end.
   public mutating func note(_ outage: Outage) {
     switch outage.state {
@@ -41,9 +65,14 @@ public struct MailBackOff: Sendable {
       }
     }
     lines.append("\(ConnectivityLine(outage))")
-    guard lines.count > Self.lineLimit else { return }
-    lines.removeFirst()
-    leftOut += 1
+    dropOldest()
+  }
+
+  private mutating func dropOldest() {
+    let excess = lines.count - Self.lineLimit
+    guard excess > 0 else { return }
+    lines.removeFirst(excess)
+    leftOut += excess
   }
 
   /// The text of the mail that is to go at `now`; nil when none is. Ask after each attempt.
@@ -57,22 +86,18 @@ public struct MailBackOff: Sendable {
         return nil
       }
     }
-    guard isUp, let body = body() else { return nil }
+    return takeRest(at: now)
+  }
+
+  /// The text of all that waits, without regard to when the last mail went. Counts as a mail. Nil when nothing waits, and while
+  /// the network is down, as the end of the outage is still to come; `evenIfDown` is for who cannot wait for it.
+  public mutating func takeRest(at now: ContinuousClock.Instant, evenIfDown: Bool = false) -> String? {
+    guard isUp || evenIfDown, !lines.isEmpty else { return nil }
+    let note = leftOut == 0 ? [] : ["(\(leftOut) earlier lines had no room here)"]
+    let body = (note + lines).joined(separator: "\n")
+    (lines, leftOut) = ([], 0)
     if last != nil { gap = min(gap + step, maximum) }
     last = now
     return body
-  }
-
-  /// The text of all that waits, for a program that ends; nil when nothing does.
-  public mutating func takeRest() -> String? { body() }
-
-  private mutating func body() -> String? {
-    guard !lines.isEmpty else { return nil }
-    defer {
-      lines = []
-      leftOut = 0
-    }
-    let note = leftOut == 0 ? [] : ["(\(leftOut) earlier lines had no room here)"]
-    return (note + lines).joined(separator: "\n")
   }
 }

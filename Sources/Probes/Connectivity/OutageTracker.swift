@@ -2,23 +2,31 @@ public import Model
 
 /// Attempts to reach something, in their order, into its outages. Does no I/O.
 ///
-/// It is taken for reachable at the start, which is where the first uptime begins. Durations come from the clock that is
+/// It is taken for reachable at the start, which is where the first uptime begins, unless an earlier run knew better. Durations come from the clock that is
 /// never set; the time of day is only carried along. Both are those before an attempt: an outage lasts from the begin of
 /// the first attempt that failed to the begin of the first that succeeded.
 public struct OutageTracker: Sendable {
   /// Whether the last attempt succeeded.
-  public private(set) var isUp = true
+  public private(set) var isUp: Bool
 
   private let subject: String
   private let minimum: Duration
   private var changed: ContinuousClock.Instant
 
-  /// Starts at `start`; an outage of `subject` that is shorter than `minimum` is ignored.
-  public init(subject: String, ignoringShorterThan minimum: Duration, start: ContinuousClock.Instant) {
+  /// Starts at `start`; an outage of `subject` that is shorter than `minimum` is ignored. With `downSince` an outage goes on
+  /// that was under way when the program ended.
+  public init(
+    subject: String, ignoringShorterThan minimum: Duration, start: ContinuousClock.Instant,
+    downSince: ContinuousClock.Instant? = nil
+  ) {
     self.subject = subject
     self.minimum = minimum
-    changed = start
+    isUp = downSince == nil
+    changed = downSince ?? start
   }
+
+  /// Since when it is down; nil while it is up.
+  public var downSince: ContinuousClock.Instant? { isUp ? nil : changed }
 
   /// Takes an attempt that began at `began`, when it was `time`; returns the change that it is, if it is one.
   ///

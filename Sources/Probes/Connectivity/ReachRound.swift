@@ -4,7 +4,7 @@ import SystemRuntime
 /// One attempt to reach any of several hosts, each with several addresses. Does no I/O.
 ///
 /// All hosts are tried at once; the addresses of one as `Dial` says. The first connection that is made ends the round,
-/// as does its deadline, and that nothing is left to try.
+/// as does its deadline if it has one, and that nothing is left to try.
 struct ReachRound: Sendable {
   /// An address of a host.
   struct Place: Sendable, Hashable {
@@ -21,16 +21,16 @@ struct ReachRound: Sendable {
   }
 
   private var progress: [Progress]
-  private let deadline: ContinuousClock.Instant
+  private let deadline: ContinuousClock.Instant?
   private var shortage: Errno?
 
   /// How it ended; nil while it has not.
   private(set) var outcome: ConnectionCheck.Outcome?
 
-  /// Begins a round at `now` that ends after `timeout` at the latest.
-  init(hosts: Int, timeout: Duration, at now: ContinuousClock.Instant) {
+  /// Begins a round at `now` that ends after `timeout` at the latest; nil leaves it to the resolver and the kernel to give up.
+  init(hosts: Int, timeout: Duration?, at now: ContinuousClock.Instant) {
     progress = Array(repeating: .resolving, count: hosts)
-    deadline = now + timeout
+    deadline = timeout.map { now + $0 }
   }
 
   /// The hosts whose addresses are not known yet.
@@ -38,15 +38,10 @@ struct ReachRound: Sendable {
     progress.indices.filter { if case .resolving = progress[$0] { true } else { false } }
   }
 
-  /// When `advance` has something to do at the latest.
-  var nextMoment: ContinuousClock.Instant {
-    progress.reduce(deadline) { earliest, progress in
-      if case .dialing(let dial) = progress, let next = dial.nextAttempt {
-        min(earliest, next)
-      } else {
-        earliest
-      }
-    }
+  /// When `advance` has something to do at the latest; nil when there is nothing to do unless something happens.
+  var nextMoment: ContinuousClock.Instant? {
+    let attempts = progress.compactMap { if case .dialing(let dial) = $0 { dial.nextAttempt } else { nil } }
+    return (attempts + [deadline].compactMap(\.self)).min()
   }
 
   /// A host has this many addresses: returns which to connect to now.
@@ -76,7 +71,7 @@ struct ReachRound: Sendable {
 
   /// It is `now`: returns which to connect to besides.
   mutating func advance(to now: ContinuousClock.Instant) -> [Place] {
-    if now >= deadline { outcome = outcome ?? ending }
+    if let deadline, now >= deadline { outcome = outcome ?? ending }
     guard outcome == nil else { return [] }
     var places: [Place] = []
     for host in progress.indices {

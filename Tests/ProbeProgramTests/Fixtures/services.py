@@ -2,8 +2,10 @@
 #
 #   http     port 80, a Server field with quotes, a backslash and an escape
 #   bare     port 80, no Server field
+#   plain    port 80, a Server field of one word
 #   https    port 443, TLS 1.3 alone
 #   mysql    port 3306, the greeting of a MySQL 5.7.2
+#   mysql8   port 3306, the greeting of a MySQL 8.0.36
 #   refusal  port 3306, MySQL's word that too many clients have come
 #   silentN  port N accepts and says nothing
 #
@@ -49,8 +51,10 @@ greeting = b"\n5.7.2-log\0" + b"\7\0\0\0" + b"A" * 59
 SERVICES = {
     "http": (80, http(ODD)),
     "bare": (80, http(b"")),
+    "plain": (80, http(b"lab")),
     "https": (443, tls(http(b"tls13"))),
     "mysql": (3306, packet(greeting)),
+    "mysql8": (3306, packet(greeting.replace(b"5.7.2-log", b"8.0.36"))),
     "refusal": (3306, packet(b"\xff\x10\x04#08004Too many connections")),
 }
 

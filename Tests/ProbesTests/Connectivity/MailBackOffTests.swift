@@ -125,12 +125,52 @@ import Testing
     #expect(backOff.take(at: after(70))?.split(separator: "\n").count == 4)
   }
 
-  @Test func `what waits at the end is handed over`() {
+  @Test func `what waits at the end is handed over, unless the network is down`() {
     var backOff = Self.backOff()
-    #expect(backOff.takeRest() == nil)
+    #expect(backOff.takeRest(at: start) == nil)
     backOff.note(outage(.began(afterUptime: .seconds(1)), at: 5))
-    #expect(backOff.takeRest() == "1970-01-01 00:00:05 connectivity changed to False (uptime: 0:00:01)")
-    #expect(backOff.takeRest() == nil)
+    #expect(backOff.takeRest(at: start) == nil)
+    var other = backOff
+    let first = "1970-01-01 00:00:05 connectivity changed to False (uptime: 0:00:01)"
+    #expect(other.takeRest(at: start, evenIfDown: true) == first)
+    #expect(other.takeRest(at: start, evenIfDown: true) == nil)
+    backOff.note(outage(.ended(downtime: .seconds(9), isIgnored: false), at: 14))
+    #expect(
+      backOff.takeRest(at: start)
+        == "\(first)\n1970-01-01 00:00:14 connectivity changed to True (downtime: 0:00:09)")
+    #expect(backOff.takeRest(at: start) == nil)
+  }
+
+  /// After each second a new run goes on: mails go when they would have gone.
+  @Test func `restarts change nothing of when mails go`() {
+    var backOff = Self.backOff(2, 20, 3)
+    var times: [Int] = []
+    for second in 0...120 {
+      backOff.note(outage(.began(afterUptime: .seconds(1)), at: second))
+      let memory = backOff.memory(of: "s", downSince: after(second))
+      backOff = Self.backOff(2, 20, 3)
+      backOff.resume(memory, isDown: true)
+      #expect(backOff.take(at: after(second)) == nil && backOff.takeRest(at: after(second)) == nil)
+      backOff.note(outage(.ended(downtime: .seconds(9), isIgnored: false), at: second))
+      if backOff.take(at: after(second)) != nil { times.append(second) }
+      let other = backOff.memory(of: "s", downSince: nil)
+      backOff = Self.backOff(2, 20, 3)
+      backOff.resume(other, isDown: false)
+    }
+    #expect(times == mails(Self.backOff(2, 20, 3), flaps: { _ in true }, until: 120) && times.count > 5)
+  }
+
+  @Test func `what an earlier run left comes first, and the flags of this one count`() {
+    var backOff = Self.backOff(60, 100, 300)
+    var memory = OutageMemory(subject: "s")
+    (memory.lines, memory.leftOut) = (["a", "b"], 1)
+    (memory.lastMail, memory.gap) = (after(0), .seconds(3000))
+    backOff.note(outage(.began(afterUptime: .seconds(1)), at: 5))
+    backOff.note(outage(.ended(downtime: .seconds(9), isIgnored: false), at: 14))
+    backOff.resume(memory, isDown: false)
+    #expect(backOff.take(at: after(100)) == nil)
+    let body = backOff.take(at: after(101))?.split(separator: "\n") ?? []
+    #expect(body.prefix(3) == ["(1 earlier lines had no room here)", "a", "b"] && body.count == 5)
   }
 
   @Test func `lines that have no room are counted`() {

@@ -82,4 +82,17 @@ import Testing
     #expect(change?.state == .ended(downtime: .seconds(10), isIgnored: false))
     #expect(change?.time == time(-3600))
   }
+
+  @Test func `an outage of an earlier run goes on, with its whole length`() {
+    var tracker = OutageTracker(
+      subject: "h:1", ignoringShorterThan: .zero, start: start, downSince: after(-100))
+    #expect(!tracker.isUp && tracker.downSince == after(-100))
+    #expect(tracker.record(reachable: false, attemptBegan: after(1), at: time(1)) == nil)
+    let change = tracker.record(reachable: true, attemptBegan: after(20), at: time(20))
+    #expect(change?.state == .ended(downtime: .seconds(120), isIgnored: false) && tracker.downSince == nil)
+    #expect(
+      tracker.record(reachable: false, attemptBegan: after(50), at: time(50))?.state
+        == .began(afterUptime: .seconds(30)))
+    #expect(tracker.downSince == after(50))
+  }
 }

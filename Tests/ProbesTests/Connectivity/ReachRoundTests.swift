@@ -63,6 +63,19 @@ import Testing
     #expect(round.outcome == .unreachable)
   }
 
+  @Test func `without a limit it ends when all have failed, and never before`() {
+    var round = ReachRound(hosts: 1, timeout: nil, at: start)
+    #expect(round.nextMoment == nil)
+    _ = round.found(2, of: 0, at: start)
+    #expect(round.nextMoment == after(250))
+    #expect(round.advance(to: after(250)) == [place(0, 1)] && round.nextMoment == nil)
+    #expect(round.advance(to: start + .seconds(1_000_000)) == [] && round.outcome == nil)
+    _ = round.failed(place(0, 0), .timedOut, at: after(130_000))
+    #expect(round.outcome == nil)
+    _ = round.failed(place(0, 1), .timedOut, at: after(130_250))
+    #expect(round.outcome == .unreachable)
+  }
+
   @Test func `a name without addresses is a host that has failed`() {
     var round = round(2)
     round.notFound(0)
