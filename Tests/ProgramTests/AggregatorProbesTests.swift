@@ -299,7 +299,10 @@ struct AggregatorProbesTests {
     let stage = try await Stage()
     try await stage.lab.a.setSysctl("net.ipv4.ping_group_range", to: "1 0")
     let aggregator = try stage.start(
-      try stage.monitors(["gw 10.9.0.5", "web 10.9.0.6"]),
+      try stage.monitors(
+        ["gw 10.9.0.5", "web 10.9.0.6"],
+        more: "[way]\ntype=trace\nhost=10.9.0.7\ninterval=0.2\nhops=4\n"
+          + "[shop]\ntype=connect\nhost=10.9.0.6\nport=80\ninterval=0.2\n"),
       wrapper: ["setpriv", "--inh-caps=-net_raw", "--bounding-set=-net_raw"])
     try await rounds(3, of: ["gw", "web"], loss: 100, aggregator)
     let backup = try stage.backup()
@@ -307,7 +310,16 @@ struct AggregatorProbesTests {
     #expect(report.balance.sum == report.balance.total.view)
     let lines = aggregator.process.complaints.filter { $0.contains("ICMP") }
     #expect(lines.count == 1, "\(lines)")
-    #expect(lines.first?.contains("sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"") == true)
+    for part in ["sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"", "setcap cap_net_raw+ep"] {
+      #expect(lines.first?.contains(part) == true, "\(lines)")
+    }
+    // What needs no privilege is done.
+    try await event("probe", "a trace by UDP", of: aggregator) {
+      $0["kind"] as? String == "trace" && ($0["hops"] as? [Event])?.count == 2
+    }
+    try await event("probe", "a connection", of: aggregator) {
+      $0["kind"] as? String == "connect" && $0["rtt"] is Double
+    }
     try await aggregator.stop()
     backup.process.signal(SIGKILL)
   }
