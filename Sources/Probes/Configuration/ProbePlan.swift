@@ -19,6 +19,8 @@ public struct ProbePlan: Sendable, Hashable {
     public var interval: Duration
     /// The most hops that are tried.
     public var hops = 30
+    /// How long the answer of a hop may take.
+    public var hopTimeout = Duration.seconds(1)
 
     /// Traces each `interval`.
     public init(interval: Duration) { self.interval = interval }
@@ -80,4 +82,6 @@ public struct ProbePlan: Sendable, Hashable {
   static let payloads = 0...65_507
   /// What a number of hops may be (RFC 791's time to live).
   static let hops = 1...255
+  /// How long the answer of a hop may take.
+  public static let hopTimeouts = Duration.milliseconds(10)...Duration.seconds(600)
 }
