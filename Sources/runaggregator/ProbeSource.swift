@@ -61,7 +61,8 @@ final class ProbeSource: Source {
     // A trace does not say whether something answers.
     let judged = plans.filter { $0.trace == nil }
     references = Self.names(of: judged.filter(\.isReference))
-    gate.use(references: references, targets: Self.names(of: judged))
+    let intervals = judged.compactMap { plan in plan.cadence.map { (plan.name ?? plan.host, $0) } }
+    gate.use(references: references, intervals: Dictionary(intervals, uniquingKeysWith: max), at: .now)
     isWatched = !rules.isEmpty
     paths.keep(only: names)
     limits.reload(rules: rules)
@@ -107,21 +108,29 @@ final class ProbeSource: Source {
       case .found(let result, let now):
         guard names.contains(result.target.name) else { continue }
         events.append(.probe(result))
-        let verdict = gate.take(result, at: now, time)
-        if let outage = verdict.outage {
-          events.append(.outage(outage))
-          events += judge(Self.result(of: outage), now, time, top, isTarget: false)
-          localOutage = if case .began = outage.state { (outage, now) } else { nil }
-        }
-        for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
+        events += judge(gate.take(result, at: now, time), now, time, top)
         if isWatched { paths.refresh(result.target.name) }
       }
     }
+    events += judge(gate.expire(at: now), now, time, top)
     // No round tells that it goes on.
     if let localOutage {
       events += judge(Self.result(of: localOutage.outage), now, time, top, isTarget: false)
     }
-    for late in gate.expire(at: now) { events += judge(late, now, time, top) }
+    return events
+  }
+
+  private func judge(
+    _ verdict: ConnectivityGate.Verdict, _ now: ContinuousClock.Instant, _ time: Timestamp,
+    _ top: (Set<IPAddress>) -> [ProbeAlert.Share]
+  ) -> [Event] {
+    var events: [Event] = []
+    if let outage = verdict.outage {
+      events.append(.outage(outage))
+      events += judge(Self.result(of: outage), now, time, top, isTarget: false)
+      localOutage = if case .began = outage.state { (outage, now) } else { nil }
+    }
+    for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
     return events
   }
 

@@ -70,6 +70,12 @@ public struct ProbePlan: Sendable, Hashable {
   /// Whether connmonitor writes the time.
   public var hasTimestamp = true
 
+  /// The longest time from one result to the next that says whether something answers; nil where none does.
+  public var cadence: Duration? {
+    let burst = ping.map { max($0.interval, ProbeJob.Ping.standardGap * $0.count) }
+    return [burst, scan?.interval, connect?.interval].compactMap(\.self).max()
+  }
+
   /// Makes a plan that asks nothing of `host` yet.
   public init(host: String, line: Int) {
     self.host = host
