@@ -52,6 +52,8 @@ final class HubSinks: Sink {
       switch event {
       case .alert(let alert): notifier.submit(Notification(alert, host: host))
       case .probeAlert(let alert): notifier.submit(Notification(alert, host: host))
+      case .route(let changed):
+        for rule in changed.rules { notifier.submit(Notification(changed, rule: rule, host: host)) }
       case .usage, .warning, .probe, .outage: break
       }
     }
@@ -67,7 +69,7 @@ final class HubSinks: Sink {
         report.health.droppedNotifications = notifier.dropped
         report.health.droppedRecords = publish?.dropped ?? 0
         return .usage(report)
-      case .alert, .probeAlert, .warning, .probe, .outage: return event
+      case .alert, .probeAlert, .warning, .probe, .outage, .route: return event
       }
     }
   }

@@ -19,6 +19,8 @@ final class ProbeSource: Source {
   private var limits: ProbeLimits
   private var gate: ConnectivityGate
   private var outages: TargetOutages
+  /// The routes of the targets that are traced.
+  private var routes: [String: RouteHistory] = [:]
   private var localOutage: (outage: Outage, since: ContinuousClock.Instant)?
   /// Outages that end because nothing tells of them any more.
   private var ended: [Outage] = []
@@ -68,6 +70,7 @@ final class ProbeSource: Source {
     limits.reload(rules: rules)
     limits.keep(only: gate.isGuarding ? names.union([ConnectivityGate.subject]) : names)
     outages.keep(only: names)
+    routes = routes.filter { names.contains($0.key) }
     if let began = localOutage, !gate.isGuarding {
       localOutage = nil
       let downtime = ContinuousClock.now - began.since
@@ -108,6 +111,7 @@ final class ProbeSource: Source {
       case .found(let result, let now):
         guard names.contains(result.target.name) else { continue }
         events.append(.probe(result))
+        if let changed = route(result) { events.append(.route(changed)) }
         events += judge(gate.take(result, at: now, time), now, time, top)
         if isWatched { paths.refresh(result.target.name) }
       }
@@ -118,6 +122,16 @@ final class ProbeSource: Source {
       events += judge(Self.result(of: localOutage.outage), now, time, top, isTarget: false)
     }
     return events
+  }
+
+  /// The change of a route that a trace shows.
+  private func route(_ result: ProbeResult) -> ChangedRoute? {
+    guard case .trace(let trace) = result.finding,
+      let change = routes[result.target.name, default: RouteHistory()].record(trace)
+    else { return nil }
+    return ChangedRoute(
+      target: result.target, from: change.from, to: change.to, time: result.time,
+      rules: limits.rules(tellingRoutesOf: result.target))
   }
 
   private func judge(

@@ -229,6 +229,58 @@ struct AggregatorProbesTests {
     try await aggregator.stop()
   }
 
+  @Test func `P11: another router is one event with both routes, a hop that is silent for a while is none`()
+    async throws
+  {
+    let stage = try await Stage()
+    func trace(_ name: String, _ host: String) -> String {
+      "[\(name)]\ntype=trace\nhost=\(host)\ninterval=0.2\nhops=4\nhop_timeout=2\n"
+    }
+    let aggregator = try stage.start(
+      try stage.monitors([], more: trace("way", "10.9.0.7") + trace("bare", "10.9.0.8")),
+      rules: "[routes]\nprobe_filter=^way$\nroute_change=yes\nCOMMAND\n"
+        + "[others]\nprobe_filter=^gw$\nroute_change=yes\nCOMMAND\n")
+    func traces(by router: String?) async throws {
+      func counted(_ name: String) throws -> Int {
+        try events("probe", of: aggregator).count { event in
+          let hops = event["hops"] as? [Event]
+          return event["target"] as? String == name && hops?.count == 2
+            && hops?.first?["address"] as? String == router
+        }
+      }
+      let before = (try counted("way"), try counted("bare"))
+      try await eventually("traces by \(router ?? "*")", state: { aggregator.state }) {
+        try counted("way") >= before.0 + 2 && counted("bare") >= before.1 + 2 ? () : nil
+      }
+    }
+    try await traces(by: "10.9.1.1")
+    try await stage.network.set("hop 10.9.1.1 silent on")
+    try await traces(by: nil)
+    try await stage.network.set("hop 10.9.1.1 silent off")
+    try await traces(by: "10.9.1.1")
+    #expect(try events("route", of: aggregator).isEmpty)
+    try await stage.network.set("hop 10.9.1.1 address 10.9.7.7")
+    let facts = try await stage.run("changed.route", of: aggregator)
+    for fact in [
+      "BWMON_RULE=routes", "BWMON_SUBJECT=way", "BWMON_ADDRESS=10.9.0.7", "BWMON_ROUTE=10.9.7.7 10.9.0.7",
+      "BWMON_ROUTE_BEFORE=10.9.1.1 10.9.0.7",
+    ] { #expect(facts.contains(fact), "\(facts)") }
+    try await traces(by: "10.9.7.7")
+    let changes = try events("route", of: aggregator)
+    #expect(Set(changes.map { $0["target"] as? String }) == ["way", "bare"] && changes.count == 2)
+    let way = try #require(changes.first { $0["target"] as? String == "way" })
+    #expect(way["from"] as? [String] == ["10.9.1.1", "10.9.0.7"])
+    #expect(way["to"] as? [String] == ["10.9.7.7", "10.9.0.7"] && way["rules"] as? [String] == ["routes"])
+    #expect(try stage.names().count == 1)
+    // Each has one line, whether a rule asks for it or not.
+    for (name, host) in [("way", "10.9.0.7"), ("bare", "10.9.0.8")] {
+      let end = ": \(name) takes another route: 10.9.7.7 \(host); before: 10.9.1.1 \(host)"
+      let said = aggregator.process.errors.lines.filter { $0.hasSuffix(end) }
+      #expect(said.count == 1, "\(aggregator.process.errors.text)")
+    }
+    try await aggregator.stop()
+  }
+
   @Test func `a table has a line of the targets`() async throws {
     let stage = try await Stage()
     let monitors = try stage.monitors(["gw 10.9.0.5", "off 10.9.0.6"])
@@ -362,6 +414,7 @@ struct AggregatorProbesTests {
     ("[r]\nloss_threshold=many\n", "n.cfg:2: loss_threshold=\"many\" must be a number from 0 to 100, in %"),
     ("[r]\ndown=yes\nlos_clear=2\n", "n.cfg:3: unknown key \"los_clear\" in [r] (did you mean loss_clear?)"),
     ("[r]\nprobe_filter=gw\n", "n.cfg:1: [r] has no limit for probes"),
+    ("[r]\nroute_change=perhaps\n", "n.cfg:2: route_change="),
     ("[r]\ndown=yes\nprobe_filter=(\n", "n.cfg:3: probe_filter: the regular expression is wrong"),
     ("[r]\nin_threshold=5\nrtt_clear=2\n", "n.cfg:3: rtt_clear needs a limit"),
   ])

@@ -41,7 +41,7 @@ public struct RouteChange: Sendable, Hashable {
 extension RouteTrace {
   /// This route with what `trace`, which does not differ from it, knows as well or knows better: the hops that answered
   /// in one of both, and the end of the one that came furthest.
-  fileprivate func completed(by trace: RouteTrace) -> RouteTrace {
+  func completed(by trace: RouteTrace) -> RouteTrace {
     let isFurther = trace.ending == .reached || ending != .reached && trace.hops.count >= hops.count
     var whole = isFurther ? trace : self
     let other = isFurther ? self : trace

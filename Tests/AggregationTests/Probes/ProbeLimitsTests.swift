@@ -139,6 +139,17 @@ private struct Watch {
       ])
   }
 
+  @Test func `a changed route is told to the rules that ask for it and match`() throws {
+    var limits = ProbeLimits(
+      rules: try probeRules(
+        "[all]\nroute_change=yes\n[some]\nprobe_filter=^way\nroute_change=yes\ndown=yes\n"
+          + "[by address]\nprobe_filter=^10\\.0\\.0\\.7$\nroute_change=yes\n[none]\ndown=yes\n"))
+    #expect(limits.rules(tellingRoutesOf: target("way out")) == ["all", "some"])
+    #expect(limits.rules(tellingRoutesOf: target("gw", 7)) == ["all", "by address"])
+    limits.reload(rules: try probeRules("[none]\ndown=yes\n"))
+    #expect(limits.rules(tellingRoutesOf: target("way out")).isEmpty)
+  }
+
   @Test func `a trace says nothing of limits`() throws {
     var watch = try Watch("[r]\ndown=yes\nloss_threshold=0\nrtt_threshold=0")
     let trace = ProbeResult(
