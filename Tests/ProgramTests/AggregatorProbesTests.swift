@@ -281,6 +281,31 @@ struct AggregatorProbesTests {
     try await aggregator.stop()
   }
 
+  @Test func `that this host has no descriptor is said once, and is no outage`() async throws {
+    let stage = try await Stage()
+    let aggregator = try stage.start(
+      try stage.monitors([], more: "[shop]\ntype=connect\nhost=10.9.0.6\nport=80\ninterval=0.2\n"),
+      rules: "[r]\ndown=yes\nCOMMAND\n")
+    func limit(to count: Int) async throws {
+      try await run(["prlimit", "--pid", "\(aggregator.process.pid)", "--nofile=\(count):"])
+    }
+    func attempts(_ what: String, _ isWanted: @escaping (Event) -> Bool) async throws {
+      let before = try events("probe", of: aggregator).count(where: isWanted)
+      try await eventually(what, state: { aggregator.state }) {
+        try events("probe", of: aggregator).count(where: isWanted) >= before + 3 ? () : nil
+      }
+    }
+    try await attempts("connections") { $0["rtt"] is Double }
+    try await limit(to: 3)
+    try await attempts("none") { $0["error"] as? String == "not asked: Too many open files" }
+    try await limit(to: 1024)
+    try await attempts("connections again") { $0["rtt"] is Double }
+    #expect(try events("outage", of: aggregator).isEmpty && events("alert", of: aggregator).isEmpty)
+    let said = aggregator.process.complaints.filter { $0.contains("cannot be asked") }
+    #expect(said.count == 1 && said.first?.contains("LimitNOFILE=") == true, "\(said)")
+    try await aggregator.stop()
+  }
+
   @Test func `a table has a line of the targets`() async throws {
     let stage = try await Stage()
     let monitors = try stage.monitors(["gw 10.9.0.5", "off 10.9.0.6"])

@@ -180,6 +180,10 @@ extension ProbeEngine {
         + "or `setcap cap_net_raw+ep \(ProgramFile.own ?? "PROGRAM")`, or run as root."
     case .addressFamilyNotSupported:
       return "this host has no \(family): targets with such addresses are lost."
+    case let error where error.isShortage:
+      return
+        "there is no ICMP socket for \(family), and nothing is known of targets until this is over: \(error). "
+        + error.remedy(limit: nil)
     default: return "opening an ICMP socket for \(family): \(error.description). Try again as root."
     }
   }
