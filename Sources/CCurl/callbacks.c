@@ -1,4 +1,5 @@
 // What libcurl calls while a transfer runs.
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -65,7 +66,10 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose, struct cu
   ccurl_transfer *transfer = argument;
   (void)purpose;
   int socket_number = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  if (socket_number < 0) return CURL_SOCKET_BAD;
+  if (socket_number < 0) {
+    transfer->socket_error = errno;
+    return CURL_SOCKET_BAD;
+  }
   for (int index = 0; index < ccurl_most_sockets; index++)
     if (transfer->sockets[index] == CURL_SOCKET_BAD) {
       transfer->sockets[index] = socket_number;

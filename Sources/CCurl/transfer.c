@@ -156,7 +156,9 @@ int64_t ccurl_number_of(ccurl_transfer *transfer, enum ccurl_result which) {
     case CCURL_ENDED_AFTER: return time_of(transfer->easy, CURLINFO_TOTAL_TIME_T);
     case CCURL_IS_BODY_CUT: return transfer->is_body_cut;
     case CCURL_IS_HEAD_TOO_LONG: return transfer->is_head_too_long;
-    case CCURL_OS_ERROR: return curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &status) ? 0 : status;
+    case CCURL_OS_ERROR:
+      if (transfer->socket_error) return transfer->socket_error;
+      return curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &status) ? 0 : status;
   }
   return -1;
 }

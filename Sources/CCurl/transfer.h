@@ -24,6 +24,8 @@ struct ccurl_transfer {
   size_t body_count, body_sent;
   struct ccurl_buffer head, answer, transcript;
   int is_body_cut, is_head_too_long;
+  /// Why there was no socket (socket(2)); 0 where there was.
+  int socket_error;
   /// Set by any thread.
   atomic_int is_given_up;
   /// The sockets that are open: several while addresses are tried side by side.

@@ -32,4 +32,6 @@ public enum Event: Sendable, Hashable {
   case probe(ProbeResult)
   /// A host or the network is not reachable, or is again.
   case outage(Outage)
+  /// The route to a target is another.
+  case route(ChangedRoute)
 }

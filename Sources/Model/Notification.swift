@@ -44,6 +44,8 @@ public struct Notification: Sendable, Hashable {
     case goesOn
     /// It is the last.
     case ended(Ending)
+    /// It is the only one: what it is about neither goes on nor ends.
+    case single
   }
 
   /// Why an episode is over, as far as it matters to who delivers the end.

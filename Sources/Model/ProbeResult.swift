@@ -32,6 +32,8 @@ public struct ProbeResult: Sendable, Hashable {
     case accepted(Duration)
     /// It does not: why.
     case failed(String)
+    /// This host could not ask it, which says nothing of the port: why.
+    case unknown(String)
   }
 
   /// Who was asked.

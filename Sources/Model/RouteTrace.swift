@@ -85,3 +85,28 @@ public struct RouteTrace: Sendable, Hashable {
       }
   }
 }
+
+/// The route to a target is another than it was.
+public struct ChangedRoute: Sendable, Hashable {
+  /// Whose route.
+  public var target: ProbeTarget
+  /// The route as it was last known.
+  public var from: RouteTrace
+  /// The route as it is now.
+  public var to: RouteTrace
+  /// When the trace began that found it.
+  public var time: Timestamp
+  /// The sections of the configuration that want to be told.
+  public var rules: [String]
+
+  /// Makes the change of a route.
+  public init(
+    target: ProbeTarget, from: RouteTrace, to: RouteTrace, time: Timestamp, rules: [String] = []
+  ) {
+    self.target = target
+    self.from = from
+    self.to = to
+    self.time = time
+    self.rules = rules
+  }
+}

@@ -42,9 +42,20 @@ public struct ServiceScan: Sendable, Hashable {
     case answered(Value)
     /// It did not: nobody listens, a filter drops, nothing comes in time, or what came is another protocol.
     case missing(String)
+    /// This host could not ask, which says nothing of the service: why.
+    case unknown(String)
 
     /// What it answered; nil when it did not.
     public var value: Value? { if case .answered(let value) = self { value } else { nil } }
+
+    /// Whether it answered; nil where that is not known.
+    public var isThere: Bool? {
+      switch self {
+      case .answered: true
+      case .missing: false
+      case .unknown: nil
+      }
+    }
   }
 
   /// Port 80.
@@ -53,6 +64,15 @@ public struct ServiceScan: Sendable, Hashable {
   public var https: Answer<Web>
   /// Port 3306.
   public var mysql: Answer<Database>
+
+  /// Whether any answered; nil where none is known to, and of one nothing is known.
+  public var isUp: Bool? {
+    let found = [http.isThere, https.isThere, mysql.isThere]
+    return found.contains(true) ? true : found.contains(nil) ? nil : false
+  }
+
+  /// True where this host could not ask one of them.
+  public var isPartial: Bool { [http.isThere, https.isThere, mysql.isThere].contains(nil) }
 
   /// Makes the result of a scan.
   public init(http: Answer<Web>, https: Answer<Web>, mysql: Answer<Database>) {

@@ -30,6 +30,8 @@ struct PendingDelivery: Sendable {
   var isEnd: Bool {
     if case .ended = notification.stage { true } else { false }
   }
+
+  var isBeginning: Bool { notification.stage == .began }
 }
 
 /// Decides which delivery may begin: at most a few of each kind at once, so that silent servers hold up no command; never two of one rule and kind, in order of their
@@ -148,7 +150,7 @@ struct DeliveryQueue: Sendable {
     paused.remove(pending.key)
     running[pending.key] = nil
     let before = waiting.count
-    if !pending.isEnd && !pending.isRepetition { forget(pending.told) }
+    if pending.isBeginning { forget(pending.told) }
     dropped += UInt64(1 + before - waiting.count)
   }
 
@@ -196,10 +198,10 @@ struct DeliveryQueue: Sendable {
       ?? waiting.startIndex
     let pending = waiting[victim]
     let before = waiting.count
-    if pending.isEnd || pending.isRepetition && !unannounced.contains(pending.told) {
-      waiting.remove(at: victim)
-    } else {
+    if pending.isBeginning || pending.isRepetition && unannounced.contains(pending.told) {
       forget(pending.told)
+    } else {
+      waiting.remove(at: victim)
     }
     dropped += UInt64(before - waiting.count)
   }

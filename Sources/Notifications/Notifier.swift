@@ -73,6 +73,7 @@ public struct Notifier: Sendable {
       switch notification.stage {
       case .began, .goesOn: begin(notification, kind)
       case .ended(let why): end(notification, kind, why)
+      case .single: tell(notification, kind)
       }
     }
   }
@@ -117,6 +118,11 @@ public struct Notifier: Sendable {
     } else {
       forgotten.insert(kind)
     }
+  }
+
+  private func tell(_ notification: Notification, _ kind: DeliveryKind) {
+    guard let delivery = deliveries[DeliveryKey(notification.rule, kind)] else { return }
+    if drops.waiting < Self.capacity { send(notification, delivery) } else { drops.countUnread() }
   }
 
   private mutating func end(

@@ -30,7 +30,12 @@ extension ProbeResult {
 extension ProbeResult.Connection {
   fileprivate var roundTrip: Duration? { if case .accepted(let time) = self { time } else { nil } }
 
-  fileprivate var failure: String? { if case .failed(let reason) = self { reason } else { nil } }
+  fileprivate var failure: String? {
+    switch self {
+    case .accepted: nil
+    case .failed(let reason), .unknown(let reason): reason
+    }
+  }
 }
 
 extension PingBurst {
@@ -124,7 +129,12 @@ extension ServiceScan.Answer<ServiceScan.Web> {
 
 extension ServiceScan.Answer {
   /// Why it did not answer; nil when it did.
-  fileprivate var reason: String? { if case .missing(let reason) = self { reason } else { nil } }
+  fileprivate var reason: String? {
+    switch self {
+    case .answered: nil
+    case .missing(let reason), .unknown(let reason): reason
+    }
+  }
 }
 
 extension Outage {

@@ -45,6 +45,7 @@ public struct JSONRenderer: Renderer, Sendable {
       case .probeAlert(let alert): alert.write(to: &writer)
       case .probe(let result): result.write(to: &writer)
       case .outage(let outage): outage.write(to: &writer)
+      case .route(let changed): changed.write(to: &writer)
       case .warning(let warning, let time):
         writer.field("event", "warning")
         writer.field("time", time.rfc3339)

@@ -32,7 +32,7 @@ public struct PlainRenderer: Renderer, Sendable {
     case .usage(let report): render(report, to: &output)
     case .outage(let outage): output += "\(OutageLine(outage))\n\n".utf8
     // The original had none.
-    case .alert, .probeAlert, .warning, .probe: break
+    case .alert, .probeAlert, .warning, .probe, .route: break
     }
   }
 

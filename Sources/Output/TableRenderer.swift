@@ -28,7 +28,7 @@ public struct TableRenderer: Renderer, Sendable {
     switch event {
     case .usage(let report): render(report, to: &output)
     // Standard error has these.
-    case .alert, .probeAlert, .warning, .outage: break
+    case .alert, .probeAlert, .warning, .outage, .route: break
     // The report has how the targets are.
     case .probe: break
     }

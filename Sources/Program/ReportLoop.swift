@@ -129,7 +129,7 @@ extension Event {
   fileprivate var isReport: Bool {
     switch self {
     case .usage: true
-    case .alert, .probeAlert, .warning, .probe, .outage: false
+    case .alert, .probeAlert, .warning, .probe, .outage, .route: false
     }
   }
 }

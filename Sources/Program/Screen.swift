@@ -58,7 +58,7 @@ public struct Screen: Sink {
     switch event {
     case .usage(let report): paint(report, to: &text)
     // The messages below the table have these.
-    case .alert, .probeAlert, .warning, .outage: break
+    case .alert, .probeAlert, .warning, .outage, .route: break
     // The table has no rows for probes.
     case .probe: break
     }

@@ -1,4 +1,5 @@
 public import Model
+import Output
 public import SystemRuntime
 
 /// Where events go. It delays nothing: what it has no room for is counted in the health of the reports.
@@ -13,20 +14,22 @@ public protocol Sink {
   mutating func flush() throws(KernelError) -> StandardOutput.Outcome
 }
 
-/// The messages of a program as a sink: warnings, a line each on standard error.
+/// The messages of a program as a sink: warnings and changes of routes, a line each on standard error.
 public struct MessageSink: Sink {
   private let diagnostics: Diagnostics
 
   /// Writes as `diagnostics` does.
   public init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
 
-  /// Writes the warnings.
+  /// Writes the messages.
   public func receive(_ events: [Event]) -> StandardOutput.Outcome {
     // Two codes may be taken back for one reason.
     var said: Set<String> = []
     for event in events {
       switch event {
       case .warning(let warning, _): if said.insert(warning.text).inserted { diagnostics.warning(warning) }
+      // Where a rule wants to be told, the line is that of its notification.
+      case .route(let changed): if changed.rules.isEmpty { diagnostics.line(RouteLine(changed).description) }
       // The line of an alert or an outage is its notification's; the others are standard output's.
       case .alert, .probeAlert, .outage, .usage, .probe: break
       }
@@ -34,7 +37,7 @@ public struct MessageSink: Sink {
     return .written
   }
 
-  /// Writes the warnings.
+  /// Writes the messages.
   public func finish(with events: [Event]) { _ = receive(events) }
 
   /// Nothing waits: a line that nobody reads is lost.

@@ -10,6 +10,8 @@ public enum PublishedEvent: String, Sendable, Hashable, CaseIterable {
   case probe
   /// A host is gone, or is back.
   case outage
+  /// The route to a target is another.
+  case route
   /// What makes the numbers less than they could be.
   case warning
 
@@ -21,6 +23,7 @@ public enum PublishedEvent: String, Sendable, Hashable, CaseIterable {
       case .alert, .probeAlert: .alert
       case .probe: .probe
       case .outage: .outage
+      case .route: .route
       case .warning: .warning
       }
   }

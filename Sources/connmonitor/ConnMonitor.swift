@@ -17,6 +17,7 @@ import SystemRuntime
         payload=41      bytes of a ping after its header
         trace=0         a trace of the route each so many milliseconds; 0 for none
         hops=30         the most hops of a trace
+        hoptimeout=1000 milliseconds that a hop may take to answer
         scan=0          the same of a look at HTTP, HTTPS and MySQL
         json=false      write JSON
         timestamp=true  write the time

@@ -32,9 +32,11 @@ struct RecordWriter {
     problems = problems.filter { kept.contains($0.job) }
   }
 
-  /// Adds the record of a result, which `flush` writes, unless it is a route that was written before.
+  /// Adds the record of a result, which `flush` writes, unless it is a route that was written before, or one that this host had
+  /// no means to find: a record of that would say that the target is down.
   mutating func write(_ found: ProbeEngine.Outcome, _ plan: ProbePlan) throws(KernelError) {
     say(found)
+    if found.result.finding.isLacking { return }
     if case .trace(let trace) = found.result.finding,
       !routes[found.job, default: RouteChange()].record(trace).isShown
     {
@@ -77,6 +79,8 @@ struct RecordWriter {
     switch found.result.finding {
     case .ping(let burst):
       note(found.job, 0, burst.error.map { "\(address): \($0)" })
+    // The engine says what is lacking.
+    case .scan(let scan) where scan.isPartial: break
     case .scan(let scan):
       note(found.job, 80, Self.problem(scan.http, address, 80))
       note(found.job, 443, Self.problem(scan.https, address, 443))
@@ -96,5 +100,16 @@ struct RecordWriter {
     // Another reason for the same is no news.
     if let problem, problems.insert(matter).inserted { Messages.say(.warning(problem)) }
     if problem == nil { problems.remove(matter) }
+  }
+}
+
+extension ProbeResult.Finding {
+  /// Whether this host lacked descriptors, memory or ports for a part of it.
+  fileprivate var isLacking: Bool {
+    switch self {
+    case .ping(let burst): burst.isUnknown && burst.error?.reason == .notSent
+    case .scan(let scan): scan.isPartial
+    case .trace, .connection: false
+    }
   }
 }

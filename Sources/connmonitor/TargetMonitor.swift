@@ -132,7 +132,7 @@ struct TargetMonitor: ~Copyable {
     for note in engine.takeNotes() {
       switch note {
       case .refused(let text): Messages.say(.error(type: "PermissionError", text))
-      case .overflowed(let text): Messages.say(.warning(text))
+      case .overflowed(let text), .lacking(let text): Messages.say(.warning(text))
       }
     }
     for outcome in engine.takeOutcomes() {

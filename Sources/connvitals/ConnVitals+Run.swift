@@ -51,7 +51,7 @@ extension ConnVitals {
       for note in engine.takeNotes() {
         switch note {
         case .refused(let text): say(.error(type: "PermissionError", text))
-        case .overflowed(let text): say(.warning(text))
+        case .overflowed(let text), .lacking(let text): say(.warning(text))
         }
       }
       for outcome in engine.takeOutcomes() {

@@ -60,6 +60,8 @@ final class HubSinks: Sink {
       switch event {
       case .alert(let alert): submit(.usage(alert))
       case .probeAlert(let alert): submit(.probe(alert))
+      case .route(let changed):
+        for rule in changed.rules { notifier.submit(Notification(changed, rule: rule, host: host)) }
       case .usage, .warning, .probe, .outage: break
       }
     }
@@ -81,7 +83,7 @@ final class HubSinks: Sink {
         report.health.droppedNotifications = notifier.dropped
         report.health.droppedRecords = publish?.dropped ?? 0
         return .usage(report)
-      case .alert, .probeAlert, .warning, .probe, .outage: return event
+      case .alert, .probeAlert, .warning, .probe, .outage, .route: return event
       }
     }
   }

@@ -19,6 +19,8 @@ final class ProbeSource: Source {
   private var limits: ProbeLimits
   private var gate: ConnectivityGate
   private var outages: TargetOutages
+  /// The routes of the targets that are traced.
+  private var routes: [String: RouteHistory] = [:]
   private var localOutage: (outage: Outage, since: ContinuousClock.Instant)?
   /// Outages that end because nothing tells of them any more.
   private var ended: [Outage] = []
@@ -61,11 +63,13 @@ final class ProbeSource: Source {
     // A trace does not say whether something answers.
     let judged = plans.filter { $0.trace == nil }
     references = Self.names(of: judged.filter(\.isReference))
-    gate.use(references: references, targets: Self.names(of: judged))
+    let intervals = judged.compactMap { plan in plan.cadence.map { (plan.name ?? plan.host, $0) } }
+    gate.use(references: references, intervals: Dictionary(intervals, uniquingKeysWith: max), at: .now)
     isWatched = !rules.isEmpty
     paths.keep(only: names)
     limits.reload(rules: rules)
     forgetOthers()
+    routes = routes.filter { names.contains($0.key) }
     if let began = localOutage, !gate.isGuarding {
       localOutage = nil
       let downtime = ContinuousClock.now - began.since
@@ -129,21 +133,40 @@ final class ProbeSource: Source {
       case .found(let result, let now):
         guard names.contains(result.target.name) else { continue }
         events.append(.probe(result))
-        let verdict = gate.take(result, at: now, time)
-        if let outage = verdict.outage {
-          events.append(.outage(outage))
-          events += judge(Self.result(of: outage), now, time, top, isTarget: false)
-          localOutage = if case .began = outage.state { (outage, now) } else { nil }
-        }
-        for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
+        if let changed = route(result) { events.append(.route(changed)) }
+        events += judge(gate.take(result, at: now, time), now, time, top)
         if isWatched { paths.refresh(result.target.name) }
       }
     }
+    events += judge(gate.expire(at: now), now, time, top)
     // No round tells that it goes on.
     if let localOutage {
       events += judge(Self.result(of: localOutage.outage), now, time, top, isTarget: false)
     }
-    for late in gate.expire(at: now) { events += judge(late, now, time, top) }
+    return events
+  }
+
+  /// The change of a route that a trace shows.
+  private func route(_ result: ProbeResult) -> ChangedRoute? {
+    guard case .trace(let trace) = result.finding,
+      let change = routes[result.target.name, default: RouteHistory()].record(trace)
+    else { return nil }
+    return ChangedRoute(
+      target: result.target, from: change.from, to: change.to, time: result.time,
+      rules: limits.rules(tellingRoutesOf: result.target))
+  }
+
+  private func judge(
+    _ verdict: ConnectivityGate.Verdict, _ now: ContinuousClock.Instant, _ time: Timestamp,
+    _ top: (Set<IPAddress>) -> [ProbeAlert.Share]
+  ) -> [Event] {
+    var events: [Event] = []
+    if let outage = verdict.outage {
+      events.append(.outage(outage))
+      events += judge(Self.result(of: outage), now, time, top, isTarget: false)
+      localOutage = if case .began = outage.state { (outage, now) } else { nil }
+    }
+    for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
     return events
   }
 

@@ -53,7 +53,7 @@ import Testing
     for key in keys { #expect(text.contains(key)) }
     let rules = try thresholds(of: file)
     #expect(rules.map(\.name) == ["SSH", "Downloads", "Anything", "Routed"])
-    #expect(try file.sections.compactMap { try ProbeRule($0)?.name } == ["Paths", "Unreachable"])
+    #expect(try file.sections.compactMap { try ProbeRule($0)?.name } == ["Paths", "Unreachable", "Routes"])
     #expect(rules.flatMap(\.warnings) == [])
     let mail = try file.sections.first { $0.name == "SSH" }?.words("notification_command")
     #expect(mail == ["mail", "-s", "SSH exceeding bandwidth limit", "root"])

@@ -21,6 +21,7 @@ import Testing
         case .began: "+"
         case .goesOn: pending.notification.line
         case .ended: "-"
+        case .single: "!"
         }
       return "\(pending.rule)\(mark)"
     }
@@ -45,6 +46,16 @@ import Testing
     queue.finish(DeliveryKey("c", .command))
     #expect(names(queue.start()) == ["e+"])
     #expect(queue.waitingCount == 1 && !queue.isIdle)
+  }
+
+  @Test func `what stands alone is delivered once, and nothing of it is remembered`() {
+    var queue = DeliveryQueue(places: 1, capacity: 3)
+    for since in 1...4 { queue.add(pending("a", .single, since: Int64(since))) }
+    #expect(queue.dropped == 1 && queue.waitingCount == 3)
+    #expect(drain(&queue) == ["a!", "a!", "a!"])
+    // Nothing waits for its end.
+    queue.add(pending("a", .single, since: 1))
+    #expect(drain(&queue) == ["a!"] && queue.dropped == 1 && queue.isIdle)
   }
 
   @Test func `a rule has one delivery at a time and does not hold up others`() {

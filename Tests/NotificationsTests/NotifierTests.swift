@@ -54,6 +54,13 @@ import Testing
     #expect(shop.lines("log").allSatisfy { !$0.hasPrefix("other") })
   }
 
+  @Test func `what stands alone is run each time`() async throws {
+    let notifications = (1...3).map { sampleNotification(.single, subject: "way \($0)") }
+    let rule = shop.rule(#"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#, onResolve: true)
+    _ = try await deliver(notifications, to: [rule]) { shop.lines("log").count == 3 }
+    #expect(shop.lines("log") == (1...3).map { "way \($0) changed" })
+  }
+
   @Test(arguments: [
     ("exit 7", "ended with status 7"), ("kill -15 $$", "ended by signal 15"),
     ("sleep 600", "was killed with its children after 0.2 s"),

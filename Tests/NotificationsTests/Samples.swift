@@ -13,6 +13,7 @@ func sampleNotification(
     case .goesOn: ("repeat", "")
     case .ended(.over): ("resolved", "over")
     case .ended(.ruleRemoved): ("resolved", "removed")
+    case .single: ("changed", "")
     }
   return Notification(
     episode: .init(

@@ -107,9 +107,10 @@ struct ConnMonitorProbeTests {
     // UDP does for traces.
     #expect(try unable.records().contains { $0.path == ["127.0.0.1"] })
     let said = unable.process.errors.lines.filter { $0.hasPrefix("EE: PermissionError: ") }
-    #expect(said.allSatisfy { $0.contains("ping_group_range") })
-    #expect(said.filter { $0.contains("setcap cap_net_raw+ep") }.count == 1)
-    #expect(said.filter { $0.contains("traces use UDP") }.count == 1 && said.count == 2)
+    #expect(said.count == 1, "\(said)")
+    for part in ["ping_group_range", "setcap cap_net_raw+ep", "traces use UDP"] {
+      #expect(said.first?.contains(part) == true, "\(said)")
+    }
   }
 
   @Test func `traces of UDP give their sockets back`() async throws {

@@ -13,6 +13,8 @@ import Testing
     ("type=Ping\nhost=::1\ninterval=0.5\ncount=3\npayload=1400", "::1@1 ping 500.0 3x1400"),
     ("type=trace\nhost=h", "h@1 trace 60000.0 30"),
     ("type=trace\nhost=h\ninterval=5m\nhops=64", "h@1 trace 300000.0 64"),
+    ("type=trace\nhost=h\nhop_timeout=250ms", "h@1 trace 60000.0 30 250.0"),
+    ("type=trace\nhost=h\nhop_timeout=2.5\nhops=3", "h@1 trace 60000.0 3 2500.0"),
     ("type=scan\nhost=h\ninterval=30", "h@1 scan 30000.0"),
     ("type=connect\nhost=fe80::1%eth0\nport=443", "fe80::1%eth0@1 connect 10000.0 443"),
     ("TYPE=connect\nHost=h\nPort=65535\nInterval=100ms", "h@1 connect 100.0 65535"),
@@ -45,6 +47,12 @@ import Testing
     ("type=ping\nhost=h\ncount=0", "f:4: count=\"0\" must be a whole number from 1 to 65535"),
     ("type=ping\nhost=h\npayload=70000", "f:4: payload=\"70000\" must be a whole number from 0 to 65507"),
     ("type=trace\nhost=h\nhops=256", "f:4: hops=\"256\" must be a whole number from 1 to 255"),
+    ("type=trace\nhost=h\nhop_timeout=0", "f:4: hop_timeout=\"0\" must be from 0.01 to 600 seconds"),
+    ("type=trace\nhost=h\nhop_timeout=601", "f:4: hop_timeout=\"601\" must be from 0.01 to 600 seconds"),
+    (
+      "type=ping\nhost=h\nhop_timeout=1",
+      "f:4: hop_timeout belongs to type=trace, not to type=ping: remove it"
+    ),
     ("type=ping\nhost=h\ninterval=0", "f:4: interval=\"0\" must be from 0.1 to 86400 seconds"),
     ("type=ping\nhost=h\ninterval=-1", "f:4: interval=\"-1\" must be from 0.1 to 86400 seconds"),
   ])
@@ -64,7 +72,8 @@ import Testing
   @Test func `all keys are those of some type`() {
     #expect(
       ProbePlan.keys == [
-        "type", "host", "interval", "reference", "count", "numpings", "payload", "hops", "port",
+        "type", "host", "interval", "reference", "count", "numpings", "payload", "hops", "hop_timeout",
+        "port",
       ])
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// A route in one word: a letter a hop, `.` for one that did not answer; `!` behind it for a destination that answered,
 /// `x` for a router that refuses.
-private func route(_ text: String) -> RouteTrace {
+func route(_ text: String) -> RouteTrace {
   let letters = text.hasSuffix("!") || text.hasSuffix("x") ? text.dropLast() : text[...]
   let hops = letters.map { letter in
     letter == "."

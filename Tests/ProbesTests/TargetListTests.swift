@@ -15,7 +15,10 @@ func shown(_ plans: [ProbePlan]) -> String {
     let parts = [
       "\(plan.host)@\(plan.line)",
       plan.ping.map { "ping \($0.interval.inMilliseconds) \($0.count)x\($0.payload)" },
-      plan.trace.map { "trace \($0.interval.inMilliseconds) \($0.hops)" },
+      plan.trace.map {
+        "trace \($0.interval.inMilliseconds) \($0.hops)"
+          + ($0.hopTimeout == .seconds(1) ? "" : " \($0.hopTimeout.inMilliseconds)")
+      },
       plan.scan.map { "scan \($0.interval.inMilliseconds)" },
       plan.connect.map { "connect \($0.interval.inMilliseconds) \($0.port)" },
       plan.usesJSON ? "json" : nil, plan.hasTimestamp ? nil : "no time",
@@ -37,6 +40,9 @@ func shown(_ plans: [ProbePlan]) -> String {
     ("h ping=0 trace=1", "h@1 trace 1.0 30"),
     ("h PING=250.5 NumPings=3 payload=0 hops=9", "h@1 ping 250.5 3x0"),
     ("h hops=255 trace=1.5 ping=0 scan=2.", "h@1 trace 1.5 255 scan 2.0"),
+    ("h ping=0 trace=5 HopTimeout=250.5", "h@1 trace 5.0 30 250.5"),
+    ("h ping=0 trace=5 hoptimeout=10 hops=2", "h@1 trace 5.0 2 10.0"),
+    ("h ping=0 trace=5 hoptimeout=6e5", "h@1 trace 5.0 30 600000.0"),
     ("h ping=1e3", "h@1 ping 1000.0 10x41"), ("h ping=+1E+3", "h@1 ping 1000.0 10x41"),
     ("h ping=1.001", "h@1 ping 1.001 10x41"), ("h ping=31536000000", "h@1 ping 31536000000.0 10x41"),
     ("h ping=-0 scan=1", "h@1 scan 1.0"), ("h numpings=0", "h@1 ping 500.0 0x41"),
@@ -64,13 +70,13 @@ func shown(_ plans: [ProbePlan]) -> String {
   @Test(arguments: [
     (
       "h\n\nh bogus=1",
-      "f:3: unknown option \"bogus\": the options are ping, numpings, payload, trace, hops, scan, json, timestamp"
+      "f:3: unknown option \"bogus\": the options are ping, numpings, payload, trace, hops, hoptimeout, scan, json, timestamp"
     ),
     ("h pign=1", "f:1: unknown option \"pign\" (did you mean ping?)"),
     ("h NUMPING=1", "f:1: unknown option \"NUMPING\" (did you mean numpings?)"),
     (
       "h other.example",
-      "f:1: unknown option \"other.example\": a line has one host; the options are ping, numpings, payload, trace, hops, scan, json, timestamp"
+      "f:1: unknown option \"other.example\": a line has one host; the options are ping, numpings, payload, trace, hops, hoptimeout, scan, json, timestamp"
     ),
     ("h ping=1 trace", "f:1: \"trace\" has no value: write trace=5000, or remove it"),
     ("h JSON", "f:1: \"JSON\" has no value: write json=true, or remove it"),
@@ -97,6 +103,12 @@ func shown(_ plans: [ProbePlan]) -> String {
     (
       "h hops=99999999999999999999", "f:1: hops=\"99999999999999999999\" must be a whole number from 1 to 255"
     ),
+    ("h hoptimeout=9.9", "f:1: hoptimeout=\"9.9\" must be from 10 to 600000 ms"),
+    ("\nh hoptimeout=0", "f:2: hoptimeout=\"0\" must be from 10 to 600000 ms"),
+    ("h hoptimeout=600001", "f:1: hoptimeout=\"600001\" must be from 10 to 600000 ms"),
+    ("h hoptimeout=1s", "f:1: hoptimeout=\"1s\" must be from 10 to 600000 ms"),
+    ("h hop_timeout=1", "f:1: unknown option \"hop_timeout\" (did you mean hoptimeout?)"),
+    ("h hoptimeout", "f:1: \"hoptimeout\" has no value: write hoptimeout=1000, or remove it"),
     ("h json=yes", "f:1: json=\"yes\" must be true or false (or 1, 0)"),
     ("h timestamp=1.0", "f:1: timestamp=\"1.0\" must be true or false (or 1, 0)"),
     ("h\nh ping=0", "f:2: nothing is asked of \"h\": set ping, trace or scan to more than 0, in ms"),

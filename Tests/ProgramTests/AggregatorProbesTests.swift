@@ -229,6 +229,83 @@ struct AggregatorProbesTests {
     try await aggregator.stop()
   }
 
+  @Test func `P11: another router is one event with both routes, a hop that is silent for a while is none`()
+    async throws
+  {
+    let stage = try await Stage()
+    func trace(_ name: String, _ host: String) -> String {
+      "[\(name)]\ntype=trace\nhost=\(host)\ninterval=0.2\nhops=4\nhop_timeout=2\n"
+    }
+    let aggregator = try stage.start(
+      try stage.monitors([], more: trace("way", "10.9.0.7") + trace("bare", "10.9.0.8")),
+      rules: "[routes]\nprobe_filter=^way$\nroute_change=yes\nCOMMAND\n"
+        + "[others]\nprobe_filter=^gw$\nroute_change=yes\nCOMMAND\n")
+    func traces(by router: String?) async throws {
+      func counted(_ name: String) throws -> Int {
+        try events("probe", of: aggregator).count { event in
+          let hops = event["hops"] as? [Event]
+          return event["target"] as? String == name && hops?.count == 2
+            && hops?.first?["address"] as? String == router
+        }
+      }
+      let before = (try counted("way"), try counted("bare"))
+      try await eventually("traces by \(router ?? "*")", state: { aggregator.state }) {
+        try counted("way") >= before.0 + 2 && counted("bare") >= before.1 + 2 ? () : nil
+      }
+    }
+    try await traces(by: "10.9.1.1")
+    try await stage.network.set("hop 10.9.1.1 silent on")
+    try await traces(by: nil)
+    try await stage.network.set("hop 10.9.1.1 silent off")
+    try await traces(by: "10.9.1.1")
+    #expect(try events("route", of: aggregator).isEmpty)
+    try await stage.network.set("hop 10.9.1.1 address 10.9.7.7")
+    let facts = try await stage.run("changed.route", of: aggregator)
+    for fact in [
+      "BWMON_RULE=routes", "BWMON_SUBJECT=way", "BWMON_ADDRESS=10.9.0.7", "BWMON_ROUTE=10.9.7.7 10.9.0.7",
+      "BWMON_ROUTE_BEFORE=10.9.1.1 10.9.0.7",
+    ] { #expect(facts.contains(fact), "\(facts)") }
+    try await traces(by: "10.9.7.7")
+    let changes = try events("route", of: aggregator)
+    #expect(Set(changes.map { $0["target"] as? String }) == ["way", "bare"] && changes.count == 2)
+    let way = try #require(changes.first { $0["target"] as? String == "way" })
+    #expect(way["from"] as? [String] == ["10.9.1.1", "10.9.0.7"])
+    #expect(way["to"] as? [String] == ["10.9.7.7", "10.9.0.7"] && way["rules"] as? [String] == ["routes"])
+    #expect(try stage.names().count == 1)
+    // Each has one line, whether a rule asks for it or not.
+    for (name, host) in [("way", "10.9.0.7"), ("bare", "10.9.0.8")] {
+      let end = ": \(name) takes another route: 10.9.7.7 \(host); before: 10.9.1.1 \(host)"
+      let said = aggregator.process.errors.lines.filter { $0.hasSuffix(end) }
+      #expect(said.count == 1, "\(aggregator.process.errors.text)")
+    }
+    try await aggregator.stop()
+  }
+
+  @Test func `that this host has no descriptor is said once, and is no outage`() async throws {
+    let stage = try await Stage()
+    let aggregator = try stage.start(
+      try stage.monitors([], more: "[shop]\ntype=connect\nhost=10.9.0.6\nport=80\ninterval=0.2\n"),
+      rules: "[r]\ndown=yes\nCOMMAND\n")
+    func limit(to count: Int) async throws {
+      try await run(["prlimit", "--pid", "\(aggregator.process.pid)", "--nofile=\(count):"])
+    }
+    func attempts(_ what: String, _ isWanted: @escaping (Event) -> Bool) async throws {
+      let before = try events("probe", of: aggregator).count(where: isWanted)
+      try await eventually(what, state: { aggregator.state }) {
+        try events("probe", of: aggregator).count(where: isWanted) >= before + 3 ? () : nil
+      }
+    }
+    try await attempts("connections") { $0["rtt"] is Double }
+    try await limit(to: 3)
+    try await attempts("none") { $0["error"] as? String == "not asked: Too many open files" }
+    try await limit(to: 1024)
+    try await attempts("connections again") { $0["rtt"] is Double }
+    #expect(try events("outage", of: aggregator).isEmpty && events("alert", of: aggregator).isEmpty)
+    let said = aggregator.process.complaints.filter { $0.contains("cannot be asked") }
+    #expect(said.count == 1 && said.first?.contains("LimitNOFILE=") == true, "\(said)")
+    try await aggregator.stop()
+  }
+
   @Test func `a table has a line of the targets`() async throws {
     let stage = try await Stage()
     let monitors = try stage.monitors(["gw 10.9.0.5", "off 10.9.0.6"])
@@ -299,7 +376,10 @@ struct AggregatorProbesTests {
     let stage = try await Stage()
     try await stage.lab.a.setSysctl("net.ipv4.ping_group_range", to: "1 0")
     let aggregator = try stage.start(
-      try stage.monitors(["gw 10.9.0.5", "web 10.9.0.6"]),
+      try stage.monitors(
+        ["gw 10.9.0.5", "web 10.9.0.6"],
+        more: "[way]\ntype=trace\nhost=10.9.0.7\ninterval=0.2\nhops=4\n"
+          + "[shop]\ntype=connect\nhost=10.9.0.6\nport=80\ninterval=0.2\n"),
       wrapper: ["setpriv", "--inh-caps=-net_raw", "--bounding-set=-net_raw"])
     try await rounds(3, of: ["gw", "web"], loss: 100, aggregator)
     let backup = try stage.backup()
@@ -307,7 +387,16 @@ struct AggregatorProbesTests {
     #expect(report.balance.sum == report.balance.total.view)
     let lines = aggregator.process.complaints.filter { $0.contains("ICMP") }
     #expect(lines.count == 1, "\(lines)")
-    #expect(lines.first?.contains("sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"") == true)
+    for part in ["sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"", "setcap cap_net_raw+ep"] {
+      #expect(lines.first?.contains(part) == true, "\(lines)")
+    }
+    // What needs no privilege is done.
+    try await event("probe", "a trace by UDP", of: aggregator) {
+      $0["kind"] as? String == "trace" && ($0["hops"] as? [Event])?.count == 2
+    }
+    try await event("probe", "a connection", of: aggregator) {
+      $0["kind"] as? String == "connect" && $0["rtt"] is Double
+    }
     try await aggregator.stop()
     backup.process.signal(SIGKILL)
   }
@@ -350,6 +439,7 @@ struct AggregatorProbesTests {
     ("[r]\nloss_threshold=many\n", "n.cfg:2: loss_threshold=\"many\" must be a number from 0 to 100, in %"),
     ("[r]\ndown=yes\nlos_clear=2\n", "n.cfg:3: unknown key \"los_clear\" in [r] (did you mean loss_clear?)"),
     ("[r]\nprobe_filter=gw\n", "n.cfg:1: [r] has no limit for probes"),
+    ("[r]\nroute_change=perhaps\n", "n.cfg:2: route_change="),
     ("[r]\ndown=yes\nprobe_filter=(\n", "n.cfg:3: probe_filter: the regular expression is wrong"),
     ("[r]\nin_threshold=5\nrtt_clear=2\n", "n.cfg:3: rtt_clear needs a limit"),
   ])

@@ -62,6 +62,29 @@ import Testing
     #expect(monitor.output.text.isEmpty && monitor.errors.text.isEmpty)
   }
 
+  @Test func `without a descriptor or a local port nothing is said of the network`() async throws {
+    let namespace = try await NetworkNamespace()
+    let server = try await Self.server(namespace)
+    let monitor = try Self.start(in: namespace)
+    func limit(to count: Int) async throws {
+      try await run(["prlimit", "--pid", "\(monitor.pid)", "--nofile=\(count):"])
+    }
+    try await Self.checks(2, at: server)
+    try await limit(to: 3)
+    try await monitor.errors.first("the shortage") {
+      $0.contains("Too many open files") && $0.contains("LimitNOFILE=") ? () : nil
+    }
+    try await limit(to: 1024)
+    try await Self.checks(3, at: server)
+    // Its closed connections have these ports for a while.
+    try await namespace.setSysctl("net.ipv4.ip_local_port_range", to: "40000 40001")
+    try await monitor.errors.first("no port") { $0.contains("net.ipv4.ip_local_port_range") ? () : nil }
+    try await namespace.setSysctl("net.ipv4.ip_local_port_range", to: "32768 60999")
+    try await Self.checks(3, at: server)
+    #expect(try await monitor.stop() == .exited(0))
+    #expect(monitor.output.text.isEmpty, "\(monitor.output.text)")
+  }
+
   @Test(arguments: [
     (["-m", "0"], "True (downtime: T)"), (["-m", "1h"], "True (downtime: T) (ignored)"),
     (["-m", "0.000001", "-bmin", "0", "-bmax=1", "-bstep", "0"], "True (downtime: T)"),

@@ -14,4 +14,8 @@ import Testing
     #expect(error.isShortage == isOurs)
     if isOurs { #expect(error.remedy(limit: nil).contains(remedy)) }
   }
+
+  @Test func `what to do about ports is said by who knows that there is none`() {
+    #expect(Errno.addressNotAvailable.remedy(limit: nil).contains("net.ipv4.ip_local_port_range"))
+  }
 }

@@ -2,10 +2,11 @@ public import Model
 
 /// Keeps a failure of this host's own network from looking like one of every target. Does no I/O.
 ///
-/// A result with anything lost is held back until the references have been asked again. Where they fail, and what answered before
-/// fails as well, that is one outage of local connectivity; the targets stay as they were. Without references all passes.
+/// A result with anything lost is held back until the references have been asked again. Where all references fail, and all
+/// targets that are asked meanwhile fail with them, that is one outage of local connectivity; the targets stay as they were.
+/// Where one of them answers, each speaks for itself. Without references all passes.
 public struct ConnectivityGate: Sendable {
-  /// What comes of a result.
+  /// What comes of a result, or of time that has passed.
   public struct Verdict: Sendable, Hashable {
     /// The results that count; those of one target in their order.
     public var admitted: [ProbeResult] = []
@@ -15,7 +16,8 @@ public struct ConnectivityGate: Sendable {
 
   /// What an outage of this host's network is called.
   public static let subject = "local connectivity"
-  /// How long a result is held back for references that say nothing.
+  /// How long a result is held back for references and targets that say nothing. What fails so long after the references is
+  /// not said to fail together with them.
   public static let patience = Duration.seconds(30)
 
   private struct Held {
@@ -25,10 +27,11 @@ public struct ConnectivityGate: Sendable {
     var arrival: Timestamp
   }
 
+  /// What a reference said the last time.
   private struct Answer {
     var isUp: Bool
-    /// When the round began.
-    var time: Timestamp
+    /// The first result in a row that said so.
+    var first: Turn
   }
 
   private struct Turn {
@@ -37,11 +40,24 @@ public struct ConnectivityGate: Sendable {
     var time: Timestamp
   }
 
+  /// What the targets say while all references fail.
+  private enum Agreement {
+    /// Some will say something soon.
+    case awaited
+    /// All that have said something fail.
+    case failing
+    /// One answers.
+    case answering
+    /// None of them has said anything.
+    case silent
+  }
+
   /// How long after an outage results with anything lost are dropped: not all of the way is back at once.
   private static let aftermath = Duration.seconds(5)
 
   private var references: Set<String> = []
   private var others: Set<String> = []
+  private var cadence = TargetCadence()
   /// The last of each reference.
   private var answers: [String: Answer] = [:]
   private var held: [String: [Held]] = [:]
@@ -55,19 +71,26 @@ public struct ConnectivityGate: Sendable {
   private var outage: Turn?
   private var lastEnd: Turn?
 
-  /// Knows nothing yet. `references` are those of the names `targets` that stand for this host's network.
-  public init(references: Set<String> = [], targets: Set<String> = [], at now: ContinuousClock.Instant) {
+  /// Knows nothing yet. `references` are those of the targets that stand for this host's network; `intervals` are the times
+  /// from round to round of all targets, by name.
+  public init(
+    references: Set<String> = [], intervals: [String: Duration] = [:], at now: ContinuousClock.Instant
+  ) {
     upSince = now
-    use(references: references, targets: targets)
+    use(references: references, intervals: intervals, at: now)
   }
 
   /// True while there is something to be told apart: references, and more than one target.
   public private(set) var isGuarding = false
 
-  /// Takes other references and targets from now on.
-  public mutating func use(references: Set<String>, targets: Set<String>) {
+  /// Takes other references and targets from `now` on.
+  public mutating func use(
+    references: Set<String>, intervals: [String: Duration], at now: ContinuousClock.Instant
+  ) {
+    let targets = Set(intervals.keys)
     self.references = references
     others = targets.subtracting(references)
+    cadence.use(intervals, at: now)
     isGuarding = !references.isEmpty && targets.count > 1
     answers = answers.filter { references.contains($0.key) }
     held = held.filter { targets.contains($0.key) }
@@ -85,87 +108,138 @@ public struct ConnectivityGate: Sendable {
     _ result: ProbeResult, at now: ContinuousClock.Instant, _ time: Timestamp
   ) -> Verdict {
     guard isGuarding, let isUp = result.finding.isUp else { return Verdict(admitted: admit([result])) }
+    cadence.note(result, isUp: isUp, at: now)
     let new = Held(result: result, since: now, arrival: time)
     return isUp ? answered(new) : failed(new)
+  }
+
+  /// Lets pass at `now` what was held back too long: neither references nor targets say anything to it. What waits only for
+  /// targets that were to say something until now is judged without them.
+  public mutating func expire(at now: ContinuousClock.Instant) -> Verdict {
+    guard isGuarding else { return Verdict(admitted: release { _ in true }) }
+    var verdict = outage == nil ? judge(at: now) : Verdict()
+    verdict.admitted += release { now - $0.since >= Self.patience }
+    return verdict
   }
 
   /// Nothing answers.
   private mutating func failed(_ new: Held) -> Verdict {
     if outage != nil || isInAftermath(new) { return Verdict() }
     let name = new.result.target.name
-    if references.contains(name) { answers[name] = Answer(isUp: false, time: new.result.time) }
-    if isReferencesFault { return Verdict(admitted: admit([new.result])) }
-    held[name, default: []].append(new)
-    guard let failure = referencesFailure else { return Verdict() }
-    if let lastWhole, failure.isBefore(lastWhole.time), new.since - lastWhole.at < Self.patience {
-      isReferencesFault = true
-      return Verdict(admitted: release { _ in true })
+    if references.contains(name), answers[name]?.isUp ?? true {
+      answers[name] = Answer(isUp: false, first: Turn(at: new.since, time: new.result.time))
     }
-    guard doOthersFail else { return Verdict() }
-    let times = held.values.compactMap(\.last?.result.time)
-    outage = Turn(at: new.since, time: times.reduce(failure) { $0.isBefore($1) ? $1 : $0 })
-    held = [:]
-    return Verdict(outage: event(.began(afterUptime: max(.zero, new.since - upSince)), new.result.time))
+    if isReferencesFault, references.contains(name) || isLate(new.since) {
+      return Verdict(admitted: admit([new.result]))
+    }
+    held[name, default: []].append(new)
+    return judge(at: new.since)
   }
 
-  /// When the last round began that says that all references fail; nil while they do not.
-  private var referencesFailure: Timestamp? {
-    var last: Timestamp?
+  /// Whether what fails `now` fails too long after the references to have failed with them.
+  private func isLate(_ now: ContinuousClock.Instant) -> Bool {
+    referencesFailure.map { now - $0.at >= Self.patience } ?? false
+  }
+
+  /// Since when all references fail: the first result that says so of the last one, and when that round began.
+  private var referencesFailure: Turn? {
+    var last: Turn?
     for name in references {
       guard let answer = answers[name], !answer.isUp else { return nil }
-      last = last.map { $0.isBefore(answer.time) ? answer.time : $0 } ?? answer.time
+      if last.map({ $0.time.isBefore(answer.first.time) }) ?? true { last = answer.first }
     }
     return last
   }
 
+  /// Decides what was held back, as far as that can be decided at `now`.
+  private mutating func judge(at now: ContinuousClock.Instant) -> Verdict {
+    guard let failure = referencesFailure, let first = held.values.joined().map(\.since).min() else {
+      return Verdict()
+    }
+    var verdict = Verdict()
+    if let lastWhole, now - lastWhole.at < Self.patience, failure.time.isBefore(lastWhole.time) {
+      isReferencesFault = true
+      verdict.admitted = releaseForAnswer(lastWhole.time)
+    }
+    switch agreement(since: failure.time, at: now, until: first + Self.patience) {
+    case .awaited, .silent: break
+    case .answering:
+      isReferencesFault = true
+      verdict.admitted += release { _ in true }
+    case .failing:
+      let times = held.values.compactMap(\.last?.result.time)
+      outage = Turn(at: now, time: times.reduce(failure.time) { $0.isBefore($1) ? $1 : $0 })
+      held = [:]
+      verdict.outage = event(.began(afterUptime: max(.zero, now - upSince)), failure.time)
+    }
+    return verdict
+  }
+
   /// A reference alone may be at fault itself, and what was down before says nothing new.
-  private var doOthersFail: Bool {
-    if others.isEmpty { return true }
+  private func agreement(
+    since failure: Timestamp, at now: ContinuousClock.Instant, until end: ContinuousClock.Instant
+  ) -> Agreement {
+    if others.isEmpty { return .failing }
     let failing = others.filter { held[$0]?.last?.result.finding.isUp == false }
-    return failing.contains { !down.contains($0) } || (!failing.isEmpty && others.isSubset(of: down))
+    let standings = others.subtracting(failing).subtracting(down).map {
+      cadence.standing(of: $0, since: failure, at: now, until: end)
+    }
+    if standings.contains(.awaited) { return .awaited }
+    if standings.contains(.answering) { return .answering }
+    let isNews = !failing.isSubset(of: down) || others.isSubset(of: down)
+    return !failing.isEmpty && isNews ? .failing : .silent
   }
 
   /// Something answers.
   private mutating func answered(_ new: Held) -> Verdict {
     let result = new.result
+    let name = result.target.name
+    let isReference = references.contains(name)
     let isWhole = result.finding.isWhole
+    if isWhole, !isReference, lastWhole?.time.isBefore(result.time) ?? true {
+      lastWhole = Turn(at: new.since, time: result.time)
+    }
     if let outage {
       // A round of before it may be over only now; the wall clock may have been set back.
       let isNews = outage.time.isBefore(result.time) || new.since - outage.at >= Self.patience
       let admitted = isWhole ? admit([result]) : []
       return Verdict(admitted: admitted, outage: isNews ? end(outage, new) : nil)
     }
-    let name = result.target.name
-    let isReference = references.contains(name)
     if isReference {
-      answers[name] = Answer(isUp: true, time: result.time)
+      answers[name] = Answer(isUp: true, first: Turn(at: new.since, time: result.time))
       isReferencesFault = false
     }
     if !isWhole, isInAftermath(new) { return Verdict() }
     // What was lost before this round began was not lost with the references.
     var released = isReference ? release { $0.arrival.isBefore(result.time) } : []
-    guard isWhole || isReferencesFault else {
+    guard isWhole || isReferencesFault && isLate(new.since) else {
       held[name, default: []].append(new)
       return Verdict(admitted: released)
     }
-    if isWhole, !isReference {
-      if lastWhole?.time.isBefore(result.time) ?? true { lastWhole = Turn(at: new.since, time: result.time) }
-      if let failure = referencesFailure, failure.isBefore(result.time) {
-        isReferencesFault = true
-        released = release { _ in true }
-      }
+    if isWhole, !isReference, let failure = referencesFailure, failure.time.isBefore(result.time) {
+      isReferencesFault = true
+      released = releaseForAnswer(result.time)
     }
     released += release { $0.result.target.name == name }
     return Verdict(admitted: released + admit([result]))
+  }
+
+  /// A target has answered a round that began at `time`, while all references fail: they speak for themselves, and so does
+  /// what failed in a round of before. What fails later may still be all.
+  private mutating func releaseForAnswer(_ time: Timestamp) -> [ProbeResult] {
+    let references = references
+    return release { references.contains($0.result.target.name) || $0.result.time.isBefore(time) }
   }
 
   private mutating func end(_ outage: Turn, _ new: Held) -> Outage {
     let result = new.result
     let lasted = new.since - outage.at
     (self.outage, lastEnd, upSince) = (nil, Turn(at: new.since, time: result.time), new.since)
-    (held, answers, isReferencesFault) = ([:], [:], false)
+    (held, isReferencesFault) = ([:], false)
+    // What fails from now on may fail together again, but who ended this has answered without them.
+    for name in answers.keys { answers[name]?.first.at = new.since }
     if references.contains(result.target.name) {
-      answers[result.target.name] = Answer(isUp: true, time: result.time)
+      answers[result.target.name] = Answer(isUp: true, first: Turn(at: new.since, time: result.time))
     }
     return event(.ended(downtime: lasted, isIgnored: false), result.time)
   }
@@ -200,12 +274,6 @@ public struct ConnectivityGate: Sendable {
     return results
   }
 
-  /// Lets pass at `now` what was held back too long: the references do not say anything.
-  public mutating func expire(at now: ContinuousClock.Instant) -> [ProbeResult] {
-    let isGuarding = isGuarding
-    return release { !isGuarding || now - $0.since >= Self.patience }
-  }
-
   private func event(_ state: Outage.State, _ time: Timestamp) -> Outage {
     Outage(subject: Self.subject, state: state, time: time)
   }
@@ -218,11 +286,5 @@ extension ProbeResult.Finding {
     case .ping(let burst): burst.roundTrips.count >= burst.sent && !burst.roundTrips.isEmpty
     case .connection, .scan, .trace: isUp ?? true
     }
-  }
-}
-
-extension Timestamp {
-  fileprivate func isBefore(_ other: Timestamp) -> Bool {
-    (seconds, nanoseconds) < (other.seconds, other.nanoseconds)
   }
 }

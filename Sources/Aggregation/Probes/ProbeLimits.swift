@@ -103,6 +103,13 @@ public struct ProbeLimits: Sendable {
     }
   }
 
+  /// The names of the rules that want to be told that the route to a target has changed.
+  public mutating func rules(tellingRoutesOf target: ProbeTarget) -> [String] {
+    var names: [String] = []
+    for rule in rules where rule.tellsRoutes && matches(rule, target) { names.append(rule.name) }
+    return names
+  }
+
   /// Takes new rules into use. What fires for a rule or limit that is gone is resolved with `takeRemoved`.
   public mutating func reload(rules: [ProbeRule]) {
     let old = Dictionary(self.rules.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

@@ -34,7 +34,7 @@ struct ProbeRounds: Sendable {
       bursts.removeFirst(surplus)
     case .connection(_, .accepted(let time)): connected = time.inMilliseconds
     case .connection(_, .failed): connected = nil
-    case .scan, .trace: break
+    case .connection(_, .unknown), .scan, .trace: break
     }
     if let isUp = finding.isUp { upByKind[finding.kind] = isUp }
   }
@@ -75,13 +75,14 @@ struct ProbeRounds: Sendable {
 }
 
 extension ProbeResult.Finding {
-  /// Whether something answered; nil for a trace, and pings that never left this host, which do not say.
+  /// Whether something answered; nil for a trace, and for what this host could not ask, which do not say.
   var isUp: Bool? {
     switch self {
     case .ping(let burst): burst.isUnknown ? nil : !burst.roundTrips.isEmpty
     case .connection(_, .accepted): true
     case .connection(_, .failed): false
-    case .scan(let scan): scan.http.value != nil || scan.https.value != nil || scan.mysql.value != nil
+    case .connection(_, .unknown): nil
+    case .scan(let scan): scan.isUp
     case .trace: nil
     }
   }

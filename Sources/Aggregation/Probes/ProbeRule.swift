@@ -19,6 +19,8 @@ public struct ProbeRule: Sendable {
   /// The time that a value is over; zero for the last round alone.
   let interval: Duration
   let timing: AlertTiming
+  /// Whether it wants to be told that a route has changed.
+  let tellsRoutes: Bool
 
   /// What tells the filter of a reloaded rule from the one before.
   var filterSource: String { filter?.source ?? "" }
@@ -27,7 +29,7 @@ public struct ProbeRule: Sendable {
 extension ProbeRule {
   /// The keys of a section that are read here and nowhere else.
   public static let ownKeys = [
-    "probe_filter", "loss_threshold", "loss_clear", "rtt_threshold", "rtt_clear", "down",
+    "probe_filter", "loss_threshold", "loss_clear", "rtt_threshold", "rtt_clear", "down", "route_change",
   ]
 
   /// All keys of a section that are read here.
@@ -41,7 +43,7 @@ extension ProbeRule {
   /// Reads a section of a notification file; nil where it has no limit for probes.
   ///
   /// `loss_threshold` is in percent, `rtt_threshold` in milliseconds, `down=yes` is for targets of which nothing answers;
-  /// `probe_filter` is searched in their names and addresses. The value is that of the last round, or with `interval` that of
+  /// `route_change=yes` for traces; `probe_filter` is searched in their names and addresses. The value is that of the last round, or with `interval` that of
   /// the rounds in that time. Throws an error for a wrong value, and a clear level above its threshold or without one.
   public init?(_ section: INISection) throws(INIError) {
     guard Self.ownKeys.contains(where: { section.entry($0) != nil }) else { return nil }
@@ -54,9 +56,11 @@ extension ProbeRule {
         at: entry,
         "process_filter is for limits of bandwidth: write probe_filter, or set in_threshold or out_threshold")
     }
-    guard !levels.isEmpty else {
+    tellsRoutes = try section.boolean("route_change") ?? false
+    guard !levels.isEmpty || tellsRoutes else {
       throw section.error(
-        "[\(section.name)] has no limit for probes: set loss_threshold (%), rtt_threshold (ms) or down=yes")
+        "[\(section.name)] has no limit for probes: set loss_threshold (%), rtt_threshold (ms), down=yes or "
+          + "route_change=yes")
     }
     self.levels = levels
     name = section.name

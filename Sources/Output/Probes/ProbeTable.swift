@@ -96,6 +96,7 @@ public struct ProbeTable: Sendable, Hashable {
       switch scan.mysql {
       case .answered(let database): "\(database.version), \(database.roundTrip.inMilliseconds.fixed(3)) ms"
       case .missing(let reason): "none: \(reason)"
+      case .unknown(let reason): reason
       }
     return web("http", scan.http) + web("https", scan.https) + block("mysql", mysql)
   }
@@ -103,6 +104,7 @@ public struct ProbeTable: Sendable, Hashable {
   private func web(_ name: String, _ answer: ServiceScan.Answer<ServiceScan.Web>) -> [String] {
     switch answer {
     case .missing(let reason): return block(name, "none: \(reason)")
+    case .unknown(let reason): return block(name, reason, .doubtful)
     case .answered(let web):
       let time = web.roundTrip.inMilliseconds.fixed(3)
       let lines = block(name, "\(web.status), \(web.shownServer), \(time) ms")

@@ -17,7 +17,7 @@ extension ProbePlan {
     var keys: [String] {
       switch self {
       case .ping: ["count", "numpings", "payload"]
-      case .trace: ["hops"]
+      case .trace: ["hops", "hop_timeout"]
       case .scan: []
       case .connect: ["port"]
       }
@@ -33,8 +33,8 @@ extension ProbePlan {
   /// Reads a section of a monitor configuration with one probe.
   ///
   /// `type` and `host` are required, `port` for `type=connect` as well; `interval` is in seconds, or with a unit: 10 for
-  /// pings and connections, 60 for traces and scans where it is not given; `count` (or `numpings`), `payload` and
-  /// `hops` are connmonitor's; with `reference=yes` the host stands for this host's network. An
+  /// pings and connections, 60 for traces and scans where it is not given; `hop_timeout` is in seconds as well; `count` (or
+  /// `numpings`), `payload` and `hops` are connmonitor's; with `reference=yes` the host stands for this host's network. An
   /// unknown key, one of another type, and a trace as reference are errors.
   public init(section: INISection) throws(INIError) {
     try section.checkKeys(known: Self.keys)
@@ -64,6 +64,7 @@ extension ProbePlan {
     case .trace:
       var trace = Trace(interval: interval)
       if let hops = try section.integer("hops", in: Self.hops) { trace.hops = hops }
+      if let timeout = try section.seconds("hop_timeout", in: Self.hopTimeouts) { trace.hopTimeout = timeout }
       self.trace = trace
     case .scan: scan = Scan(interval: interval)
     case .connect:

@@ -19,6 +19,8 @@ public struct ProbePlan: Sendable, Hashable {
     public var interval: Duration
     /// The most hops that are tried.
     public var hops = 30
+    /// How long the answer of a hop may take.
+    public var hopTimeout = Duration.seconds(1)
 
     /// Traces each `interval`.
     public init(interval: Duration) { self.interval = interval }
@@ -68,6 +70,12 @@ public struct ProbePlan: Sendable, Hashable {
   /// Whether connmonitor writes the time.
   public var hasTimestamp = true
 
+  /// The longest time from one result to the next that says whether something answers; nil where none does.
+  public var cadence: Duration? {
+    let burst = ping.map { max($0.interval, ProbeJob.Ping.standardGap * $0.count) }
+    return [burst, scan?.interval, connect?.interval].compactMap(\.self).max()
+  }
+
   /// Makes a plan that asks nothing of `host` yet.
   public init(host: String, line: Int) {
     self.host = host
@@ -80,4 +88,6 @@ public struct ProbePlan: Sendable, Hashable {
   static let payloads = 0...65_507
   /// What a number of hops may be (RFC 791's time to live).
   static let hops = 1...255
+  /// How long the answer of a hop may take.
+  public static let hopTimeouts = Duration.milliseconds(10)...Duration.seconds(600)
 }

@@ -46,7 +46,7 @@ public struct TargetList: Sendable, Hashable {
 
 /// An option of a line.
 enum TargetOption: String, CaseIterable, Sendable {
-  case ping, numpings, payload, trace, hops, scan, json, timestamp
+  case ping, numpings, payload, trace, hops, hoptimeout, scan, json, timestamp
 }
 
 /// A line of a file.
@@ -93,6 +93,7 @@ private struct TargetLine {
     case .payload: ping.payload = try value.number(in: ProbePlan.payloads)
     case .trace: trace.interval = try value.interval()
     case .hops: trace.hops = try value.number(in: ProbePlan.hops)
+    case .hoptimeout: trace.hopTimeout = try value.time(in: ProbePlan.hopTimeouts)
     case .scan: scan.interval = try value.interval()
     case .json: plan.usesJSON = try value.truth()
     case .timestamp: plan.hasTimestamp = try value.truth()
@@ -134,6 +135,7 @@ extension TargetOption {
     case .payload: "payload=41"
     case .trace: "trace=5000"
     case .hops: "hops=30"
+    case .hoptimeout: "hoptimeout=1000"
     case .scan: "scan=5000"
     case .json: "json=true"
     case .timestamp: "timestamp=false"

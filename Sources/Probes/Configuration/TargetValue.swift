@@ -1,4 +1,5 @@
 import INI
+import Model
 
 /// What stands behind the `=` of an option.
 struct TargetValue {
@@ -13,6 +14,15 @@ struct TargetValue {
     }
     guard milliseconds == 0 || (1...Self.longest).contains(milliseconds) else {
       throw wrong("0 for never, or from 1 ms to a year")
+    }
+    return .nanoseconds(Int64((milliseconds * 1e6).rounded()))
+  }
+
+  /// Milliseconds, decimals allowed.
+  func time(in range: ClosedRange<Duration>) throws(INIError) -> Duration {
+    let limits = (range.lowerBound.inMilliseconds, range.upperBound.inMilliseconds)
+    guard let milliseconds = Self.decimal(text), milliseconds >= limits.0, milliseconds <= limits.1 else {
+      throw wrong("from \(Int(limits.0)) to \(Int(limits.1)) ms")
     }
     return .nanoseconds(Int64((milliseconds * 1e6).rounded()))
   }

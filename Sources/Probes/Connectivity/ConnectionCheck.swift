@@ -1,3 +1,4 @@
+import Model
 import SystemPackage
 import SystemRuntime
 
@@ -49,6 +50,7 @@ package struct ConnectionCheck: ~Copyable {
     lookUp: @escaping HostAddresses.LookUp = NameResolution.endpoints,
     notify: @escaping @Sendable () -> Void
   ) throws(KernelError) {
+    _ = DescriptorLimit.raise()
     var hosts: [HostAddresses] = []
     for reference in references {
       hosts.append(try HostAddresses(host: reference.host, port: reference.port, lookUp: lookUp))
@@ -98,7 +100,7 @@ package struct ConnectionCheck: ~Copyable {
     if !readiness.isDisjoint(with: [.failed, .hungUp]) {
       attempts[token] = nil
       let error = attempt.socket.takeError() ?? .connectionRefused
-      connect(round?.failed(attempt.place, error, at: now) ?? [], at: now, poller)
+      connect(failed(attempt.place, error, at: now), at: now, poller)
     } else if readiness.contains(.writable) {
       hosts[attempt.place.host].prefer(endpoints[attempt.place.host][attempt.place.address])
       round?.connected()
@@ -125,9 +127,19 @@ package struct ConnectionCheck: ~Copyable {
         attempts[nextToken] = Attempt(socket, place)
         nextToken += 1
       } catch {
-        waiting += round?.failed(place, error, at: now) ?? []
+        waiting += failed(place, error, at: now)
       }
     }
+  }
+
+  private mutating func failed(
+    _ place: ReachRound.Place, _ error: Errno, at now: ContinuousClock.Instant
+  ) -> [ReachRound.Place] {
+    let endpoint = endpoints[place.host][place.address]
+    let shortage = ServiceShortage(error) {
+      SourceAddress.towards(endpoint.endpoint.address, zone: endpoint.zone) != nil
+    }
+    return round?.failed(place, error, lacksPort: shortage == .ports, at: now) ?? []
   }
 
   private mutating func takeOutcome(at now: ContinuousClock.Instant) -> Outcome? {

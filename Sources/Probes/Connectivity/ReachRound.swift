@@ -58,10 +58,13 @@ struct ReachRound: Sendable {
     endIfNothingIsLeft()
   }
 
-  /// The connection to `place` was refused or could not be tried: returns which to connect to instead.
-  mutating func failed(_ place: Place, _ error: Errno, at now: ContinuousClock.Instant) -> [Place] {
+  /// The connection to `place` was refused or could not be tried, with `lacksPort` because no local port is free: returns which
+  /// to connect to instead.
+  mutating func failed(
+    _ place: Place, _ error: Errno, lacksPort: Bool = false, at now: ContinuousClock.Instant
+  ) -> [Place] {
     guard case .dialing(var dial) = progress[place.host] else { return [] }
-    if error.isShortage { shortage = error }
+    if error.isShortage || lacksPort { shortage = error }
     let action = dial.failed(error, at: now)
     return carryOut(action, dial, place.host, at: now)
   }

@@ -197,7 +197,9 @@ extension PathError.Reason {
   init(_ errno: Errno, info: UInt32 = 0) {
     self =
       switch errno {
-      case .networkUnreachable, .networkDown: .networkUnreachable
+      // Without the family, or an address of it, nothing leads there.
+      case .networkUnreachable, .networkDown, .addressFamilyNotSupported, .addressNotAvailable:
+        .networkUnreachable
       case .noRouteToHost, .hostIsDown: .hostUnreachable
       // What an output filter drops is EPERM, a broadcast address without leave EACCES.
       case .notPermitted: .prohibited

@@ -133,11 +133,6 @@ extension ProbeEngine {
     schedule(target, kind, at: target.wake(kind))
   }
 
-  /// True when pings were refused for want of a privilege.
-  public var lacksPrivilege: Bool {
-    refusals.contains { !$0.key.isTrace && ($0.value == .permissionDenied || $0.value == .notPermitted) }
-  }
-
   /// Why there is no socket of this kind.
   private func reason(of key: ChannelKey) -> PathError.Reason {
     switch refusals[key] {
@@ -187,16 +182,17 @@ extension ProbeEngine {
   private static func refusal(of key: ChannelKey, _ error: Errno) -> String {
     let family = key.family == .v4 ? "IPv4" : "IPv6"
     switch error {
-    case .permissionDenied where key.isTrace, .notPermitted where key.isTrace:
-      return
-        "traces use UDP, because this user may not send ICMP: filters may drop it where they pass pings; "
-        + "`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"` permits ICMP."
     case .permissionDenied, .notPermitted:
       return
-        "this user may not send ICMP: run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, "
+        "this user may not send ICMP: pings are lost, and traces use UDP, which filters may drop where they pass pings; "
+        + "run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, "
         + "or `setcap cap_net_raw+ep \(ProgramFile.own ?? "PROGRAM")`, or run as root."
     case .addressFamilyNotSupported:
       return "this host has no \(family): targets with such addresses are lost."
+    case let error where error.isShortage:
+      return
+        "there is no ICMP socket for \(family), and nothing is known of targets until this is over: \(error). "
+        + error.remedy(limit: nil)
     default: return "opening an ICMP socket for \(family): \(error.description). Try again as root."
     }
   }

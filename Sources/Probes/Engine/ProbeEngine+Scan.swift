@@ -7,6 +7,7 @@ extension ProbeEngine {
     let finished = target.scan?.advance(at: now.instant, time) { asked.append(($0, $1)) }
     if let finished {
       services.cancelScan(of: target.number)
+      if finished.isLate { services.note(.turn) }
       add(.scan(finished.scan), of: target, began: finished.began)
     }
     guard let round = target.scan?.number else { return }
@@ -21,7 +22,10 @@ extension ProbeEngine {
     guard let port = target.job.connect?.port else { return }
     var limit: Duration?
     let finished = target.connect?.advance(at: now.instant, time) { limit = $1 }
-    if let finished { add(.connection(port: port, finished.connection), of: target, began: finished.began) }
+    if let finished {
+      if finished.isLate { services.note(.turn) }
+      add(.connection(port: port, finished.connection), of: target, began: finished.began)
+    }
     guard let limit, let round = target.connect?.number else { return }
     ask(
       ServiceProbes.Question(target: target.number, round: round, subject: .port(port)), target.job,
@@ -30,6 +34,7 @@ extension ProbeEngine {
 
   /// Hands what services answered to those who asked.
   func takeAnswers() {
+    notes += services.takeSentences().map(Note.lacking)
     for (question, answer) in services.takeAnswers() {
       guard let target = targets[question.target] else { continue }
       switch (question.subject, answer) {

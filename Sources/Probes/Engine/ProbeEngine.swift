@@ -21,6 +21,8 @@ public final class ProbeEngine {
     case refused(String)
     /// A receive buffer was full: how much had no room, and what to do. This comes once.
     case overflowed(String)
+    /// This host lacks what asking services needs: what, and what to do. Results that it made are unknown.
+    case lacking(String)
   }
 
   let packet: EchoPacket
@@ -46,9 +48,9 @@ public final class ProbeEngine {
   /// Makes an engine without jobs. Errors: no descriptor was to be had.
   public init(clock: @escaping @Sendable () -> Timestamp = WallClock.now) throws(KernelError) {
     // Traces by UDP take a descriptor for each target and flow, services one for each question.
-    _ = DescriptorLimit.raise()
+    let places = ServicePlaces(descriptors: DescriptorLimit.raise())
     poller = try Poller()
-    services = try ServiceProbes()
+    services = try ServiceProbes(places)
     self.clock = clock
     packet = EchoPacket(secret: .random(in: 1 ... .max))
     datagrams = DatagramTraces(secret: .random(in: 1 ... .max))
@@ -189,6 +191,7 @@ public final class ProbeEngine {
     }
     flush()
     services.expire(at: now.instant)
+    services.beginWaiting(poller)
     takeAnswers()
     return taken < Self.mostDue
   }

@@ -15,10 +15,13 @@ public struct ProbeJob: Sendable, Hashable {
     /// The time between two requests of a burst.
     public var gap: Duration
 
+    /// The time between two requests, unless it is said otherwise.
+    public static let standardGap = Duration.milliseconds(10)
+
     /// Makes the settings of a ping.
     public init(
       interval: Duration?, count: Int, payload: Int = 41, timeout: Duration = .seconds(1),
-      gap: Duration = .milliseconds(10)
+      gap: Duration = Self.standardGap
     ) {
       self.interval = interval
       self.count = min(max(count, 0), ProbePlan.counts.upperBound)

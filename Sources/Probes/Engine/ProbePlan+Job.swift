@@ -12,7 +12,7 @@ extension ProbePlan {
       number: line, target: ProbeTarget(name: name ?? host, address: endpoint.endpoint.address), host: host,
       zone: endpoint.zone)
     job.ping = ping.map { ProbeJob.Ping(interval: $0.interval, count: $0.count, payload: $0.payload) }
-    job.trace = trace.map { ProbeJob.Trace(interval: $0.interval, hops: $0.hops) }
+    job.trace = trace.map { ProbeJob.Trace(interval: $0.interval, hops: $0.hops, timeout: $0.hopTimeout) }
     job.scan = scan.map { ProbeJob.Scan(interval: $0.interval) }
     job.connect = connect.map { ProbeJob.Connect(interval: $0.interval, port: $0.port) }
     return job

@@ -168,6 +168,7 @@ public final class ProbeService: Sendable {
         switch note {
         case .refused(let text): say("probe_refused", text)
         case .overflowed(let text): say("probe_overflow", text)
+        case .lacking(let text): say("probe_lacking", text)
         }
       }
       if engine.droppedMessages != dropped, reports.post(.dropped(engine.droppedMessages)) {

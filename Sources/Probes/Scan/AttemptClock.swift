@@ -3,7 +3,7 @@ import Model
 /// When the attempts of one probe begin and end, one after the other, and which answers belong to the one that runs. Does no I/O.
 struct AttemptClock: Sendable {
   /// An attempt ends by itself in its time; this ends one that does not.
-  private static let grace = Duration.seconds(5)
+  static let grace = Duration.seconds(5)
 
   private var rounds: RoundClock
   private let timeout: Duration

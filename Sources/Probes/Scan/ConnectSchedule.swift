@@ -6,6 +6,8 @@ struct ConnectSchedule: Sendable {
   struct Finished: Sendable, Hashable {
     var began: Timestamp
     var connection: ProbeResult.Connection
+    /// The port was not asked within its time.
+    var isLate: Bool
   }
 
   private let settings: ProbeJob.Connect
@@ -36,7 +38,8 @@ struct ConnectSchedule: Sendable {
       connect(settings.port, settings.timeout)
     }
     guard let start = clock.ends(at: now, isAnswered: answer != nil) else { return nil }
-    return Finished(began: start, connection: answer ?? .failed("no answer in time"))
+    return Finished(
+      began: start, connection: answer ?? .unknown(ServiceShortage.turn.reason), isLate: answer == nil)
   }
 
   /// Takes what came of the attempt of this number; returns whether it is the one that runs.

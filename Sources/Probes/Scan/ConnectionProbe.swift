@@ -40,6 +40,14 @@ final class ConnectionProbe {
     failure(isConnected ? "connected, but no greeting in time" : "no connection in time")
   }
 
+  /// The answer where the kernel did not connect for want of something.
+  static func answer(_ shortage: ServiceShortage, for purpose: Purpose) -> ServiceProbes.Answer {
+    switch purpose {
+    case .acceptance: .connection(.unknown(shortage.reason))
+    case .greeting: .service(.database(.unknown(shortage.reason)))
+    }
+  }
+
   /// Goes on with what has come; returns the answer once it is known.
   func proceed(_ readiness: Readiness, at now: ContinuousClock.Instant) -> ServiceProbes.Answer? {
     if let error = socket.takeError() { return failure(error.description) }
@@ -71,7 +79,10 @@ final class ConnectionProbe {
     }
   }
 
-  private func failure(_ why: String) -> ServiceProbes.Answer {
+  private func failure(_ why: String) -> ServiceProbes.Answer { Self.failure(why, for: purpose) }
+
+  /// The answer where the service does not do what is wanted.
+  static func failure(_ why: String, for purpose: Purpose) -> ServiceProbes.Answer {
     switch purpose {
     case .acceptance: .connection(.failed(why))
     case .greeting: .service(.database(.missing(why)))

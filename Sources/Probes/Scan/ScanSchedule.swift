@@ -22,6 +22,8 @@ struct ScanSchedule: Sendable {
   struct Finished: Sendable, Hashable {
     var began: Timestamp
     var scan: ServiceScan
+    /// A service was not asked within its time.
+    var isLate: Bool
   }
 
   private let settings: ProbeJob.Scan
@@ -55,7 +57,8 @@ struct ScanSchedule: Sendable {
       return nil
     }
     return Finished(
-      began: start, scan: ServiceScan(http: web(.http), https: web(.https), mysql: database))
+      began: start, scan: ServiceScan(http: web(.http), https: web(.https), mysql: database),
+      isLate: answers.count < Service.allCases.count)
   }
 
   /// Takes what a service answered to the look of this number; returns whether the look is over by it.
@@ -66,12 +69,13 @@ struct ScanSchedule: Sendable {
   }
 
   private func web(_ service: Service) -> ServiceScan.Answer<ServiceScan.Web> {
-    if case .web(let answer) = answers[service] { answer } else { .missing(Self.silent) }
+    if case .web(let answer) = answers[service] { answer } else { .unknown(Self.silent) }
   }
 
   private var database: ServiceScan.Answer<ServiceScan.Database> {
-    if case .database(let answer) = answers[.mysql] { answer } else { .missing(Self.silent) }
+    if case .database(let answer) = answers[.mysql] { answer } else { .unknown(Self.silent) }
   }
 
-  private static let silent = "no answer in time"
+  /// A service that is asked answers in its time, if only that this is over.
+  private static let silent = ServiceShortage.turn.reason
 }

@@ -32,16 +32,41 @@ final class ServiceProbes {
   /// An answer, and its question.
   typealias Answered = (question: Question, answer: Answer)
 
+  /// A question that a web server was asked, and where that is.
+  private struct Asked {
+    var id: TransferID
+    var address: IPAddress
+    var zone: UInt32
+  }
+
+  /// A connection that waits for its turn.
+  private struct Waiting {
+    var question: Question
+    var endpoint: Endpoint
+    var zone: UInt32
+    var purpose: ConnectionProbe.Purpose
+    var limit: Duration
+    var since: ContinuousClock.Instant
+  }
+
   private let inbox: Inbox<(Question, TransferOutcome)>
+  private let places: ServicePlaces
   private var transfers: TransferThread?
-  private var identifiers: [Question: TransferID] = [:]
+  private var asked: [Question: Asked] = [:]
   private var connections: [UInt64: ConnectionProbe] = [:]
+  /// At most one for each look of a target.
+  private var waiting: [Waiting] = []
+  private var notice = ShortageNotice()
+  private var sentences: [String] = []
   private var deadlines = DeadlineQueue()
   private var nextToken = ProbeEngine.firstSocketToken
   private var answers: [Answered] = []
 
-  /// Asks nobody yet. Errors: no descriptor was to be had.
-  init() throws(KernelError) { inbox = try Inbox() }
+  /// Asks nobody yet, and at most so many at a time. Errors: no descriptor was to be had.
+  init(_ places: ServicePlaces) throws(KernelError) {
+    inbox = try Inbox()
+    self.places = places
+  }
 
   /// Wakes the loop when a web server has answered.
   var waker: Waker { inbox.waker }
@@ -50,10 +75,13 @@ final class ServiceProbes {
   var isTiming: Bool { !connections.isEmpty }
 
   /// When `expire` is to be called next.
-  var earliest: ContinuousClock.Instant? { answers.isEmpty ? deadlines.earliest : .now }
+  var earliest: ContinuousClock.Instant? {
+    answers.isEmpty && (waiting.isEmpty || !hasPlace) ? deadlines.earliest : .now
+  }
 
-  /// How many web servers may be asked at once, and how many more may wait.
-  private static let places = 512
+  private var hasPlace: Bool { connections.count < places.connections }
+
+  /// How many web servers may wait for their turn.
   private static let capacity = 65_536
 
   /// Asks a service at `address`, within `limit`.
@@ -74,16 +102,17 @@ final class ServiceProbes {
 
   /// Forgets all that was asked of a target.
   func cancel(target: UInt32) {
-    for (question, id) in identifiers where question.target == target { transfers?.cancel(id) }
+    for (question, asked) in asked where question.target == target { transfers?.cancel(asked.id) }
+    waiting.removeAll { $0.question.target == target }
     connections = connections.filter { $0.value.question.target != target }
   }
 
   /// Forgets what was asked for a look that is over: late answers are nobody's.
   func cancelScan(of target: UInt32) {
     for service in ScanSchedule.Service.allCases {
-      for (question, id) in identifiers
+      for (question, asked) in asked
       where question.target == target && question.subject == .service(service) {
-        transfers?.cancel(id)
+        transfers?.cancel(asked.id)
       }
     }
   }
@@ -91,8 +120,8 @@ final class ServiceProbes {
   /// Takes what web servers have answered; to be called when the waker was used.
   func collect() {
     for (question, outcome) in inbox.take() {
-      identifiers[question] = nil
-      answers.append((question, .service(.web(Self.answer(outcome)))))
+      let asked = asked.removeValue(forKey: question)
+      answers.append((question, .service(.web(answer(outcome, asked)))))
     }
   }
 
@@ -107,6 +136,32 @@ final class ServiceProbes {
   func handle(_ token: UInt64, _ readiness: Readiness) {
     guard let probe = connections[token], let answer = probe.proceed(readiness, at: .now) else { return }
     end(token, answer)
+  }
+
+  /// Takes sentences of what this host lacks to ask.
+  func takeSentences() -> [String] {
+    defer { sentences = [] }
+    return sentences
+  }
+
+  /// Has a shortage said, if it is new.
+  func note(_ shortage: ServiceShortage) {
+    if notice.isNews(shortage, at: .now) { sentences.append(shortage.sentence) }
+  }
+
+  /// Begins what waits, as far as there are places for it.
+  func beginWaiting(_ poller: borrowing Poller) {
+    guard hasPlace, !waiting.isEmpty else { return }
+    let now = ContinuousClock.now
+    var taken = 0
+    while hasPlace, taken < waiting.count {
+      let next = waiting[taken]
+      taken += 1
+      // Its look is over.
+      guard now - next.since < AttemptClock.grace else { continue }
+      begin(next.question, next.endpoint, next.zone, next.purpose, next.limit, poller)
+    }
+    waiting.removeFirst(taken)
   }
 
   /// Gives up connections whose time is over.
@@ -125,6 +180,16 @@ final class ServiceProbes {
     _ question: Question, _ endpoint: Endpoint, _ zone: UInt32, _ purpose: ConnectionProbe.Purpose,
     _ limit: Duration, _ poller: borrowing Poller
   ) {
+    if hasPlace, waiting.isEmpty { return begin(question, endpoint, zone, purpose, limit, poller) }
+    waiting.append(
+      Waiting(
+        question: question, endpoint: endpoint, zone: zone, purpose: purpose, limit: limit, since: .now))
+  }
+
+  private func begin(
+    _ question: Question, _ endpoint: Endpoint, _ zone: UInt32, _ purpose: ConnectionProbe.Purpose,
+    _ limit: Duration, _ poller: borrowing Poller
+  ) {
     let token = nextToken
     nextToken += 1
     do throws(Errno) {
@@ -133,10 +198,22 @@ final class ServiceProbes {
       connections[token] = probe
       deadlines.add(token, at: .now + limit)
     } catch {
-      let why = error.description
-      answers.append(
-        (question, purpose == .acceptance ? .connection(.failed(why)) : .service(.database(.missing(why)))))
+      answers.append((question, answer(error, endpoint.address, zone, purpose)))
     }
+  }
+
+  private func answer(
+    _ error: Errno, _ address: IPAddress, _ zone: UInt32, _ purpose: ConnectionProbe.Purpose
+  ) -> Answer {
+    guard let shortage = Self.shortage(error, address, zone) else {
+      return ConnectionProbe.failure(error.description, for: purpose)
+    }
+    note(shortage)
+    return ConnectionProbe.answer(shortage, for: purpose)
+  }
+
+  private static func shortage(_ error: Errno, _ address: IPAddress, _ zone: UInt32) -> ServiceShortage? {
+    ServiceShortage(error) { SourceAddress.towards(address, zone: zone) != nil }
   }
 
   private func askWeb(
@@ -153,53 +230,50 @@ final class ServiceProbes {
     request.headers = ["User-Agent: bwmon"]
     do throws(CurlError) {
       let transfers = try startedTransfers()
-      identifiers[question] = try transfers.submit(.http(request)) { [inbox] in inbox.post((question, $0)) }
+      let id = try transfers.submit(.http(request)) { [inbox] in inbox.post((question, $0)) }
+      asked[question] = Asked(id: id, address: address, zone: zone)
     } catch {
-      answers.append((question, .service(.web(.missing("\(error)")))))
+      answers.append((question, .service(.web(answer(error)))))
     }
+  }
+
+  private func answer(_ error: CurlError) -> ServiceScan.Answer<ServiceScan.Web> {
+    let shortage: ServiceShortage
+    switch error {
+    case .unusable, .stopped: return .missing("\(error)")
+    case .full: shortage = .turn
+    case .noThread: shortage = .transfers("\(error)")
+    }
+    note(shortage)
+    return .unknown(shortage.reason)
+  }
+
+  private static func shortage(_ failure: TransferFailure, _ asked: Asked) -> ServiceShortage? {
+    if let errno = failure.errno { return shortage(Errno(rawValue: errno), asked.address, asked.zone) }
+    // The file of certificates could not be opened, when the server was connected: there was a way to it.
+    let isShort = failure.kind == .unusable && SourceAddress.towards(asked.address, zone: asked.zone) == nil
+    return isShort ? .means(.tooManyOpenFiles) : nil
   }
 
   private func startedTransfers() throws(CurlError) -> TransferThread {
     if let transfers { return transfers }
-    let started = try TransferThread("web", places: Self.places, capacity: Self.capacity)
+    let started = try TransferThread("web", places: places.web, capacity: Self.capacity)
     transfers = started
     return started
   }
 
-  private static func answer(_ outcome: TransferOutcome) -> ServiceScan.Answer<ServiceScan.Web> {
+  private func answer(
+    _ outcome: TransferOutcome, _ asked: Asked?
+  ) -> ServiceScan.Answer<ServiceScan.Web> {
     switch outcome {
-    case .http(let response): .answered(ServiceScan.Web(response))
-    case .failed(let failure): .missing(words(of: failure))
-    case .mail, .cancelled: .missing("cancelled")
+    case .http(let response): return .answered(ServiceScan.Web(response))
+    case .failed(let failure):
+      guard let asked, let shortage = Self.shortage(failure, asked) else {
+        return .missing(Self.words(of: failure))
+      }
+      note(shortage)
+      return .unknown(shortage.reason)
+    case .mail, .cancelled: return .missing("cancelled")
     }
-  }
-
-  /// Why there is no answer: the same words each time, which libcurl's are not, as they have milliseconds.
-  static func words(of failure: TransferFailure) -> String {
-    switch (failure.kind, failure.errno) {
-    case (.notConnected, let errno?): Errno(rawValue: errno).description
-    case (.timedOut, _): "no answer in time"
-    default: failure.reason
-    }
-  }
-}
-
-extension ServiceScan.Web {
-  /// What a server answered; the time is that from the connection to the answer.
-  init(_ response: HTTPResponse) {
-    let start = response.secured ?? response.connected ?? .zero
-    var problem: String?
-    if case .invalid(let why) = response.certificate { problem = why }
-    self.init(
-      roundTrip: max(.zero, response.ended - start), status: response.status,
-      server: response.head.lazy.compactMap(Self.server).first, certificateProblem: problem)
-  }
-
-  /// The value of a Server field (RFC 9110, section 10.2.4); names have no case.
-  private static func server(_ field: String) -> String? {
-    guard field.lowercased().hasPrefix("server:") else { return nil }
-    let value = field.dropFirst("server:".count)
-    return String(
-      value.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
   }
 }

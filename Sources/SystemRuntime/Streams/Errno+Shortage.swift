@@ -16,6 +16,8 @@ extension Errno {
     case .tooManyOpenFiles:
       "Raise the limit of descriptors (`ulimit -Hn`, LimitNOFILE=)\(limit.map { ", or lower \($0)" } ?? "")."
     case .tooManyOpenFilesInSystem: "Raise fs.file-max (sysctl), or find who holds so many files."
+    case .addressNotAvailable:
+      "Widen net.ipv4.ip_local_port_range (sysctl), or connect less often."
     case .noSpace: "Raise fs.epoll.max_user_watches (sysctl)."
     default: "Free memory, or raise the limit of this service (MemoryMax=)."
     }

@@ -139,6 +139,44 @@ private struct Watch {
       ])
   }
 
+  @Test func `what this host could not ask changes nothing`() throws {
+    var watch = try Watch("[r]\ndown=yes\nrtt_threshold=5")
+    let web = target("web")
+    func connect(_ answer: ProbeResult.Connection) -> ProbeResult {
+      ProbeResult(target: web, time: noon, finding: .connection(port: 80, answer))
+    }
+    func scan(_ http: ServiceScan.Answer<ServiceScan.Web>) -> ProbeResult {
+      ProbeResult(
+        target: target("scanned"), time: noon,
+        finding: .scan(ServiceScan(http: http, https: .missing("no"), mysql: .unknown("not asked"))))
+    }
+    let answered = ServiceScan.Web(roundTrip: .milliseconds(1), status: 200, server: nil)
+    #expect(
+      watch.rounds([
+        connect(.unknown("x")), connect(.accepted(.milliseconds(1))), connect(.unknown("x")),
+        scan(.answered(answered)), scan(.missing("no")), scan(.unknown("x")),
+      ]).isEmpty)
+    #expect(
+      watch.limits.states == [
+        ProbeState(name: "scanned", isUp: true, loss: nil, roundTrip: nil),
+        ProbeState(name: "web", isUp: true, loss: nil, roundTrip: 1),
+      ])
+    #expect(
+      watch.rounds([connect(.failed("refused")), connect(.unknown("x")), connect(.accepted(.zero))], from: 6)
+        == ["6.0 r web firing down 1.0", "8.0 r web below down 0.0"])
+  }
+
+  @Test func `a changed route is told to the rules that ask for it and match`() throws {
+    var limits = ProbeLimits(
+      rules: try probeRules(
+        "[all]\nroute_change=yes\n[some]\nprobe_filter=^way\nroute_change=yes\ndown=yes\n"
+          + "[by address]\nprobe_filter=^10\\.0\\.0\\.7$\nroute_change=yes\n[none]\ndown=yes\n"))
+    #expect(limits.rules(tellingRoutesOf: target("way out")) == ["all", "some"])
+    #expect(limits.rules(tellingRoutesOf: target("gw", 7)) == ["all", "by address"])
+    limits.reload(rules: try probeRules("[none]\ndown=yes\n"))
+    #expect(limits.rules(tellingRoutesOf: target("way out")).isEmpty)
+  }
+
   @Test func `a trace says nothing of limits`() throws {
     var watch = try Watch("[r]\ndown=yes\nloss_threshold=0\nrtt_threshold=0")
     let trace = ProbeResult(

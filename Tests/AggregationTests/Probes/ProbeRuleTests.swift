@@ -42,7 +42,17 @@ import Testing
   }
 
   @Test(arguments: [
-    ("in_threshold=5", false, true), ("in_threshold=5\nloss_threshold=5", true, true),
+    ("route_change=yes", true, true), ("down=yes", false, false), ("down=yes\nroute_change=no", false, false),
+    ("loss_threshold=5\nroute_change=1", true, false),
+  ])
+  func `a section may ask for changes of routes`(lines: String, tells: Bool, isAlone: Bool) throws {
+    let rule = try #require(try probeRules("[r]\n" + lines).first)
+    #expect(rule.tellsRoutes == tells && rule.levels.isEmpty == isAlone)
+  }
+
+  @Test(arguments: [
+    ("in_threshold=5", false, true), ("route_change=yes", true, false),
+    ("in_threshold=5\nloss_threshold=5", true, true),
     ("rtt_threshold=5\ninterval=3\nfor=1", true, false), ("down=on", true, false),
     ("notification_threshold=5\ndown=1", true, true),
   ])
@@ -57,11 +67,11 @@ import Testing
   @Test(arguments: [
     (
       "[r]\nprobe_filter=gw",
-      "n.cfg:1: [r] has no limit for probes: set loss_threshold (%), rtt_threshold (ms) or down=yes"
+      "n.cfg:1: [r] has no limit for probes: set loss_threshold (%), rtt_threshold (ms), down=yes or route_change=yes"
     ),
     (
       "[r]\ndown=no",
-      "n.cfg:1: [r] has no limit for probes: set loss_threshold (%), rtt_threshold (ms) or down=yes"
+      "n.cfg:1: [r] has no limit for probes: set loss_threshold (%), rtt_threshold (ms), down=yes or route_change=yes"
     ),
     ("[r]\nloss_threshold=many", "n.cfg:2: loss_threshold=\"many\" must be a number from 0 to 100, in %"),
     ("[r]\n\nloss_threshold=101", "n.cfg:3: loss_threshold=\"101\" must be a number from 0 to 100, in %"),

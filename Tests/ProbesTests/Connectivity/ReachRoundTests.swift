@@ -94,6 +94,13 @@ import Testing
     #expect(round.outcome == .unknown(error))
   }
 
+  @Test func `so does that no local port is free`() {
+    var round = round(1)
+    _ = round.found(1, of: 0, at: start)
+    _ = round.failed(place(0, 0), .addressNotAvailable, lacksPort: true, at: start)
+    #expect(round.outcome == .unknown(.addressNotAvailable))
+  }
+
   @Test(arguments: [Errno.addressNotAvailable, .networkUnreachable, .noRouteToHost, .notPermitted, .timedOut])
   func `all else is the network`(error: Errno) {
     var round = round(1)
