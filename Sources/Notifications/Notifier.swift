@@ -122,6 +122,7 @@ public struct Notifier: Sendable {
 
   private func tell(_ notification: Notification, _ kind: DeliveryKind) {
     guard let delivery = deliveries[DeliveryKey(notification.rule, kind)] else { return }
+    let drops = lane(kind).drops
     if drops.waiting < Self.capacity { send(notification, delivery) } else { drops.countUnread() }
   }
 

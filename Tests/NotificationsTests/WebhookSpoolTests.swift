@@ -243,7 +243,7 @@ import Testing
   }
 
   @Test func `a notification is read as it was written, and nothing else is`() throws {
-    for stage in [Model.Notification.Stage.began, .goesOn, .ended(.over), .ended(.ruleRemoved)] {
+    for stage in [Model.Notification.Stage.began, .goesOn, .ended(.over), .ended(.ruleRemoved), .single] {
       let waiting = WaitingNotification(
         notification: sampleNotification(stage, subject: hostileText), attempts: 3,
         written: Timestamp(seconds: 7, nanoseconds: 8, utcOffset: 9))

@@ -49,15 +49,21 @@ extension WaitingNotification: SpoolReport {
 }
 
 extension Notification.Stage {
-  private static let stages: [(String, Self)] = [
-    ("began", .began), ("goes_on", .goesOn), ("over", .ended(.over)), ("rule_removed", .ended(.ruleRemoved)),
-  ]
+  private static let all: [Self] = [.began, .goesOn, .ended(.over), .ended(.ruleRemoved), .single]
 
   /// The word for it in files.
-  fileprivate var word: String { Self.stages.first { $0.1 == self }?.0 ?? "" }
+  fileprivate var word: String {
+    switch self {
+    case .began: "began"
+    case .goesOn: "goes_on"
+    case .ended(.over): "over"
+    case .ended(.ruleRemoved): "rule_removed"
+    case .single: "single"
+    }
+  }
 
   fileprivate init?(_ word: String) {
-    guard let stage = Self.stages.first(where: { $0.0 == word })?.1 else { return nil }
+    guard let stage = Self.all.first(where: { $0.word == word }) else { return nil }
     self = stage
   }
 }

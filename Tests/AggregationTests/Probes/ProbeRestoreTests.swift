@@ -74,7 +74,8 @@ import Testing
 
   @Test(arguments: [0, -3600, 3600] as [Double])
   func `an outage of this host goes on, whatever became of the clock`(shift: Double) {
-    var gate = ConnectivityGate(references: ["gw"], targets: ["gw", "a"], at: start)
+    var gate = ConnectivityGate(
+      references: ["gw"], intervals: ["gw": .seconds(1), "a": .seconds(1)], at: start)
     gate.restore(outageSince: start - .seconds(60), noon.later(shift))
     for (second, name) in [(1.0, "gw"), (1, "a"), (2, "gw"), (2, "a")] {
       let verdict = gate.take(
@@ -88,7 +89,7 @@ import Testing
   }
 
   @Test func `without references there is nothing to continue`() {
-    var gate = ConnectivityGate(targets: ["a", "b"], at: start)
+    var gate = ConnectivityGate(intervals: ["a": .seconds(1), "b": .seconds(1)], at: start)
     gate.restore(outageSince: start, noon)
     let verdict = gate.take(ping("a", 1), at: start + .seconds(1), noon.later(1))
     #expect(verdict.outage == nil && verdict.admitted.count == 1)
