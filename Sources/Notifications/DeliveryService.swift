@@ -41,7 +41,7 @@ struct DeliveryService: Sendable {
           // What failed is tried at once, and said if it fails again.
           for pending in retries.takeAll() { renew(pending, current, &queue) }
           failures = FailureLog()
-          if kept == nil, let spool, !deliveries.isEmpty {
+          if kept == nil, let spool, !deliveries.isEmpty || spool.isThere {
             kept = opened(spool, deliveries, current, &queue, &retries)
           }
           group.addTask { await next() }
@@ -133,8 +133,11 @@ struct DeliveryService: Sendable {
     let limit = start + queue.longestTimeLimit
     return Warning(
       code: "notifications_awaited",
-      text: "the end waits for \(count) notification \(count == 1 ? "command" : "commands"), at most "
-        + "\(limit.inSeconds.fixed(1)) s: SIGKILL does not wait, lower command_timeout to wait less.")
+      text: spool == nil
+        ? "the end waits for \(count) notification \(count == 1 ? "command" : "commands"), at most "
+          + "\(limit.inSeconds.fixed(1)) s: SIGKILL does not wait, lower command_timeout to wait less."
+        : "the end waits for \(count) \(count == 1 ? "webhook" : "webhooks"), at most \(limit.inSeconds.fixed(1)) s: SIGKILL "
+          + "does not wait.")
   }
 
   private static func warning(of dropped: Int) -> Warning? {

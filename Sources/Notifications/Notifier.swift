@@ -63,12 +63,13 @@ public struct Notifier: Sendable {
 
   private func lane(_ kind: DeliveryKind) -> Lane { kind == .webhook ? webhooks : others }
 
-  /// Writes the line, and hands the notification to the deliveries of its rule; returns at once.
+  /// Writes the line, unless it was written for another rule, and hands the notification to the deliveries of its rule; returns
+  /// at once.
   ///
   /// A delivery takes the beginning and the end of an episode or neither: where too many wait, an end is dropped if its
   /// beginning was not reported, and kept if it was.
-  public mutating func submit(_ notification: Notification) {
-    line.attempt(notification)
+  public mutating func submit(_ notification: Notification, saysLine: Bool = true) {
+    if saysLine { line.attempt(notification) }
     for kind in DeliveryKind.allCases where kind != .line {
       switch notification.stage {
       case .began, .goesOn: begin(notification, kind)

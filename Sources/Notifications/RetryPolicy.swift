@@ -5,21 +5,21 @@ import SystemPackage
 /// Only what has not begun is, or what another host did not take: nobody gets the same thing twice.
 struct RetryPolicy: Sendable {
   /// What has not begun: six attempts within eight seconds. What the system lacks for longer is worth a warning. What
-  /// another host did not take: nine attempts within three hours.
+  /// another host did not take: until it does, at last once an hour.
   static let standard = RetryPolicy(
     pauses: [.milliseconds(250), .milliseconds(500), .seconds(1), .seconds(2), .seconds(4)],
     longPauses: (0..<8).map { .seconds(min(30 << $0, 3600)) })
 
   /// The pauses before the second attempt, the third and so on; there are no more attempts.
   let pauses: [Duration]
-  /// The same where another host did not take it.
+  /// The same where another host did not take it; the last one is repeated.
   var longPauses: [Duration] = []
 
   /// The pause before another attempt, after so many; nil when `outcome` is final.
   func pause(after outcome: DeliveryOutcome, attempts: Int) -> Duration? {
     switch outcome {
     case .notBegun: pauses.indices.contains(attempts - 1) ? pauses[attempts - 1] : nil
-    case .notTaken: longPauses.indices.contains(attempts - 1) ? longPauses[attempts - 1] : nil
+    case .notTaken: longPauses.isEmpty ? nil : longPauses[min(max(0, attempts - 1), longPauses.count - 1)]
     case .succeeded, .failed, .abandoned: nil
     }
   }

@@ -63,7 +63,7 @@ public struct WebhookDelivery: Delivery {
     case 200..<300: .succeeded
     case 408, 425, 429, 500...:
       .notTaken(
-        "\(start) answers with status \(status). It is tried again for three hours: see that it is well.")
+        "\(start) answers with status \(status). It is tried again until it takes it: see that it is well.")
     default: .failed("\(start) answers with status \(status): correct the URL of webhook=.")
     }
   }
@@ -72,7 +72,7 @@ public struct WebhookDelivery: Delivery {
     switch failure.kind {
     case .unresolved, .notConnected, .timedOut, .tls, .interrupted, .malformed:
       .notTaken(
-        "\(start) did not answer (\(failure.reason)). It is tried again for three hours: see that it is well."
+        "\(start) did not answer (\(failure.reason)). It is tried again until it takes it: see that it is well."
       )
     case .certificate:
       .failed(

@@ -61,7 +61,9 @@ final class HubSinks: Sink {
       case .alert(let alert): submit(.usage(alert))
       case .probeAlert(let alert): submit(.probe(alert))
       case .route(let changed):
-        for rule in changed.rules { notifier.submit(Notification(changed, rule: rule, host: host)) }
+        for (index, rule) in changed.rules.enumerated() {
+          notifier.submit(Notification(changed, rule: rule, host: host), saysLine: index == 0)
+        }
       case .usage, .warning, .probe, .outage: break
       }
     }

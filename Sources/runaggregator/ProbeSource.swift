@@ -9,6 +9,8 @@ final class ProbeSource: Source {
   private var service: ProbeService?
   /// Of what is probed; a result of anything else comes too late.
   private var names: Set<String> = []
+  /// Those of them that may answer or not: a trace alone says neither.
+  private var judged: Set<String> = []
   /// Those of them that stand for this host's network.
   private var references: Set<String> = []
   private var paths = ProbePaths(towards: SourceAddress.towards)
@@ -19,8 +21,8 @@ final class ProbeSource: Source {
   private var limits: ProbeLimits
   private var gate: ConnectivityGate
   private var outages: TargetOutages
-  /// The routes of the targets that are traced.
-  private var routes: [String: RouteHistory] = [:]
+  /// The routes of the targets that are traced, each to one address: another one has a route of its own.
+  private var routes: [String: (address: IPAddress, history: RouteHistory)] = [:]
   private var localOutage: (outage: Outage, since: ContinuousClock.Instant)?
   /// Outages that end because nothing tells of them any more.
   private var ended: [Outage] = []
@@ -61,11 +63,12 @@ final class ProbeSource: Source {
     service?.use(plans)
     names = Self.names(of: plans)
     // A trace does not say whether something answers.
-    let judged = plans.filter { $0.trace == nil }
-    references = Self.names(of: judged.filter(\.isReference))
-    let intervals = judged.compactMap { plan in plan.cadence.map { (plan.name ?? plan.host, $0) } }
+    let answering = plans.filter { $0.trace == nil }
+    judged = Self.names(of: answering)
+    references = Self.names(of: answering.filter(\.isReference))
+    let intervals = answering.compactMap { plan in plan.cadence.map { (plan.name ?? plan.host, $0) } }
     gate.use(references: references, intervals: Dictionary(intervals, uniquingKeysWith: max), at: .now)
-    isWatched = !rules.isEmpty
+    isWatched = rules.contains(where: \.hasLimits)
     paths.keep(only: names)
     limits.reload(rules: rules)
     forgetOthers()
@@ -85,9 +88,12 @@ final class ProbeSource: Source {
   func restore(_ alerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp) {
     limits.restore(alerts, at: now, time)
     for alert in alerts where alert.measure == .down {
-      let (name, since) = (alert.target.name, now - time.passed(since: alert.since))
+      // It was raised when the outage had lasted for a while.
+      let since = now - time.passed(since: alert.since) - limits.hold(of: alert)
+      let name = alert.target.name
       if name != ConnectivityGate.subject {
         outages.restore(name, since: since)
+        gate.restore(down: name)
       } else if gate.isGuarding {
         gate.restore(outageSince: since, time)
         let outage = Outage(subject: name, state: .began(afterUptime: .zero), time: alert.since)
@@ -97,10 +103,10 @@ final class ProbeSource: Source {
     forgetOthers()
   }
 
-  /// Forgets what is not probed.
+  /// Forgets what is not probed, or only traced from now on.
   private func forgetOthers() {
-    limits.keep(only: gate.isGuarding ? names.union([ConnectivityGate.subject]) : names)
-    outages.keep(only: names)
+    limits.keep(only: gate.isGuarding ? judged.union([ConnectivityGate.subject]) : judged)
+    outages.keep(only: judged)
   }
 
   private static func names(of plans: [ProbePlan]) -> Set<String> { Set(plans.map { $0.name ?? $0.host }) }
@@ -148,9 +154,10 @@ final class ProbeSource: Source {
 
   /// The change of a route that a trace shows.
   private func route(_ result: ProbeResult) -> ChangedRoute? {
-    guard case .trace(let trace) = result.finding,
-      let change = routes[result.target.name, default: RouteHistory()].record(trace)
-    else { return nil }
+    guard case .trace(let trace) = result.finding else { return nil }
+    let (name, address) = (result.target.name, result.target.address)
+    if routes[name]?.address != address { routes[name] = (address, RouteHistory()) }
+    guard let change = routes[name]?.history.record(trace) else { return nil }
     return ChangedRoute(
       target: result.target, from: change.from, to: change.to, time: result.time,
       rules: limits.rules(tellingRoutesOf: result.target))

@@ -176,11 +176,11 @@ import SystemRuntime
       folder: { SpoolFolder.take(state, program: "runaggregator") { diagnostics.warning($0) } },
       host: HostName.current, now: { WallClock.now() }
     ) { diagnostics.warning($0) }
+    let waiting = state.map { "\($0)/webhooks" }
     let webhooks = WebhookSpool(
+      path: waiting,
       folder: {
-        SpoolFolder.take(state.map { "\($0)/webhooks" }, of: .webhooks, program: "runaggregator") {
-          diagnostics.warning($0)
-        }
+        SpoolFolder.take(waiting, of: .webhooks, program: "runaggregator") { diagnostics.warning($0) }
       }, now: { WallClock.now() })
     // Without rules nothing fires, and behind the fence no file is made.
     let firing = FiringAlertsFile(

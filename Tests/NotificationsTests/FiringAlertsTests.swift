@@ -144,6 +144,20 @@ import Testing
     withExtendedLifetime(owner) {}
   }
 
+  @Test func `the folder is taken over when the one that had it has ended`() async throws {
+    var owner: OwnFolder? = try OwnFolder(folder)
+    let later = file()
+    #expect(owner != nil && lines.count == 1)
+    owner = nil
+    var alerts = FiringAlerts()
+    _ = alerts.take(usage(), told: [])
+    later.save(alerts)
+    later.finish()
+    await later.run()
+    #expect(lines.count == 2 && lines.all.last?.contains("is kept in \(folder) again") == true)
+    #expect(FileManager.default.fileExists(atPath: "\(folder)/firing.json"))
+  }
+
   @Test func `the end of what an earlier run told goes to whom it told`() async throws {
     let shop = try Workshop()
     let rules = ["web", "other"].map {

@@ -75,7 +75,8 @@ import Testing
     let service = try service()
     #expect(service.keep(Array("line".utf8)))
     service.submit(subject: "s", body: "line", stream: "net", configuration: "m", state: Array("none".utf8))
-    service.finish(within: .zero)
+    // Nor at the end, which would fit.
+    service.finish(within: .zero, state: Array("later".utf8))
     await service.run()
     #expect(state() == "line" && lines.all.first == "mail_spool_unusable" && lines.all.last == "mail_lost")
   }

@@ -38,6 +38,16 @@ import Testing
     #expect(play(traces) == expected)
   }
 
+  @Test(arguments: [1, 2, 3])
+  func `an outage is no other route: who says that it goes no further is no router of it`(hop: Int) {
+    var history = RouteHistory()
+    #expect(history.record(route("abc!")) == nil)
+    var cut = route(String("abc".prefix(hop - 1)) + "z")
+    cut.ending = .stopped(PathError(.hostUnreachable, reporter: cut.hops.last?.address))
+    for _ in 0..<(2 * RouteHistory.memory) { #expect(history.record(cut) == nil) }
+    #expect(history.record(route("abc!")) == nil)
+  }
+
   private let memory = RouteHistory.memory
 
   @Test func `routes that alternate are told once for each router`() {

@@ -122,6 +122,8 @@ import Testing
     try await setting.rounds(4, of: first)
     try await setting.close("icmp type echo-request drop", "gate")
     try await setting.kept("local connectivity")
+    _ = try await setting.commands(count: 1)
+    _ = try await setting.told(count: 1)
     #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))
     let second = try setting.start()
     try await setting.rounds(6, of: second)

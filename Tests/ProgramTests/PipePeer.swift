@@ -76,7 +76,7 @@ extension Reporter {
   /// The resident memory of the program in bytes, and the processor time it has used in clock ticks.
   func resources() throws -> (memory: Int, ticks: Int) {
     let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
-    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") })
     let memory = try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
     let stat = try String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)
     let fields = try #require(stat.split(separator: ")").last).split(separator: " ")

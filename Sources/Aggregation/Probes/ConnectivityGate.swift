@@ -103,6 +103,11 @@ public struct ConnectivityGate: Sendable {
     if isGuarding { outage = Turn(at: since, time: time) }
   }
 
+  /// Takes note of a target that was down at the end of an earlier run: it says nothing new.
+  public mutating func restore(down name: String) {
+    if isGuarding { down.insert(name) }
+  }
+
   /// Takes a result that came at `now`, which is `time`.
   public mutating func take(
     _ result: ProbeResult, at now: ContinuousClock.Instant, _ time: Timestamp

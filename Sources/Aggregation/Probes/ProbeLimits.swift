@@ -103,6 +103,11 @@ public struct ProbeLimits: Sendable {
     }
   }
 
+  /// How long what an alert tells of had lasted when it was raised.
+  public func hold(of alert: ProbeAlert) -> Duration {
+    rules.first { $0.name == alert.rule }?.timing.hold ?? .zero
+  }
+
   /// The names of the rules that want to be told that the route to a target has changed.
   public mutating func rules(tellingRoutesOf target: ProbeTarget) -> [String] {
     var names: [String] = []

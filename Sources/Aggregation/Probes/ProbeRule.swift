@@ -22,6 +22,9 @@ public struct ProbeRule: Sendable {
   /// Whether it wants to be told that a route has changed.
   let tellsRoutes: Bool
 
+  /// Whether it has a limit: one that only wants to be told of routes has none.
+  public var hasLimits: Bool { !levels.isEmpty }
+
   /// What tells the filter of a reloaded rule from the one before.
   var filterSource: String { filter?.source ?? "" }
 }

@@ -10,5 +10,5 @@ void clinux_return_free_memory(void);
 
 /// Takes the text and constants of this program and its libraries from its page tables (madvise(2), MADV_DONTNEED). They stay
 /// in the page cache, and what is used next is mapped again by a page fault. Not for a process that is traced: the breakpoints
-/// of a debugger would go, too.
+/// of a debugger would go, too. Those of uprobes(7) that were set before go as well: set them after the second report.
 void clinux_unmap_text(void);

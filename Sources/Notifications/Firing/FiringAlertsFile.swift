@@ -16,6 +16,8 @@ public struct FiringAlertsFile: Sendable {
   private let program: String
   /// The folder is this program's own as long as this lives; nil while there is none.
   private let own: OwnFolder?
+  /// Another program had the folder at the start.
+  private let isTaken: Bool
   private let snapshots: AsyncStream<FiringAlerts>
   private let saved: AsyncStream<FiringAlerts>.Continuation
   private let warn: @Sendable (Warning) -> Void
@@ -27,19 +29,21 @@ public struct FiringAlertsFile: Sendable {
     self.warn = warn
     (snapshots, saved) = AsyncStream.makeStream(of: FiringAlerts.self, bufferingPolicy: .bufferingNewest(1))
     guard let path else {
-      (self.path, own, found) = (nil, nil, [])
+      (self.path, own, isTaken, found) = (nil, nil, false, [])
       return
     }
     do throws(Errno) {
       // It makes none above it.
       _ = try DurableFolder(path)
       own = try OwnFolder(path)
+      isTaken = false
       self.path = path
       found = Self.read(path, warn: warn)
     } catch {
-      // There is none as long as nothing fires.
-      (self.path, own, found) = (error == .noSuchFileOrDirectory ? path : nil, nil, [])
-      if self.path == nil { warn(Self.unusable(path, program, error)) }
+      // There is none as long as nothing fires; another one that has it may be about to end.
+      let mayCome = error == .noSuchFileOrDirectory || error == .wouldBlock
+      (self.path, own, isTaken, found) = (mayCome ? path : nil, nil, error == .wouldBlock, [])
+      if error != .noSuchFileOrDirectory { warn(Self.unusable(path, program, error)) }
     }
   }
 
@@ -53,7 +57,8 @@ public struct FiringAlertsFile: Sendable {
   public func run() async {
     guard let path else { return }
     var own = own
-    var isFailing = false
+    // Said at the start, where another program has the folder.
+    var isFailing = isTaken
     var isIncomplete = false
     for await alerts in snapshots {
       if alerts.isIncomplete, !isIncomplete {

@@ -1,16 +1,33 @@
 public import Model
+import SystemPackage
 public import SystemRuntime
 
 /// Where webhooks wait on the disk.
 public struct WebhookSpool: Sendable {
+  private let path: String?
   let folder: @Sendable () -> OwnFolder?
   let now: @Sendable () -> Timestamp
 
-  /// Has them wait in `folder`, which is asked for when a section has a webhook for the first time; where that is nil, in
-  /// memory alone. `now` is asked for the times.
-  public init(folder: @escaping @Sendable () -> OwnFolder?, now: @escaping @Sendable () -> Timestamp) {
+  /// Has them wait in `folder`, which is asked for when there is one at `path`, or a section has a webhook for the first time;
+  /// where it is nil, in memory alone. `now` is asked for the times.
+  public init(
+    path: String? = nil, folder: @escaping @Sendable () -> OwnFolder?,
+    now: @escaping @Sendable () -> Timestamp
+  ) {
+    self.path = path
     self.folder = folder
     self.now = now
+  }
+}
+
+extension WebhookSpool {
+  /// True where an earlier run has made the folder: some may wait there.
+  var isThere: Bool {
+    guard let path else { return false }
+    do throws(Errno) {
+      _ = try OpenFile(path, isFolder: true)
+      return true
+    } catch { return false }
   }
 }
 

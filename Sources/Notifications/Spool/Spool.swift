@@ -7,6 +7,8 @@ struct Spool {
   private var schedule: SpoolSchedule
   private let warn: @Sendable (Warning) -> Void
   private var hasSaidDropped = false
+  /// The program's latest state, while it cannot be written.
+  private var unkept: [UInt8]?
   /// Streams of which was said that nothing says how to send their mails.
   private var saidWithout: Set<String> = []
 
@@ -26,12 +28,12 @@ struct Spool {
 
   func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { schedule.due(at: now) }
 
-  /// Takes a report, and then the program's `state`, which has no longer in it what the report tells. That stays as it was where
-  /// the report could not be written.
+  /// Takes a report, and then the program's `state`, which has no longer in it what the report tells.
   mutating func add(_ report: MailReport, repetition: Bool, state: [UInt8]?) {
     guard let addition = schedule.add(report, name: files.nextName(), repetition: repetition) else { return }
     for entry in addition.dropped { files.remove(entry.name) }
-    if files.store(addition.entry) { keep(state) }
+    files.store(addition.entry)
+    keep(state)
     if !addition.dropped.isEmpty, !hasSaidDropped {
       hasSaidDropped = true
       warn(
@@ -63,13 +65,18 @@ struct Spool {
       files.mark(ending.entry, isSeen: ending.entry.isSealed)
     }
     for warning in ending.warnings { warn(warning) }
+    keep(nil)
   }
 
   mutating func restart() { schedule.restart() }
 
-  /// Keeps what the program wants to know after a restart; nil changes nothing.
+  /// Keeps what the program wants to know after a restart; nil changes nothing. It stays as it was while a report that it leaves
+  /// out is in no file.
   mutating func keep(_ state: [UInt8]?) {
-    if let state { files.keep(state) }
+    if let state { unkept = state }
+    guard let latest = unkept, files.countOfUnsaved(schedule.entries) == 0 else { return }
+    files.keep(latest)
+    unkept = nil
   }
 
   /// Uses others from now on; the next attempts are due at once.

@@ -14,6 +14,8 @@ extension WaitingNotification: SpoolReport {
   static let words = SpoolWords.webhooks
   /// What waits, and what pauses: one of each section.
   static let mostEntries = 1024
+  /// The most attempts that are counted: the pauses are the longest by then.
+  private static let mostAttempts = 1000
 
   var file: [UInt8] {
     let episode = notification.episode
@@ -21,7 +23,8 @@ extension WaitingNotification: SpoolReport {
     let members: [(name: String, value: String)] = [
       ("schema", "1"), ("rule", JSONText.string(episode.rule)), ("subject", JSONText.string(episode.subject)),
       ("aspect", JSONText.string(episode.aspect)), ("since", episode.since.json),
-      ("stage", JSONText.string(notification.stage.word)), ("attempts", String(attempts)),
+      ("stage", JSONText.string(notification.stage.word)),
+      ("attempts", String(min(attempts, Self.mostAttempts))),
       ("written", written.json), ("facts", JSONText.object(facts)),
       ("line", JSONText.string(notification.line)),
     ]
@@ -35,7 +38,7 @@ extension WaitingNotification: SpoolReport {
       let subject = text.member("subject")?.string, let aspect = text.member("aspect")?.string,
       let since = text.member("since").flatMap(Timestamp.init),
       let stage = text.member("stage")?.string.flatMap(Notification.Stage.init),
-      let attempts = text.member("attempts")?.integer, (0...1000).contains(attempts),
+      let attempts = text.member("attempts")?.integer, (0...Self.mostAttempts).contains(attempts),
       let written = text.member("written").flatMap(Timestamp.init),
       case .object(let facts) = text.member("facts")?.content, let line = text.member("line")?.string
     else { return nil }

@@ -68,6 +68,7 @@ extension ProbeEngine {
         let reason = PathError.Reason(refusal)
         // A hop that this host has no means to ask is silent.
         if reason != .notSent { fail(target, part, key, reason) }
+        if refusal.isShortage { services.note(.hops(refusal)) }
       }
     }
     datagrams.close(target: target.number) { !(target.trace?.isTracing($0) ?? false) }

@@ -37,6 +37,13 @@ public struct RouteHistory: Sendable, Hashable {
 
   /// Takes the next trace; the first is no change.
   public mutating func record(_ trace: RouteTrace) -> Change? {
+    var trace = trace
+    // Who says that it goes no further stands where the next router was: that is an outage, not another route.
+    if case .stopped(let why) = trace.ending, let reporter = why.reporter,
+      trace.hops.last?.address == reporter
+    {
+      trace.hops.removeLast()
+    }
     number += 1
     defer { note(trace) }
     guard let told else {

@@ -5,6 +5,8 @@ import SystemRuntime
 enum ServiceShortage: Sendable, Hashable {
   /// A system call failed for want of descriptors or memory.
   case means(Errno)
+  /// The same for a hop of a trace by UDP.
+  case hops(Errno)
   /// All local ports towards the service are in use.
   case ports
   /// So many are asked at a time that its turn did not come in time.
@@ -27,7 +29,7 @@ enum ServiceShortage: Sendable, Hashable {
   /// What is said in place of an answer.
   var reason: String {
     switch self {
-    case .means(let error): "not asked: \(error)"
+    case .means(let error), .hops(let error): "not asked: \(error)"
     case .ports: "not asked: no local port is free"
     case .turn: "not asked: too many others are asked at a time"
     case .transfers: "not asked: no transfer can begin"
@@ -39,6 +41,9 @@ enum ServiceShortage: Sendable, Hashable {
     let start = "some services cannot be asked, and nothing is known of them until this is over: "
     return switch self {
     case .means(let error): "\(start)\(error). \(error.remedy(limit: nil))"
+    case .hops(let error):
+      "some hops of traces cannot be asked, and are shown as without a reply until this is over: \(error). "
+        + error.remedy(limit: nil)
     case .ports: "\(start)no local port is free. \(Errno.addressNotAvailable.remedy(limit: nil))"
     case .turn:
       "\(start)too many are asked at a time. Ask fewer or less often, or raise the limit of descriptors "
