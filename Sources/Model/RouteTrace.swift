@@ -45,6 +45,7 @@ public struct RouteTrace: Sendable, Hashable {
   /// Joins what the traces of several flows have found: each path once, the one of most flows first, with hops of one flow that
   /// did not answer another one's. A flow that may have taken several paths counts for the one of most flows.
   public init(flows traces: [RouteTrace]) {
+    let traces = Self.nearest(traces)
     var paths: [RouteTrace] = []
     // Which path a flow took is best known where most hops answered.
     let answers = traces.map { trace in trace.hops.count { $0.address != nil } }
@@ -62,6 +63,25 @@ public struct RouteTrace: Sendable, Hashable {
     let order = paths.indices.sorted { (paths[$1].flows, $0) < (paths[$0].flows, $1) }
     self = order.first.map { paths[$0] } ?? RouteTrace(hops: [], ending: .exhausted)
     others = order.dropFirst().map { paths[$0] }
+  }
+
+  /// The traces with their ends where another flow of the same routers has found it: a destination that answers seldom (Linux:
+  /// icmp_ratelimit) is silent at its own distance, and answers at one beyond it.
+  private static func nearest(_ traces: [RouteTrace]) -> [RouteTrace] {
+    traces.map { trace in
+      guard trace.ending == .reached, let end = trace.hops.last else { return trace }
+      let shortest = traces.lazy.filter { other in
+        other.ending == .reached && other.hops.count < trace.hops.count && !other.hops.isEmpty
+          && trace.hops[(other.hops.count - 1)..<(trace.hops.count - 1)].allSatisfy { $0.address == nil }
+          && zip(other.hops.dropLast(), trace.hops).allSatisfy { old, new in
+            old.address == nil || new.address == nil || old.address == new.address
+          }
+      }.map(\.hops.count).min()
+      guard let shortest else { return trace }
+      var whole = trace
+      whole.hops = trace.hops.prefix(shortest - 1) + [end]
+      return whole
+    }
   }
 
   /// This route with what `trace`, which does not differ from it, knows as well or knows better: the hops that answered in one of

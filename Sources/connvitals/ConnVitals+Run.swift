@@ -27,7 +27,8 @@ extension ConnVitals {
       job.ping = ProbeJob.Ping(interval: nil, count: pings, payload: payloadSize, timeout: timeout.duration)
     }
     if trace {
-      job.trace = ProbeJob.Trace(interval: nil, hops: hops, timeout: hopTimeout.duration, flows: flows)
+      job.trace = ProbeJob.Trace(
+        interval: nil, hops: hops, timeout: hopTimeout.duration, flows: flows, isUDP: udp)
     }
     if portScan { job.scan = ProbeJob.Scan(interval: nil, timeout: timeout.duration) }
     return job

@@ -48,9 +48,15 @@ import SystemRuntime
 
   @Option(
     help: ArgumentHelp(
-      "Trace this many flows, and show each path that they take: routers that balance send each flow one way.",
+      "Trace this many flows, 1 to 64, and show each path that they take: routers that balance send each flow one way. With --trace; not with -j or --format plain. Try --udp, too.",
       valueName: "n"))
   var flows = 1
+
+  @Flag(
+    help:
+      "Trace by UDP also where ICMP is permitted: many routers, those of Linux among them, balance pings by their addresses alone."
+  )
+  var udp = false
 
   @Flag(
     name: [.customShort("s"), .long],
@@ -92,6 +98,7 @@ import SystemRuntime
     guard flowCounts.contains(flows) else {
       throw ValidationError("--flows must be between \(flowCounts.lowerBound) and \(flowCounts.upperBound).")
     }
+    if udp, !trace { throw ValidationError("--udp is of traces: add --trace.") }
     if flows > 1, !trace { throw ValidationError("--flows is of traces: add --trace.") }
     if flows > 1, json || format == .plain {
       throw ValidationError(

@@ -67,6 +67,7 @@ final class HubSinks: Sink {
       case .usage, .warning, .probe, .outage: break
       }
     }
+    if file.isUnsaved { file.save(firing) }
     let events = counted(events)
     _ = publish?.receive(events)
     return events

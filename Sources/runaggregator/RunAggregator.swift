@@ -172,7 +172,7 @@ import SystemRuntime
     }
     let state = StateFolder.path(of: "runaggregator", named: spool)
     let mail = MailService(
-      configuration.actions.mailConfigurations,
+      configuration.actions.mailConfigurations, path: state,
       folder: { SpoolFolder.take(state, program: "runaggregator") { diagnostics.warning($0) } },
       host: HostName.current, now: { WallClock.now() }
     ) { diagnostics.warning($0) }

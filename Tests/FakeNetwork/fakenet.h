@@ -13,7 +13,8 @@
 //   queue = 65536                    answers that may be on their way at once; the others are counted as overflow
 //   mtu = 1500
 //   hash = checksum                  what tells ICMP flows apart, of several paths: checksum (type, code, checksum: the
-//                                    first four bytes, as with TCP and UDP) or identifier
+//                                    first four bytes, as with TCP and UDP), identifier or
+//                                    addresses (none of ICMP, as Linux does)
 //   flow-label = no                  whether IPv6 flow labels tell flows apart
 //
 //   [hop 10.9.1.1]                   a router; those that are only named in a path have the defaults
@@ -139,7 +140,7 @@ struct network {
   char name[16], addresses[MESSAGE_SIZE], routes[MESSAGE_SIZE];
   uint64_t seed;
   unsigned queue, mtu;
-  bool hash_identifier, hash_flow_label;
+  bool hash_identifier, hash_addresses, hash_flow_label;
   struct node nodes[MAX_NODES];
   size_t node_count;
   // Packets to nobody, such as the kernel's own to multicast groups.

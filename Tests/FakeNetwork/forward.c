@@ -34,7 +34,8 @@ static uint64_t flow_hash(const struct packet *packet) {
   bool is_icmp = packet->protocol == (packet->v6 ? ICMP6 : ICMP4);
   size_t offset = is_icmp && network.hash_identifier ? 4 : 0, size = offset ? 2 : 4;
   // Later fragments have no ports: a flow of their own.
-  if (!packet->fragment && length >= offset + size) hash = mix(hash, message + offset, size);
+  bool has_ports = !packet->fragment && !(is_icmp && network.hash_addresses);
+  if (has_ports && length >= offset + size) hash = mix(hash, message + offset, size);
   // The low bits of FNV depend on little.
   return hash ^ hash >> 32 ^ hash >> 17;
 }

@@ -115,7 +115,7 @@ bool set_node(struct node *node, const char *key, const char *value, char *messa
 }
 
 bool set_network(const char *key, const char *value, char *message) {
-  static const char *const hashes[] = {"checksum", "identifier"};
+  static const char *const hashes[] = {"checksum", "identifier", "addresses"};
   const struct { const char *key; char *text; size_t size; } texts[] = {
       {"name", network.name, sizeof network.name},
       {"addresses", network.addresses, sizeof network.addresses},
@@ -136,8 +136,8 @@ bool set_network(const char *key, const char *value, char *message) {
   if (strcmp(key, "mtu") == 0) return set_unsigned(&network.mtu, value, 1280, 65535, message);
   if (strcmp(key, "flow-label") == 0) return set_switch(&network.hash_flow_label, value, message);
   if (strcmp(key, "hash") == 0) {
-    int found = choice(hashes, 2, value, message);
-    if (found >= 0) network.hash_identifier = found == 1;
+    int found = choice(hashes, 3, value, message);
+    if (found >= 0) network.hash_identifier = found == 1, network.hash_addresses = found == 2;
     return found >= 0;
   }
   return complain(message, "a network has no %s", key);

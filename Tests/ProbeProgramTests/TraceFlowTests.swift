@@ -118,6 +118,20 @@ struct TraceFlowTests {
     }
   }
 
+  @Test func `who may ping can trace by UDP as well`() async throws {
+    let site = try await ProbeSite(
+      "[target 10.9.0.5]\npath = 10.9.1.2 | 10.9.1.3", settings: "hash = addresses")
+    try await SocketKind.raw.permit(in: site.host)
+    func routers(_ flags: String) async throws -> Set<String> {
+      let events = try await site.host.events("-tP --flows 64 --hop-timeout 60 \(flags) 10.9.0.5")
+      return Set(try #require(events.first).paths?.map { $0.addresses[0] } ?? [])
+    }
+    #expect(try await routers("").count == 1)
+    #expect(try await routers("--udp") == ["10.9.1.2", "10.9.1.3"])
+    let wrong = try await site.host.connvitals("--udp 10.9.0.5")
+    #expect(wrong.status == .exited(64) && wrong.errors.text.contains("--trace"))
+  }
+
   @Test func `several flows are a table, and never the original's lines`() async throws {
     let site = try await ProbeSite("[target 10.9.0.5]\npath = 10.9.1.2")
     let table = try await site.host.connvitals("-tP --flows 2 --hop-timeout 60 10.9.0.5")

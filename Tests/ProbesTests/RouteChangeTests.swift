@@ -71,3 +71,30 @@ func route(_ text: String) -> RouteTrace {
     #expect(!RouteChange.Verdict.same.isShown)
   }
 }
+
+@Suite struct FlowPathsTests {
+  /// The paths of several flows, each with how many took it.
+  private func paths(_ traces: [String]) -> [String] {
+    let whole = RouteTrace(flows: traces.map(route))
+    return ([whole] + whole.others).map { path in
+      let letters = path.hops.map { hop in
+        hop.address.map { String(UnicodeScalar(UInt8(truncatingIfNeeded: $0.low))) } ?? "."
+      }
+      return "\(letters.joined())\(path.ending == .reached ? "!" : "") \(path.flows)"
+    }
+  }
+
+  @Test(arguments: [
+    (["abz!", "axz!", "abz!"], ["abz! 2", "axz! 1"]),
+    // A destination that answers seldom ends no path of its own.
+    (["az!", "a....z!", "a.z!"], ["az! 3"]), (["a....z!", "bz!", "az!", "b.z!"], ["az! 2", "bz! 2"]),
+    (["abz!", ".b..z!", "a...z!"], ["abz! 3"]),
+    // A longer path whose routers answer is one.
+    (["az!", "abz!"], ["abz! 1", "az! 1"]), (["az!", "a.cz!"], ["a.cz! 1", "az! 1"]),
+    // Nobody has seen a nearer end.
+    (["a..z!", "a..z!"], ["a..z! 2"]), (["az!", "a...", "a...z!"], ["az! 3"]),
+  ])
+  func `each path is there once`(traces: [String], expected: [String]) {
+    #expect(paths(traces) == expected)
+  }
+}

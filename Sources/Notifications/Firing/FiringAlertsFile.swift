@@ -1,4 +1,5 @@
 public import Model
+import Synchronization
 import SystemPackage
 import SystemRuntime
 
@@ -21,6 +22,7 @@ public struct FiringAlertsFile: Sendable {
   private let snapshots: AsyncStream<FiringAlerts>
   private let saved: AsyncStream<FiringAlerts>.Continuation
   private let warn: @Sendable (Warning) -> Void
+  private let unsaved = Unsaved()
 
   /// Takes the folder at an absolute `path` for `program` alone, and reads what is there. Where there is none above
   /// it, it is made as soon as something fires; without a `path` nothing is kept. What cannot be used is warned of.
@@ -46,6 +48,9 @@ public struct FiringAlertsFile: Sendable {
       if error != .noSuchFileOrDirectory { warn(Self.unusable(path, program, error)) }
     }
   }
+
+  /// Whether what was saved last could not be written: then it is to be saved again.
+  public var isUnsaved: Bool { unsaved.isSet.load(ordering: .relaxed) }
 
   /// Has `alerts` written, in place of those of before; returns at once.
   public func save(_ alerts: FiringAlerts) { saved.yield(alerts) }
@@ -80,9 +85,11 @@ public struct FiringAlertsFile: Sendable {
         }
         if isFailing { warn(Self.usable(path)) }
         isFailing = false
+        unsaved.isSet.store(false, ordering: .relaxed)
       } catch {
         if !isFailing { warn(Self.unusable(path, program, error)) }
         isFailing = true
+        unsaved.isSet.store(true, ordering: .relaxed)
       }
     }
     withExtendedLifetime(own) {}
@@ -121,4 +128,9 @@ public struct FiringAlertsFile: Sendable {
         "what fires cannot be kept in \(path) (\(why)), so it fires again after a restart: let this program write there, or "
         .escapingControlCharacters + "name another folder with --spool.")
   }
+}
+
+/// What the task that writes says to the loop that saves.
+private final class Unsaved: Sendable {
+  let isSet = Atomic<Bool>(false)
 }

@@ -1,6 +1,7 @@
 import Curl
 public import Model
 import Synchronization
+import SystemPackage
 public import SystemRuntime
 
 /// Sends reports by mail, each once, over failures of the server, of the network and of this program.
@@ -29,6 +30,7 @@ public struct MailService: Sendable {
   private let waiting = WaitingCount()
   private let waitingStates = WaitingCount()
   private let configurations: MailConfigurations
+  private let path: String?
   private let folder: @Sendable () -> OwnFolder?
   private let host: String
   private let now: @Sendable () -> Timestamp
@@ -44,12 +46,13 @@ public struct MailService: Sendable {
   /// alone. It is asked for its folder when there is a configuration for the first time; until then nothing is mailed. `host`
   /// stands in each Message-ID, `now` is asked for the times, `warn` is called with what to say.
   public init(
-    _ configurations: MailConfigurations, folder: @escaping @Sendable () -> OwnFolder?,
-    host: String,
+    _ configurations: MailConfigurations, path: String? = nil,
+    folder: @escaping @Sendable () -> OwnFolder?, host: String,
     now: @escaping @Sendable () -> Timestamp, warn: @escaping @Sendable (Warning) -> Void
   ) {
     (orders, submitted) = AsyncStream.makeStream(of: Order.self, bufferingPolicy: .unbounded)
     self.configurations = configurations
+    self.path = path
     self.folder = folder
     self.host = host
     self.now = now
@@ -152,10 +155,20 @@ public struct MailService: Sendable {
 
   /// The spool, from the first configuration on.
   private func opened(_ configurations: MailConfigurations, _ own: inout OwnFolder?) -> Spool? {
-    if configurations.isEmpty { return nil }
+    if configurations.isEmpty, !hasWaiting { return nil }
     own = folder()
     return Spool(
       files: SpoolFiles(own?.path, warn: warn), configurations: configurations, pauses: pauses, warn: warn)
+  }
+
+  /// Whether mails of an earlier run wait: that nothing says any more how to send them is to be said.
+  private var hasWaiting: Bool {
+    guard let path else { return false }
+    do throws(Errno) {
+      // It is not made for that.
+      _ = try OpenFile(path, isFolder: true)
+      return try DurableFolder(path).names().contains { $0.hasSuffix(".waiting") || $0.hasSuffix(".sending") }
+    } catch { return false }
   }
 
   private func send(

@@ -58,7 +58,7 @@ extension ProbeEngine {
     for (part, flow, limit) in requests {
       let key = ChannelKey(target.family, isTrace: true, flow: flow)
       let token = target.token(part)
-      if let channel = channel(key) {
+      if target.job.trace?.isUDP != true, let channel = channel(key) {
         // One hop limit at a time: it is the socket's.
         channel.add(
           token, to: target.job.target.address, zone: target.job.zone, payload: TraceDatagram.size)

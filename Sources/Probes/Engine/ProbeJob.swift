@@ -41,16 +41,22 @@ public struct ProbeJob: Sendable, Hashable {
     public var timeout: Duration
     /// How many flows are traced, 64 at most: routers that balance may send each another way.
     public var flows: Int
+    /// Whether requests are UDP datagrams where ICMP is permitted, too: many routers, those of Linux among them, balance pings
+    /// by addresses alone, and datagrams by ports.
+    public var isUDP: Bool
 
     /// How many flows may be traced.
     public static let flowCounts = 1...64
 
     /// Makes the settings of a trace.
-    public init(interval: Duration?, hops: Int, timeout: Duration = .seconds(1), flows: Int = 1) {
+    public init(
+      interval: Duration?, hops: Int, timeout: Duration = .seconds(1), flows: Int = 1, isUDP: Bool = false
+    ) {
       self.interval = interval
       self.hops = min(max(hops, 1), 255)
       self.timeout = timeout
       self.flows = min(max(flows, Self.flowCounts.lowerBound), Self.flowCounts.upperBound)
+      self.isUDP = isUDP
     }
   }
 
