@@ -61,6 +61,14 @@ import Testing
       }
     }
 
+    /// A webhook that was taken is one that waits until its file is removed.
+    func noWebhookWaits() async throws {
+      try await eventually("no webhook that waits") {
+        let files = try? FileManager.default.contentsOfDirectory(atPath: "\(state)/webhooks")
+        return files?.isEmpty == true ? () : nil
+      }
+    }
+
     var commands: [String] { folder.read("commands").split(separator: "\n").map(String.init) }
 
     func commands(count: Int) async throws -> [String] {
@@ -86,10 +94,7 @@ import Testing
     #expect(try await setting.told(count: 1) == ["firing"])
     _ = try await setting.commands(count: 1)
     try await setting.kept("\"told\":[\"command\",\"webhook\"]")
-    try await eventually("no webhook that waits") {
-      let files = try? FileManager.default.contentsOfDirectory(atPath: "\(setting.state)/webhooks")
-      return files?.isEmpty == true ? () : nil
-    }
+    try await setting.noWebhookWaits()
     #expect(try await first.stop(signal) == (signal == SIGKILL ? .signalled(SIGKILL) : .exited(0)))
     let second = try setting.start()
     try await setting.rounds(5, of: second)
@@ -124,6 +129,7 @@ import Testing
     try await setting.kept("local connectivity")
     _ = try await setting.commands(count: 1)
     _ = try await setting.told(count: 1)
+    try await setting.noWebhookWaits()
     #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))
     let second = try setting.start()
     try await setting.rounds(6, of: second)

@@ -231,6 +231,39 @@ struct ClockTests {
       }
     }
   }
+
+  /// P6: the kernel's stamps are of the wall clock.
+  @Test func `setting the wall clock changes no time of a ping`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let clock = try await SteppedClock()
+    let folder = try ScratchFolder()
+    let list = try folder.write("10.77.1.2 ping=50 json=true timestamp=false\n", to: "hosts")
+    let monitor = try lab.a.start(clock.wrapper + [Program.path("connmonitor"), list])
+    func bursts() throws -> [PingTimes] {
+      try monitor.output.lines.filter { !$0.isEmpty }.map {
+        try JSONDecoder().decode(PingRecord.self, from: Data($0.utf8)).ping
+      }
+    }
+    for step in [Duration.zero, Self.hour, .zero - Self.hour, .milliseconds(3), .zero] {
+      try clock.setWallClock(by: step)
+      let before = try bursts().count
+      try await eventually("bursts", state: { monitor.errors.text }) {
+        try bursts().count >= before + 4 ? () : nil
+      }
+    }
+    try await monitor.stop()
+    let all = try bursts()
+    // Over a wire of this host; half a second is the time limit.
+    #expect(all.allSatisfy { $0.loss == 0 && $0.min > 0 && $0.max < 500 }, "\(all)")
+  }
+
+  private struct PingTimes: Decodable {
+    var min: Double
+    var max: Double
+    var loss: Double
+  }
+
+  private struct PingRecord: Decodable { var ping: PingTimes }
 }
 
 /// An alert as JSON tells it, read without the code that wrote it.
