@@ -55,7 +55,10 @@ struct Manual {
     let dump = try await run([Program.path(program), "--experimental-dump-help"])
     command = try JSONDecoder().decode(Dump.self, from: Data(dump.utf8)).command
     let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-    examples = readme.split(separator: "\n").filter { $0.hasPrefix("\(program) ") }.map { line in
+    // Between fences; prose may begin with the name of a program as well.
+    let blocks = readme.components(separatedBy: "```").enumerated().filter { !$0.offset.isMultiple(of: 2) }
+    let lines = blocks.flatMap { $0.element.split(separator: "\n") }
+    examples = lines.filter { $0.hasPrefix("\(program) ") }.map { line in
       let parts = line.split(separator: " # ", maxSplits: 1)
       return (parts[0].trimmingCharacters(in: .whitespaces), parts.count > 1 ? String(parts[1]) : "")
     }
