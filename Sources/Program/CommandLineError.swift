@@ -20,7 +20,17 @@ extension ParsableCommand {
           "Usage: \(usageString(for: Self.self))\n  See '\(name) --help' for more information.\n")
       }
     }
-    Glibc.exit(code.rawValue)
+    end(code)
+  }
+
+  /// Ends the program, which has done what it was asked for.
+  public static func end() -> Never { end(.success) }
+
+  /// Runs nothing that libraries have registered with atexit(3): threads that have not gone yet still use what these free, as
+  /// OpenSSL's state of a thread.
+  private static func end(_ code: ExitCode) -> Never {
+    fflush(nil)
+    _exit(code.rawValue)
   }
 }
 

@@ -45,6 +45,7 @@ import SystemRuntime
   static func main() {
     do {
       try parse().run()
+      end()
     } catch { end(after: error) }
   }
 

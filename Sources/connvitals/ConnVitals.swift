@@ -113,9 +113,11 @@ import SystemRuntime
     do {
       // The parser would ask for hosts first.
       if CommandLine.arguments.dropFirst().contains(where: { $0 == "-V" || $0 == "--version" }) {
-        return try StandardOutput.printLine(configuration.version)
+        try StandardOutput.printLine(configuration.version)
+        end()
       }
       try parse().run()
+      end()
     } catch { end(after: error) }
   }
 

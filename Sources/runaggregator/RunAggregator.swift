@@ -123,6 +123,7 @@ import SystemRuntime
   @MainActor static func main() async {
     do {
       try await parse().run()
+      end()
     } catch { end(after: error) }
   }
 

@@ -62,6 +62,7 @@ import Tstat
   static func main() {
     do {
       try parse().run()
+      end()
     } catch { end(after: error) }
   }
 

@@ -77,6 +77,48 @@ import Testing
     #expect(child.output.text == "bwmon 2.0.0\n" && child.errors.text.isEmpty)
   }
 
+  /// A way in which programs end.
+  struct Ending: Sendable, CustomTestStringConvertible {
+    let command: [String]
+    let status: Int32
+
+    var testDescription: String { command.joined(separator: " ") }
+  }
+
+  static let endings =
+    [
+      "runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon", "tstat_send",
+      "tstat_cull",
+    ]
+    .flatMap {
+      [Ending(command: [$0, "--version"], status: 0), Ending(command: [$0, "--no-such-flag"], status: 64)]
+    } + [
+      Ending(command: ["runmonitor", "--doctor", "--source", "nothing"], status: 64),
+      Ending(command: ["runaggregator", "--check-config", "--app-config", "group.cfg"], status: 0),
+      Ending(command: ["connvitals", "--port-scan", "127.0.0.1"], status: 0),
+      Ending(command: ["tstat_cull", "-d", "."], status: 0),
+      Ending(command: ["tstat_send", "-d", ".", "-c", "none"], status: 78),
+    ]
+
+  /// A thread that is about to go may still use what such a handler frees, as that of OpenSSL does.
+  @Test(arguments: endings)
+  func `a program ends without what libraries registered for its end`(ending: Ending) async throws {
+    let folder = try ScratchFolder()
+    let source = try folder.write(
+      """
+      #include <stdlib.h>
+      static void end(void) { abort(); }
+      __attribute__((constructor)) static void start(void) { atexit(end); }
+      """, to: "end.c")
+    try folder.write("[web]\nname_re=nginx\n", to: "group.cfg")
+    let library = "\(folder.path)/end.so"
+    try await run(["cc", "-shared", "-fPIC", "-o", library, source])
+    let child = try ChildProcess(
+      ["env", "-C", folder.path, "LD_PRELOAD=\(library)", Program.path(ending.command[0])]
+        + ending.command.dropFirst())
+    #expect(try await child.ended() == .exited(ending.status), "\(child.errors.text)")
+  }
+
   /// What lives shortly is in the report of its last bytes; the lines do not grow with each of them.
   @Test(arguments: ["runmonitor", "runaggregator"])
   func `what has ended becomes a sum`(program: String) async throws {
