@@ -1,3 +1,5 @@
+import Model
+
 /// Decides when waiting for a broker has lasted too long.
 ///
 /// It counts only while a record waits to be confirmed. The broker may block for so long in all, and may confirm nothing for
@@ -14,8 +16,8 @@ struct DeliveryWatch: Sendable {
   private let unconfirmed: Duration?
   private let blocked: Duration?
   /// Since when something is owed and nothing was confirmed.
-  private var owedSince: ContinuousClock.Instant?
-  private var blockedSince: ContinuousClock.Instant?
+  private var owedSince: Instant?
+  private var blockedSince: Instant?
   /// For how long it had blocked since then, before it last ended to.
   private var blockedBefore = Duration.zero
 
@@ -29,32 +31,32 @@ struct DeliveryWatch: Sendable {
   var isBlocked: Bool { blockedSince != nil }
 
   /// Takes note whether a record waits.
-  mutating func note(isOwed: Bool, at now: ContinuousClock.Instant) {
+  mutating func note(isOwed: Bool, at now: Instant) {
     if isOwed == (owedSince != nil) { return }
     (owedSince, blockedBefore) = (isOwed ? now : nil, .zero)
   }
 
   /// Takes note that the broker has answered for a record.
-  mutating func succeed(at now: ContinuousClock.Instant) {
+  mutating func succeed(at now: Instant) {
     if owedSince != nil { (owedSince, blockedBefore) = (now, .zero) }
   }
 
   /// Takes note whether the broker blocks.
-  mutating func note(isBlocked: Bool, at now: ContinuousClock.Instant) {
+  mutating func note(isBlocked: Bool, at now: Instant) {
     if !isBlocked, let blockedSince, let owedSince { blockedBefore += now - max(blockedSince, owedSince) }
     blockedSince = isBlocked ? blockedSince ?? now : nil
   }
 
   /// What has lasted too long; nil for nothing.
-  func verdict(at now: ContinuousClock.Instant) -> Verdict? {
+  func verdict(at now: Instant) -> Verdict? {
     guard let deadline, deadline.instant <= now else { return nil }
     return deadline.verdict
   }
 
   /// When there will be a verdict if nothing happens before; nil for never.
-  var nextDeadline: ContinuousClock.Instant? { deadline?.instant }
+  var nextDeadline: Instant? { deadline?.instant }
 
-  private var deadline: (instant: ContinuousClock.Instant, verdict: Verdict)? {
+  private var deadline: (instant: Instant, verdict: Verdict)? {
     guard let owedSince else { return nil }
     if let blockedSince {
       // What came after the block began has been waiting since then only.

@@ -18,7 +18,7 @@ final class PublisherLoop {
   private var connection: RabbitConnection?
   private var wasConnected = false
   /// When to connect.
-  private var nextAttempt = ContinuousClock.now
+  private var nextAttempt = Instant.now
   /// Why the last connection ended.
   private var lastReason = ""
   /// True from the first loss, or block, until something is confirmed: each is told once.
@@ -174,7 +174,7 @@ final class PublisherLoop {
   // MARK: Waiting
 
   private func wait() {
-    let now = ContinuousClock.now
+    let now = Instant.now
     var instants = [watch.nextDeadline].compactMap { $0 }
     // librabbitmq sends a heartbeat only when it is called.
     if let heartbeat = connection?.heartbeat, heartbeat > 0 { instants.append(now + .seconds(heartbeat) / 4) }

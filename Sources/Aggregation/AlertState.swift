@@ -28,23 +28,23 @@ struct AlertState: Sendable {
     /// No process of the application lives, and nothing moved.
     var isGone: Bool
     /// When the tick started.
-    var start: ContinuousClock.Instant
+    var start: Instant
     /// When it ended.
-    var end: ContinuousClock.Instant
+    var end: Instant
   }
 
   private enum Phase {
     case quiet
-    case above(since: ContinuousClock.Instant)
+    case above(since: Instant)
     case firing(Firing)
   }
 
   private struct Firing {
     var count = 1
     /// When it was last reported.
-    var reported: ContinuousClock.Instant
+    var reported: Instant
     /// Since when it is clear or gone, nil while it is neither.
-    var clearSince: ContinuousClock.Instant?
+    var clearSince: Instant?
   }
 
   private var phase = Phase.quiet
@@ -57,7 +57,7 @@ struct AlertState: Sendable {
   /// Continues what fired in an earlier run: `count` notifications, the last one at `reported`. That is a time of the wall
   /// clock, which may have been set since: what lies ahead counts as now.
   init(
-    since: Timestamp, count: Int, reported: Timestamp, at now: ContinuousClock.Instant, _ time: Timestamp
+    since: Timestamp, count: Int, reported: Timestamp, at now: Instant, _ time: Timestamp
   ) {
     phase = .firing(Firing(count: count, reported: now - time.passed(since: reported)))
     self.since = since
@@ -89,7 +89,7 @@ struct AlertState: Sendable {
   }
 
   private mutating func rise(
-    from start: ContinuousClock.Instant, _ seen: Observation, _ rule: AlertTiming, _ time: Timestamp
+    from start: Instant, _ seen: Observation, _ rule: AlertTiming, _ time: Timestamp
   ) -> Change? {
     guard seen.end - start >= rule.hold else {
       phase = .above(since: start)

@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Patterns
 
 /// Decides from each report which limits were crossed, and which no longer are.
@@ -30,7 +30,7 @@ public struct Thresholds: Sendable {
   /// moved is not known: applications that have or had some, also if pipes belong to them, and remainders stay as they
   /// are.
   public mutating func update(
-    with report: UsageReport, at now: ContinuousClock.Instant, isPartial: Bool = false
+    with report: UsageReport, at now: Instant, isPartial: Bool = false
   ) -> [Alert] {
     var alerts = takeRemoved(at: report.time)
     guard let interval = report.interval, interval >= .nanoseconds(1), !rules.isEmpty else { return alerts }
@@ -67,7 +67,7 @@ public struct Thresholds: Sendable {
   /// It fires on until its window is full once more. Where no rule has that limit for that application any more, it is
   /// resolved with the next report.
   public mutating func restore(
-    _ alerts: [Alert], at now: ContinuousClock.Instant, _ time: Timestamp
+    _ alerts: [Alert], at now: Instant, _ time: Timestamp
   ) {
     for alert in alerts {
       let key = TrackedApplication.Key(

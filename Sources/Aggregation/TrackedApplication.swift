@@ -17,8 +17,8 @@ struct TrackedApplication: Sendable {
   /// The time that a report is over.
   struct Tick {
     var number: Int
-    var start: ContinuousClock.Instant
-    var end: ContinuousClock.Instant
+    var start: Instant
+    var end: Instant
     /// In nanoseconds, positive.
     var duration: Int64
     var time: Timestamp
@@ -144,7 +144,7 @@ struct TrackedApplication: Sendable {
 
   /// Continues an alert of an earlier run; false where none of its rules has that limit.
   mutating func restore(
-    _ alert: Alert, _ rules: [ThresholdRule], at now: ContinuousClock.Instant, _ time: Timestamp
+    _ alert: Alert, _ rules: [ThresholdRule], at now: Instant, _ time: Timestamp
   ) -> Bool {
     let watch = watches.first {
       rules[$0.rule].name == alert.rule && rules[$0.rule].level(alert.direction) != nil

@@ -1,4 +1,4 @@
-import Model
+public import Model
 public import SystemRuntime
 
 /// Messages over a stream between the hub and one of its children.
@@ -44,7 +44,7 @@ public struct Channel: ~Copyable {
   /// passed it takes only what has come.
   ///
   /// Errors: `closed`, and what of a message is wrong: then nothing that comes after it can be understood.
-  public mutating func receive(until deadline: ContinuousClock.Instant?) throws(ChannelError) -> Message? {
+  public mutating func receive(until deadline: Instant?) throws(ChannelError) -> Message? {
     while true {
       if let message = try decoder.next() { return message }
       switch try read() {

@@ -1,3 +1,4 @@
+import Model
 public import SystemRuntime
 
 /// A program that starts the same child of itself as often as it is asked to.
@@ -46,7 +47,7 @@ public struct Launcher: ~Copyable {
   public func ending(byForce: Bool) throws(KernelError) -> ChildProgram.Ending {
     // An answer that came too late for the question before.
     while control.takeNow() != nil {}
-    let deadline = ContinuousClock.now + Self.patience
+    let deadline = Instant.now + Self.patience
     guard control.hand((byForce ? Wish.end : .wait).rawValue), let kind = try answer(until: deadline),
       let value = try answer(until: deadline)
     else { throw gone }
@@ -74,7 +75,7 @@ public struct Launcher: ~Copyable {
   }
 
   /// The next byte; nil where there is none until `deadline`. A signal may end a wait early.
-  private func answer(until deadline: ContinuousClock.Instant) throws(KernelError) -> UInt8? {
+  private func answer(until deadline: Instant) throws(KernelError) -> UInt8? {
     while true {
       if let byte = control.takeNow() { return byte }
       let remaining = deadline - .now

@@ -1,3 +1,4 @@
+import Model
 import CCurl
 import SystemRuntime
 
@@ -45,7 +46,7 @@ private final class TransferLoop {
   private struct Running {
     let entry: TransferQueue.Entry
     let curl: CurlTransfer
-    let start: ContinuousClock.Instant
+    let start: Instant
     /// What a first attempt said of the certificate.
     let verdict: String?
     /// True for a mail that was cancelled: its thread is about to end it.
@@ -91,7 +92,7 @@ private final class TransferLoop {
   }
 
   private func begin(_ entry: TransferQueue.Entry) {
-    let now = ContinuousClock.now
+    let now = Instant.now
     let (verifies, limit) =
       switch entry.transfer {
       case .http(let request): (request.verification != .none, request.limits.whole)
@@ -102,7 +103,7 @@ private final class TransferLoop {
 
   private func start(
     _ entry: TransferQueue.Entry, verifies: Bool, whole: Duration, verdict: String?,
-    at start: ContinuousClock.Instant
+    at start: Instant
   ) {
     do throws(CurlError) {
       let curl = try CurlTransfer(entry.number, entry.transfer, verifies: verifies, whole: whole)
@@ -165,7 +166,7 @@ private final class TransferLoop {
     guard case .http(let request) = ended.entry.transfer, request.verification == .reported,
       code == CurlCode.certificate, ended.verdict == nil
     else { return false }
-    let rest = request.limits.whole - (ContinuousClock.now - ended.start)
+    let rest = request.limits.whole - (Instant.now - ended.start)
     start(
       ended.entry, verifies: false, whole: max(rest, .milliseconds(1)), verdict: ended.curl.reason(code),
       at: ended.start)

@@ -33,9 +33,9 @@ struct PostSchedule: Sendable {
 
   /// A time without success.
   private struct Outage: Sendable {
-    let since: ContinuousClock.Instant
+    let since: Instant
     var pauses: BackOff
-    var notBefore: ContinuousClock.Instant
+    var notBefore: Instant
   }
 
   /// What a record that is not delivered yet has met with.
@@ -47,7 +47,7 @@ struct PostSchedule: Sendable {
     /// How many of these were its own: another was delivered since the one before.
     var strikes = 0
     var pauses: BackOff
-    var notBefore: ContinuousClock.Instant?
+    var notBefore: Instant?
   }
 
   private let limits: Limits
@@ -77,14 +77,14 @@ struct PostSchedule: Sendable {
   private var hasPlace: Bool { running.count < (outage == nil ? places : 1) }
 
   /// Returns the next to post; nil when none is due.
-  mutating func start(at now: ContinuousClock.Instant) -> UInt64? {
+  mutating func start(at now: Instant) -> UInt64? {
     guard hasPlace, now >= outage?.notBefore ?? now, let place = nextPlace(at: now) else { return nil }
     let number = waiting.remove(at: place)
     running[number] = turns
     return number
   }
 
-  private func nextPlace(at now: ContinuousClock.Instant) -> Int? {
+  private func nextPlace(at now: Instant) -> Int? {
     let isReady = { (place: Int) in now >= troubles[waiting[place]]?.notBefore ?? now }
     guard outage != nil else { return waiting.indices.first(where: isReady) }
     return waiting.indices.filter(isReady).min { (rank($0), $0) < (rank($1), $1) }
@@ -93,7 +93,7 @@ struct PostSchedule: Sendable {
   private func rank(_ place: Int) -> Int { troubles[waiting[place]]?.failures ?? 0 }
 
   /// When the next is due; nil when that depends on something else, or one can be started already.
-  var due: ContinuousClock.Instant? {
+  var due: Instant? {
     guard !waiting.isEmpty, hasPlace else { return nil }
     let pauses = waiting.map { troubles[$0]?.notBefore }
     let own = pauses.contains(nil) ? nil : pauses.compactMap { $0 }.min()
@@ -102,8 +102,7 @@ struct PostSchedule: Sendable {
   }
 
   /// Takes how posting a record ended.
-  mutating func finish(_ number: UInt64, _ verdict: HTTPVerdict, at now: ContinuousClock.Instant) -> [Action]
-  {
+  mutating func finish(_ number: UInt64, _ verdict: HTTPVerdict, at now: Instant) -> [Action] {
     guard let began = running.removeValue(forKey: number) else { return [] }
     switch verdict {
     case .delivered:
@@ -143,7 +142,7 @@ struct PostSchedule: Sendable {
 
   /// Takes a failure that may be the record's own: it is where another was delivered since the last one, and no outage began.
   private mutating func strike(
-    _ number: UInt64, _ began: Int, _ why: String, _ wish: Duration?, _ now: ContinuousClock.Instant
+    _ number: UInt64, _ began: Int, _ why: String, _ wish: Duration?, _ now: Instant
   ) -> [Action] {
     var trouble = troubles[number] ?? untroubled
     let isOwn = outage == nil && delivered > trouble.delivered ?? delivered
@@ -173,7 +172,7 @@ struct PostSchedule: Sendable {
   }
 
   private mutating func fail(
-    _ number: UInt64, _ began: Int, _ why: String, _ wish: Duration?, _ now: ContinuousClock.Instant
+    _ number: UInt64, _ began: Int, _ why: String, _ wish: Duration?, _ now: Instant
   ) -> [Action] {
     insert(number)
     // Those that began together fail together, which is one failure.

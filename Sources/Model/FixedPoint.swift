@@ -4,23 +4,50 @@ extension Double {
   public func fixed(_ decimals: Int) -> String {
     guard isFinite else { return description }
     let sign = self.sign == .minus ? "-" : ""
-    if magnitude == 0 { return sign + "0" + Self.fraction(0, decimals) }
-    let scale = (0..<decimals).reduce(UInt128(1)) { power, _ in power * 10 }
-    guard magnitude < 0x1p53 else { return sign + Self.large(magnitude) + Self.fraction(0, decimals) }
+    let scale = Self.scales[decimals]
+    guard magnitude < 0x1p53 else {
+      return sign + Self.large(magnitude) + (decimals > 0 ? "." + String(repeating: "0", count: decimals) : "")
+    }
     // magnitude = significand * 2^-shift with a significand below 2^53, so the product is exact.
     let isSubnormal = exponentBitPattern == 0
     let significand = significandBitPattern | (isSubnormal ? 0 : 1 << 52)
     let shift = 1075 - max(1, Int(exponentBitPattern))
-    let product = UInt128(significand) * scale
-    let scaled = product.roundedShift(right: shift)
-    return sign + String(UInt64(scaled / scale)) + Self.fraction(UInt64(scaled % scale), decimals)
+    let scaled = (UInt128(significand) * UInt128(scale)).roundedShift(right: shift)
+    let (whole, part) =
+      UInt64(exactly: scaled)?.quotientAndRemainder(dividingBy: scale)
+      ?? (UInt64(scaled / UInt128(scale)), UInt64(scaled % UInt128(scale)))
+    return Self.text(isNegative: self.sign == .minus, whole, part, decimals)
   }
 
-  private static func fraction(_ value: UInt64, _ decimals: Int) -> String {
-    if decimals == 0 { return "" }
-    let digits = String(value)
-    return "." + String(repeating: "0", count: decimals - digits.count) + digits
+  /// The digits from the last to the first, without a string for each part.
+  private static func text(isNegative: Bool, _ whole: UInt64, _ part: UInt64, _ decimals: Int) -> String {
+    let room = 32
+    return unsafe String(unsafeUninitializedCapacity: room) { bytes in
+      // In bounds: a sign, 20 digits at most, a point, nine digits.
+      var start = room
+      func put(_ byte: UInt8) {
+        start -= 1
+        unsafe bytes[start] = byte
+      }
+      func put(_ value: UInt64, atLeast count: Int) {
+        var (rest, digits) = (value, 0)
+        while rest > 0 || digits < count {
+          put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+          rest /= 10
+          digits += 1
+        }
+      }
+      put(part, atLeast: decimals)
+      if decimals > 0 { put(UInt8(ascii: ".")) }
+      put(whole, atLeast: 1)
+      if isNegative { put(UInt8(ascii: "-")) }
+      for index in start..<room { unsafe bytes[index - start] = bytes[index] }
+      return room - start
+    }
   }
+
+  /// Powers of ten.
+  private static let scales: [UInt64] = (0...9).map { (0..<$0).reduce(1) { power, _ in power * 10 } }
 
   /// An integral number of at least 2^53: its significand, doubled as often as the exponent says, in limbs of nine
   /// decimal digits, the lowest first.

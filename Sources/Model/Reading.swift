@@ -118,5 +118,5 @@ public protocol Meter {
   associatedtype Failure: Error
 
   /// Returns what moved between the last call and `now`.
-  mutating func readings(until now: ContinuousClock.Instant) throws(Failure) -> Measurement
+  mutating func readings(until now: Instant) throws(Failure) -> Measurement
 }

@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 import Ownership
 
@@ -36,7 +36,7 @@ public struct Accounting: Sendable {
   }
 
   /// Takes the table as it is at `now`; returns the flows that moved something.
-  public mutating func advance(to snapshot: FlowSnapshot, at now: ContinuousClock.Instant) -> MovedFlows {
+  public mutating func advance(to snapshot: FlowSnapshot, at now: Instant) -> MovedFlows {
     attribution.forget(gone)
     for earlyOwner in snapshot.earlyOwners {
       attribution.learn(earlyOwner, of: ledger.key(of: earlyOwner.flow))
@@ -60,7 +60,7 @@ public struct Accounting: Sendable {
   /// or will.
   mutating func add(
     _ uses: [WitnessReport.Use], to moved: inout MovedFlows, _ place: UncountedUses.Place,
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) {
     moved.uncounted = uncounted.advance(by: uses, moved.snapshot, moved: moved.deltas, place, at: now)
   }

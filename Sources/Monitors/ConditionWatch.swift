@@ -24,7 +24,7 @@ struct ConditionWatch {
   mutating func refresh() { reader.refresh() }
 
   /// Takes how many connections have no counters.
-  mutating func update(uncounted: Int, at now: ContinuousClock.Instant) {
+  mutating func update(uncounted: Int, at now: Instant) {
     reader.update(uncounted: uncounted, at: now)
   }
 

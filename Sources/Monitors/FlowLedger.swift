@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 
 /// What one flow moved since the ledger last saw it.
@@ -65,7 +65,7 @@ public struct FlowLedger: Sendable {
   /// An entry that left the table without a word: its final counters may still come.
   private struct Missing: Sendable {
     var entry: Entry
-    var since: ContinuousClock.Instant
+    var since: Instant
   }
 
   /// How far to look for an entry before it is set aside: a bucket rarely holds more.
@@ -105,7 +105,7 @@ public struct FlowLedger: Sendable {
   /// A flow that was not there before moved all that its counters say. So did one whose counters fell: they were
   /// zeroed, or it is another flow of the same tuple. Flows without counters move nothing.
   /// What a snapshot of a part does not list is as it was.
-  public mutating func advance(to snapshot: FlowSnapshot, at now: ContinuousClock.Instant) -> Changes {
+  public mutating func advance(to snapshot: FlowSnapshot, at now: Instant) -> Changes {
     var changes = Changes()
     if snapshot.closedCount == nil { walk(snapshot, at: now, &changes) } else { update(snapshot, &changes) }
     forget(at: now, &changes)
@@ -150,7 +150,7 @@ public struct FlowLedger: Sendable {
 
   /// Compares the whole table.
   private mutating func walk(
-    _ snapshot: FlowSnapshot, at now: ContinuousClock.Instant, _ changes: inout Changes
+    _ snapshot: FlowSnapshot, at now: Instant, _ changes: inout Changes
   ) {
     if let places {
       entries = places.values.sorted().map { entries[$0] }
@@ -212,7 +212,7 @@ public struct FlowLedger: Sendable {
 
   /// Brings together the new entries without a neighbour, the ended ones, and the old ones left over.
   private mutating func settle(
-    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], at now: ContinuousClock.Instant,
+    _ walk: Walk, _ ended: [(index: Int, entry: Entry)], at now: Instant,
     _ changes: inout Changes
   ) {
     for place in walk.skipped { missing[entries[place].key] = Missing(entry: entries[place], since: now) }
@@ -233,7 +233,7 @@ public struct FlowLedger: Sendable {
   }
 
   /// Gives up waiting for entries that left long ago.
-  private mutating func forget(at now: ContinuousClock.Instant, _ changes: inout Changes) {
+  private mutating func forget(at now: Instant, _ changes: inout Changes) {
     if missing.isEmpty { return }
     let late = missing.filter { now - $0.value.since >= Self.patience }.map(\.key)
     for key in late { missing[key] = nil }

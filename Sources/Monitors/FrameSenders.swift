@@ -10,7 +10,7 @@ struct FrameSenders: Sendable {
     var process: ProcessIdentity
     var description: ProcessDescription?
     var bytes: UInt64
-    var time: ContinuousClock.Instant
+    var time: Instant
     /// How often there was something to divide since.
     var readings = 0
   }
@@ -35,7 +35,7 @@ struct FrameSenders: Sendable {
   /// Takes what was sent until `now`, as network packets.
   mutating func add(
     _ sent: [ProcessIdentity: UInt64], describedBy descriptions: [ProcessIdentity: ProcessDescription] = [:],
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) {
     for (process, bytes) in sent.sorted(by: { $0.key < $1.key }) where bytes > 0 {
       waiting.append(
@@ -48,7 +48,7 @@ struct FrameSenders: Sendable {
 
   /// Divides `bytes` that the interfaces sent until `now` and no flow explains among those who sent; who sent first is
   /// first. What is left is nobody's.
-  mutating func divide(_ bytes: UInt64, at now: ContinuousClock.Instant) -> [Share] {
+  mutating func divide(_ bytes: UInt64, at now: Instant) -> [Share] {
     var rest = bytes
     var shares: [Share] = []
     var places: [ProcessIdentity: Int] = [:]

@@ -49,7 +49,7 @@ struct InterfaceMeter: ~Copyable {
 
   /// Reads interfaces and packet sockets; returns whether that worked. They are only compared with the flows, so what
   /// fails here is made up for by the next reading.
-  mutating func update(at now: ContinuousClock.Instant) -> Bool {
+  mutating func update(at now: Instant) -> Bool {
     senders.note(packetSockets.read(), at: now)
     guard recovery.isDue(at: now) else { return true }
     do throws(KernelError) {
@@ -66,7 +66,7 @@ struct InterfaceMeter: ~Copyable {
   /// Compares what was read since the last call with what the flows moved in the same time, which ends `now`. Where
   /// some flows have no counters, nothing that they cannot explain is anybody's.
   mutating func compare(
-    flows: Usage, areCounted: Bool, at now: ContinuousClock.Instant
+    flows: Usage, areCounted: Bool, at now: Instant
   ) -> Comparison {
     defer {
       moved = .zero

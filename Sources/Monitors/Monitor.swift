@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 import Ownership
 import SystemRuntime
@@ -13,7 +13,7 @@ public final class Monitor: Meter {
   private var reported = ReportedProcesses()
   private var condition: ConditionWatch
   private let options: MonitorOptions
-  private var last: ContinuousClock.Instant?
+  private var last: Instant?
   /// Processes that an earlier monitor reported.
   private var adopted: [ProcessIdentity] = []
   private var isLast = false
@@ -65,7 +65,7 @@ public final class Monitor: Meter {
   /// Returns what moved between the last call and `now`; the first time what had moved before.
   ///
   /// Errors: those of reading the connection table, or when /proc cannot be listed.
-  public func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
+  public func readings(until now: Instant) throws(KernelError) -> Measurement {
     let interval = last.map { now - $0 }
     try read(until: now, isFirst: interval == nil)
     var moved = accounting.advance(to: sources.snapshot, at: now)
@@ -115,7 +115,7 @@ public final class Monitor: Meter {
   public func adopt(_ processes: [ProcessIdentity]) { adopted += processes }
 
   /// Reads the table, and what is needed beside it.
-  private func read(until now: ContinuousClock.Instant, isFirst: Bool) throws(KernelError) {
+  private func read(until now: Instant, isFirst: Bool) throws(KernelError) {
     // Whatever passes between the two readings is at worst explained too well, never untracked.
     if !isFirst { untracked.read(at: now) }
     try sources.readTable(at: now)
@@ -155,7 +155,7 @@ public final class Monitor: Meter {
 
   /// Adds what the interfaces moved, and what of that the flows do not explain.
   private func compare(
-    with carried: Usage, at now: ContinuousClock.Instant, in measurement: inout Measurement
+    with carried: Usage, at now: Instant, in measurement: inout Measurement
   ) {
     guard
       let comparison = untracked.compare(with: carried, areCounted: sources.areCounted, at: now)

@@ -53,7 +53,7 @@ public struct MonitorSources: ~Copyable {
   }
 
   /// Reads the table.
-  mutating func readTable(at now: ContinuousClock.Instant) throws(KernelError) {
+  mutating func readTable(at now: Instant) throws(KernelError) {
     naming = .notRead
     try table.read(into: &snapshot, at: now)
   }

@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 
 /// Who may have sent what is not tracked: the packet sockets of the last readings.
@@ -12,7 +12,7 @@ public struct PacketSenders: Sendable {
   public init() {}
 
   /// Takes the packet sockets as they are at `now`.
-  public mutating func note(_ sockets: [PacketSocket], at now: ContinuousClock.Instant) {
+  public mutating func note(_ sockets: [PacketSocket], at now: Instant) {
     window.append(Set(sockets), at: now)
   }
 

@@ -1,3 +1,4 @@
+import Model
 import Netfilter
 
 /// What the kernel says of its connection table, read again when it may have changed: that costs files, and it rarely
@@ -9,7 +10,7 @@ struct StateReader {
   private(set) var lost: UInt64 = 0
 
   private let read: () -> ConntrackState
-  private var readAt: ContinuousClock.Instant?
+  private var readAt: Instant?
   private var lostBefore: UInt64?
   private var uncounted = 0
 
@@ -21,7 +22,7 @@ struct StateReader {
 
   /// Takes how many connections have no counters at `now`. Where they are more than before accounting may have been
   /// turned off, and while it is off it may be turned on at any time: then its four files are read at each call.
-  mutating func update(uncounted: Int, at now: ContinuousClock.Instant) {
+  mutating func update(uncounted: Int, at now: Instant) {
     let isBelieved = readAt.map { now - $0 < Self.life } ?? false
     if !isBelieved || uncounted > self.uncounted || state.isAccounting == false {
       state = read()

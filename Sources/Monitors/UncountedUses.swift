@@ -33,7 +33,7 @@ struct UncountedUses: Sendable {
   /// uses that the table does not count. What was used before the first reading is not reported.
   mutating func advance(
     by uses: [WitnessReport.Use], _ snapshot: FlowSnapshot, moved deltas: [FlowDelta], _ place: Place,
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) -> [WitnessReport.Use] {
     tracked.advance(to: snapshot, moved: deltas, place.local, at: now)
     if isFirst {
@@ -99,7 +99,7 @@ private struct TrackedEnds: Sendable {
   /// Both ends of those that live and have moved something.
   private var living: Set<UInt64> = []
   private var recent: (latest: Recent, before: Recent) = (Recent(), Recent())
-  private var since: ContinuousClock.Instant?
+  private var since: Instant?
   /// All ends and ports of the first reading, while they are believed.
   private var initial = Recent()
   private var readings = 0
@@ -119,7 +119,7 @@ private struct TrackedEnds: Sendable {
   /// Takes the table as it is at `now`, and which flows of it have moved something.
   mutating func advance(
     to snapshot: FlowSnapshot, moved deltas: [FlowDelta], _ local: LocalAddresses,
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) {
     readings += 1
     self.local = (local, self.local.latest)

@@ -1,4 +1,4 @@
-import Model
+public import Model
 
 /// What the interfaces moved and no flow of the connection table explains, since start. It never decreases.
 ///
@@ -22,7 +22,7 @@ public struct UntrackedBytes: Sendable {
   /// Adds what the interfaces moved until `now` and what the flows moved through them; the first call is the start.
   /// Returns by how much the untracked bytes grew, and all that the interfaces moved when those passed.
   public mutating func add(
-    interfaces moved: Usage, flows explained: Usage, at now: ContinuousClock.Instant
+    interfaces moved: Usage, flows explained: Usage, at now: Instant
   ) -> (growth: Usage, among: Usage) {
     interfaces += moved
     flows += explained
@@ -50,14 +50,14 @@ public struct UntrackedBytes: Sendable {
 /// What is read at different moments is not of one moment, and events of flows may come late. A reading has settled
 /// when most of a second, and at least one reading more, has passed.
 struct SettlingWindow<Reading: Sendable>: Sendable {
-  private var entries: [(time: ContinuousClock.Instant, reading: Reading)] = []
+  private var entries: [(time: Instant, reading: Reading)] = []
   /// The latest entry that has settled; what stands before it settled with the last reading.
   private var settled = 0
   /// Less than a second, so that ticks of a second each settle the one before.
   private static var patience: Duration { .milliseconds(900) }
 
   /// Takes the reading at `now`.
-  mutating func append(_ reading: Reading, at now: ContinuousClock.Instant) {
+  mutating func append(_ reading: Reading, at now: Instant) {
     entries.removeFirst(settled)
     entries.append((now, reading))
     settled = entries.lastIndex { now - $0.time >= Self.patience } ?? 0

@@ -30,13 +30,13 @@ struct UntrackedOwners: ~Copyable {
   }
 
   /// Reads the interfaces.
-  mutating func read(at now: ContinuousClock.Instant) {
+  mutating func read(at now: Instant) {
     if meter?.update(at: now) == false { unread += 1 }
   }
 
   /// Returns what the interfaces moved since the last call; `carried` is what they moved of the flows.
   mutating func compare(
-    with carried: Usage, areCounted: Bool, at now: ContinuousClock.Instant
+    with carried: Usage, areCounted: Bool, at now: Instant
   ) -> InterfaceMeter.Comparison? {
     meter?.compare(flows: carried, areCounted: areCounted, at: now)
   }
@@ -45,7 +45,7 @@ struct UntrackedOwners: ~Copyable {
   /// was sent before the first reading the interfaces are not asked for.
   mutating func shares(
     of comparison: InterfaceMeter.Comparison, _ used: UsedSockets, isFirst: Bool,
-    at now: ContinuousClock.Instant, holders: (Set<UInt64>) -> [UInt64: [ProcessIdentity]]
+    at now: Instant, holders: (Set<UInt64>) -> [UInt64: [ProcessIdentity]]
   ) -> [FrameSenders.Share] {
     if used.seesFrames {
       if !isFirst { senders.add(used.report.frames, describedBy: used.report.descriptions, at: now) }

@@ -21,7 +21,7 @@ struct UsedSockets {
   /// Takes what was used until `now`. Returns what the processes run that used it in this interval or the one before:
   /// payload without an entry is shown one reading later, and needs its process's description then.
   mutating func read(
-    at now: ContinuousClock.Instant, of networks: SocketNetworks
+    at now: Instant, of networks: SocketNetworks
   ) -> [ProcessIdentity: ProcessDescription] {
     guard let witness else { return [:] }
     let before = report.descriptions

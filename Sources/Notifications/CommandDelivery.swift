@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Subprocess
 import SystemPackage
 
@@ -82,13 +83,13 @@ struct CommandDelivery: Delivery {
   private func wait<Input, Output, Failure>(
     for execution: Execution<Input, Output, Failure>, atMost timeout: Duration
   ) async -> Bool {
-    let start = ContinuousClock.now
+    let start = Instant.now
     // Signal 0 only waits (kill(2)): it gives the command its time before the signals that end it.
     await execution.teardown(using: [
       .send(signal: Self.nothing, toProcessGroup: true, allowedDurationToNextStep: timeout),
       .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: grace),
     ])
-    let isOver = ContinuousClock.now - start >= timeout
+    let isOver = Instant.now - start >= timeout
     // The steps end with the process; what it started may ignore SIGTERM. The process is not yet reaped, so its
     // group cannot be another's; an empty group is the only error.
     if isOver || Task.isCancelled { try? execution.send(signal: .kill, toProcessGroup: true) }

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 
 /// What waits on the disk, over the end of one run and the start of the next.
 extension DeliveryService {

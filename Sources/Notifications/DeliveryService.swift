@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 
 /// Delivers what a notifier hands over: the shell around `DeliveryQueue`, which decides.
 struct DeliveryService: Sendable {
@@ -6,7 +7,7 @@ struct DeliveryService: Sendable {
     case ordered(DeliveryOrder)
     case closed
     case ended(PendingDelivery, DeliveryOutcome)
-    case timerEnded(ContinuousClock.Instant)
+    case timerEnded(Instant)
     case tooLate
   }
 
@@ -114,8 +115,8 @@ struct DeliveryService: Sendable {
   }
 
   /// A pause is short when the service is cancelled: the attempt after it sees that.
-  private func end(of timer: ContinuousClock.Instant) async -> Happening {
-    try? await Task.sleep(until: timer, clock: .continuous)
+  private func end(of timer: Instant) async -> Happening {
+    try? await Task.sleep(for: timer - .now)
     return .timerEnded(timer)
   }
 

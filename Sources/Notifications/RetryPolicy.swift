@@ -1,3 +1,4 @@
+import Model
 import SystemPackage
 
 /// Which deliveries are tried again, and after which pauses.
@@ -41,9 +42,9 @@ struct RetryPolicy: Sendable {
 /// that run: there are never more than different pauses.
 struct Retries: Sendable {
   private let policy: RetryPolicy
-  private var paused: [DeliveryKey: (pending: PendingDelivery, until: ContinuousClock.Instant)] = [:]
+  private var paused: [DeliveryKey: (pending: PendingDelivery, until: Instant)] = [:]
   /// When the timers that run end.
-  private(set) var timers: [ContinuousClock.Instant] = []
+  private(set) var timers: [Instant] = []
   private var isOpen = true
 
   /// Makes an empty one.
@@ -51,7 +52,7 @@ struct Retries: Sendable {
 
   /// Takes a delivery whose attempt ended with `outcome`; false where there is no other attempt.
   mutating func pause(
-    _ pending: PendingDelivery, after outcome: DeliveryOutcome, at now: ContinuousClock.Instant
+    _ pending: PendingDelivery, after outcome: DeliveryOutcome, at now: Instant
   ) -> Bool {
     var pending = pending
     pending.attempts += 1
@@ -64,19 +65,19 @@ struct Retries: Sendable {
   var held: [PendingDelivery] { paused.values.map(\.pending) }
 
   /// Takes a delivery whose pause began in an earlier run.
-  mutating func restore(_ pending: PendingDelivery, until: ContinuousClock.Instant) {
+  mutating func restore(_ pending: PendingDelivery, until: Instant) {
     paused[pending.key] = (pending, until)
   }
 
   /// When a timer is to end that is to be started now; nil where those that run are enough.
-  mutating func startTimer() -> ContinuousClock.Instant? {
+  mutating func startTimer() -> Instant? {
     guard let due = paused.values.map(\.until).min(), timers.allSatisfy({ due < $0 }) else { return nil }
     timers.append(due)
     return due
   }
 
   /// Returns the deliveries whose pauses are over when this timer ends.
-  mutating func end(timer: ContinuousClock.Instant) -> [PendingDelivery] {
+  mutating func end(timer: Instant) -> [PendingDelivery] {
     timers.removeAll { $0 == timer }
     let due = paused.values.filter { $0.until <= timer }.map(\.pending).sorted { $0.key < $1.key }
     for pending in due { paused[pending.key] = nil }

@@ -15,7 +15,7 @@ public final class PipeMeter: Meter {
   public private(set) var paths: [String: [IPAddress: Usage]] = [:]
   private var lastClients: [Client: Usage] = [:]
   private var interval: Duration?
-  private var lastAsked: ContinuousClock.Instant?
+  private var lastAsked: Instant?
   private var names: ClientNames?
   private var balance = Balance()
 
@@ -59,7 +59,7 @@ public final class PipeMeter: Meter {
   public func stop() { engine.stop() }
 
   /// Returns what each pipe moved between the last call and `now`.
-  public func readings(until now: ContinuousClock.Instant) -> Measurement {
+  public func readings(until now: Instant) -> Measurement {
     interval = lastAsked.map { now - $0 }
     lastAsked = now
     engine.refuseLateRings()

@@ -1,3 +1,4 @@
+import Model
 import SystemRuntime
 
 /// What SIGTERM lets go on for a while before the program ends.
@@ -22,8 +23,8 @@ public struct Drain {
   func run(_ work: () -> Void) throws(KernelError) {
     begin()
     let ticker = try Ticker(interval: Self.tick)
-    let end = ContinuousClock.now + limit
-    while !isOver(), ContinuousClock.now < end {
+    let end = Instant.now + limit
+    while !isOver(), Instant.now < end {
       switch try ticker.wait(heedsOutput: false) {
       case .signal(.interrupt), .signal(.terminate): return
       default: work()

@@ -55,7 +55,7 @@ public struct GuardedMeter<Wrapped: Meter> where Wrapped.Failure == KernelError 
   /// Errors: why a measurement fails that may not, and where nothing else is left to do (`isAlone`) `notPermitted`:
   /// privileges that were lost do not come back.
   public mutating func outcome(
-    until now: ContinuousClock.Instant, isAlone: Bool
+    until now: Instant, isAlone: Bool
   ) throws(KernelError) -> SourceOutcome {
     guard recovery.isDue(at: now) || isUrgent else { return missing([]) }
     isUrgent = false

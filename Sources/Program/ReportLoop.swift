@@ -1,4 +1,4 @@
-import Model
+public import Model
 import SystemRuntime
 
 /// The loop of every program: at each tick a report, at SIGINT or SIGTERM a last one.
@@ -46,12 +46,12 @@ public struct ReportLoop: ~Copyable {
   /// reader that is slow delays nothing.
   @discardableResult public func run(
     into sink: inout some Sink, _ diagnostics: Diagnostics,
-    measure: (ContinuousClock.Instant) throws(KernelError) -> [Event], reload: () -> Void = {},
+    measure: (Instant) throws(KernelError) -> [Event], reload: () -> Void = {},
     drain: Drain? = nil, beforeLast: () -> Void = {}, refresh: () -> Void = {}
   ) throws(KernelError) -> Ending {
     var reports = 0
     var failures = 0
-    var measured = ContinuousClock.now
+    var measured = Instant.now
     if startsAtOnce && count == 1 { refresh() }
     let first = try measure(measured)
     var outcome = StandardOutput.Outcome.written

@@ -11,7 +11,7 @@ public protocol Source: AnyObject {
   /// Returns what moved until `now`; nil while it has never measured anything.
   ///
   /// Errors: why a measurement fails that may not. With `isAlone` no other source is active.
-  func outcome(until now: ContinuousClock.Instant, isAlone: Bool) throws(KernelError) -> SourceOutcome?
+  func outcome(until now: Instant, isAlone: Bool) throws(KernelError) -> SourceOutcome?
 
   /// Has the next measurement ask for all that is believed for some seconds: it is the last.
   func refresh()

@@ -23,7 +23,7 @@ struct PublishLoop {
   private var sink: (any RecordSink)?
   /// Which sink it is: what an earlier one has reported is of no interest.
   private var generation = 0
-  private var deadline: ContinuousClock.Instant?
+  private var deadline: Instant?
   /// How many were not taken, as far as is known here.
   private var notTaken: UInt64 = 0
 

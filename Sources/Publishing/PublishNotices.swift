@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 
 /// Says what a person should know of publishing, each once until it is over.
 final class PublishNotices {
@@ -42,7 +43,7 @@ final class PublishNotices {
   /// Some are not taken while others are.
   private var isSettingAside = false
   /// What comes and goes is not said more often than this.
-  private var nextSetAside = ContinuousClock.now
+  private var nextSetAside = Instant.now
   private static let rest = Duration.seconds(60)
 
   init(_ warn: @escaping @Sendable (Warning) -> Void) { self.warn = warn }
@@ -63,7 +64,7 @@ final class PublishNotices {
   }
 
   /// Says that some records are not taken, and why.
-  func setAside(_ text: String, at now: ContinuousClock.Instant) {
+  func setAside(_ text: String, at now: Instant) {
     guard !isSettingAside, now >= nextSetAside else { return }
     (isSettingAside, nextSetAside) = (true, now + Self.rest)
     warn(

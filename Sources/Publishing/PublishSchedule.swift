@@ -17,10 +17,10 @@ struct PublishSchedule: Sendable {
     var records = RecordQueue()
     /// Those until one of them is tried again.
     var pauses = BackOff(first: PublishSchedule.firstPause, longest: PublishSchedule.longestPause)
-    var retryAt: ContinuousClock.Instant
+    var retryAt: Instant
 
     /// For one that was refused now.
-    init(at now: ContinuousClock.Instant) { retryAt = now + pauses.next() }
+    init(at now: Instant) { retryAt = now + pauses.next() }
   }
 
   /// Each record is a file, and a folder with more of them is slow to read.
@@ -57,7 +57,7 @@ struct PublishSchedule: Sendable {
   var isIdle: Bool { waiting.isEmpty && submitted.allSatisfy { $0.value.size == 0 } }
 
   /// When one that was set aside is due; nil where that depends on something else.
-  var due: ContinuousClock.Instant? { hasPlace ? aside.values.map(\.retryAt).min() : nil }
+  var due: Instant? { hasPlace ? aside.values.map(\.retryAt).min() : nil }
 
   private var hasPlace: Bool { submitted.count < (carefulUntil == nil ? window : 1) }
 
@@ -81,7 +81,7 @@ struct PublishSchedule: Sendable {
   }
 
   /// Returns a record for the sink; nil while it has enough, or none waits that is to be tried now.
-  mutating func start(at now: ContinuousClock.Instant) -> UInt64? {
+  mutating func start(at now: Instant) -> UInt64? {
     guard hasPlace else { return nil }
     if let entry = takeAside(at: now) {
       submitted[entry.number] = entry
@@ -107,7 +107,7 @@ struct PublishSchedule: Sendable {
 
   /// Takes note that a record was not taken while the sink goes on; true when it is to be left out.
   mutating func refuse(
-    _ number: UInt64, _ kind: RecordFailure.Kind, at now: ContinuousClock.Instant
+    _ number: UInt64, _ kind: RecordFailure.Kind, at now: Instant
   ) -> Bool {
     guard let entry = submitted[number] else { return false }
     if kind == .data, tried.contains(number) { return finish(number, isDelivered: false) }
@@ -157,7 +157,7 @@ struct PublishSchedule: Sendable {
   }
 
   /// Takes one that was set aside and is due.
-  private mutating func takeAside(at now: ContinuousClock.Instant) -> Entry? {
+  private mutating func takeAside(at now: Instant) -> Entry? {
     guard let event = aside.first(where: { $0.value.retryAt <= now })?.key, var group = aside[event] else {
       return nil
     }

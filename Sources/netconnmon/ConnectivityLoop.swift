@@ -25,8 +25,8 @@ struct ConnectivityLoop: ~Copyable {
   private var mailer: Mailer
 
   /// When the next check begins; nil while one is under way.
-  private var due: ContinuousClock.Instant?
-  private var began = ContinuousClock.now
+  private var due: Instant?
+  private var began = Instant.now
   private var beganAt = WallClock.now()
   private var isOver = false
   private var hasSaidShortage = false
@@ -65,7 +65,7 @@ struct ConnectivityLoop: ~Copyable {
     if !StandardOutput.isOpen { isOver = true }
     var events = PollEvents(capacity: 64)
     while !isOver {
-      let now = ContinuousClock.now
+      let now = Instant.now
       if let due {
         if due <= now { try begin(at: now) }
       } else {
@@ -79,7 +79,7 @@ struct ConnectivityLoop: ~Copyable {
     try writer.finish()
   }
 
-  private mutating func begin(at now: ContinuousClock.Instant) throws(KernelError) {
+  private mutating func begin(at now: Instant) throws(KernelError) {
     due = nil
     began = now
     beganAt = WallClock.now()
@@ -96,7 +96,7 @@ struct ConnectivityLoop: ~Copyable {
       let isGone = !event.readiness.isDisjoint(with: [.failed, .hungUp])
       if isGone { isOver = true } else if try writer.flush() == .closed { isOver = true }
     default:
-      let now = ContinuousClock.now
+      let now = Instant.now
       try end(check.changed(event.token, event.readiness, at: now, poller), at: now)
     }
   }
@@ -112,7 +112,7 @@ struct ConnectivityLoop: ~Copyable {
   }
 
   /// A check has ended if there is an outcome: after a change the next one is due at once.
-  private mutating func end(_ outcome: ConnectionCheck.Outcome?, at now: ContinuousClock.Instant)
+  private mutating func end(_ outcome: ConnectionCheck.Outcome?, at now: Instant)
     throws(KernelError)
   {
     guard let outcome else { return }

@@ -22,7 +22,7 @@ struct Mailer {
   /// What sends; nil without a configuration.
   private(set) var work: MailWork?
   /// Since when an outage lasts that was under way when an earlier run ended.
-  private(set) var downSince: ContinuousClock.Instant?
+  private(set) var downSince: Instant?
 
   /// Makes one that sends if there is a configuration, of outages of `subject`; it goes on where an earlier run ended. Errors:
   /// the configuration is wrong, or cannot be read.
@@ -45,8 +45,7 @@ struct Mailer {
 
   /// Takes what a check at `now` has shown: the change, if it is one, and since when the network is down. Hands over the
   /// report that is to go, if there is one.
-  mutating func note(_ change: Outage?, downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant)
-  {
+  mutating func note(_ change: Outage?, downSince: Instant?, at now: Instant) {
     if let change { backOff.note(change) }
     if let body = backOff.take(at: now) { return submit(body, downSince, at: now) }
     let memory = backOff.memory(of: subject, downSince: downSince)
@@ -55,7 +54,7 @@ struct Mailer {
   }
 
   /// Has the service end. What waits is handed over, unless the network is down: then the next start tells it with the rest.
-  mutating func finish(downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant) {
+  mutating func finish(downSince: Instant?, at now: Instant) {
     if let body = backOff.takeRest(at: now, evenIfDown: folder == nil) { submit(body, downSince, at: now) }
     work?.finish(state(downSince, at: now))
   }
@@ -112,7 +111,7 @@ struct Mailer {
   }
 
   /// What the next start is to know; nil without a folder for it.
-  private mutating func state(_ downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant)
+  private mutating func state(_ downSince: Instant?, at now: Instant)
     -> [UInt8]?
   {
     if folder == nil { return nil }
@@ -121,7 +120,7 @@ struct Mailer {
   }
 
   private mutating func submit(
-    _ body: String, _ downSince: ContinuousClock.Instant?, at now: ContinuousClock.Instant
+    _ body: String, _ downSince: Instant?, at now: Instant
   ) {
     guard let work else { return }
     let isTaken = work.service.submit(

@@ -20,7 +20,7 @@ struct Hub {
   private var aggregator: Aggregator
   private var thresholds: Thresholds
   private var notice: IncludeNotice
-  private var noticeStart = ContinuousClock.now
+  private var noticeStart = Instant.now
   private var isLast = false
 
   init(
@@ -38,7 +38,7 @@ struct Hub {
 
   /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called before the first tick.
   mutating func restore(
-    _ alerts: [Alert], _ probeAlerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp
+    _ alerts: [Alert], _ probeAlerts: [ProbeAlert], at now: Instant, _ time: Timestamp
   ) {
     thresholds.restore(alerts, at: now, time)
     probes.restore(probeAlerts, at: now, time)
@@ -53,7 +53,7 @@ struct Hub {
 
   /// Returns what is new, the report of the interval that ends `now`, and the alerts that it raises or resolves. There is no
   /// report while the only source fails.
-  mutating func tick(until now: ContinuousClock.Instant, at time: Timestamp) throws(KernelError) -> [Event] {
+  mutating func tick(until now: Instant, at time: Timestamp) throws(KernelError) -> [Event] {
     let isAlone = sources.count(where: \.isActive) < 2
     let watched = probes.sources()
     sensor.watch(watched.isEmpty ? [] : watched + pipes.addresses.subtracting(watched))

@@ -54,7 +54,7 @@ final class PipeSource: Source {
   }
 
   /// What each pipe moved since it was last asked; nil before the first.
-  func outcome(until now: ContinuousClock.Instant, isAlone: Bool) -> SourceOutcome? {
+  func outcome(until now: Instant, isAlone: Bool) -> SourceOutcome? {
     guard var measurement = meter?.readings(until: now) else { return nil }
     if areCountedElsewhere { measurement.balance = Balance() }
     if areCountedHereNext { (areCountedElsewhere, areCountedHereNext) = (false, false) }

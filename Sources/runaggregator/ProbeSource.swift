@@ -23,11 +23,11 @@ final class ProbeSource: Source {
   private var outages: TargetOutages
   /// The routes of the targets that are traced, each to one address: another one has a route of its own.
   private var routes: [String: (address: IPAddress, history: RouteHistory)] = [:]
-  private var localOutage: (outage: Outage, since: ContinuousClock.Instant)?
+  private var localOutage: (outage: Outage, since: Instant)?
   /// Outages that end because nothing tells of them any more.
   private var ended: [Outage] = []
 
-  init(_ rules: [ProbeRule], at now: ContinuousClock.Instant = .now) {
+  init(_ rules: [ProbeRule], at now: Instant = .now) {
     limits = ProbeLimits(rules: rules)
     gate = ConnectivityGate(at: now)
     outages = TargetOutages()
@@ -40,7 +40,7 @@ final class ProbeSource: Source {
   var state: Recovery<KernelError>.State { .up }
 
   /// Probes move no bytes that are not counted elsewhere.
-  func outcome(until now: ContinuousClock.Instant, isAlone: Bool) -> SourceOutcome? { nil }
+  func outcome(until now: Instant, isAlone: Bool) -> SourceOutcome? { nil }
 
   /// Nothing is to be asked again for the last report.
   func refresh() {}
@@ -75,7 +75,7 @@ final class ProbeSource: Source {
     routes = routes.filter { names.contains($0.key) }
     if let began = localOutage, !gate.isGuarding {
       localOutage = nil
-      let downtime = ContinuousClock.now - began.since
+      let downtime = Instant.now - began.since
       ended.append(
         Outage(
           subject: began.outage.subject, state: .ended(downtime: downtime, isIgnored: false),
@@ -85,7 +85,7 @@ final class ProbeSource: Source {
 
   /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called once, after `use`. An outage
   /// that an alert tells of goes on as well.
-  func restore(_ alerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp) {
+  func restore(_ alerts: [ProbeAlert], at now: Instant, _ time: Timestamp) {
     limits.restore(alerts, at: now, time)
     for alert in alerts where alert.measure == .down {
       // It was raised when the outage had lasted for a while.
@@ -125,7 +125,7 @@ final class ProbeSource: Source {
   /// Takes what was found until `now`: results, outages and alerts, in their order. `top` are who moved most through the
   /// interfaces that have these addresses.
   func events(
-    until now: ContinuousClock.Instant, at time: Timestamp, top: (Set<IPAddress>) -> [ProbeAlert.Share]
+    until now: Instant, at time: Timestamp, top: (Set<IPAddress>) -> [ProbeAlert.Share]
   ) -> [Event] {
     var events = ended.map(Event.outage) + limits.takeRemoved(at: time).map(Event.probeAlert)
     ended = []
@@ -164,7 +164,7 @@ final class ProbeSource: Source {
   }
 
   private func judge(
-    _ verdict: ConnectivityGate.Verdict, _ now: ContinuousClock.Instant, _ time: Timestamp,
+    _ verdict: ConnectivityGate.Verdict, _ now: Instant, _ time: Timestamp,
     _ top: (Set<IPAddress>) -> [ProbeAlert.Share]
   ) -> [Event] {
     var events: [Event] = []
@@ -178,7 +178,7 @@ final class ProbeSource: Source {
   }
 
   private func judge(
-    _ result: ProbeResult, _ now: ContinuousClock.Instant, _ time: Timestamp,
+    _ result: ProbeResult, _ now: Instant, _ time: Timestamp,
     _ top: (Set<IPAddress>) -> [ProbeAlert.Share], isTarget: Bool = true
   ) -> [Event] {
     var events: [Event] = []

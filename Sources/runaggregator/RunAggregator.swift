@@ -255,7 +255,7 @@ import SystemRuntime
         firing.compactMap(\.report.ofUsage), firing.compactMap(\.report.ofProbe), at: .now, WallClock.now())
       var sinks = sinks
       defer { sinks.end() }
-      let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
+      let measure = { (now: Instant) throws(KernelError) in
         try hub.tick(until: now, at: WallClock.now())
       }
       let reload = { [sinks] in

@@ -103,10 +103,10 @@ import SystemRuntime
     var totals = ProcessTotals()
     var notice = IncludeNotice([filter], option: "--include")
     var isLast = false
-    let start = ContinuousClock.now
+    let start = Instant.now
     var screen = Screen(report, style: bandwidth ? .rates : .totals)
     defer { screen.end() }
-    let measure = { (now: ContinuousClock.Instant) throws(KernelError) in
+    let measure = { (now: Instant) throws(KernelError) in
       let time = WallClock.now()
       let (measurement, isMissing) = try guarded.outcome(until: now, isAlone: true)
       var warnings = measurement.warnings

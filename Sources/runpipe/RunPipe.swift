@@ -88,7 +88,7 @@ extension RunPipe {
     defer { screen.end() }
     var cut = 0
     let drain = Drain(atMost: drainTimeout.duration, begin: meter.drain, isOver: { meter.isDrained })
-    let measure = { (now: ContinuousClock.Instant) throws(KernelError) -> [Event] in
+    let measure = { (now: Instant) throws(KernelError) -> [Event] in
       _ = meter.readings(until: now)
       return [.usage(meter.report(at: WallClock.now()))]
     }

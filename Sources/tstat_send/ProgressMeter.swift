@@ -7,12 +7,12 @@ struct ProgressMeter {
   /// The shortest time between two of them.
   static let interval = Duration.milliseconds(250)
 
-  private let start: ContinuousClock.Instant
-  private var shown: ContinuousClock.Instant?
+  private let start: Instant
+  private var shown: Instant?
   private var directoryCount = 0
   private var byteCount: Int64 = 0
 
-  init(start: ContinuousClock.Instant) { self.start = start }
+  init(start: Instant) { self.start = start }
 
   /// So much is to be sent.
   mutating func begin(directories: Int, bytes: Int64) {
@@ -23,7 +23,7 @@ struct ProgressMeter {
   func clear() { if shown != nil { StandardError.write("\r\u{1b}[K") } }
 
   mutating func show(
-    _ counts: LogSlices.Counts, directories: Int, acknowledged: Int, at now: ContinuousClock.Instant
+    _ counts: LogSlices.Counts, directories: Int, acknowledged: Int, at now: Instant
   ) {
     if let shown, now - shown < Self.interval { return }
     shown = now
@@ -33,7 +33,7 @@ struct ProgressMeter {
 
   /// The line; the time left is an estimate from the bytes of the logs, which are fewer where they are compressed.
   func text(
-    _ counts: LogSlices.Counts, directories: Int, acknowledged: Int, at now: ContinuousClock.Instant
+    _ counts: LogSlices.Counts, directories: Int, acknowledged: Int, at now: Instant
   ) -> String {
     let seconds = max((now - start).inSeconds, 0.001)
     var text =

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Tstat
 
 /// What is confirmed, onto the disk.

@@ -61,7 +61,7 @@ struct SendRun: ~Copyable {
   private static let mostOpen = 128
 
   /// When what is confirmed was recorded last.
-  var savedAt = ContinuousClock.now
+  var savedAt = Instant.now
   /// True when a log could not be read, or had no row of use.
   var hasBadData = false
   /// True when a message was not taken that may be later.

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import AMQP
@@ -118,8 +119,8 @@ import Testing
 
 /// How long a broker may take.
 @Suite struct DeliveryWatchTests {
-  private let start = ContinuousClock.now
-  private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
+  private let start = Instant.now
+  private func at(_ seconds: Double) -> Instant { start + .seconds(seconds) }
 
   @Test func `time counts only while something waits, from the last confirmation`() {
     var watch = DeliveryWatch(unconfirmed: .seconds(60), blocked: .seconds(30))

@@ -6,7 +6,7 @@ import Testing
 /// Feeds a machine tick after tick and notes what it tells, with the second since the start.
 struct Watching {
   var thresholds: Thresholds
-  let start = ContinuousClock.now
+  let start = Instant(sinceZero: .seconds(1_000_000))
   private(set) var elapsed = Duration.zero
   /// `second state direction subject`, in the order told.
   private(set) var reported: [String] = []

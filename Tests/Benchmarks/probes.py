@@ -97,6 +97,8 @@ def beside():
     """1,000 targets, five pings a second each, in turns with fping."""
     count, each, seconds = 1000, 5, 20
     rounds = []
+    floor = f"{FOLDER}/echo_floor"
+    laboratory.command(f"cc -O2 -o {floor} {os.path.dirname(os.path.abspath(__file__))}/echo_floor.c")
     for _ in range(ROUNDS):
         found, records = monitor(hosts(count, f"ping=1000 numpings={each} json=true"), seconds)
         sent, lost = pings(records, each)
@@ -104,10 +106,12 @@ def beside():
         if status:
             raise SystemExit(f"fping failed with status {status}")
         own, peer = found["cpu"] / sent * 1e6, cpu / (count * seconds * each) * 1e6
-        rounds.append({"own": own, "peer": peer, "ratio": own / peer, "lost": lost})
+        kernel = float(subprocess.check_output([floor, str(count), str(seconds // 4)]))
+        rounds.append({"own": own, "peer": peer, "ratio": own / peer, "lost": lost, "kernel": kernel, "floor": own / kernel})
     goal("probes: 5,000 pings a second: processor for a ping, to fping", laboratory.median(rounds, "ratio"), "x", 0.5,
          laboratory.spread(rounds, "ratio"),
          f"{laboratory.median(rounds, 'own'):.1f} us, fping {laboratory.median(rounds, 'peer'):.1f}",
+         f"{laboratory.median(rounds, 'floor'):.2f} x the system calls alone, {laboratory.median(rounds, 'kernel'):.1f} us",
          f"{sum(found['lost'] for found in rounds)} lost")
 
 

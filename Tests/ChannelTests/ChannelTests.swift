@@ -6,7 +6,7 @@ import Testing
 
 /// Messages between two ends of a stream.
 @Suite struct ChannelTests {
-  private func far(_ seconds: Int = 60) -> ContinuousClock.Instant { .now + .seconds(seconds) }
+  private func far(_ seconds: Int = 60) -> Instant { .now + .seconds(seconds) }
 
   @Test func `what one end sends the other receives, in order, until it ends`() throws {
     let pair = try LocalSocket.Pair()

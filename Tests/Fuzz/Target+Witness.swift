@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 
 @testable import Netfilter
 @testable import Ownership
@@ -29,7 +30,7 @@ extension Target {
   /// Whatever the records say: what is told of a slot is what it holds.
   private static func sums(_ records: [WitnessRecord]) throws(Violation) {
     let slotCount = 8
-    let now = ContinuousClock.now
+    let now = Instant.now
     var ledger = WitnessLedger(tier: .calls, slotCount: slotCount, at: now)
     var held: [Int: WitnessSlot] = [:]
     for record in records {

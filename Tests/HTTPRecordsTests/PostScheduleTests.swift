@@ -1,11 +1,12 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import HTTPRecords
 
 /// What is posted when.
 @Suite struct PostScheduleTests {
-  let start = ContinuousClock.now
+  let start = Instant.now
   let again = HTTPVerdict.again("busy", after: nil)
 
   func schedule(patience: Duration? = .seconds(60), places: Int = 4, waits: Bool = true)

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Netfilter
 import Testing
@@ -6,7 +7,7 @@ import Testing
 @testable import Monitors
 
 @Suite struct FlowLedgerTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
 
   /// A flow of the table: identifier, ports, bytes of both directions.
   private static func flow(

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Monitors
@@ -6,7 +7,7 @@ import Testing
 @Suite struct FrameSendersTests {
   private let first = Scenario.process(1)
   private let second = Scenario.process(2)
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func divide(_ senders: inout FrameSenders, _ bytes: UInt64) -> [ProcessIdentity: UInt64] {
     divide(&senders, bytes, after: .zero)

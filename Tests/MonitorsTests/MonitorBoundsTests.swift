@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Netfilter
 import Testing
@@ -30,7 +31,7 @@ import Testing
         FlowSnapshot(living: flows.reversed().map { Self.flow($0.id - 1, 11, 23) }),
         FlowSnapshot(living: [], ended: flows.map { Self.flow($0.id - 1, 12, 24) }), FlowSnapshot(),
       ]))
-    let start = ContinuousClock.now
+    let start = Instant.now
     let all = try (0..<4).map { try monitor.readings(until: start + .seconds($0)) }
     #expect(all.map(\.health.flows) == [100_000, 100_000, 0, 0])
     #expect(

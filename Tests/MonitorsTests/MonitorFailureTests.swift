@@ -33,7 +33,7 @@ import Testing
 
   @Test func `bytes whose sockets cannot be read are counted, have no owner, and it is said once`() throws {
     let monitor = try Self.monitor([FlowSnapshot(), Self.snapshot(10), Self.snapshot(15)])
-    let start = ContinuousClock.now
+    let start = Instant.now
     _ = try monitor.readings(until: start)
     for (second, sent) in [(1, UInt64(10)), (2, 5)] {
       let measurement = try monitor.readings(until: start + .seconds(second))
@@ -47,7 +47,7 @@ import Testing
   @Test func `a table that fills is said with what fills it, and what it lost is counted`() throws {
     var state = ConntrackState(count: 1, limit: 2000, isAccounting: true, lost: 40)
     let monitor = try Self.monitor(Array(repeating: FlowSnapshot(), count: 4)) { state }
-    let start = ContinuousClock.now
+    let start = Instant.now
     let quiet = try monitor.readings(until: start)
     #expect(quiet.warnings.isEmpty && quiet.health.lostEntries == 0)
     (state.count, state.lost) = (1990, 43)
@@ -73,7 +73,7 @@ import Testing
       let moved = UInt64(tick)
       return [Self.interface(received: 2000 * moved, sent: 1100 * moved)]
     }
-    let start = ContinuousClock.now
+    let start = Instant.now
     var balance = Balance()
     var said: [String] = []
     for number in ticks {
@@ -105,7 +105,7 @@ import Testing
 
   @Test func `an offloaded flow is counted in each reading and said once`() throws {
     let monitor = try Self.monitor([0, 10].map { Self.snapshot($0, isOffloaded: true) })
-    let start = ContinuousClock.now
+    let start = Instant.now
     let both = try [start, start + .seconds(1)].map { try monitor.readings(until: $0) }
     #expect(both.map(\.health.offloaded) == [1, 1])
     #expect(both.flatMap(\.warnings).count { $0.code == "offloaded" } == 1)
@@ -117,7 +117,7 @@ import Testing
     // Of the flow's beginning and of its end nothing was heard.
     let monitor = try Self.monitor(
       [FlowSnapshot(), Self.snapshot(10), Self.snapshot(25), FlowSnapshot()], condition: condition)
-    let start = ContinuousClock.now
+    let start = Instant.now
     let all = try (0..<4).map { try monitor.readings(until: start + .seconds($0)) }
     #expect(all.map(\.health.missedEvents) == [1, 1, 1, 1])
     #expect(all.map(\.balance.total.sent) == [0, 10, 15, 0])

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Testing
 
@@ -46,7 +47,7 @@ import Testing
     return host
   }
 
-  private static func rows(_ monitor: Monitor, at now: ContinuousClock.Instant) throws -> Set<String> {
+  private static func rows(_ monitor: Monitor, at now: Instant) throws -> Set<String> {
     Set(try monitor.readings(until: now).readings.map(\.summary))
   }
 
@@ -58,7 +59,7 @@ import Testing
         living: [try Self.connection(id: 2, 50, 60)], ended: [try Self.connection(id: 1, 1032, 136)]),
     ])
     let monitor = try host.monitor(of: table)
-    let start = ContinuousClock.now
+    let start = Instant.now
     #expect(try Self.rows(monitor, at: start) == ["7@100 client 100/1000", "8@100 server 1000/100"])
     host.proc.end(7)
     host.proc.add(9, start: 200, arguments: Array("client\0".utf8), sockets: [3: 503])
@@ -80,7 +81,7 @@ import Testing
       FlowSnapshot(living: [try Self.datagrams(id: 2, zone: 0, 500)]),
     ])
     let monitor = try host.monitor(of: table)
-    let start = ContinuousClock.now
+    let start = Instant.now
     for (second, bytes) in [(0, 100), (1, 30), (36, 500)] {
       let expected: Set = ["7@100 client 0/\(bytes)", "8@100 server \(bytes)/0"]
       #expect(try Self.rows(monitor, at: start + .seconds(second)) == expected)
@@ -98,7 +99,7 @@ import Testing
     host.addSocket(501, "udp 127.0.0.1:56947 127.0.0.1:5353")
     host.writeFiles()
     let monitor = try host.monitor(of: table)
-    let start = ContinuousClock.now
+    let start = Instant.now
     for (second, bytes) in [(0, 110), (1, 5)] {
       let expected: Set = ["7@100 client 0/\(bytes)", "(unattributed: no_socket) \(bytes)/0"]
       #expect(try Self.rows(monitor, at: start + .seconds(second)) == expected)
@@ -111,7 +112,7 @@ import Testing
     let host = FakeHost()
     let monitor = try host.monitor(
       of: ScriptedTable([FlowSnapshot(living: flows), FlowSnapshot(living: later)]))
-    let start = ContinuousClock.now
+    let start = Instant.now
     let both = try [start, start + .seconds(1)].map { try monitor.readings(until: $0) }
     #expect(both.map(\.health.offloaded) == [2, 2])
     #expect(both.flatMap(\.warnings).count { $0.code == "offloaded" } == 1)

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Patterns
 import Testing
@@ -21,7 +22,7 @@ import Testing
       (7, "curl 7", "sleep 7"), (8, "sleep 8", "curl 8"), (9, "curl 9", "curl nine"),
     ]
     let monitor = try host.monitor(filters: [MonitorFilter(include: [try Pattern("curl")])])
-    let start = ContinuousClock.now
+    let start = Instant.now
     for tick in 1...4 {
       for (pid, before, after) in names {
         let ends = "10.0.0.1:400\(pid) 192.0.2.9:443"

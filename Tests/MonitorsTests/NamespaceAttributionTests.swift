@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Netfilter
 import Testing

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Netfilter
 import Testing
 
@@ -28,7 +29,7 @@ import Testing
     name: String, readings: [[PacketSocket]], candidates: Set<UInt64>?
   ) {
     var senders = PacketSenders()
-    let start = ContinuousClock.Instant.now
+    let start = Instant.now
     for (second, reading) in readings.enumerated() { senders.note(reading, at: start + .seconds(second)) }
     #expect(senders.candidates == candidates, "\(name)")
   }
@@ -37,7 +38,7 @@ import Testing
   @Test(arguments: [(9, nil), (10, [7]), (11, [7]), (30, [7])] as [(Int, Set<UInt64>?)])
   func `short intervals ask for as long a time`(count: Int, candidates: Set<UInt64>?) {
     var senders = PacketSenders()
-    let start = ContinuousClock.Instant.now
+    let start = Instant.now
     senders.note([], at: start)
     for place in 1...count + 1 { senders.note([Self.sender], at: start + .milliseconds(100 * place)) }
     #expect(senders.candidates == candidates)

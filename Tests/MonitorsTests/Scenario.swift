@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Netfilter
 
 @testable import Monitors
@@ -28,7 +29,7 @@ struct Scenario {
 
   private var accounting: Accounting
   private var nextInode: UInt64 = 100
-  private var now = ContinuousClock.now
+  private var now = Instant.now
 
   init(filters: [MonitorFilter] = [MonitorFilter()], hiding pid: Int32? = nil) {
     accounting = Accounting(filters: filters, hiding: pid, seed: 3)

@@ -1,3 +1,4 @@
+import Model
 import Netfilter
 
 /// A connection table that shows one snapshot after the other.
@@ -10,7 +11,7 @@ final class ScriptedTable: FlowTable {
     self.condition = condition
   }
 
-  func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) {
+  func read(into snapshot: inout FlowSnapshot, at now: Instant) {
     snapshot = rest.removeFirst()
   }
 }

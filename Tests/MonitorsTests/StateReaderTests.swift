@@ -1,3 +1,5 @@
+import Model
+import SystemRuntime
 import Netfilter
 import Testing
 
@@ -17,7 +19,7 @@ import Testing
   }
 
   private let kernel = Kernel()
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   @Test(
     arguments: [

@@ -45,7 +45,7 @@ struct TwinScenario: CustomTestStringConvertible, Sendable {
   func run() throws {
     let host = FakeHost()
     let monitor = try host.monitor()
-    var now = ContinuousClock.now
+    var now = Instant.now
     for (number, step) in steps.enumerated() {
       switch step {
       case .start(let pid, let name, let time, let sockets):

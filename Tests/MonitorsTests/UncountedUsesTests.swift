@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Netfilter
 import Ownership
 import Testing
@@ -11,7 +12,7 @@ import Testing
   private var uncounted = UncountedUses(seed: 5)
   private let place = UncountedUses.Place(
     network: here, local: LocalAddresses([Scenario.address("10.0.0.1")]))
-  private var now = ContinuousClock.now
+  private var now = Instant.now
 
   private func use(
     _ transport: TransportProtocol, _ local: String, _ remote: String = "*", in network: UInt64 = here,

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Testing
 
@@ -25,7 +26,7 @@ import Testing
   func `interfaces beside flows`(name: String, moved: [(UInt64, UInt64)], growth: [UInt64]) {
     var untracked = UntrackedBytes()
     var reversed = UntrackedBytes()
-    var now = ContinuousClock.Instant.now
+    var now = Instant.now
     _ = untracked.add(interfaces: .zero, flows: .zero, at: now)
     _ = reversed.add(interfaces: .zero, flows: .zero, at: now)
     for ((interfaces, flows), expected) in zip(moved, growth) {
@@ -49,7 +50,7 @@ import Testing
     name: String, milliseconds: Int, growth: [UInt64], among: [UInt64]
   ) {
     var untracked = UntrackedBytes()
-    let start = ContinuousClock.Instant.now
+    let start = Instant.now
     for place in growth.indices {
       let result = untracked.add(
         interfaces: place == 1 ? Usage(0, 700) : .zero, flows: .zero,
@@ -61,7 +62,7 @@ import Testing
 
   @Test func `a flow that is heard of late by many short intervals is not untracked`() {
     var untracked = UntrackedBytes()
-    let start = ContinuousClock.Instant.now
+    let start = Instant.now
     for place in 0..<40 {
       let isLate = (5..<12).contains(place)
       let result = untracked.add(
@@ -73,7 +74,7 @@ import Testing
 
   @Test func `what comes in explains nothing that leaves`() {
     var untracked = UntrackedBytes()
-    let start = ContinuousClock.Instant.now
+    let start = Instant.now
     _ = untracked.add(interfaces: .zero, flows: .zero, at: start)
     _ = untracked.add(interfaces: Usage(100, 900), flows: Usage(500, 400), at: start + .seconds(1))
     let result = untracked.add(interfaces: .zero, flows: .zero, at: start + .seconds(2))
@@ -88,7 +89,7 @@ import Testing
     var untracked = UntrackedBytes()
     var (found, sent) = (Usage.zero, Usage.zero)
     var late = Usage.zero
-    var now = ContinuousClock.Instant.now
+    var now = Instant.now
     for _ in 0..<60 {
       now += .seconds(1)
       let flow = Usage(.random(in: 0..<9000, using: &generator), .random(in: 0..<9000, using: &generator))

@@ -1,4 +1,5 @@
 import Curl
+import SystemRuntime
 import INI
 import Lab
 import Model
@@ -156,7 +157,7 @@ import Testing
     let server = Server(takes: false)
     let key = DeliveryKey("web", .webhook)
     let first = current.submitted(PendingDelivery(notification: sampleNotification(), delivery: server))
-    let now = ContinuousClock.now
+    let now = Instant.now
     let isPaused = retries.pause(first, after: .notBegun(""), at: now)
     #expect(isPaused && retries.startTimer() == now + .seconds(1))
     current.use([key: server])

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Foundation
 import Model
 import Synchronization
@@ -46,7 +47,7 @@ import Testing
     let deliveries = ["a", "b"].map {
       PendingDelivery(notification: sampleNotification(rule: $0), delivery: LineDelivery { _ in })
     }
-    let now = ContinuousClock.now
+    let now = Instant.now
     func pause(_ pending: PendingDelivery, _ outcome: DeliveryOutcome = .notBegun("why")) -> Bool {
       retries.pause(pending, after: outcome, at: now)
     }
@@ -73,7 +74,7 @@ import Testing
   @Test func `after the last pause there is none`() {
     var retries = Retries(RetryPolicy(pauses: [.seconds(1)]))
     let pending = PendingDelivery(notification: sampleNotification(), delivery: LineDelivery { _ in })
-    let now = ContinuousClock.now
+    let now = Instant.now
     let isFirst = retries.pause(pending, after: .notBegun("why"), at: now)
     let again = retries.end(timer: now + .seconds(1))
     #expect(isFirst && again.count == 1)
@@ -85,7 +86,7 @@ import Testing
     var random = SplitMix64(seed: 3)
     let policy = RetryPolicy(pauses: [.seconds(1), .seconds(10), .seconds(100)])
     var retries = Retries(policy)
-    var now = ContinuousClock.now
+    var now = Instant.now
     for round in 0..<2_000 {
       let due = retries.timers.filter { $0 <= now }
       for timer in due { _ = retries.end(timer: timer) }

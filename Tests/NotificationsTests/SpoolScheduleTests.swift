@@ -1,11 +1,12 @@
 import Curl
+import SystemRuntime
 import Model
 import Testing
 
 @testable import Notifications
 
 @Suite struct SpoolScheduleTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func report(_ stream: String = "a", _ body: String = "x", _ id: String = "id") -> MailReport {
     MailReport(
@@ -48,7 +49,7 @@ import Testing
 
   /// Ends the one that is under way.
   private func finish(
-    _ schedule: inout SpoolSchedule, _ outcome: MailOutcome?, at now: ContinuousClock.Instant
+    _ schedule: inout SpoolSchedule, _ outcome: MailOutcome?, at now: Instant
   ) -> SpoolSchedule.Ending? {
     let all = schedule.entries.compactMap { schedule.finish($0.name, outcome, at: now) }
     #expect(all.count < 2)

@@ -1,4 +1,5 @@
 import KernelLab
+import SystemRuntime
 import Lab
 import Glibc
 import Model

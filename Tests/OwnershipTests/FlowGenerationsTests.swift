@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Netfilter
@@ -6,7 +7,7 @@ import Testing
 
 /// Entries that have the identifier and the ends of one before them.
 @Suite struct FlowGenerationsTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
 
   /// `a` and `b` have the same identifier by chance, `c` has its own.
   private static func flow(_ name: Character) -> Flow {

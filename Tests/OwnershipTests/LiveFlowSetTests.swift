@@ -1,10 +1,11 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Ownership
 
 @Suite struct LiveFlowSetTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
 
   private static func flow(_ id: UInt32, of host: UInt32? = nil) -> Flow {
     let client = Endpoint(address: IPAddress(v4: 0x0a00_0001 + (host ?? id)), port: 4000)

@@ -40,7 +40,7 @@ struct LiveFlowTableTests {
       let faults = Faults()
       let table = try LiveFlowTable(listen: faults.listen)
       var snapshot = FlowSnapshot()
-      let start = ContinuousClock.now
+      let start = Instant.now
       func read(after seconds: Int) throws -> [UInt16] {
         try table.read(into: &snapshot, at: start + .seconds(seconds))
         return Self.ports(snapshot.flows.prefix(snapshot.livingCount))
@@ -116,7 +116,7 @@ struct LiveFlowTableTests {
       let faults = Faults()
       let table = try LiveFlowTable(listen: faults.listen)
       var snapshot = FlowSnapshot()
-      let start = ContinuousClock.now
+      let start = Instant.now
       func read(after seconds: Int) throws -> Bool {
         try table.read(into: &snapshot, at: start + .seconds(seconds))
         return snapshot.hasAllEvents

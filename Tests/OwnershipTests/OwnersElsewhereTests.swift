@@ -11,7 +11,7 @@ import Testing
 /// Ends of new flows in other network namespaces; this process has the sockets.
 @Suite(.serialized, .enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
 struct OwnersElsewhereTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
   private static let address: UInt32 = 0x0a62_0001
 
   /// What a watch sees of the machine: this process and the children that were added. Other tests start processes
@@ -69,7 +69,7 @@ struct OwnersElsewhereTests {
     }
 
     /// Does what is due; returns when that was.
-    func wait() -> ContinuousClock.Instant? {
+    func wait() -> Instant? {
       guard let due = witness.due(at: OwnersElsewhereTests.start) else { return nil }
       witness.idle(at: due) { sighting, _ in
         seen.append(sighting)

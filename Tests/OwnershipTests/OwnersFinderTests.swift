@@ -1,4 +1,5 @@
 import Glibc
+import SystemRuntime
 import KernelLab
 import Lab
 import Model
@@ -10,7 +11,7 @@ import Testing
 /// The finder over a tree that looks like /proc, told of processes by hand.
 @Suite struct OwnersFinderTests {
   private let proc = ProcessesFakeProc()
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func finder(_ limits: OwnerFinder.Limits = OwnerFinder.Limits()) throws -> OwnerFinder {
     try OwnerFinder(root: proc.path, usesEvents: false, limits: limits, at: start)

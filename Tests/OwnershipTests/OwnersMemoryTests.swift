@@ -122,7 +122,7 @@ import Testing
       (0, 100), (50, 50), (100, 0), (150, 0), (250, 0),
     ] as [(Int, Int)])
   func `what was asked is not available again at once`(spent: Int, left: Int) {
-    let start = ContinuousClock.now
+    let start = Instant.now
     var allowance = SearchAllowance(capacity: 100, perSecond: 10, at: start)
     allowance.spend(spent)
     #expect(max(0, allowance.available(at: start)) == left)
@@ -143,7 +143,7 @@ import Testing
       ([(0, 0), (300, 1000)], false),
     ] as [([(Int, Int)], Bool)])
   func `a thread comes first until its share is used`(looks: [(used: Int, at: Int)], expected: Bool) {
-    let start = ContinuousClock.now
+    let start = Instant.now
     var share = RealTimeShare()
     var answer = false
     for look in looks {

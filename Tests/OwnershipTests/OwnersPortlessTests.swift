@@ -1,4 +1,5 @@
 import KernelLab
+import SystemRuntime
 import Lab
 import Glibc
 import Model
@@ -9,7 +10,7 @@ import Testing
 
 /// The running kernel's ping and raw sockets, looked at as if their flow had just been heard of.
 @Suite struct OwnersPortlessTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
   /// For experiments (RFC 3692): nobody else here has a socket of it.
   private static let experiment = TransportProtocol(rawValue: 253)
 

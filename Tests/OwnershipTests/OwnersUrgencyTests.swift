@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Testing
 
@@ -51,7 +52,7 @@ import Testing
   @Test func `the newest flow is looked at first, and of too many the oldest are not`() {
     var unseen = PendingLookups()
     let count = UInt32(PendingLookups.capacity)
-    let start = ContinuousClock.now
+    let start = Instant.now
     for id in 1...count { unseen.add(Self.flow(id), at: start) }
     #expect(unseen.takeOverdue(at: start).isEmpty)
     #expect(unseen.takeNewest()?.id == count)
@@ -64,7 +65,7 @@ import Testing
 
   @Test func `a flow that has waited for too long is not looked at any more`() {
     var unseen = PendingLookups()
-    let start = ContinuousClock.now
+    let start = Instant.now
     for id in UInt32(1)...5 { unseen.add(Self.flow(id), at: start + .milliseconds(100 * Int(id))) }
     #expect(unseen.takeOverdue(at: start + .milliseconds(300) + PendingLookups.life).map(\.id) == [1, 2])
     #expect(unseen.takeNewest()?.id == 5)

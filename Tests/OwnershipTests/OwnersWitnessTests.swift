@@ -1,4 +1,5 @@
 import Glibc
+import SystemRuntime
 import KernelLab
 import Lab
 import Model
@@ -9,7 +10,7 @@ import Testing
 
 /// The running kernel's sockets, looked at as if their flow had just been heard of; this process has both ends.
 @Suite struct OwnersWitnessTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
 
   /// A flow over loopback, and what is seen of its ends.
   private final class Watch {
@@ -45,7 +46,7 @@ import Testing
       return 0
     }
 
-    func idle(at due: ContinuousClock.Instant) {
+    func idle(at due: Instant) {
       witness.idle(at: due) { sighting, _ in
         seen[sighting.isClient] = sighting
       } isUrgent: {

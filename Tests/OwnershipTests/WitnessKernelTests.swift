@@ -1,4 +1,5 @@
 import Glibc
+import SystemRuntime
 import Lab
 import Model
 import Testing

@@ -1,4 +1,5 @@
 import CBPF
+import SystemRuntime
 import Glibc
 import KernelLab
 import Model
@@ -8,7 +9,7 @@ import Testing
 @testable import Ownership
 
 @Suite struct WitnessLedgerTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
   private static let first = WitnessUser(4711, 3_478_430_012_345)
   private static let second = WitnessUser(4712, 3_478_430_112_345)
 

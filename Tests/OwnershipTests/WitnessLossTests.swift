@@ -1,4 +1,5 @@
 import CBPF
+import SystemRuntime
 import Glibc
 import KernelLab
 import Model
@@ -9,7 +10,7 @@ import Testing
 
 /// What the ledger does where the BPF program or it had no room: every bound has a counter.
 @Suite struct WitnessLossTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
   private static let socket = WitnessedSocket(WitnessRecorded.socket(key: 8))
   private let user: WitnessUser
   private let slot: WitnessSlot
@@ -21,7 +22,7 @@ import Testing
       socket: 8, process: UInt32(user.pid), start: user.start, claims: 1, sent: 40, transmitted: 40)
   }
 
-  private static func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
+  private static func at(_ seconds: Double) -> Instant { start + .seconds(seconds) }
 
   /// What is told, with slot 5 as the only one in use.
   private mutating func told(at seconds: Double) -> [WitnessLedger.Movement] {

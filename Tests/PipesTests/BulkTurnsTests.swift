@@ -1,3 +1,5 @@
+import Model
+import SystemRuntime
 import Testing
 
 @testable import Pipes
@@ -7,23 +9,23 @@ private final class Turns {
   private var turns = BulkTurns()
 
   var hasWaiting: Bool { turns.hasWaiting }
-  var nextLook: ContinuousClock.Instant? { turns.nextLook }
-  func areNeeded(at now: ContinuousClock.Instant) -> Bool { turns.areNeeded(at: now) }
-  func sawOthers(at now: ContinuousClock.Instant) { turns.sawOthers(at: now) }
-  func begin(_ identifier: UInt64, at now: ContinuousClock.Instant) -> Bool {
+  var nextLook: Instant? { turns.nextLook }
+  func areNeeded(at now: Instant) -> Bool { turns.areNeeded(at: now) }
+  func sawOthers(at now: Instant) { turns.sawOthers(at: now) }
+  func begin(_ identifier: UInt64, at now: Instant) -> Bool {
     turns.begin(identifier, at: now)
   }
   func wait(_ identifier: UInt64) { turns.wait(identifier) }
-  func moved(_ bytes: Int, by identifier: UInt64, at now: ContinuousClock.Instant) {
+  func moved(_ bytes: Int, by identifier: UInt64, at now: Instant) {
     turns.moved(bytes, by: identifier, at: now)
   }
   func leave(_ identifier: UInt64) { turns.leave(identifier) }
-  func takeSlow(at now: ContinuousClock.Instant) -> UInt64? { turns.takeSlow(at: now) }
-  func next(at now: ContinuousClock.Instant) -> UInt64? { turns.next(at: now) }
+  func takeSlow(at now: Instant) -> UInt64? { turns.takeSlow(at: now) }
+  func next(at now: Instant) -> UInt64? { turns.next(at: now) }
 }
 
 @Suite struct BulkTurnsTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func neededTurns() -> Turns {
     let turns = Turns()

@@ -131,7 +131,7 @@ import Testing
       PipeConfiguration(port: ports[from], host: host, remotePort: ports[to], bind: place)
     }
     // As if no time passed: a failure is tried again after a while.
-    let start = ContinuousClock.now
+    let start = Instant.now
     try engine.apply(pipes, waitsForNames: false)
     for index in [0, 2] {
       let target = engine.pipes[index].target

@@ -1,3 +1,5 @@
+import Model
+import SystemRuntime
 import Testing
 
 @testable import Pipes
@@ -6,8 +8,8 @@ import Testing
   /// What happens to connections, in short, after so many seconds.
   enum Event: Sendable { case began(Int), left, look(Int) }
 
-  private static let start = ContinuousClock.now
-  private static func after(_ seconds: Int) -> ContinuousClock.Instant { start + .seconds(seconds) }
+  private static let start = Instant.now
+  private static func after(_ seconds: Int) -> Instant { start + .seconds(seconds) }
 
   @Test(
     arguments: [

@@ -1,10 +1,11 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Pipes
 
 @Suite struct ShaperTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   /// Runs connections that always have something to send, on two workers that look every `tick`, and returns what each
   /// moved and when.

@@ -1,9 +1,11 @@
+import Model
+import SystemRuntime
 import Testing
 
 @testable import Pipes
 
 @Suite struct SilenceTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
   private static let limit = Duration.seconds(80)
 
   /// What happens at a second: bytes are handed over, or the kernel is asked and says so much of each end.
@@ -60,7 +62,7 @@ import Testing
   /// When a connection is cut that is looked at as a worker does it: when its entry in the queue of deadlines comes,
   /// which only a look replaces. At each of `moves` a byte is handed over, and at each of `confirmations` all are
   /// confirmed.
-  private static func cut(moves: [Int], confirmations: [Int]) -> ContinuousClock.Instant {
+  private static func cut(moves: [Int], confirmations: [Int]) -> Instant {
     var silence = Silence(at: start)
     var unconfirmed: Int32 = 0
     var entry = silence.nextLook(limit)

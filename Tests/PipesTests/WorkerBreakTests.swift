@@ -140,7 +140,7 @@ import Testing
     bench.with { $0.targetChanged($1, 0, [.writable]) }
     var buffer: [UInt8] = [0]
     for round in 0..<2 {
-      var moved = ContinuousClock.now
+      var moved = Instant.now
       bench.with { moved = $1.silence.since + .seconds(1) }
       #expect(bench.client?.socket.send([7], 0..<1) == .moved(1))
       try await eventually("the byte") {

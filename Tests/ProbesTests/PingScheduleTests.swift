@@ -1,11 +1,12 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Probes
 
 /// Bursts of pings in time: nothing here waits, and nothing is sent.
 @Suite struct PingScheduleTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func at(_ milliseconds: Double) -> RoundTripClock.Reading {
     let passed = Duration.microseconds(Int64(milliseconds * 1000))

@@ -1,9 +1,11 @@
+import Model
+import SystemRuntime
 import Testing
 
 @testable import Probes
 
 @Suite struct SendRateTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   @Test func `a rate is high after a second of it, until a second without`() {
     var rate = SendRate(at: start)

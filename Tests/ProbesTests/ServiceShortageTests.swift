@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import SystemPackage
 import Testing
 
@@ -35,7 +36,7 @@ import Testing
   }
 
   @Test func `a shortage is said when it begins, and again when it was away for ten minutes`() {
-    let start = ContinuousClock.now
+    let start = Instant.now
     var notice = ShortageNotice()
     func said(_ shortage: ServiceShortage, _ second: Int) -> Bool {
       notice.isNews(shortage, at: start + .seconds(second))
@@ -57,7 +58,7 @@ import Testing
     #expect(places.web == web && places.connections == connections, "\(places)")
   }
 
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   @Test func `a port that was not asked in its time is unknown, and so are services`() {
     var connect = ConnectSchedule(

@@ -1,11 +1,12 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Probes
 
 /// One trace: which hops are asked when, and what its end is.
 @Suite struct TraceRoundTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func at(_ milliseconds: Int) -> RoundTripClock.Reading {
     RoundTripClock.Reading(
@@ -27,7 +28,7 @@ import Testing
     return requests
   }
 
-  private func isOver(_ round: inout TraceRound, at now: ContinuousClock.Instant) -> Bool {
+  private func isOver(_ round: inout TraceRound, at now: Instant) -> Bool {
     round.isOver(at: now)
   }
 

@@ -1,4 +1,5 @@
 import Lab
+import SystemRuntime
 import Model
 import Testing
 
@@ -27,7 +28,7 @@ import Testing
     var mostUnderWay: Int
   }
 
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
 
   private static func at(_ milliseconds: Int) -> RoundTripClock.Reading {
     RoundTripClock.Reading(

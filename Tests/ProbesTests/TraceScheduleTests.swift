@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Probes
@@ -11,7 +12,7 @@ import Testing
     var hop: Int
   }
 
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   private func at(_ milliseconds: Int) -> RoundTripClock.Reading {
     RoundTripClock.Reading(instant: start + .milliseconds(milliseconds), wall: 0)

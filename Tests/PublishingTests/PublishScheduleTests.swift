@@ -1,11 +1,12 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Publishing
 
 /// What is under way, what is done and what has to go.
 @Suite struct PublishScheduleTests {
-  private let now = ContinuousClock.now
+  private let now = Instant.now
 
   private func filled(_ count: UInt64, window: Int = 3, limit: Int = 1000, size: Int = 10) -> PublishSchedule
   {
@@ -124,7 +125,7 @@ import Testing
     #expect(run(&schedule, refusing: { _ in false }, rounds: 1).arrived == Array(0..<10))
   }
 
-  private func refuseAll(_ schedule: inout PublishSchedule, at now: ContinuousClock.Instant) -> [UInt64] {
+  private func refuseAll(_ schedule: inout PublishSchedule, at now: Instant) -> [UInt64] {
     var refused: [UInt64] = []
     while let number = schedule.start(at: now) {
       #expect(schedule.refuse(number, .later, at: now) == false)
@@ -139,7 +140,7 @@ import Testing
     #expect(schedule.isIdle && schedule.count == 6 && schedule.countSetAside == 6 && schedule.bytes == 60)
     _ = schedule.add(6, .alert, size: 10)
     #expect(schedule.start(at: now) == 6 && schedule.finish(6) && schedule.countSetAside == 6)
-    var (pauses, last): ([Duration], ContinuousClock.Instant) = ([], now)
+    var (pauses, last): ([Duration], Instant) = ([], now)
     for _ in 0..<9 {
       guard let due = schedule.due else { break }
       #expect(schedule.start(at: due - .milliseconds(1)) == nil)
@@ -157,7 +158,7 @@ import Testing
       Issue.record("none is due")
       return
     }
-    var (arrived, now): ([UInt64], ContinuousClock.Instant) = ([], due)
+    var (arrived, now): ([UInt64], Instant) = ([], due)
     while let number = schedule.start(at: now) {
       #expect(schedule.finish(number) == true)
       arrived.append(number)

@@ -10,9 +10,9 @@ import Testing
   private final class FaultyMeter: Meter {
     var fault: KernelError?
     private(set) var attempts = 0
-    private var last: ContinuousClock.Instant?
+    private var last: Instant?
 
-    func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
+    func readings(until now: Instant) throws(KernelError) -> Measurement {
       attempts += 1
       if let fault { throw fault }
       defer { last = now }
@@ -23,7 +23,7 @@ import Testing
   }
 
   private static let broken = KernelError.failed("reading", .ioError)
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
 
   @Test func `it is said when it fails and when it works, and tried after pauses`() throws {
     let meter = FaultyMeter()

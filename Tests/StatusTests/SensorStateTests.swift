@@ -9,7 +9,7 @@ import Testing
 
 /// What a sensor says, and what the hub makes of it.
 @Suite struct SensorStateTests {
-  private static let start = ContinuousClock.now
+  private static let start = Instant.now
   private static let process = ProcessIdentity(pid: 7, startTime: 9)
 
   private func state() -> SensorState {

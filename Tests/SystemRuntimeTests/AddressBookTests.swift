@@ -4,7 +4,7 @@ import Testing
 @testable import SystemRuntime
 
 @Suite struct AddressBookTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
   private let ends = (1...4).map { ZonedEndpoint(Endpoint(address: IPAddress(v4: $0), port: 80)) }
 
   private func book(_ answer: AddressBook.Answer) -> AddressBook {
@@ -15,10 +15,10 @@ import Testing
 
   /// How many look-ups follow when `ask` is called each millisecond for ten seconds and each takes 5 ms.
   private func lookUps(
-    _ answer: AddressBook.Answer, _ ask: (inout AddressBook, ContinuousClock.Instant) -> Bool
+    _ answer: AddressBook.Answer, _ ask: (inout AddressBook, Instant) -> Bool
   ) -> Int {
     var book = book(answer)
-    var (count, ends) = (0, [ContinuousClock.Instant]())
+    var (count, ends) = (0, [Instant]())
     for millisecond in 1...10_000 {
       let now = start + .milliseconds(millisecond)
       if ends.first == now {

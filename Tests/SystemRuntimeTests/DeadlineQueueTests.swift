@@ -1,9 +1,10 @@
+import Model
 import Testing
 
 @testable import SystemRuntime
 
 @Suite struct DeadlineQueueTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
 
   @Test(arguments: [[], [5], [3, 1, 2], [1, 1, 1], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [2, 2, 1, 3, 1]])
   func `the earliest comes first`(times: [Int]) {

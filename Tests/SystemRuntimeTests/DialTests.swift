@@ -4,8 +4,8 @@ import SystemPackage
 import Testing
 
 @Suite struct DialTests {
-  private let start = ContinuousClock.now
-  private func after(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+  private let start = Instant.now
+  private func after(_ milliseconds: Int) -> Instant { start + .milliseconds(milliseconds) }
 
   @Test func `the second address is tried 250 ms after the first`() {
     var dial = Dial(count: 3, at: start)

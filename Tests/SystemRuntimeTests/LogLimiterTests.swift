@@ -1,10 +1,11 @@
+import Model
 import Testing
 
 @testable import SystemRuntime
 
 @Suite struct LogLimiterTests {
   @Test func `one line of a kind a second, the others counted`() {
-    let start = ContinuousClock.now
+    let start = Instant.now
     var limiter = LogLimiter()
     #expect(limiter.admit("a", at: start) == 0)
     #expect(limiter.admit("b", at: start) == 0)

@@ -1,3 +1,4 @@
+import Model
 import SystemRuntime
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
   private struct Fault: Error, Equatable {}
 
   @Test func `at once, then after pauses that double up to a minute`() {
-    let start = ContinuousClock.now
+    let start = Instant.now
     var recovery = Recovery<Fault>()
     #expect(recovery.isDue(at: start) && recovery.failure == nil)
     var now = start

@@ -22,7 +22,7 @@ public struct ConnectivityGate: Sendable {
 
   private struct Held {
     var result: ProbeResult
-    var since: ContinuousClock.Instant
+    var since: Instant
     /// When it came; its round was over then.
     var arrival: Timestamp
   }
@@ -35,7 +35,7 @@ public struct ConnectivityGate: Sendable {
   }
 
   private struct Turn {
-    var at: ContinuousClock.Instant
+    var at: Instant
     /// When the last round began of those that made it.
     var time: Timestamp
   }
@@ -67,14 +67,14 @@ public struct ConnectivityGate: Sendable {
   private var lastWhole: Turn?
   /// A target has answered while all references failed: it is them.
   private var isReferencesFault = false
-  private var upSince: ContinuousClock.Instant
+  private var upSince: Instant
   private var outage: Turn?
   private var lastEnd: Turn?
 
   /// Knows nothing yet. `references` are those of the targets that stand for this host's network; `intervals` are the times
   /// from round to round of all targets, by name.
   public init(
-    references: Set<String> = [], intervals: [String: Duration] = [:], at now: ContinuousClock.Instant
+    references: Set<String> = [], intervals: [String: Duration] = [:], at now: Instant
   ) {
     upSince = now
     use(references: references, intervals: intervals, at: now)
@@ -85,7 +85,7 @@ public struct ConnectivityGate: Sendable {
 
   /// Takes other references and targets from `now` on.
   public mutating func use(
-    references: Set<String>, intervals: [String: Duration], at now: ContinuousClock.Instant
+    references: Set<String>, intervals: [String: Duration], at now: Instant
   ) {
     let targets = Set(intervals.keys)
     self.references = references
@@ -99,7 +99,7 @@ public struct ConnectivityGate: Sendable {
   }
 
   /// Continues an outage of an earlier run, which began at `since`; it is now `time`, and rounds of before do not end it.
-  public mutating func restore(outageSince since: ContinuousClock.Instant, _ time: Timestamp) {
+  public mutating func restore(outageSince since: Instant, _ time: Timestamp) {
     if isGuarding { outage = Turn(at: since, time: time) }
   }
 
@@ -110,7 +110,7 @@ public struct ConnectivityGate: Sendable {
 
   /// Takes a result that came at `now`, which is `time`.
   public mutating func take(
-    _ result: ProbeResult, at now: ContinuousClock.Instant, _ time: Timestamp
+    _ result: ProbeResult, at now: Instant, _ time: Timestamp
   ) -> Verdict {
     guard isGuarding, let isUp = result.finding.isUp else { return Verdict(admitted: admit([result])) }
     cadence.note(result, isUp: isUp, at: now)
@@ -120,7 +120,7 @@ public struct ConnectivityGate: Sendable {
 
   /// Lets pass at `now` what was held back too long: neither references nor targets say anything to it. What waits only for
   /// targets that were to say something until now is judged without them.
-  public mutating func expire(at now: ContinuousClock.Instant) -> Verdict {
+  public mutating func expire(at now: Instant) -> Verdict {
     guard isGuarding else { return Verdict(admitted: release { _ in true }) }
     var verdict = outage == nil ? judge(at: now) : Verdict()
     verdict.admitted += release { now - $0.since >= Self.patience }
@@ -142,7 +142,7 @@ public struct ConnectivityGate: Sendable {
   }
 
   /// Whether what fails `now` fails too long after the references to have failed with them.
-  private func isLate(_ now: ContinuousClock.Instant) -> Bool {
+  private func isLate(_ now: Instant) -> Bool {
     referencesFailure.map { now - $0.at >= Self.patience } ?? false
   }
 
@@ -157,7 +157,7 @@ public struct ConnectivityGate: Sendable {
   }
 
   /// Decides what was held back, as far as that can be decided at `now`.
-  private mutating func judge(at now: ContinuousClock.Instant) -> Verdict {
+  private mutating func judge(at now: Instant) -> Verdict {
     guard let failure = referencesFailure, let first = held.values.joined().map(\.since).min() else {
       return Verdict()
     }
@@ -182,7 +182,7 @@ public struct ConnectivityGate: Sendable {
 
   /// A reference alone may be at fault itself, and what was down before says nothing new.
   private func agreement(
-    since failure: Timestamp, at now: ContinuousClock.Instant, until end: ContinuousClock.Instant
+    since failure: Timestamp, at now: Instant, until end: Instant
   ) -> Agreement {
     if others.isEmpty { return .failing }
     let failing = others.filter { held[$0]?.last?.result.finding.isUp == false }

@@ -25,7 +25,7 @@ public struct ProbeLimits: Sendable {
     var rounds = ProbeRounds()
     var firings: [Key: Firing] = [:]
     /// When its first round was over; nil for one of which only an earlier run knows.
-    var seenSince: ContinuousClock.Instant?
+    var seenSince: Instant?
   }
 
   /// Searches of a filter that were given up, since start; the target counts as one that does not match.
@@ -45,7 +45,7 @@ public struct ProbeLimits: Sendable {
 
   /// Takes a result that came at `now`; returns what is to be reported.
   public mutating func update(
-    with result: ProbeResult, at now: ContinuousClock.Instant, _ time: Timestamp
+    with result: ProbeResult, at now: Instant, _ time: Timestamp
   ) -> [ProbeAlert] {
     let name = result.target.name
     var target = targets[name] ?? Target(target: result.target, seenSince: now)
@@ -68,7 +68,7 @@ public struct ProbeLimits: Sendable {
 
   private func observe(
     _ target: inout Target, _ rule: ProbeRule, _ measure: ProbeAlert.Measure, _ level: ProbeRule.Level,
-    _ isFull: Bool, _ now: ContinuousClock.Instant, _ time: Timestamp
+    _ isFull: Bool, _ now: Instant, _ time: Timestamp
   ) -> [ProbeAlert] {
     // What is not known is neither too much nor over.
     guard let value = target.rounds.value(of: measure, over: rule.interval, at: now) else { return [] }
@@ -91,7 +91,7 @@ public struct ProbeLimits: Sendable {
   /// Continues at `now`, which is `time`, what fired at the end of an earlier run, by what was last reported of it. Where no
   /// rule has that limit for that target any more, it is resolved with `takeRemoved`.
   public mutating func restore(
-    _ alerts: [ProbeAlert], at now: ContinuousClock.Instant, _ time: Timestamp
+    _ alerts: [ProbeAlert], at now: Instant, _ time: Timestamp
   ) {
     for alert in alerts {
       let (name, key) = (alert.target.name, Key(rule: alert.rule, measure: alert.measure))

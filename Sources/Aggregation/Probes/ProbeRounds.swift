@@ -3,7 +3,7 @@ import Model
 /// What the last rounds of probes of one target found.
 struct ProbeRounds: Sendable {
   private struct Burst {
-    var time: ContinuousClock.Instant
+    var time: Instant
     var sent: Int
     var received: Int
     /// The sum of the round-trip times.
@@ -20,7 +20,7 @@ struct ProbeRounds: Sendable {
 
   /// Takes what a round found at `now`; bursts older than `interval` are forgotten, but for the last.
   mutating func add(
-    _ finding: ProbeResult.Finding, at now: ContinuousClock.Instant, keeping interval: Duration
+    _ finding: ProbeResult.Finding, at now: Instant, keeping interval: Duration
   ) {
     switch finding {
     case .ping(let burst) where burst.isUnknown: break
@@ -41,7 +41,7 @@ struct ProbeRounds: Sendable {
 
   /// The value of `measure` over the last `interval`, of the last round where that is zero; nil where it is not known.
   func value(
-    of measure: ProbeAlert.Measure, over interval: Duration, at now: ContinuousClock.Instant
+    of measure: ProbeAlert.Measure, over interval: Duration, at now: Instant
   ) -> Double? {
     let recent = interval == .zero ? bursts.suffix(1) : bursts.drop { now - $0.time > interval }
     switch measure {

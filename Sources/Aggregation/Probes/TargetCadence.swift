@@ -5,7 +5,7 @@ struct TargetCadence: Sendable {
   private struct Target {
     var interval: Duration
     /// When its next result must have come.
-    var due: ContinuousClock.Instant
+    var due: Instant
     /// When the last round began to which it gave an answer, if that was its last.
     var answered: Timestamp?
   }
@@ -16,7 +16,7 @@ struct TargetCadence: Sendable {
   private var targets: [String: Target] = [:]
 
   /// Has these targets from `now` on, each asked so often; what is known of those it had stays.
-  mutating func use(_ intervals: [String: Duration], at now: ContinuousClock.Instant) {
+  mutating func use(_ intervals: [String: Duration], at now: Instant) {
     targets = Dictionary(
       uniqueKeysWithValues: intervals.map { name, interval in
         var target = targets[name] ?? Target(interval: interval, due: now + interval + Self.grace)
@@ -27,7 +27,7 @@ struct TargetCadence: Sendable {
   }
 
   /// Takes note of a result that came at `now`.
-  mutating func note(_ result: ProbeResult, isUp: Bool, at now: ContinuousClock.Instant) {
+  mutating func note(_ result: ProbeResult, isUp: Bool, at now: Instant) {
     guard var target = targets[result.target.name] else { return }
     target.due = now + target.interval + Self.grace
     target.answered = isUp ? result.time : nil
@@ -46,8 +46,8 @@ struct TargetCadence: Sendable {
 
   /// How a target stands at `now` that may have answered since `failure`; its next result is waited for until `end`.
   func standing(
-    of name: String, since failure: Timestamp, at now: ContinuousClock.Instant,
-    until end: ContinuousClock.Instant
+    of name: String, since failure: Timestamp, at now: Instant,
+    until end: Instant
   ) -> Standing {
     guard let target = targets[name], now < target.due else { return .unheard }
     if target.due <= end { return .awaited }

@@ -4,7 +4,7 @@ public import Model
 public struct TargetOutages: Sendable {
   private struct Target {
     var isUp: Bool
-    var since: ContinuousClock.Instant
+    var since: Instant
   }
 
   private var targets: [String: Target] = [:]
@@ -13,7 +13,7 @@ public struct TargetOutages: Sendable {
   public init() {}
 
   /// Takes a result that came at `now`; returns an outage that begins or ends with it.
-  public mutating func take(_ result: ProbeResult, at now: ContinuousClock.Instant) -> Outage? {
+  public mutating func take(_ result: ProbeResult, at now: Instant) -> Outage? {
     guard let isUp = result.finding.isUp else { return nil }
     let name = result.target.name
     let before = targets[name] ?? Target(isUp: true, since: now)
@@ -30,7 +30,7 @@ public struct TargetOutages: Sendable {
   }
 
   /// Continues an outage of an earlier run, which began at `since`.
-  public mutating func restore(_ name: String, since: ContinuousClock.Instant) {
+  public mutating func restore(_ name: String, since: Instant) {
     targets[name] = Target(isUp: false, since: since)
   }
 

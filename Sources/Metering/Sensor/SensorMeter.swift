@@ -76,7 +76,7 @@ final class SensorMeter: Meter {
   func refresh() { isLast = true }
 
   /// Errors: `sensorLost` while no sensor answers, and what it says of the kernel.
-  func readings(until now: ContinuousClock.Instant) throws(KernelError) -> Measurement {
+  func readings(until now: Instant) throws(KernelError) -> Measurement {
     if let failure = unsaid {
       unsaid = nil
       throw failure
@@ -147,7 +147,7 @@ final class SensorMeter: Meter {
 
   /// Takes what the sensor says until `isDone` or the deadline.
   private func receive(
-    until deadline: ContinuousClock.Instant, _ isDone: (SensorState) -> Bool
+    until deadline: Instant, _ isDone: (SensorState) -> Bool
   ) throws(KernelError) {
     // Messages that never end must not keep it from returning.
     while !isDone(state), let message = try next(until: deadline) {
@@ -172,7 +172,7 @@ final class SensorMeter: Meter {
     }
   }
 
-  private func next(until deadline: ContinuousClock.Instant) throws(KernelError) -> Message? {
+  private func next(until deadline: Instant) throws(KernelError) -> Message? {
     let problem: ChannelError
     do throws(ChannelError) { return try channel?.receive(until: deadline) } catch { problem = error }
     let ending = try end(byForce: problem != .closed)

@@ -14,7 +14,7 @@ public final class SensorSource: Source {
   /// The sensor; nil before it was started, and after it was stopped.
   private var guarded: GuardedMeter<SensorMeter>?
   /// When it was last asked, and what it had counted; nil before that.
-  private var last: (time: ContinuousClock.Instant, health: Health)?
+  private var last: (time: Instant, health: Health)?
   /// What a sensor measured at its end, until that is asked for.
   private var final: Measurement?
 
@@ -60,7 +60,7 @@ public final class SensorSource: Source {
   /// Returns what the sensor measured until `now`; nil while none was started. After it was stopped nothing moves: rates fall
   /// to zero, and alerts end. Errors: as every source.
   public func outcome(
-    until now: ContinuousClock.Instant, isAlone: Bool
+    until now: Instant, isAlone: Bool
   ) throws(KernelError) -> SourceOutcome? {
     if var outcome = try guarded?.outcome(until: now, isAlone: isAlone) {
       last = (now, outcome.measurement.health)
@@ -95,7 +95,7 @@ public final class SensorSource: Source {
 
   /// Stops the sensor, because it has nothing to measure any more. What it had counted until `now` comes with the next
   /// measurement, and takes back the warnings that held.
-  public func retire(at now: ContinuousClock.Instant) {
+  public func retire(at now: Instant) {
     guard isActive, let meter else { return }
     let asked = last?.time ?? now
     refresh()

@@ -37,7 +37,7 @@ struct SensorState {
   /// The question that has no answer yet.
   private(set) var asked: UInt64?
   /// Since when it starts, or owes an answer.
-  private var since: ContinuousClock.Instant?
+  private var since: Instant?
   private var questions: UInt64 = 0
   /// Whether one has measured, so that what it counted is not counted again.
   private(set) var hasMeasured = false
@@ -64,7 +64,7 @@ struct SensorState {
   }
 
   /// Takes note that one was started.
-  mutating func start(at now: ContinuousClock.Instant) {
+  mutating func start(at now: Instant) {
     phase = .starting
     isNew = true
     asked = nil
@@ -72,7 +72,7 @@ struct SensorState {
   }
 
   /// Whether what it owes at `now` will not come any more.
-  func isStuck(at now: ContinuousClock.Instant) -> Bool { since.map { now - $0 > Self.patience } ?? false }
+  func isStuck(at now: Instant) -> Bool { since.map { now - $0 > Self.patience } ?? false }
 
   /// Takes note that it has ended.
   mutating func end() {
@@ -84,7 +84,7 @@ struct SensorState {
   }
 
   /// The question to ask it at `now`, also for the interfaces that have the addresses `paths`; nil while one has no answer.
-  mutating func ask(isLast: Bool, paths: [IPAddress] = [], at now: ContinuousClock.Instant) -> Message? {
+  mutating func ask(isLast: Bool, paths: [IPAddress] = [], at now: Instant) -> Message? {
     guard phase == .up, asked == nil else { return nil }
     questions += 1
     (asked, since) = (questions, now)

@@ -1,11 +1,11 @@
-import Model
+public import Model
 import SystemRuntime
 
 /// Netfilter's connection table.
 public protocol FlowTable: AnyObject {
   /// Replaces `snapshot` by all entries of the table, of every family and protocol, and those that have ended since
   /// the last call, where the kernel reports them. `now` is when this is asked.
-  func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError)
+  func read(into snapshot: inout FlowSnapshot, at now: Instant) throws(KernelError)
 
   /// What did not go as it should, since start.
   var condition: FlowTableCondition { get }
@@ -20,7 +20,7 @@ public final class NoFlowTable: FlowTable {
   public init() {}
 
   /// Empties `snapshot`.
-  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) {
+  public func read(into snapshot: inout FlowSnapshot, at now: Instant) {
     snapshot = FlowSnapshot()
   }
 }

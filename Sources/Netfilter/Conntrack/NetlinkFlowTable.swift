@@ -1,6 +1,6 @@
 import CNetlink
 import Glibc
-import Model
+public import Model
 import SystemRuntime
 import SystemPackage
 
@@ -29,7 +29,7 @@ public final class NetlinkFlowTable: FlowTable {
   /// Replaces `snapshot` by all entries. A dump that the kernel marks as inconsistent is repeated.
   ///
   /// Errors: those of `init`, and `neverConsistent` when no attempt was whole.
-  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
+  public func read(into snapshot: inout FlowSnapshot, at now: Instant) throws(KernelError) {
     try snapshot.replace { (flows) throws(KernelError) in try read(into: &flows) }
   }
 

@@ -1,4 +1,4 @@
-import Model
+public import Model
 import SystemRuntime
 import SystemPackage
 
@@ -26,7 +26,7 @@ public final class ProcfsFlowTable: FlowTable {
   }
 
   /// Replaces `snapshot` by all entries of the file.
-  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
+  public func read(into snapshot: inout FlowSnapshot, at now: Instant) throws(KernelError) {
     try snapshot.replace { (flows) throws(KernelError) in try read(into: &flows) }
   }
 

@@ -100,8 +100,8 @@ public struct MailService: Sendable {
     // The folder is this program's own as long as this lives.
     var own: OwnFolder?
     var spool = opened(configurations, &own)
-    var deadline: ContinuousClock.Instant?
-    var timer: ContinuousClock.Instant?
+    var deadline: Instant?
+    var timer: Instant?
     var isEnding = false
     var transfers = LazyTransfers()
     await withTaskGroup(of: Happening.self) { group in
@@ -195,8 +195,8 @@ public struct MailService: Sendable {
     return .closed
   }
 
-  private func sleep(until time: ContinuousClock.Instant, then happening: Happening) async -> Happening {
-    try? await Task.sleep(until: time, clock: .continuous)
+  private func sleep(until time: Instant, then happening: Happening) async -> Happening {
+    try? await Task.sleep(for: time - .now)
     return happening
   }
 }

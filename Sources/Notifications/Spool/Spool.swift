@@ -26,7 +26,7 @@ struct Spool {
 
   var isSending: Bool { schedule.isSending }
 
-  func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? { schedule.due(at: now) }
+  func due(at now: Instant) -> Instant? { schedule.due(at: now) }
 
   /// Takes a report, and then the program's `state`, which has no longer in it what the report tells.
   mutating func add(_ report: MailReport, repetition: Bool, state: [UInt8]?) {
@@ -45,7 +45,7 @@ struct Spool {
   }
 
   /// Returns the report to send now; from here on a server may have it.
-  mutating func start(at now: ContinuousClock.Instant) -> SpoolSchedule.Start? {
+  mutating func start(at now: Instant) -> SpoolSchedule.Start? {
     guard let start = schedule.start(at: now) else { return nil }
     // The whole first: after a crash between the two, lines are there twice rather than not at all.
     if !start.absorbed.isEmpty { files.store(start.entry) }
@@ -54,7 +54,7 @@ struct Spool {
     return start
   }
 
-  mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: ContinuousClock.Instant) {
+  mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: Instant) {
     guard let ending = schedule.finish(name, outcome, at: now) else { return }
     if ending.isDone {
       files.remove(ending.entry.name)

@@ -1,3 +1,5 @@
+import Model
+
 /// Something that can wait in a folder, a file for each.
 protocol SpoolReport: Sendable, Hashable {
   /// What such are called in warnings.
@@ -36,7 +38,7 @@ struct SpoolEntry<Report: SpoolReport>: Sendable, Hashable {
   /// True when it was refused for good: it waits for other configurations.
   var isStopped = false
   /// Not before this: it was refused.
-  var notBefore: ContinuousClock.Instant?
+  var notBefore: Instant?
 }
 
 /// A mail that waits.

@@ -52,7 +52,7 @@ struct SpoolSchedule: Sendable {
     var failures = 0
     /// Nothing is sent until there are new configurations.
     var isStopped = false
-    var notBefore: ContinuousClock.Instant?
+    var notBefore: Instant?
     /// What was said of it, and not taken back.
     var said: Set<Complaint> = []
   }
@@ -92,11 +92,11 @@ struct SpoolSchedule: Sendable {
   var withoutConfiguration: [MailEntry] { entries.filter { configurations.file(for: $0.report) == nil } }
 
   /// When the next attempt is due; nil when nothing waits that is not under way or behind such a one.
-  func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+  func due(at now: Instant) -> Instant? {
     entries.compactMap { due($0, now) }.min()
   }
 
-  private func due(_ entry: MailEntry, _ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+  private func due(_ entry: MailEntry, _ now: Instant) -> Instant? {
     guard !entry.isStopped, let file = configurations.file(for: entry.report) else { return nil }
     let lane = lanes[file] ?? Lane()
     guard lane.sending == nil, !lane.isStopped else { return nil }
@@ -126,7 +126,7 @@ struct SpoolSchedule: Sendable {
   }
 
   /// Returns a report to send now, if one is due, with all others of its stream that wait; these are no longer there.
-  mutating func start(at now: ContinuousClock.Instant) -> Start? {
+  mutating func start(at now: Instant) -> Start? {
     guard let index = entries.firstIndex(where: { due($0, now).map { $0 <= now } ?? false }),
       let file = configurations.file(for: entries[index].report), let configuration = configurations[file]
     else { return nil }
@@ -149,7 +149,7 @@ struct SpoolSchedule: Sendable {
   }
 
   /// Takes how sending the report `name` ended; `outcome` is nil when nobody knows, as the end came first.
-  mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: ContinuousClock.Instant) -> Ending? {
+  mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: Instant) -> Ending? {
     guard let file = lanes.first(where: { $0.value.sending == name })?.key,
       let index = entries.firstIndex(where: { $0.name == name }), var lane = lanes[file]
     else { return nil }
@@ -209,7 +209,7 @@ struct SpoolSchedule: Sendable {
   }
 
   private mutating func finishSent(
-    _ index: Int, _ refused: [RefusedRecipient], _ now: ContinuousClock.Instant, _ lane: inout Lane
+    _ index: Int, _ refused: [RefusedRecipient], _ now: Instant, _ lane: inout Lane
   ) -> Ending {
     let (later, never) = (refused.filter(\.mayBeTakenLater), refused.filter { !$0.mayBeTakenLater })
     var warnings: [Warning] = []
@@ -245,7 +245,7 @@ struct SpoolSchedule: Sendable {
 
   /// The server refused this report; others wait for nothing.
   private mutating func finishRefused(
-    _ index: Int, _ why: String, _ mayBeTakenLater: Bool, _ now: ContinuousClock.Instant, _ file: String,
+    _ index: Int, _ why: String, _ mayBeTakenLater: Bool, _ now: Instant, _ file: String,
     _ lane: inout Lane
   ) -> Ending? {
     (lane.failures, lane.notBefore) = (0, nil)

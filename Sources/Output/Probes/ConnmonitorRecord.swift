@@ -37,16 +37,27 @@ public struct ConnmonitorRecord: Sendable, Hashable, CustomStringConvertible {
     case .scan(let scan): data = #""scan":"# + ConnvitalsJSON.scan(scan)
     case .connection: return nil
     }
-    let head = [ConnvitalsJSON.address(result.target), ConnvitalsJSON.name(result.target)]
-    if !hasTimestamp { return "{" + (head + [data]).joined(separator: ", ") + "}" }
-    let time = #""timestamp":"# + result.time.milliseconds.fixed(6)
-    return "{" + (head + [time, data]).joined(separator: ",") + "}"
+    let separator = hasTimestamp ? "," : ", "
+    var text = "{"
+    text.reserveCapacity(256)
+    text += ConnvitalsJSON.address(result.target)
+    text += separator
+    text += ConnvitalsJSON.name(result.target)
+    text += separator
+    if hasTimestamp {
+      text += #""timestamp":"#
+      text += result.time.milliseconds.fixed(6)
+      text += separator
+    }
+    text += data
+    text += "}"
+    return text
   }
 }
 
 extension Timestamp {
-  /// Milliseconds since 1970-01-01T00:00:00Z, rounded on the way as the original's clock does: to about 0.5 µs.
+  /// Milliseconds since 1970-01-01T00:00:00Z, rounded on the way as the original's clock does: to about 0.5 µs. Until the year 2262.
   fileprivate var milliseconds: Double {
-    Double(Int128(seconds) * 1_000_000_000 + Int128(nanoseconds)) / 1e9 * 1000
+    Double(seconds &* 1_000_000_000 &+ Int64(nanoseconds)) / 1e9 * 1000
   }
 }

@@ -18,6 +18,7 @@ public enum ConnvitalsJSON {
   /// `{"min":..,"avg":..,"max":..,"std":..,"loss":..}`; -1 for the times when nothing was received.
   public static func ping(_ burst: PingBurst) -> String {
     var text = ""
+    text.reserveCapacity(128)
     for (name, value) in zip(pingNames, burst.columns) {
       text += name
       text += value.fixed(6)

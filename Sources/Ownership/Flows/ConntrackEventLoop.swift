@@ -30,7 +30,7 @@ final class ConntrackEventLoop {
   private var generations: FlowGenerations
   private var reported = DestroyDeduplicator()
   private var unseen = PendingLookups()
-  private var lookedAgain = ContinuousClock.now
+  private var lookedAgain = Instant.now
 
   /// With `looks` it looks up the owners of new flows. `stopper` ends it. `asker` has it write all that was reported
   /// until then, and `answerer` says that it has. The entries of `living` have their numbers from another one before.
@@ -99,7 +99,7 @@ final class ConntrackEventLoop {
   private func answer(_ thread: inout RealTimeThread) throws(KernelError) {
     asker.reset()
     let question = log.asked
-    let end = ContinuousClock.now + Self.mostDelay
+    let end = Instant.now + Self.mostDelay
     for _ in 0..<Self.stretches {
       thread.yield(at: .now)
       guard try receiveEvents(), lookAtUnseen(&thread) || .now >= end else { continue }
@@ -113,14 +113,14 @@ final class ConntrackEventLoop {
   /// How long nothing is due, in milliseconds; -1 when only an event can bring something.
   private var due: CInt {
     if !unseen.isEmpty || witness.hasUnplaced { return 0 }
-    let now = ContinuousClock.now
+    let now = Instant.now
     guard let due = witness.due(at: now) else { return -1 }
     return CInt(max(0, ((due - now).inSeconds * 1000).rounded(.up)))
   }
 
   /// Reads what has come; returns whether nothing more waits.
   private func receiveEvents() throws(KernelError) -> Bool {
-    let now = ContinuousClock.now
+    let now = Instant.now
     let fill = events.fill
     let wanted = watchdog.isReliable(fill: fill, at: now)
     var received = FlowEventQueue.Batch()
@@ -157,7 +157,7 @@ final class ConntrackEventLoop {
     if unseen.isEmpty { return true }
     var received = FlowEventQueue.Batch()
     let urgent = [events.descriptor, asker.descriptor, stopper.descriptor]
-    let end = ContinuousClock.now + Self.turn
+    let end = Instant.now + Self.turn
     while .now < end, let flow = unseen.takeNewest() {
       // Its ends may be another's by now.
       if generations.isOver(flow.identity) {
@@ -217,10 +217,10 @@ struct ReliabilityWatchdog {
   /// How long it must have kept up before it is trusted again.
   static let probation = Duration.seconds(10)
 
-  private var fellBehind: ContinuousClock.Instant?
+  private var fellBehind: Instant?
 
   /// Takes how full the buffer is when the reader comes to it; returns whether to ask for reliable delivery.
-  mutating func isReliable(fill: Double, at now: ContinuousClock.Instant) -> Bool {
+  mutating func isReliable(fill: Double, at now: Instant) -> Bool {
     if fill >= Self.high || (fellBehind != nil && fill > Self.low) { fellBehind = now }
     guard let fellBehind else { return true }
     if now - fellBehind < Self.probation { return false }

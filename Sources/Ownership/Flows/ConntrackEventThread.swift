@@ -47,10 +47,10 @@ final class ConntrackEventThread: Sendable {
   func settle(within patience: inout Duration) -> Bool {
     let question = log.ask()
     asker.wake()
-    let end = ContinuousClock.now + patience
+    let end = Instant.now + patience
     defer { patience = max(.zero, end - .now) }
     while log.answered < question {
-      let now = ContinuousClock.now
+      let now = Instant.now
       if now >= end { return false }
       answerer.wait(timeout: end - now)
     }

@@ -15,7 +15,7 @@ struct FlowGenerations {
   // only makes a number of its own.
   private var older: Set<UInt32> = []
   private var newer: Set<UInt32> = []
-  private var rotated: ContinuousClock.Instant?
+  private var rotated: Instant?
   private var living: LaterFlows
   private var last: UInt32
   /// Entries that could not be distinguished from those before them, and ends that could not be remembered, since start.
@@ -52,7 +52,7 @@ struct FlowGenerations {
 
   /// To be called when all that was received is about to be taken: what ended long before can be forgotten, for who
   /// takes it forgets it as well.
-  mutating func rotate(at now: ContinuousClock.Instant) {
+  mutating func rotate(at now: Instant) {
     if let rotated, now - rotated < Self.memory { return }
     rotated = now
     swap(&older, &newer)

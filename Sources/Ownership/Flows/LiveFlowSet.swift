@@ -52,8 +52,8 @@ struct LiveFlowSet {
   private(set) var closed = 0
   /// Flows that an audit found and no event had reported; their events may be on their way.
   private var suspects: Set<Ends> = []
-  private var lastDump: ContinuousClock.Instant?
-  private var distrustsUntil: ContinuousClock.Instant?
+  private var lastDump: Instant?
+  private var distrustsUntil: Instant?
   private var hasLost = false
   /// So many flows live that none of them is kept here until a dump finds few.
   private var hasMany = false
@@ -77,14 +77,14 @@ struct LiveFlowSet {
   }
 
   /// How many flows of the last audit no event has reported until now; each is returned once.
-  mutating func takeSuspects(at now: ContinuousClock.Instant) -> Int {
+  mutating func takeSuspects(at now: Instant) -> Int {
     defer { suspects = [] }
     if !suspects.isEmpty { distrustsUntil = now + Self.distrust }
     return suspects.count
   }
 
   /// How to read the counters at `now`.
-  func reading(at now: ContinuousClock.Instant) -> ReadPlan {
+  func reading(at now: Instant) -> ReadPlan {
     guard let lastDump else { return .dump(.start) }
     if hasLost { return .dump(.loss) }
     if hasMany || living.count > limit { return .dump(.many) }
@@ -112,7 +112,7 @@ struct LiveFlowSet {
   var asked: some Collection<FlowIdentity> { living.values.lazy.map(\.flow) }
 
   /// Takes a dump made at `now`.
-  mutating func replace(by flows: [Flow], for reason: Reason, at now: ContinuousClock.Instant) {
+  mutating func replace(by flows: [Flow], for reason: Reason, at now: Instant) {
     lastDump = now
     hasLost = false
     closed = flows.count(where: Self.isOver)

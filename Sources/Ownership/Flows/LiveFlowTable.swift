@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 import SystemRuntime
 
@@ -72,7 +72,7 @@ public final class LiveFlowTable: FlowTable {
   ///
   /// A listening thread that ended is started again, and until then every reading is a dump: counters of what lives are
   /// whole, what ended meanwhile is missed. Errors: those of reading the table; the next call opens its sockets again.
-  public func read(into snapshot: inout FlowSnapshot, at now: ContinuousClock.Instant) throws(KernelError) {
+  public func read(into snapshot: inout FlowSnapshot, at now: Instant) throws(KernelError) {
     startListening(at: now)
     eventSetting = ConntrackSettings.events()
     // One for both waits of a reading: a flood of events delays it by no more.
@@ -119,7 +119,7 @@ public final class LiveFlowTable: FlowTable {
 
   /// Returns how many entries were not asked for, as they have closed; nil where all were read.
   private func readLiving(
-    into flows: inout [Flow], at now: ContinuousClock.Instant
+    into flows: inout [Flow], at now: Instant
   ) throws(KernelError) -> Int? {
     var closedCount: Int?
     // Without events the set knows of nothing new.
@@ -152,7 +152,7 @@ public final class LiveFlowTable: FlowTable {
   }
 
   /// Starts another listener in the place of one that ended, when it is time.
-  private func startListening(at now: ContinuousClock.Instant) {
+  private func startListening(at now: Instant) {
     guard listener == nil, listening.isDue(at: now) else { return }
     do throws(KernelError) {
       listener = try listen(later)
@@ -171,7 +171,7 @@ public final class LiveFlowTable: FlowTable {
   }
 
   /// Takes what was received; if a reading fails it comes with the next.
-  private func takeEvents(at now: ContinuousClock.Instant) {
+  private func takeEvents(at now: Instant) {
     guard let batch = listener?.log.take() else { return }
     received.missedEvents += batch.losses
     received.malformed += batch.malformed

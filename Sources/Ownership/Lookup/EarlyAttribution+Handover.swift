@@ -5,7 +5,7 @@ extension EarlyAttribution {
   /// Looks whether a socket that was accepted is still with who was seen with it: inetd and its like give it to a child and
   /// close it. Costs one look at a descriptor while it is.
   mutating func lookForHandover(
-    _ seen: LookupRetries.Seen, _ visit: LookupRetries.Visit, at now: ContinuousClock.Instant,
+    _ seen: LookupRetries.Seen, _ visit: LookupRetries.Visit, at now: Instant,
     _ report: (EarlyOwner, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
   ) {
     // A child that lives is known by now, not only when it is asked for: it may have ended then.

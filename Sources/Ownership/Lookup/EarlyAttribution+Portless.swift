@@ -8,7 +8,7 @@ extension EarlyAttribution {
   /// Looks whose the first packet of a flow without ports was: the process with the ping socket, else the only one
   /// with raw sockets that fit. The kernel answers such packets itself.
   mutating func lookPortless(
-    _ flow: Flow, attempts: Int, at now: ContinuousClock.Instant,
+    _ flow: Flow, attempts: Int, at now: Instant,
     _ report: (EarlyOwner, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
   ) {
     let match = portless.match(flow.original, at: now)

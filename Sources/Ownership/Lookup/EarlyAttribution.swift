@@ -35,14 +35,14 @@ package struct EarlyAttribution: ~Copyable {
 
   /// Looks at the sockets of this thread's network namespace, and with `namespaces` at those of others. Without
   /// diagnostics of sockets it sees little; `Preflight` says so.
-  init(namespaces: Bool, at now: ContinuousClock.Instant) throws(KernelError) {
+  init(namespaces: Bool, at now: Instant) throws(KernelError) {
     let elsewhere = namespaces ? try NamespaceSockets(at: now) : nil
     self.init(try OwnerFinder(at: now), try? SocketLookup(), elsewhere, at: now)
   }
 
   /// Looks at the sockets that `lookup` sees.
   package init(
-    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup?, at now: ContinuousClock.Instant
+    _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup?, at now: Instant
   ) {
     self.init(finder, lookup, nil, at: now)
   }
@@ -51,7 +51,7 @@ package struct EarlyAttribution: ~Copyable {
   init(
     _ finder: consuming OwnerFinder, _ lookup: consuming SocketLookup?,
     _ elsewhere: NamespaceSockets?,
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) {
     self.finder = finder
     sockets = FlowSocketLookup(lookup, elsewhere)
@@ -72,7 +72,7 @@ package struct EarlyAttribution: ~Copyable {
   }
 
   /// When `idle` has something to do; nil when only an event can bring it something.
-  package func due(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+  package func due(at now: Instant) -> Instant? {
     hasEvents || !strangers.isEmpty ? now : [revisits.next, sockets.due].compactMap(\.self).min()
   }
 
@@ -80,7 +80,7 @@ package struct EarlyAttribution: ~Copyable {
   /// without an owner yet is looked at again. `isUrgent` says that something cannot wait for a long look; `breathe` is
   /// called before each look, which takes up to a millisecond.
   package mutating func see(
-    _ flow: Flow, at now: ContinuousClock.Instant, _ report: (EarlyOwner, ProcessDescription?) -> Void,
+    _ flow: Flow, at now: Instant, _ report: (EarlyOwner, ProcessDescription?) -> Void,
     isUrgent: () -> Bool = { false }, breathe: () -> Void = {}
   ) {
     let transport = flow.original.transport
@@ -99,7 +99,7 @@ package struct EarlyAttribution: ~Copyable {
   /// ended, so that its ends may be another's by now; `isUrgent` is asked often and says that something cannot wait any
   /// longer: what is not done then is due at once. `breathe` is called as `see` does.
   package mutating func idle(
-    at now: ContinuousClock.Instant, _ report: (EarlyOwner, ProcessDescription?) -> Void,
+    at now: Instant, _ report: (EarlyOwner, ProcessDescription?) -> Void,
     isOver: (FlowIdentity) -> Bool = { _ in false }, isUrgent: () -> Bool, breathe: () -> Void = {}
   ) {
     if strangers.isEmpty { strangers = sockets.strangers(at: now) }
@@ -129,7 +129,7 @@ package struct EarlyAttribution: ~Copyable {
   mutating func readPlaces() -> [ProcessDescription] { finder.readPlaces(limit: 16) }
 
   private mutating func lookAgain(
-    _ visit: LookupRetries.Visit, at now: ContinuousClock.Instant,
+    _ visit: LookupRetries.Visit, at now: Instant,
     _ report: (EarlyOwner, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
   ) {
     if let seen = visit.seen { return lookForHandover(seen, visit, at: now, report, isUrgent) }
@@ -143,7 +143,7 @@ package struct EarlyAttribution: ~Copyable {
 
   /// Looks at both ends; false when neither has a socket.
   private mutating func lookAtBoth(
-    _ flow: Flow, at now: ContinuousClock.Instant, _ report: (EarlyOwner, ProcessDescription?) -> Void,
+    _ flow: Flow, at now: Instant, _ report: (EarlyOwner, ProcessDescription?) -> Void,
     _ isUrgent: () -> Bool, _ breathe: () -> Void
   ) -> Bool {
     breathe()
@@ -155,7 +155,7 @@ package struct EarlyAttribution: ~Copyable {
 
   /// Looks at one end; false when it has no socket.
   @discardableResult mutating func look(
-    _ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant,
+    _ flow: Flow, isClient: Bool, attempts: Int, at now: Instant,
     _ report: (EarlyOwner, ProcessDescription?) -> Void,
     _ isUrgent: () -> Bool
   ) -> Bool {
@@ -197,7 +197,7 @@ package struct EarlyAttribution: ~Copyable {
   /// Searches all processes, for as long as nothing is urgent and the socket is still there to be found.
   private static func search(
     _ finder: inout OwnerFinder, _ sockets: inout FlowSocketLookup, _ socket: SocketEntry, _ tuple: FlowTuple,
-    at now: ContinuousClock.Instant, _ isUrgent: () -> Bool
+    at now: Instant, _ isUrgent: () -> Bool
   ) -> OwnerFinder.Holding? {
     finder.owner(ofInode: socket.inode, uid: socket.uid, at: now) {
       !isUrgent() && sockets.held(tuple, at: now)?.socket.inode == socket.inode

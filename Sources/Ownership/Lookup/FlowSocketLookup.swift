@@ -38,7 +38,7 @@ struct FlowSocketLookup: ~Copyable {
   }
 
   /// The socket with this end of a flow; nil when there is none or it cannot be asked for.
-  mutating func held(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Found? {
+  mutating func held(_ tuple: FlowTuple, at now: Instant) -> Found? {
     if let answer = try? here?.socket(tuple.transport, local: tuple.source, remote: tuple.destination) {
       return Found(socket: answer.socket, isElsewhere: false)
     }
@@ -53,7 +53,7 @@ struct FlowSocketLookup: ~Copyable {
   }
 
   /// True when a TCP socket listens at this end.
-  mutating func isListening(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> Bool {
+  mutating func isListening(_ tuple: FlowTuple, at now: Instant) -> Bool {
     guard tuple.transport == .tcp else { return false }
     return listener(tuple) != nil || elsewhere?.isListening(at: tuple.source, at: now) ?? false
   }
@@ -65,14 +65,14 @@ struct FlowSocketLookup: ~Copyable {
   }
 
   /// When `strangers(at:)` has something to do; nil when it has not.
-  var due: ContinuousClock.Instant? {
+  var due: Instant? {
     let refresh = strangers.isEmpty ? nil : elsewhere?.nextRefresh
     return [refresh, elsewhere?.nextRelease].compactMap(\.self).min()
   }
 
   /// Looks which namespaces there are if that is due and needed, and returns the flows to be looked at again; closes
   /// what was not used for a while.
-  mutating func strangers(at now: ContinuousClock.Instant) -> [Flow] {
+  mutating func strangers(at now: Instant) -> [Flow] {
     elsewhere?.release(at: now)
     guard !strangers.isEmpty, let refresh = elsewhere?.nextRefresh, now >= refresh else { return [] }
     elsewhere?.refresh(at: now)

@@ -9,7 +9,7 @@ struct LookupRetries {
     var isClient: Bool
     /// How often it was looked at.
     var attempts: Int
-    var due: ContinuousClock.Instant
+    var due: Instant
     /// Who was seen with its socket already, and may hand that on; nil for an end without an owner yet.
     var seen: Seen?
   }
@@ -56,10 +56,10 @@ struct LookupRetries {
   private(set) var dropped: UInt64 = 0
 
   /// When the next is due; nil when none waits.
-  var next: ContinuousClock.Instant? { queues.compactMap(\.first?.due).min() }
+  var next: Instant? { queues.compactMap(\.first?.due).min() }
 
   /// Notes that an end was looked at `attempts` times without finding its owner.
-  mutating func add(_ flow: Flow, isClient: Bool, attempts: Int, at now: ContinuousClock.Instant) {
+  mutating func add(_ flow: Flow, isClient: Bool, attempts: Int, at now: Instant) {
     guard attempts < Self.delays.count else { return }
     guard count < Self.capacity else {
       dropped += 1
@@ -72,7 +72,7 @@ struct LookupRetries {
 
   /// Notes that a socket may be handed on by who was seen with it: it is looked at `handoverLooks` times, not at those of
   /// a flood.
-  mutating func add(_ seen: Seen, of flow: Flow, attempts: Int = 0, at now: ContinuousClock.Instant) {
+  mutating func add(_ seen: Seen, of flow: Flow, attempts: Int = 0, at now: Instant) {
     let next = Self.handoverLooks.first { $0 > attempts }
     guard let next, count < Self.capacity / 4 else { return }
     count += 1
@@ -82,7 +82,7 @@ struct LookupRetries {
 
   /// Takes one that is due, of several one that was looked at least often: its socket is the youngest. One at a time, so
   /// that what is more urgent can come between two.
-  mutating func takeNext(at now: ContinuousClock.Instant) -> Visit? {
+  mutating func takeNext(at now: Instant) -> Visit? {
     for index in queues.indices {
       guard let visit = queues[index].first, visit.due <= now else { continue }
       queues[index].removeFirst()

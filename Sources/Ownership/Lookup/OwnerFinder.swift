@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 import SystemRuntime
 
@@ -80,7 +80,7 @@ public struct OwnerFinder: ~Copyable {
   /// CAP_NET_ADMIN and the host's network and pid namespaces; `eventError` says why there are none.
   public init(
     root: String = "/proc", usesEvents: Bool = true, limits: Limits = Limits(),
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) throws(KernelError) {
     observed = try ObservedProcesses(root: root, limits)
     search = OwnerSearch(limits, at: now)
@@ -127,7 +127,7 @@ public struct OwnerFinder: ~Copyable {
   /// the kernel it asks `isWorthwhile`, which should say false once the socket is closed or something else waits.
   /// `now` is for the bound on such searches.
   public mutating func owner(
-    ofInode inode: UInt64, uid: UInt32, at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
+    ofInode inode: UInt64, uid: UInt32, at now: Instant, while isWorthwhile: () -> Bool
   ) -> Holding? {
     guard inode != 0 else { return nil }
     receiveEvents()

@@ -17,7 +17,7 @@ struct OwnerSearch {
   private static let looksBetweenQuestions: UInt64 = 100
 
   /// May ask the kernel as much as `limits` say.
-  init(_ limits: OwnerFinder.Limits, at now: ContinuousClock.Instant) {
+  init(_ limits: OwnerFinder.Limits, at now: Instant) {
     looks = limits.looks
     allowance = SearchAllowance(capacity: limits.looks, perSecond: limits.looksPerSecond, at: now)
   }
@@ -86,7 +86,7 @@ struct OwnerSearch {
   /// all, the socket's user's first, for a number that was closed and given again.
   mutating func everywhere(
     _ inode: UInt64, _ uid: UInt32, in observed: inout ObservedProcesses, _ listing: inout ProcessListing,
-    at now: ContinuousClock.Instant, while isWorthwhile: () -> Bool
+    at now: Instant, while isWorthwhile: () -> Bool
   ) -> SocketHolders.Holder? {
     let start = observed.files.looks
     let end = start + UInt64(max(0, min(looks, allowance.available(at: now))))

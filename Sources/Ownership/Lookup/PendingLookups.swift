@@ -10,16 +10,16 @@ struct PendingLookups {
   static let life = FlowGenerations.memory / 2
 
   // In the order in which they were received.
-  private var flows: [(flow: Flow, received: ContinuousClock.Instant)] = []
+  private var flows: [(flow: Flow, received: Instant)] = []
 
   /// Whether none waits.
   var isEmpty: Bool { flows.isEmpty }
 
   /// Adds one that was received at `now`, after all others.
-  mutating func add(_ flow: Flow, at now: ContinuousClock.Instant) { flows.append((flow, now)) }
+  mutating func add(_ flow: Flow, at now: Instant) { flows.append((flow, now)) }
 
   /// Takes those that there is no room for, or that have waited for too long.
-  mutating func takeOverdue(at now: ContinuousClock.Instant) -> [Flow] {
+  mutating func takeOverdue(at now: Instant) -> [Flow] {
     let surplus = flows.count - Self.capacity
     let count = flows.indices.prefix { $0 < surplus || flows[$0].received + Self.life < now }.count
     let overdue = flows.prefix(count).map(\.flow)

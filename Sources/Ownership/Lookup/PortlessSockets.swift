@@ -15,13 +15,13 @@ struct PortlessSockets: ~Copyable {
   private var entries: [SocketEntry] = []
   private var allowance: SearchAllowance
 
-  init(_ table: consuming SocketTable, at now: ContinuousClock.Instant) {
+  init(_ table: consuming SocketTable, at now: Instant) {
     self.table = table
     allowance = SearchAllowance(capacity: Self.perSecond, perSecond: Self.perSecond, at: now)
   }
 
   /// The sockets of this network namespace that fit the end `tuple.source`.
-  mutating func match(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> PortlessMatch {
+  mutating func match(_ tuple: FlowTuple, at now: Instant) -> PortlessMatch {
     guard allowance.available(at: now) > 0 else {
       unread += 1
       return .none

@@ -1,13 +1,15 @@
+import Model
+
 /// How many questions may be asked of the kernel in searches that go through all processes: sockets that nobody
 /// here holds must not cost a processor.
 struct SearchAllowance {
   private let capacity: Double
   private let perSecond: Double
   private var left: Double
-  private var last: ContinuousClock.Instant
+  private var last: Instant
 
   /// Starts full.
-  init(capacity: Int, perSecond: Int, at now: ContinuousClock.Instant) {
+  init(capacity: Int, perSecond: Int, at now: Instant) {
     self.capacity = Double(capacity)
     self.perSecond = Double(perSecond)
     left = Double(capacity)
@@ -15,7 +17,7 @@ struct SearchAllowance {
   }
 
   /// What may be asked now.
-  mutating func available(at now: ContinuousClock.Instant) -> Int {
+  mutating func available(at now: Instant) -> Int {
     if now > last {
       let seconds =
         Double(last.duration(to: now).components.seconds)

@@ -22,9 +22,9 @@ final class NamespaceSockets {
 
   private final class Place {
     var lookup: SocketLookup
-    var lastUse: ContinuousClock.Instant
+    var lastUse: Instant
 
-    init(_ lookup: consuming SocketLookup, at now: ContinuousClock.Instant) {
+    init(_ lookup: consuming SocketLookup, at now: Instant) {
       self.lookup = lookup
       lastUse = now
     }
@@ -35,7 +35,7 @@ final class NamespaceSockets {
   /// Answers that could not be understood, since start.
   private(set) var malformed: UInt64 = 0
   /// When it may be looked again which namespaces there are.
-  private(set) var nextRefresh: ContinuousClock.Instant
+  private(set) var nextRefresh: Instant
   private var pause = NamespaceSockets.pauses.first
   private let path: String
   private let limit: Int
@@ -52,7 +52,7 @@ final class NamespaceSockets {
 
   /// Looks which namespaces there are, and reads the addresses of at most `limit`. Errors: where /proc does not show them.
   init(
-    root path: String = "/proc", limit: Int = limits.known, at now: ContinuousClock.Instant
+    root path: String = "/proc", limit: Int = limits.known, at now: Instant
   ) throws(KernelError) {
     do throws(Errno) {
       root = try OpenFile(path, isFolder: true)
@@ -73,7 +73,7 @@ final class NamespaceSockets {
   }
 
   /// The socket with the end `tuple.source` of a flow; nil when no other namespace has it, or several may.
-  func socket(_ tuple: FlowTuple, at now: ContinuousClock.Instant) -> SocketEntry? {
+  func socket(_ tuple: FlowTuple, at now: Instant) -> SocketEntry? {
     let asked = ask(tuple.source.address, at: now) { lookup throws(KernelError) in
       try lookup.socket(tuple.transport, local: tuple.source, remote: tuple.destination)
     }
@@ -85,16 +85,16 @@ final class NamespaceSockets {
   }
 
   /// True when a TCP socket listens at `local` in another namespace: who accepts there is seen when it has.
-  func isListening(at local: Endpoint, at now: ContinuousClock.Instant) -> Bool {
+  func isListening(at local: Endpoint, at now: Instant) -> Bool {
     let asked = ask(local.address, at: now) { lookup throws(KernelError) in try lookup.listener(at: local) }
     return asked.map { !$0.answers.isEmpty } ?? false
   }
 
   /// When something is to be closed; nil when nothing is open.
-  var nextRelease: ContinuousClock.Instant? { places.values.map { $0.lastUse + Self.hold }.min() }
+  var nextRelease: Instant? { places.values.map { $0.lastUse + Self.hold }.min() }
 
   /// Closes what was not used for `hold`.
-  func release(at now: ContinuousClock.Instant) {
+  func release(at now: Instant) {
     if !places.isEmpty { places = places.filter { now - $0.value.lastUse < Self.hold } }
   }
 
@@ -102,7 +102,7 @@ final class NamespaceSockets {
   var foundNew: Bool { pause == Self.pauses.first }
 
   /// Looks which namespaces there are now, if that is due.
-  func refresh(at now: ContinuousClock.Instant) {
+  func refresh(at now: Instant) {
     guard now >= nextRefresh else { return }
     defer { nextRefresh = now + pause }
     guard let own = try? ownAddresses.read(), (try? root.rewind()) != nil,
@@ -131,7 +131,7 @@ final class NamespaceSockets {
   /// What the sockets of the namespaces with this address answer, and whether it is only one's; nil where too many have
   /// it, or one could not be asked, which may have the socket.
   private func ask(
-    _ address: IPAddress, at now: ContinuousClock.Instant,
+    _ address: IPAddress, at now: Instant,
     _ question: (inout SocketLookup) throws(KernelError) -> SocketLookup.Answer?
   ) -> (answers: [SocketLookup.Answer], isOnly: Bool)? {
     let namespaces = homes.namespaces(with: address)
@@ -148,7 +148,7 @@ final class NamespaceSockets {
     return (answers, namespaces.count == 1)
   }
 
-  private func place(_ inode: UInt64, at now: ContinuousClock.Instant) -> Place? {
+  private func place(_ inode: UInt64, at now: Instant) -> Place? {
     if let place = places[inode] {
       place.lastUse = now
       return place

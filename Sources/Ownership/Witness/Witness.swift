@@ -1,4 +1,4 @@
-import Model
+public import Model
 import Netfilter
 
 /// The BPF program, with a ledger of what it has reported.
@@ -7,8 +7,8 @@ public struct Witness: ~Copyable {
   /// What is known of sockets and processes.
   public internal(set) var ledger: WitnessLedger
   private var losses = WitnessLosses()
-  private var swept: ContinuousClock.Instant
-  private var settled: ContinuousClock.Instant
+  private var swept: Instant
+  private var settled: Instant
 
   /// Records that could not be decoded.
   public private(set) var malformed: UInt64 = 0
@@ -21,7 +21,7 @@ public struct Witness: ~Copyable {
   /// Loads the programs of `tier`. What `olderSockets` had carried before is not counted.
   public init(
     _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), olderSockets: OlderSockets = OlderSockets(),
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) throws(WitnessError) {
     program = try WitnessProgram(tier, room: room)
     ledger = WitnessLedger(tier: tier, slotCount: program.table.count, olderSockets: olderSockets, at: now)
@@ -31,7 +31,7 @@ public struct Witness: ~Copyable {
   /// The best program that `choice` allows and the kernel takes; nil where there is none, each with why not.
   static func open(
     _ choice: WitnessChoice, olderSockets: OlderSockets = OlderSockets(), failures: inout [WitnessError],
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) -> Witness? {
     for tier in choice.tiers {
       do throws(WitnessError) { return try Witness(tier, olderSockets: olderSockets, at: now) } catch {
@@ -56,13 +56,13 @@ public struct Witness: ~Copyable {
   ) -> WitnessedProcesses.Found? { ledger.processes.find(user, place: place) }
 
   /// Reads the records that wait into the ledger. Gives each to `body` first.
-  mutating func read(at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void = { _ in }) {
+  mutating func read(at now: Instant, _ body: (WitnessRecord) -> Void = { _ in }) {
     Self.read(&program, into: &ledger, malformed: &malformed, at: now, body)
   }
 
   private static func read(
     _ program: inout WitnessProgram, into ledger: inout WitnessLedger, malformed: inout UInt64,
-    at now: ContinuousClock.Instant, _ body: (WitnessRecord) -> Void
+    at now: Instant, _ body: (WitnessRecord) -> Void
   ) {
     program.read(malformed: &malformed) { record in
       body(record)
@@ -71,7 +71,7 @@ public struct Witness: ~Copyable {
   }
 
   /// Reads, and counts what was moved until `now`.
-  mutating func settle(at now: ContinuousClock.Instant) {
+  mutating func settle(at now: Instant) {
     read(at: now)
     let losses = program.losses
     let table = program.table
@@ -87,13 +87,13 @@ public struct Witness: ~Copyable {
   }
 
   /// Reads, and counts where it is time for that: while most slots are free it can wait a moment.
-  mutating func relieve(at now: ContinuousClock.Instant) {
+  mutating func relieve(at now: Instant) {
     read(at: now)
     if ledger.isCrowded || now - settled >= Self.settleInterval { settle(at: now) }
   }
 
   /// Reports who moved how much since the last call, and who was seen to use a socket since then.
-  public mutating func tell(at now: ContinuousClock.Instant, _ body: (WitnessLedger.Movement) -> Void) {
+  public mutating func tell(at now: Instant, _ body: (WitnessLedger.Movement) -> Void) {
     settle(at: now)
     ledger.tell(body)
   }

@@ -16,7 +16,7 @@ extension WitnessLedger {
   }
 
   /// Counts what was moved until `now`; `contents` reads a slot.
-  mutating func settle(at now: ContinuousClock.Instant, contents: (Int) -> WitnessSlot) -> Slots {
+  mutating func settle(at now: Instant, contents: (Int) -> WitnessSlot) -> Slots {
     processes.settle(at: now)
     let time = nanoseconds(now)
     settlements += 1

@@ -6,7 +6,7 @@ extension WitnessLedger {
   /// Looks at all slots below a number, where records were lost: takes over those of which nothing was reported, and returns those to
   /// free that nobody has owned for as long as a program may take to write into one that it has claimed.
   mutating func sweep(
-    at now: ContinuousClock.Instant, below count: Int? = nil, contents: (Int) -> WitnessSlot
+    at now: Instant, below count: Int? = nil, contents: (Int) -> WitnessSlot
   ) -> Slots {
     let time = nanoseconds(now)
     var slots = Slots()

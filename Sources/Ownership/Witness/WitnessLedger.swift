@@ -83,7 +83,7 @@ public struct WitnessLedger {
   }
 
   let tier: WitnessTier
-  private let epoch: ContinuousClock.Instant
+  private let epoch: Instant
   private var olderSockets: OlderSockets
   var uses: [Use] = []
   /// Where in `uses` a slot is; -1 for none.
@@ -111,7 +111,7 @@ public struct WitnessLedger {
   /// known, movements leave out what any socket had carried when it was first seen.
   init(
     tier: WitnessTier, slotCount: Int, olderSockets: OlderSockets = OlderSockets(),
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) {
     self.tier = tier
     self.olderSockets = olderSockets
@@ -142,7 +142,7 @@ public struct WitnessLedger {
   public func process(_ user: WitnessUser) -> WitnessedProcess? { processes[user] }
 
   /// Takes what the ring delivered.
-  mutating func take(_ record: WitnessRecord, at now: ContinuousClock.Instant) {
+  mutating func take(_ record: WitnessRecord, at now: Instant) {
     switch record {
     case .sighting(let slot, let user, let socket, let payload):
       guard positions.indices.contains(Int(slot)) else {
@@ -268,7 +268,7 @@ public struct WitnessLedger {
     }
   }
 
-  func nanoseconds(_ now: ContinuousClock.Instant) -> Int64 { (now - epoch).nanoseconds }
+  func nanoseconds(_ now: Instant) -> Int64 { (now - epoch).nanoseconds }
 }
 
 extension Duration {

@@ -1,5 +1,5 @@
 import Glibc
-import Model
+public import Model
 import Netfilter
 import Synchronization
 import SystemRuntime
@@ -94,7 +94,7 @@ public final class WitnessListener: SocketWitness, Sendable {
   }
 
   /// What was used since the last call.
-  public func report(at now: ContinuousClock.Instant, of networks: SocketNetworks) -> WitnessReport {
+  public func report(at now: Instant, of networks: SocketNetworks) -> WitnessReport {
     state.withLock { state in
       var report = WitnessReport()
       var users: Set<WitnessUser> = []
@@ -137,7 +137,7 @@ public final class WitnessListener: SocketWitness, Sendable {
   }
 
   /// Reads what waits. Of what was retired then nobody keeps anything longer than the programs take to end.
-  private func relieve(at now: ContinuousClock.Instant) {
+  private func relieve(at now: Instant) {
     let settlement: UInt64? = state.withLock { state in
       state.witness.relieve(at: now)
       return state.witness.ledger.isBusy ? state.witness.ledger.settlements : nil

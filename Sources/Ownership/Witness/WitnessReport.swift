@@ -53,7 +53,7 @@ public enum SocketNetworks: Sendable, Hashable {
 /// Reports who used sockets.
 public protocol SocketWitness: AnyObject {
   /// What was used since the last call.
-  func report(at now: ContinuousClock.Instant, of networks: SocketNetworks) -> WitnessReport
+  func report(at now: Instant, of networks: SocketNetworks) -> WitnessReport
 
   /// The inode of the network namespace whose sockets are this host's own.
   var network: UInt64? { get }

@@ -22,7 +22,7 @@ struct WitnessedProcesses: Sendable {
   private var turn: UInt64 = 0
   private var known: [WitnessUser: Process] = [:]
   /// Those that have ended, the first to end first.
-  private var exits: [(user: WitnessUser, time: ContinuousClock.Instant)] = []
+  private var exits: [(user: WitnessUser, time: Instant)] = []
   /// Those that run another program than they were reported with before, until they are taken.
   private var renamed: Set<WitnessUser> = []
 
@@ -39,7 +39,7 @@ struct WitnessedProcesses: Sendable {
   func hasExited(_ user: WitnessUser) -> Bool { known[user]?.hasExited ?? false }
 
   /// Takes what a process runs.
-  mutating func take(_ process: WitnessedProcess, at now: ContinuousClock.Instant) {
+  mutating func take(_ process: WitnessedProcess, at now: Instant) {
     turn += 1
     let former = known.updateValue(Process(description: process, turn: turn), forKey: process.user)
     if let former, former.description.text != process.text, renamed.count < Self.limit {
@@ -50,14 +50,14 @@ struct WitnessedProcesses: Sendable {
   }
 
   /// Takes that a process has ended.
-  mutating func end(_ user: WitnessUser, at now: ContinuousClock.Instant) {
+  mutating func end(_ user: WitnessUser, at now: Instant) {
     guard known[user]?.hasExited == false else { return }
     known[user]?.hasExited = true
     exits.append((user, now))
   }
 
   /// Forgets those that have ended a while ago.
-  mutating func settle(at now: ContinuousClock.Instant) { forget(endedBy: now - Self.afterExit) }
+  mutating func settle(at now: Instant) { forget(endedBy: now - Self.afterExit) }
 
   /// Who a user is, with the place of a process, which `place` is asked for once; nil for one that is not known.
   mutating func find(
@@ -92,7 +92,7 @@ struct WitnessedProcesses: Sendable {
     dropped += UInt64(oldest.count)
   }
 
-  private mutating func forget(endedBy time: ContinuousClock.Instant) {
+  private mutating func forget(endedBy time: Instant) {
     let count = exits.prefix { $0.time <= time }.count
     for (user, _) in exits[..<count] where known[user]?.hasExited == true { known[user] = nil }
     exits.removeFirst(count)

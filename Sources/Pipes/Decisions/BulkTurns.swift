@@ -1,3 +1,5 @@
+import Model
+
 /// Which direction of a worker's connections may move much at this moment: one after the other while there are
 /// others that move little. Does no I/O.
 ///
@@ -21,11 +23,11 @@ struct BulkTurns: Sendable {
   private struct Holder {
     let identifier: Identifier
     var left = BulkTurns.size
-    var lastMoved: ContinuousClock.Instant
+    var lastMoved: Instant
   }
 
   private var holder: Holder?
-  private var sawOthersAt: ContinuousClock.Instant?
+  private var sawOthersAt: Instant?
   // Served from `head` on; those that have gone meanwhile are found by who is given their turn.
   private var queue: [Identifier] = []
   private var head = 0
@@ -34,15 +36,15 @@ struct BulkTurns: Sendable {
   var hasWaiting: Bool { head < queue.count }
 
   /// Whether there are others than those that move much.
-  func areNeeded(at now: ContinuousClock.Instant) -> Bool {
+  func areNeeded(at now: Instant) -> Bool {
     sawOthersAt.map { now - $0 < Self.memory } ?? false
   }
 
   /// A connection has come, or moved little.
-  mutating func sawOthers(at now: ContinuousClock.Instant) { sawOthersAt = now }
+  mutating func sawOthers(at now: Instant) { sawOthersAt = now }
 
   /// Gives `identifier` a turn if nobody has it; false when it has to wait in the queue.
-  mutating func begin(_ identifier: Identifier, at now: ContinuousClock.Instant) -> Bool {
+  mutating func begin(_ identifier: Identifier, at now: Instant) -> Bool {
     if holder?.identifier == identifier { return true }
     guard holder == nil, !hasWaiting else { return false }
     holder = Holder(identifier: identifier, lastMoved: now)
@@ -53,7 +55,7 @@ struct BulkTurns: Sendable {
   mutating func wait(_ identifier: Identifier) { queue.append(identifier) }
 
   /// `identifier` moved `bytes`. Its turn ends when it has moved enough and others wait.
-  mutating func moved(_ bytes: Int, by identifier: Identifier, at now: ContinuousClock.Instant) {
+  mutating func moved(_ bytes: Int, by identifier: Identifier, at now: Instant) {
     guard holder?.identifier == identifier else { return }
     holder?.left -= bytes
     holder?.lastMoved = now
@@ -65,14 +67,14 @@ struct BulkTurns: Sendable {
   mutating func leave(_ identifier: Identifier) { if holder?.identifier == identifier { holder = nil } }
 
   /// The one whose turn ends because it has had nothing to move for too long.
-  mutating func takeSlow(at now: ContinuousClock.Instant) -> Identifier? {
+  mutating func takeSlow(at now: Instant) -> Identifier? {
     guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
     holder = nil
     return slow.identifier
   }
 
   /// The next of the queue, which has its turn now; nil while another has it, as long as turns are needed.
-  mutating func next(at now: ContinuousClock.Instant) -> Identifier? {
+  mutating func next(at now: Instant) -> Identifier? {
     guard hasWaiting, holder == nil || !areNeeded(at: now) else { return nil }
     let identifier = queue[head]
     head += 1
@@ -85,7 +87,7 @@ struct BulkTurns: Sendable {
   }
 
   /// When it must be looked whether a turn has ended.
-  var nextLook: ContinuousClock.Instant? {
+  var nextLook: Instant? {
     guard hasWaiting else { return nil }
     return holder.map { $0.lastMoved + Self.patience }
   }

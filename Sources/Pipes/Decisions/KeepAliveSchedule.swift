@@ -1,3 +1,5 @@
+import Model
+
 /// When connections are looked at that may have become old: only those are worth the timers with which the kernel finds
 /// out that a peer has vanished, for most end before. Does no I/O.
 struct KeepAliveSchedule: Sendable, Equatable {
@@ -5,7 +7,7 @@ struct KeepAliveSchedule: Sendable, Equatable {
   static let usual = Duration.seconds(10)
 
   /// When to look next; nil while none is young.
-  private(set) var nextLook: ContinuousClock.Instant?
+  private(set) var nextLook: Instant?
 
   private let age: Duration
   private var count = 0
@@ -14,7 +16,7 @@ struct KeepAliveSchedule: Sendable, Equatable {
   init(age: Duration) { self.age = age }
 
   /// A connection has begun.
-  mutating func began(at now: ContinuousClock.Instant) {
+  mutating func began(at now: Instant) {
     count += 1
     if nextLook == nil { nextLook = now + age }
   }
@@ -26,14 +28,14 @@ struct KeepAliveSchedule: Sendable, Equatable {
   }
 
   /// Whether it is time to look at all; the next time is set.
-  mutating func isDue(at now: ContinuousClock.Instant) -> Bool {
+  mutating func isDue(at now: Instant) -> Bool {
     guard let due = nextLook, due <= now else { return false }
     nextLook = now + age
     return true
   }
 
   /// Whether a connection that began at `start` is old.
-  func isOver(_ start: ContinuousClock.Instant, at now: ContinuousClock.Instant) -> Bool {
+  func isOver(_ start: Instant, at now: Instant) -> Bool {
     start + age <= now
   }
 }

@@ -56,7 +56,7 @@ struct Shaper: Sendable {
   private(set) var epoch: UInt64 = 0
 
   private var tokens = 0.0
-  private var last: ContinuousClock.Instant?
+  private var last: Instant?
   // Also has tickets that were taken back; `tickets` has not.
   private var queue = PriorityQueue<Waiting>()
   private var tickets: Set<Ticket> = []
@@ -65,7 +65,7 @@ struct Shaper: Sendable {
   private var turn = 0.0
   // By worker.
   private var granted: [[Grant]] = []
-  private var looked: [ContinuousClock.Instant] = []
+  private var looked: [Instant] = []
 
   /// Makes a shaper of `rate` bytes per second, or without a limit.
   init(rate: Double?) { self.rate = rate }
@@ -74,7 +74,7 @@ struct Shaper: Sendable {
   var waiting: Int { tickets.count }
 
   /// Puts `ticket` into the queue, with the turn that came with its last grant.
-  mutating func request(_ ticket: Ticket, turn: Double = 0, at now: ContinuousClock.Instant) {
+  mutating func request(_ ticket: Ticket, turn: Double = 0, at now: Instant) {
     if tickets.isEmpty { refill(at: now) }
     note(ticket.worker, at: now)
     arrivals += 1
@@ -92,7 +92,7 @@ struct Shaper: Sendable {
   }
 
   /// Hands out what has flowed into the bucket until `now`, and returns what is for `worker`.
-  mutating func grants(for worker: Int, at now: ContinuousClock.Instant) -> [Grant] {
+  mutating func grants(for worker: Int, at now: Instant) -> [Grant] {
     refill(at: now)
     note(worker, at: now)
     distribute(at: now)
@@ -107,7 +107,7 @@ struct Shaper: Sendable {
   }
 
   /// Takes another limit, which holds from `now` on, also for what was granted before.
-  mutating func setRate(_ rate: Double?, at now: ContinuousClock.Instant) {
+  mutating func setRate(_ rate: Double?, at now: Instant) {
     guard rate != self.rate else { return }
     epoch += 1
     refill(at: now)
@@ -115,13 +115,13 @@ struct Shaper: Sendable {
     tokens = rate.map { min(tokens, capacity($0)) } ?? 0
   }
 
-  private mutating func refill(at now: ContinuousClock.Instant) {
+  private mutating func refill(at now: Instant) {
     defer { last = now }
     guard let rate, let last, now > last else { return }
     tokens = min(tokens + rate * (now - last).inSeconds, capacity(rate))
   }
 
-  private mutating func note(_ worker: Int, at now: ContinuousClock.Instant) {
+  private mutating func note(_ worker: Int, at now: Instant) {
     while looked.count <= worker {
       looked.append(now)
       granted.append([])
@@ -129,7 +129,7 @@ struct Shaper: Sendable {
     looked[worker] = now
   }
 
-  private mutating func distribute(at now: ContinuousClock.Instant) {
+  private mutating func distribute(at now: Instant) {
     // The same for all of this turn, however many are left in it.
     let bytes = rate.map(grantSize) ?? Self.largestGrant
     var passed: [Waiting] = []

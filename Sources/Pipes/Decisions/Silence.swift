@@ -1,3 +1,5 @@
+import Model
+
 /// How long nothing of a connection has moved. Does no I/O.
 ///
 /// Bytes move when a socket takes them, and again when its peer confirms them: an answer that lies whole in the
@@ -15,26 +17,26 @@ struct Silence: Sendable, Equatable {
   private static let looks = 8
 
   /// The last moment at which something moved, as far as is known.
-  private(set) var since: ContinuousClock.Instant
+  private(set) var since: Instant
 
   private var unconfirmed = Unconfirmed()
   // Nil when bytes were handed over since.
-  private var looked: ContinuousClock.Instant?
+  private var looked: Instant?
 
   /// A connection of which nothing is on its way.
-  init(at now: ContinuousClock.Instant) {
+  init(at now: Instant) {
     since = now
     looked = now
   }
 
   /// Bytes were handed over, or an end.
-  mutating func moved(at now: ContinuousClock.Instant) {
+  mutating func moved(at now: Instant) {
     since = now
     looked = nil
   }
 
   /// Notes what the kernel says at `now`.
-  mutating func look(_ found: Unconfirmed, at now: ContinuousClock.Instant) {
+  mutating func look(_ found: Unconfirmed, at now: Instant) {
     // What was handed over since the last look may have been confirmed until now.
     if looked == nil || found.client < unconfirmed.client || found.target < unconfirmed.target { since = now }
     unconfirmed = found
@@ -42,7 +44,7 @@ struct Silence: Sendable, Equatable {
   }
 
   /// Whether nothing has moved for `limit`.
-  func isOver(_ limit: Duration, at now: ContinuousClock.Instant) -> Bool {
+  func isOver(_ limit: Duration, at now: Instant) -> Bool {
     looked != nil && now - since >= limit
   }
 
@@ -50,7 +52,7 @@ struct Silence: Sendable, Equatable {
   var isQuiet: Bool { looked != nil && unconfirmed == Unconfirmed() }
 
   /// When it is to be looked at next, under this limit. A move puts that off and never brings it forward.
-  func nextLook(_ limit: Duration) -> ContinuousClock.Instant {
+  func nextLook(_ limit: Duration) -> Instant {
     guard let looked else { return since + limit / Self.looks }
     return min(since + limit, looked + limit / Self.looks)
   }

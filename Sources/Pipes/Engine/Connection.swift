@@ -62,7 +62,7 @@ final class Dialing {
   /// What the one that is connected was ready for then.
   var early: Readiness = []
 
-  init(_ endpoints: [ZonedEndpoint], at now: ContinuousClock.Instant) {
+  init(_ endpoints: [ZonedEndpoint], at now: Instant) {
     dial = Dial(count: endpoints.count, at: now)
     self.endpoints = endpoints
     attempts = Array(repeating: nil, count: min(endpoints.count, Dial.addressLimit))
@@ -91,7 +91,7 @@ final class Connection {
   var source: Endpoint
   /// What the client connected to, where a PROXY header said it.
   var destination: Endpoint?
-  let started: ContinuousClock.Instant
+  let started: Instant
   let token: Token
   var phase: Phase
   /// What the client became ready for before the target was connected.
@@ -101,7 +101,7 @@ final class Connection {
   /// How long nothing has moved, once it is open.
   var silence: Silence
   /// The moment that stands in the worker's queue of deadlines.
-  var scheduled: ContinuousClock.Instant?
+  var scheduled: Instant?
   /// Whether it stands in the worker's queue of those that have more to do.
   var isQueued = false
   var account: ClientLedger.Account?
@@ -117,12 +117,12 @@ final class Connection {
   /// A reset that waits.
   struct Breaking {
     let end: StreamEnd
-    var nextLook: ContinuousClock.Instant
+    var nextLook: Instant
     var pause = Duration.milliseconds(1)
   }
 
   init(
-    _ pipe: Pipe, _ client: StreamEnd, from source: Endpoint, token: Token, at now: ContinuousClock.Instant
+    _ pipe: Pipe, _ client: StreamEnd, from source: Endpoint, token: Token, at now: Instant
   ) {
     self.pipe = pipe
     settings = pipe.settings
@@ -138,7 +138,7 @@ final class Connection {
   var configuration: PipeConfiguration { settings.configuration }
 
   /// When it must be looked at again, if nothing happens before.
-  var deadline: ContinuousClock.Instant? {
+  var deadline: Instant? {
     switch phase {
     case .header, .resolving: return started + configuration.connectTimeout
     case .dialing(let dialing):

@@ -24,7 +24,7 @@ final class DirectionLimiter: Sendable {
   var epoch: UInt64 { currentEpoch.load(ordering: .relaxed) }
 
   /// Takes another limit, at once for all connections.
-  func setLimit(_ limit: Rate?, at now: ContinuousClock.Instant) {
+  func setLimit(_ limit: Rate?, at now: Instant) {
     let epoch = shaper.withLock { shaper in
       shaper.setRate(limit?.bytesPerSecond, at: now)
       return shaper.epoch
@@ -34,7 +34,7 @@ final class DirectionLimiter: Sendable {
   }
 
   /// Puts a half connection into the queue.
-  func request(_ ticket: Shaper.Ticket, turn: Double, at now: ContinuousClock.Instant) {
+  func request(_ ticket: Shaper.Ticket, turn: Double, at now: Instant) {
     shaper.withLock { $0.request(ticket, turn: turn, at: now) }
   }
 
@@ -42,7 +42,7 @@ final class DirectionLimiter: Sendable {
   func cancel(_ ticket: Shaper.Ticket) -> Bool { shaper.withLock { $0.cancel(ticket) } }
 
   /// The grants that are due to `worker`.
-  func grants(for worker: Int, at now: ContinuousClock.Instant) -> [Shaper.Grant] {
+  func grants(for worker: Int, at now: Instant) -> [Shaper.Grant] {
     shaper.withLock { $0.grants(for: worker, at: now) }
   }
 

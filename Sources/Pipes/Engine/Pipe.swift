@@ -74,7 +74,7 @@ final class Pipe: Sendable {
   func stopListening() { ownListeners.withLock { $0 = [] } }
 
   /// Takes another configuration of the same name and place: limits hold at once, the rest for new connections.
-  func use(_ configuration: PipeConfiguration, at now: ContinuousClock.Instant) {
+  func use(_ configuration: PipeConfiguration, at now: Instant) {
     current.withLock { $0 = Settings(configuration) }
     received.setLimit(configuration.receivedLimit, at: now)
     sent.setLimit(configuration.sentLimit, at: now)

@@ -72,7 +72,7 @@ public final class PipeEngine {
     _ configurations: [PipeConfiguration], activated: [TCPListener] = [], waitsForNames: Bool = true
   ) throws(PipeError) {
     let (next, late) = try prepare(configurations, activated, waitsForNames ? patience : .zero)
-    let now = ContinuousClock.now
+    let now = Instant.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
       pipe.close()
       common.closing.wrappingAdd(mailboxes.count, ordering: .relaxed)
@@ -237,7 +237,7 @@ public final class PipeEngine {
   }
 
   private func refuseLoops(_ pipes: some Sequence<Pipe>, within patience: Duration) throws(PipeError) {
-    let deadline = ContinuousClock.now + patience
+    let deadline = Instant.now + patience
     for pipe in pipes {
       if let endpoint = pipe.target.firstLoop(until: deadline) {
         throw .loop(name: pipe.configuration.placedName, endpoint)

@@ -74,7 +74,7 @@ final class Target: Sendable {
   }
 
   /// What is known at `now`; asks the resolver where that is needed.
-  func addresses(at now: ContinuousClock.Instant) -> AddressBook.Answer {
+  func addresses(at now: Instant) -> AddressBook.Answer {
     if isFixed { return state.withLock { $0.refusal.map(AddressBook.Answer.failed) ?? $0.book.answer } }
     let (answer, asks, refusal) = state.withLock {
       let (answer, asks) = $0.book.addresses(at: now)
@@ -106,7 +106,7 @@ final class Target: Sendable {
   }
 
   /// Asks the resolver although the addresses are fresh: none of them answered.
-  func distrust(at now: ContinuousClock.Instant) {
+  func distrust(at now: Instant) {
     if !isFixed, state.withLock({ $0.book.distrust(at: now) }) { waker.wake() }
   }
 
@@ -114,7 +114,7 @@ final class Target: Sendable {
   func prefer(_ endpoint: ZonedEndpoint) { state.withLock { $0.book.prefer(endpoint) } }
 
   /// What leads back to the pipe, once there are addresses, or nil when there are none until `deadline`.
-  func firstLoop(until deadline: ContinuousClock.Instant) -> Endpoint? {
+  func firstLoop(until deadline: Instant) -> Endpoint? {
     while true {
       let (isAnswered, loop) = state.withLock { ($0.book.answered != nil, $0.loop) }
       let left = deadline - .now

@@ -10,7 +10,7 @@ final class Worker {
     let pipe: Pipe
     let listeners: [TCPListener]
     /// Why nothing is accepted now: when to try again.
-    var pausedUntil: ContinuousClock.Instant?
+    var pausedUntil: Instant?
   }
 
   /// How many connections of this worker wait for grants of a lane.
@@ -62,14 +62,14 @@ final class Worker {
   /// Lanes in whose queue a connection of this worker stands.
   var shaped: [ObjectIdentifier: Waiting] = [:]
   var turns = BulkTurns()
-  var nextGrants: ContinuousClock.Instant?
+  var nextGrants: Instant?
   var resolving: [Token] = []
   /// Clients that were accepted in this pass: they have until the next one to say something.
   var newcomers: [Token] = []
   private var lastNewcomers: [Token] = []
   var youth: KeepAliveSchedule
   var scratch = [UInt8](repeating: 0, count: 65536)
-  var now = ContinuousClock.now
+  var now = Instant.now
   /// How many events in one pass are much work.
   private static let manyEvents = 64
   private var events = 0

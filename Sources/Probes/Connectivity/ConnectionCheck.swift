@@ -67,17 +67,17 @@ package struct ConnectionCheck: ~Copyable {
   deinit { for host in hosts { host.stop() } }
 
   /// When `advance` is to be called at the latest; nil when no check is under way that waits for a time.
-  package var nextMoment: ContinuousClock.Instant? { round?.nextMoment }
+  package var nextMoment: Instant? { round?.nextMoment }
 
   /// Begins a check at `now`; returns its outcome if that is known at once.
-  package mutating func begin(at now: ContinuousClock.Instant, _ poller: borrowing Poller) -> Outcome? {
+  package mutating func begin(at now: Instant, _ poller: borrowing Poller) -> Outcome? {
     round = ReachRound(hosts: hosts.count, timeout: timeout, at: now)
     endpoints = Array(repeating: [], count: hosts.count)
     return advance(to: now, poller)
   }
 
   /// It is `now`, or names were found: returns the outcome of the check that is under way if it has ended.
-  package mutating func advance(to now: ContinuousClock.Instant, _ poller: borrowing Poller) -> Outcome? {
+  package mutating func advance(to now: Instant, _ poller: borrowing Poller) -> Outcome? {
     for host in round?.resolving ?? [] {
       switch hosts[host].addresses(at: now) {
       case .pending: continue
@@ -93,7 +93,7 @@ package struct ConnectionCheck: ~Copyable {
 
   /// Something happened to the socket of `token`: returns the outcome of the check if it has ended.
   package mutating func changed(
-    _ token: UInt64, _ readiness: Readiness, at now: ContinuousClock.Instant, _ poller: borrowing Poller
+    _ token: UInt64, _ readiness: Readiness, at now: Instant, _ poller: borrowing Poller
   ) -> Outcome? {
     // One of a check that has ended is not known any more.
     guard let attempt = attempts[token] else { return nil }
@@ -116,7 +116,7 @@ package struct ConnectionCheck: ~Copyable {
   }
 
   private mutating func connect(
-    _ places: [ReachRound.Place], at now: ContinuousClock.Instant, _ poller: borrowing Poller
+    _ places: [ReachRound.Place], at now: Instant, _ poller: borrowing Poller
   ) {
     var waiting = places
     while let place = waiting.popLast() {
@@ -133,7 +133,7 @@ package struct ConnectionCheck: ~Copyable {
   }
 
   private mutating func failed(
-    _ place: ReachRound.Place, _ error: Errno, at now: ContinuousClock.Instant
+    _ place: ReachRound.Place, _ error: Errno, at now: Instant
   ) -> [ReachRound.Place] {
     let endpoint = endpoints[place.host][place.address]
     let shortage = ServiceShortage(error) {
@@ -142,7 +142,7 @@ package struct ConnectionCheck: ~Copyable {
     return round?.failed(place, error, lacksPort: shortage == .ports, at: now) ?? []
   }
 
-  private mutating func takeOutcome(at now: ContinuousClock.Instant) -> Outcome? {
+  private mutating func takeOutcome(at now: Instant) -> Outcome? {
     guard let outcome = round?.outcome else { return nil }
     round = nil
     // Closes the sockets.

@@ -18,7 +18,7 @@ public struct MailBackOff: Sendable {
   private var lines: [String] = []
   private var leftOut = 0
   private var isUp = true
-  private var last: ContinuousClock.Instant?
+  private var last: Instant?
   private var gap: Duration
 
   /// Makes one that has sent nothing.
@@ -43,7 +43,7 @@ public struct MailBackOff: Sendable {
   }
 
   /// What the next run is to know of `subject`, which is down since `downSince`.
-  public func memory(of subject: String, downSince: ContinuousClock.Instant?) -> OutageMemory {
+  public func memory(of subject: String, downSince: Instant?) -> OutageMemory {
     var memory = OutageMemory(subject: subject)
     memory.downSince = downSince
     memory.lines = lines
@@ -76,7 +76,7 @@ public struct MailBackOff: Sendable {
   }
 
   /// The text of the mail that is to go at `now`; nil when none is. Ask after each attempt.
-  public mutating func take(at now: ContinuousClock.Instant) -> String? {
+  public mutating func take(at now: Instant) -> String? {
     if let last {
       let isHeldBack = !lines.isEmpty && gap >= maximum
       if now - last > maximum, !isHeldBack {
@@ -91,7 +91,7 @@ public struct MailBackOff: Sendable {
 
   /// The text of all that waits, without regard to when the last mail went. Counts as a mail. Nil when nothing waits, and while
   /// the network is down, as the end of the outage is still to come; `evenIfDown` is for who cannot wait for it.
-  public mutating func takeRest(at now: ContinuousClock.Instant, evenIfDown: Bool = false) -> String? {
+  public mutating func takeRest(at now: Instant, evenIfDown: Bool = false) -> String? {
     guard isUp || evenIfDown, !lines.isEmpty else { return nil }
     let note = leftOut == 0 ? [] : ["(\(leftOut) earlier lines had no room here)"]
     let body = (note + lines).joined(separator: "\n")

@@ -1,3 +1,4 @@
+public import Model
 public import SystemRuntime
 
 /// What is to be known after a restart: the lines that wait to be mailed, when the last mail went, and the outage that is
@@ -9,13 +10,13 @@ public struct OutageMemory: Sendable, Hashable {
   /// What is watched: another start may watch something else.
   public var subject: String
   /// Since when it is down; nil while it is up.
-  public var downSince: ContinuousClock.Instant?
+  public var downSince: Instant?
   /// The lines that wait, oldest first.
   public var lines: [String] = []
   /// How many had no room.
   public var leftOut = 0
   /// When the last mail went that the back-off still counts.
-  public var lastMail: ContinuousClock.Instant?
+  public var lastMail: Instant?
   /// How long the next mail has to wait after that one.
   public var gap = Duration.zero
 
@@ -29,9 +30,9 @@ public struct OutageMemory: Sendable, Hashable {
   public var isEmpty: Bool { downSince == nil && lines.isEmpty && leftOut == 0 && lastMail == nil }
 
   /// Its file, written at `now`, which is the moment `saved`; empty where no file is needed.
-  public func file(at now: ContinuousClock.Instant, _ saved: LastingMoment) -> [UInt8] {
+  public func file(at now: Instant, _ saved: LastingMoment) -> [UInt8] {
     if isEmpty { return [] }
-    func age(_ moment: ContinuousClock.Instant) -> Int64 { Self.nanoseconds(now - moment) }
+    func age(_ moment: Instant) -> Int64 { Self.nanoseconds(now - moment) }
     var text = [
       Self.head, "saved \(saved.sinceBoot) \(saved.wall) \(saved.boot)", "subject \(subject)",
     ]
@@ -43,14 +44,14 @@ public struct OutageMemory: Sendable, Hashable {
   }
 
   /// Reads a file at `now`, which is the moment `moment`; nil for one that is damaged.
-  public init?(file: [UInt8], at now: ContinuousClock.Instant, _ moment: LastingMoment) {
+  public init?(file: [UInt8], at now: Instant, _ moment: LastingMoment) {
     guard let text = String(validating: file, as: UTF8.self) else { return nil }
     var facts = text.split(separator: "\n", omittingEmptySubsequences: false)
     guard facts.popLast() == "", facts.popLast() == Self.tail[...], facts.first == Self.head[...] else {
       return nil
     }
     self.init(subject: "")
-    var saved: ContinuousClock.Instant?
+    var saved: Instant?
     for fact in facts.dropFirst() {
       let name = fact.prefix { $0 != " " }
       let words = fact.split(separator: " ").dropFirst()

@@ -11,13 +11,13 @@ public struct OutageTracker: Sendable {
 
   private let subject: String
   private let minimum: Duration
-  private var changed: ContinuousClock.Instant
+  private var changed: Instant
 
   /// Starts at `start`; an outage of `subject` that is shorter than `minimum` is ignored. With `downSince` an outage goes on
   /// that was under way when the program ended.
   public init(
-    subject: String, ignoringShorterThan minimum: Duration, start: ContinuousClock.Instant,
-    downSince: ContinuousClock.Instant? = nil
+    subject: String, ignoringShorterThan minimum: Duration, start: Instant,
+    downSince: Instant? = nil
   ) {
     self.subject = subject
     self.minimum = minimum
@@ -26,13 +26,13 @@ public struct OutageTracker: Sendable {
   }
 
   /// Since when it is down; nil while it is up.
-  public var downSince: ContinuousClock.Instant? { isUp ? nil : changed }
+  public var downSince: Instant? { isUp ? nil : changed }
 
   /// Takes an attempt that began at `began`, when it was `time`; returns the change that it is, if it is one.
   ///
   /// The end of an ignored outage starts a new uptime, as that of every other does.
   public mutating func record(
-    reachable: Bool, attemptBegan began: ContinuousClock.Instant, at time: Timestamp
+    reachable: Bool, attemptBegan began: Instant, at time: Timestamp
   ) -> Outage? {
     guard reachable != isUp else { return nil }
     let lasted = began - changed

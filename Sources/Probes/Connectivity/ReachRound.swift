@@ -1,3 +1,4 @@
+import Model
 import SystemPackage
 import SystemRuntime
 
@@ -21,14 +22,14 @@ struct ReachRound: Sendable {
   }
 
   private var progress: [Progress]
-  private let deadline: ContinuousClock.Instant?
+  private let deadline: Instant?
   private var shortage: Errno?
 
   /// How it ended; nil while it has not.
   private(set) var outcome: ConnectionCheck.Outcome?
 
   /// Begins a round at `now` that ends after `timeout` at the latest; nil leaves it to the resolver and the kernel to give up.
-  init(hosts: Int, timeout: Duration?, at now: ContinuousClock.Instant) {
+  init(hosts: Int, timeout: Duration?, at now: Instant) {
     progress = Array(repeating: .resolving, count: hosts)
     deadline = timeout.map { now + $0 }
   }
@@ -39,13 +40,13 @@ struct ReachRound: Sendable {
   }
 
   /// When `advance` has something to do at the latest; nil when there is nothing to do unless something happens.
-  var nextMoment: ContinuousClock.Instant? {
+  var nextMoment: Instant? {
     let attempts = progress.compactMap { if case .dialing(let dial) = $0 { dial.nextAttempt } else { nil } }
     return (attempts + [deadline].compactMap(\.self)).min()
   }
 
   /// A host has this many addresses: returns which to connect to now.
-  mutating func found(_ count: Int, of host: Int, at now: ContinuousClock.Instant) -> [Place] {
+  mutating func found(_ count: Int, of host: Int, at now: Instant) -> [Place] {
     guard case .resolving = progress[host] else { return [] }
     var dial = Dial(count: count, at: now)
     let first = dial.advance(to: now)
@@ -61,7 +62,7 @@ struct ReachRound: Sendable {
   /// The connection to `place` was refused or could not be tried, with `lacksPort` because no local port is free: returns which
   /// to connect to instead.
   mutating func failed(
-    _ place: Place, _ error: Errno, lacksPort: Bool = false, at now: ContinuousClock.Instant
+    _ place: Place, _ error: Errno, lacksPort: Bool = false, at now: Instant
   ) -> [Place] {
     guard case .dialing(var dial) = progress[place.host] else { return [] }
     if error.isShortage || lacksPort { shortage = error }
@@ -73,7 +74,7 @@ struct ReachRound: Sendable {
   mutating func connected() { outcome = outcome ?? .reachable }
 
   /// It is `now`: returns which to connect to besides.
-  mutating func advance(to now: ContinuousClock.Instant) -> [Place] {
+  mutating func advance(to now: Instant) -> [Place] {
     if let deadline, now >= deadline { outcome = outcome ?? ending }
     guard outcome == nil else { return [] }
     var places: [Place] = []
@@ -86,7 +87,7 @@ struct ReachRound: Sendable {
   }
 
   private mutating func carryOut(
-    _ first: Dial.Action, _ dial: Dial, _ host: Int, at now: ContinuousClock.Instant
+    _ first: Dial.Action, _ dial: Dial, _ host: Int, at now: Instant
   ) -> [Place] {
     var (action, dial) = (first, dial)
     var places: [Place] = []

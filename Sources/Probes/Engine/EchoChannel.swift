@@ -26,7 +26,7 @@ final class EchoChannel {
 
   /// Opens the socket. Errors: those of `EchoSocket`.
   init(
-    _ family: EchoSocket.Family, _ packet: EchoPacket, identifier: UInt16, at now: ContinuousClock.Instant
+    _ family: EchoSocket.Family, _ packet: EchoPacket, identifier: UInt16, at now: Instant
   ) throws(Errno) {
     socket = try EchoSocket(family, identifier: identifier)
     socket.stampSent(true)

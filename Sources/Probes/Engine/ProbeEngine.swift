@@ -81,7 +81,7 @@ public final class ProbeEngine {
 
   /// Makes the jobs those of `jobs`: new ones begin, their first rounds spread over some time; what runs of others is dropped.
   public func use(_ jobs: [ProbeJob]) {
-    let now = ContinuousClock.now
+    let now = Instant.now
     let wanted = Set(jobs)
     for (job, number) in numbers where !wanted.contains(job) {
       numbers[job] = nil
@@ -116,11 +116,11 @@ public final class ProbeEngine {
   /// Waits until something was found, a signal or a waker that is watched came (then true), or `limit` has passed; does meanwhile
   /// what is due.
   public func wait(atMost limit: Duration? = nil) -> Bool {
-    let end = limit.map { ContinuousClock.now + $0 }
+    let end = limit.map { Instant.now + $0 }
     while true {
       let isDone = work()
       if !outcomes.isEmpty || !notes.isEmpty { return poll(atMost: .zero) }
-      let now = ContinuousClock.now
+      let now = Instant.now
       if let end, now >= end { return false }
       if end == nil, isIdle { return false }
       let next = [
@@ -212,7 +212,7 @@ public final class ProbeEngine {
     schedule(target, kind, at: target.wake(kind))
   }
 
-  func schedule(_ target: ProbedTarget, _ kind: ProbedTarget.Kind, at wake: ContinuousClock.Instant?) {
+  func schedule(_ target: ProbedTarget, _ kind: ProbedTarget.Kind, at wake: Instant?) {
     guard target.setWake(kind, to: wake), let wake else { return }
     deadlines.add(UInt64(target.number) << 8 | UInt64(kind.rawValue), at: wake)
   }

@@ -11,7 +11,7 @@ public final class ProbeService: Sendable {
     /// This is asked from now on; `zone` is the interface of a link-local address.
     case located(ProbeTarget, zone: UInt32)
     /// A round is over.
-    case found(ProbeResult, at: ContinuousClock.Instant)
+    case found(ProbeResult, at: Instant)
     /// So many messages had no room in a receive buffer, since start.
     case dropped(UInt64)
     /// What is to be known, or no longer so.
@@ -63,8 +63,8 @@ public final class ProbeService: Sendable {
     private var jobs: [ProbePlan: ProbeJob] = [:]
     private var unresolved: Set<ProbePlan> = []
     private var number = 0
-    private var nextLookup: ContinuousClock.Instant?
-    private var nextRefresh: ContinuousClock.Instant?
+    private var nextLookup: Instant?
+    private var nextRefresh: Instant?
     private var isLookingUp = false
     private var unreported = 0
     private var dropped: UInt64 = 0
@@ -80,7 +80,7 @@ public final class ProbeService: Sendable {
 
     func run() {
       while true {
-        let now = ContinuousClock.now
+        let now = Instant.now
         if !isLookingUp {
           if let next = nextRefresh, now >= next {
             lookUp(plans.filter { jobs[$0] == nil || Self.isName($0) })

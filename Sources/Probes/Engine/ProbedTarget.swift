@@ -17,11 +17,11 @@ final class ProbedTarget {
   var scan: ScanSchedule?
   var connect: ConnectSchedule?
   /// When each kind is to be looked at, as the deadline queue has it: another entry is out of date.
-  private var wakes = [ContinuousClock.Instant?](repeating: nil, count: Kind.allCases.count)
+  private var wakes = [Instant?](repeating: nil, count: Kind.allCases.count)
 
   /// Prepares the probes of `job`. `start` says when rounds begin of which one comes each so long, and of which so many targets
   /// may begin in a second.
-  init(_ number: UInt32, _ job: ProbeJob, start: (Duration?, Int) -> ContinuousClock.Instant) {
+  init(_ number: UInt32, _ job: ProbeJob, start: (Duration?, Int) -> Instant) {
     self.number = number
     self.job = job
     family = EchoSocket.Family(of: job.target.address)
@@ -32,7 +32,7 @@ final class ProbedTarget {
   }
 
   /// When `kind` is to be looked at; nil when nothing is left to do.
-  func wake(_ kind: Kind) -> ContinuousClock.Instant? {
+  func wake(_ kind: Kind) -> Instant? {
     switch kind {
     case .ping: ping?.wake
     case .trace: trace?.wake
@@ -42,10 +42,10 @@ final class ProbedTarget {
   }
 
   /// True when `kind` is to be looked at `time` and at no other.
-  func isDue(_ kind: Kind, at time: ContinuousClock.Instant) -> Bool { wakes[Int(kind.rawValue)] == time }
+  func isDue(_ kind: Kind, at time: Instant) -> Bool { wakes[Int(kind.rawValue)] == time }
 
   /// Takes note that `kind` is to be looked at `time`; returns false when that was so before.
-  func setWake(_ kind: Kind, to time: ContinuousClock.Instant?) -> Bool {
+  func setWake(_ kind: Kind, to time: Instant?) -> Bool {
     guard wakes[Int(kind.rawValue)] != time else { return false }
     wakes[Int(kind.rawValue)] = time
     return true

@@ -6,15 +6,15 @@ struct SendRate: Sendable {
   private static let highPerSecond = 2000.0
 
   private var count = 0
-  private var since: ContinuousClock.Instant
+  private var since: Instant
   /// True when the rate was high in the last second or more.
   private(set) var isHigh = false
 
   /// Nothing was sent before `now`.
-  init(at now: ContinuousClock.Instant) { since = now }
+  init(at now: Instant) { since = now }
 
   /// Takes note that `count` requests are sent; decides once a second.
-  mutating func add(_ count: Int, at now: ContinuousClock.Instant) {
+  mutating func add(_ count: Int, at now: Instant) {
     self.count += count
     let passed = now - since
     guard passed >= .seconds(1) else { return }

@@ -45,12 +45,12 @@ struct PingRound: Sendable {
   var nextRequest: UInt16? { next < requests.count ? UInt16(next) : nil }
 
   /// When the time of the last request that was sent is over; nil before one was sent.
-  var deadline: ContinuousClock.Instant? {
+  var deadline: Instant? {
     next > 0 ? requests[next - 1].sent.map { $0.instant + timeout } : nil
   }
 
   /// True when nothing more is to be waited for at `now`. A burst that is lost takes one timeout, not one for each request.
-  func isOver(at now: ContinuousClock.Instant) -> Bool {
+  func isOver(at now: Instant) -> Bool {
     next == requests.count && (outstanding == 0 || deadline.map { now >= $0 } ?? true)
   }
 

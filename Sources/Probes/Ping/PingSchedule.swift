@@ -8,16 +8,16 @@ struct PingSchedule: Sendable {
   private var late = 0
   private var duplicates = 0
   private var clock: RoundClock
-  private var nextSend: ContinuousClock.Instant
+  private var nextSend: Instant
 
   /// True while nothing answered the last burst.
   private(set) var isSilent = false
 
   /// When `advance` is to be called next; nil when nothing is left to do.
-  private(set) var wake: ContinuousClock.Instant?
+  private(set) var wake: Instant?
 
   /// Begins the first burst at `start`.
-  init(_ settings: ProbeJob.Ping, start: ContinuousClock.Instant) {
+  init(_ settings: ProbeJob.Ping, start: Instant) {
     self.settings = settings
     clock = RoundClock(settings.interval, start: start)
     nextSend = start
@@ -89,7 +89,7 @@ struct PingSchedule: Sendable {
   }
 
   /// Takes an error of the path; returns whether the burst is over by it.
-  mutating func fail(_ part: EchoTokenPart, _ why: PathError, at now: ContinuousClock.Instant) -> Bool {
+  mutating func fail(_ part: EchoTokenPart, _ why: PathError, at now: Instant) -> Bool {
     guard part.round == round?.number else { return false }
     round?.fail(part.number, why)
     guard round?.isOver(at: now) ?? false else { return false }

@@ -9,7 +9,7 @@ struct RoundTripClock: Sendable {
   /// Both clocks, read together.
   struct Reading: Sendable, Hashable {
     /// The monotonic one.
-    var instant: ContinuousClock.Instant
+    var instant: Instant
     /// Nanoseconds since 1970 by the wall clock.
     var wall: Int64
   }

@@ -8,25 +8,25 @@ struct AttemptClock: Sendable {
   private var rounds: RoundClock
   private let timeout: Duration
   private var began: Timestamp?
-  private var deadline: ContinuousClock.Instant?
+  private var deadline: Instant?
 
   /// The number of the attempt that runs, to tell its answers from those of attempts before.
   var number: UInt16 { rounds.number }
 
   /// Has the first attempt begin at `start`, and one each `interval`, each of which ends within `timeout`.
-  init(_ interval: Duration?, timeout: Duration, start: ContinuousClock.Instant) {
+  init(_ interval: Duration?, timeout: Duration, start: Instant) {
     rounds = RoundClock(interval, start: start)
     self.timeout = timeout
   }
 
   /// When something is due next; nil when nothing is left to do.
-  var wake: ContinuousClock.Instant? { began == nil ? rounds.nextStart : deadline }
+  var wake: Instant? { began == nil ? rounds.nextStart : deadline }
 
   /// Begins no attempt any more; the one that runs goes on.
   mutating func finish() { rounds.finish() }
 
   /// Begins an attempt if one is due and none runs.
-  mutating func begins(at now: ContinuousClock.Instant, _ time: Timestamp) -> Bool {
+  mutating func begins(at now: Instant, _ time: Timestamp) -> Bool {
     guard began == nil, rounds.begins(at: now) else { return false }
     began = time
     deadline = now + timeout + Self.grace
@@ -37,7 +37,7 @@ struct AttemptClock: Sendable {
   func runs(_ number: UInt16) -> Bool { began != nil && number == self.number }
 
   /// Ends the attempt that runs where it is answered or out of time; returns when it began, or nil.
-  mutating func ends(at now: ContinuousClock.Instant, isAnswered: Bool) -> Timestamp? {
+  mutating func ends(at now: Instant, isAnswered: Bool) -> Timestamp? {
     guard let start = began, isAnswered || deadline.map({ now >= $0 }) ?? false else { return nil }
     began = nil
     return start

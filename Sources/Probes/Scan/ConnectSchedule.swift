@@ -18,20 +18,20 @@ struct ConnectSchedule: Sendable {
   var number: UInt16 { clock.number }
 
   /// Begins the first attempt at `start`.
-  init(_ settings: ProbeJob.Connect, start: ContinuousClock.Instant) {
+  init(_ settings: ProbeJob.Connect, start: Instant) {
     self.settings = settings
     clock = AttemptClock(settings.interval, timeout: settings.timeout, start: start)
   }
 
   /// When `advance` is to be called next; nil when nothing is left to do.
-  var wake: ContinuousClock.Instant? { clock.wake }
+  var wake: Instant? { clock.wake }
 
   /// Begins no attempt any more; the one that runs goes on.
   mutating func finish() { clock.finish() }
 
   /// Does what is due: calls `connect` for an attempt that is to begin within its time, and returns one that is over.
   mutating func advance(
-    at now: ContinuousClock.Instant, _ time: Timestamp, connect: (UInt16, Duration) -> Void
+    at now: Instant, _ time: Timestamp, connect: (UInt16, Duration) -> Void
   ) -> Finished? {
     if clock.begins(at: now, time) {
       answer = nil

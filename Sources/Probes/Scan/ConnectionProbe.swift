@@ -17,14 +17,14 @@ final class ConnectionProbe {
 
   private let socket: TCPSocket
   private let purpose: Purpose
-  private let start: ContinuousClock.Instant
+  private let start: Instant
   private var bytes: [UInt8] = []
   private var isConnected = false
 
   /// Starts to connect. Errors: those of connect(2).
   init(
     _ question: ServiceProbes.Question, _ endpoint: Endpoint, zone: UInt32, _ purpose: Purpose,
-    at now: ContinuousClock.Instant
+    at now: Instant
   ) throws(Errno) {
     self.question = question
     self.purpose = purpose
@@ -49,7 +49,7 @@ final class ConnectionProbe {
   }
 
   /// Goes on with what has come; returns the answer once it is known.
-  func proceed(_ readiness: Readiness, at now: ContinuousClock.Instant) -> ServiceProbes.Answer? {
+  func proceed(_ readiness: Readiness, at now: Instant) -> ServiceProbes.Answer? {
     if let error = socket.takeError() { return failure(error.description) }
     if readiness.contains(.writable) { isConnected = true }
     switch purpose {
@@ -58,7 +58,7 @@ final class ConnectionProbe {
     }
   }
 
-  private func readGreeting(at now: ContinuousClock.Instant) -> ServiceProbes.Answer? {
+  private func readGreeting(at now: Instant) -> ServiceProbes.Answer? {
     var buffer = [UInt8](repeating: 0, count: MySQLGreeting.maximumLength)
     while true {
       switch socket.receive(into: &buffer, atMost: buffer.count) {

@@ -34,20 +34,20 @@ struct ScanSchedule: Sendable {
   var number: UInt16 { clock.number }
 
   /// Begins the first look at `start`.
-  init(_ settings: ProbeJob.Scan, start: ContinuousClock.Instant) {
+  init(_ settings: ProbeJob.Scan, start: Instant) {
     self.settings = settings
     clock = AttemptClock(settings.interval, timeout: settings.timeout, start: start)
   }
 
   /// When `advance` is to be called next; nil when nothing is left to do.
-  var wake: ContinuousClock.Instant? { clock.wake }
+  var wake: Instant? { clock.wake }
 
   /// Begins no look any more; the one that runs goes on.
   mutating func finish() { clock.finish() }
 
   /// Does what is due: calls `ask` for each service that is to be asked within its time, and returns a look that is over.
   mutating func advance(
-    at now: ContinuousClock.Instant, _ time: Timestamp, ask: (Service, Duration) -> Void
+    at now: Instant, _ time: Timestamp, ask: (Service, Duration) -> Void
   ) -> Finished? {
     if clock.begins(at: now, time) {
       answers = [:]

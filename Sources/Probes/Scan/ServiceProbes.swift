@@ -46,7 +46,7 @@ final class ServiceProbes {
     var zone: UInt32
     var purpose: ConnectionProbe.Purpose
     var limit: Duration
-    var since: ContinuousClock.Instant
+    var since: Instant
   }
 
   private let inbox: Inbox<(Question, TransferOutcome)>
@@ -75,7 +75,7 @@ final class ServiceProbes {
   var isTiming: Bool { !connections.isEmpty }
 
   /// When `expire` is to be called next.
-  var earliest: ContinuousClock.Instant? {
+  var earliest: Instant? {
     answers.isEmpty && (waiting.isEmpty || !hasPlace) ? deadlines.earliest : .now
   }
 
@@ -152,7 +152,7 @@ final class ServiceProbes {
   /// Begins what waits, as far as there are places for it.
   func beginWaiting(_ poller: borrowing Poller) {
     guard hasPlace, !waiting.isEmpty else { return }
-    let now = ContinuousClock.now
+    let now = Instant.now
     var taken = 0
     while hasPlace, taken < waiting.count {
       let next = waiting[taken]
@@ -165,7 +165,7 @@ final class ServiceProbes {
   }
 
   /// Gives up connections whose time is over.
-  func expire(at now: ContinuousClock.Instant) {
+  func expire(at now: Instant) {
     while let entry = deadlines.take(until: now) {
       if let probe = connections[entry.token] { end(entry.token, probe.lateAnswer) }
     }

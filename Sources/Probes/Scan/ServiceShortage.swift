@@ -1,3 +1,4 @@
+import Model
 import SystemPackage
 import SystemRuntime
 
@@ -58,10 +59,10 @@ struct ShortageNotice: Sendable {
   /// A shortage that was away for so long begins anew.
   static let pause = Duration.seconds(600)
 
-  private var last: [ServiceShortage: ContinuousClock.Instant] = [:]
+  private var last: [ServiceShortage: Instant] = [:]
 
   /// Takes note of a shortage; returns whether it is to be said.
-  mutating func isNews(_ shortage: ServiceShortage, at now: ContinuousClock.Instant) -> Bool {
+  mutating func isNews(_ shortage: ServiceShortage, at now: Instant) -> Bool {
     last = last.filter { now - $0.value < Self.pause }
     defer { last[shortage] = now }
     return last[shortage] == nil

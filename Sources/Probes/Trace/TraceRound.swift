@@ -89,7 +89,7 @@ struct TraceRound: Sendable {
 
   /// When the nearest hop is to be asked once more to learn whose an answer is that names no request: after one has come, and
   /// when a second copy of it would have come, too. Nil where that is not to be.
-  private var repetition: ContinuousClock.Instant? {
+  private var repetition: Instant? {
     guard let nearest, let last = unplaced.map(\.received.instant).max(), let ask = probes[nearest].asks.last,
       ask.unquoted < unquoted.count, probes[nearest].asks.count < Self.repetitions, repetitionsLeft > 0
     else { return nil }
@@ -123,14 +123,14 @@ struct TraceRound: Sendable {
   }
 
   /// When something is to be done next; nil when nothing is waited for.
-  var deadline: ContinuousClock.Instant? {
+  var deadline: Instant? {
     let waiting = probes.prefix(length).filter { !$0.isOver && $0.isWaiting }
     let expiry = waiting.compactMap { $0.asks.last?.sent.instant }.min().map { $0 + timeout }
     return [expiry, repetition].compactMap(\.self).min()
   }
 
   /// True when nothing more is to be waited for at `now`.
-  mutating func isOver(at now: ContinuousClock.Instant) -> Bool {
+  mutating func isOver(at now: Instant) -> Bool {
     expire(at: now)
     return probes.prefix(length).allSatisfy(\.isOver)
   }
@@ -214,7 +214,7 @@ struct TraceRound: Sendable {
   }
 
   /// When its requests were sent that may still be answered, as far as that is known.
-  var unanswered: [ContinuousClock.Instant] {
+  var unanswered: [Instant] {
     Array(probes.flatMap(\.asks).map(\.sent.instant).sorted(by: >).prefix(unquoted.unansweredNow))
   }
 
@@ -236,7 +236,7 @@ struct TraceRound: Sendable {
     ending = how
   }
 
-  private mutating func expire(at now: ContinuousClock.Instant) {
+  private mutating func expire(at now: Instant) {
     for index in probes.indices.prefix(length) where !probes[index].isOver && probes[index].isWaiting {
       guard let ask = probes[index].asks.last, now - ask.sent.instant >= timeout else { continue }
       probes[index].isWaiting = false

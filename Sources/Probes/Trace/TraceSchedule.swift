@@ -20,12 +20,12 @@ struct TraceSchedule: Sendable {
   private let settings: ProbeJob.Trace
   private var run: Run?
   private var clock: RoundClock
-  private var nextSend: ContinuousClock.Instant
+  private var nextSend: Instant
   /// When requests of each flow were sent that have no answer: a late one must not count for another round's.
-  private var unanswered: [[ContinuousClock.Instant]]
+  private var unanswered: [[Instant]]
 
   /// When `advance` is to be called next; nil when nothing is left to do.
-  private(set) var wake: ContinuousClock.Instant?
+  private(set) var wake: Instant?
 
   /// How many flows are traced at a time.
   static let flowsAtOnce = 4
@@ -37,7 +37,7 @@ struct TraceSchedule: Sendable {
   private static let mostUnanswered = 64
 
   /// Begins the first trace at `start`.
-  init(_ settings: ProbeJob.Trace, start: ContinuousClock.Instant) {
+  init(_ settings: ProbeJob.Trace, start: Instant) {
     self.settings = settings
     clock = RoundClock(settings.interval, start: start)
     nextSend = start
@@ -82,7 +82,7 @@ struct TraceSchedule: Sendable {
   }
 
   /// Begins flows while there is room.
-  private mutating func begin(at now: ContinuousClock.Instant) {
+  private mutating func begin(at now: Instant) {
     while let run, run.nextFlow < settings.flows, run.rounds.count < Self.flowsAtOnce {
       let oldest = now - max(Self.latest, settings.timeout * 2)
       unanswered[run.nextFlow].removeAll { $0 < oldest }
@@ -110,7 +110,7 @@ struct TraceSchedule: Sendable {
   }
 
   /// Takes out the flows that are over; returns whether others may begin instead.
-  private mutating func end(at now: ContinuousClock.Instant) -> Bool {
+  private mutating func end(at now: Instant) -> Bool {
     guard var run else { return false }
     for index in run.rounds.indices.reversed() where run.rounds[index].round.isOver(at: now) {
       let (flow, round) = run.rounds.remove(at: index)

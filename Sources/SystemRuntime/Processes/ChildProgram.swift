@@ -1,3 +1,4 @@
+import Model
 import CLinux
 import Glibc
 import SystemPackage
@@ -62,7 +63,7 @@ public struct ChildProgram: Sendable {
 
   /// Waits for its end, but not longer than `limit`; nil if it has not ended, or there is no such child any more.
   @discardableResult public func wait(atMost limit: Duration) -> Ending? {
-    let deadline = ContinuousClock.now + limit
+    let deadline = Instant.now + limit
     while true {
       var status: CInt = 0
       let result = unsafe waitpid(pid, &status, WNOHANG)

@@ -1,3 +1,5 @@
+import Model
+
 /// The addresses of a target as they were last looked up, and when that is to be done again. Does no I/O.
 package struct AddressBook: Sendable {
   /// What is known of the addresses.
@@ -18,7 +20,7 @@ package struct AddressBook: Sendable {
   /// What is known.
   package private(set) var answer = Answer.pending
   /// When that was found; nil while nothing was.
-  package private(set) var answered: ContinuousClock.Instant?
+  package private(set) var answered: Instant?
   /// Whether they are to be looked up, or are being so.
   package private(set) var isWanted = true
 
@@ -28,7 +30,7 @@ package struct AddressBook: Sendable {
   package init() {}
 
   /// What is known at `now`, and whether a look-up is wanted from now on.
-  package mutating func addresses(at now: ContinuousClock.Instant) -> (answer: Answer, asks: Bool) {
+  package mutating func addresses(at now: Instant) -> (answer: Answer, asks: Bool) {
     guard let answered else { return (.pending, false) }
     let age = now - answered
     if case .failed = answer, age >= Self.pause { return (.pending, want()) }
@@ -37,7 +39,7 @@ package struct AddressBook: Sendable {
 
   /// None of the addresses has answered: returns whether a look-up is wanted from now on. However often that is, there
   /// is one a second at most.
-  package mutating func distrust(at now: ContinuousClock.Instant) -> Bool {
+  package mutating func distrust(at now: Instant) -> Bool {
     guard let answered, now - answered >= Self.pause else { return false }
     return want()
   }
@@ -51,7 +53,7 @@ package struct AddressBook: Sendable {
   }
 
   /// Notes what a look-up has found.
-  package mutating func note(_ answer: Answer, at now: ContinuousClock.Instant) {
+  package mutating func note(_ answer: Answer, at now: Instant) {
     answered = now
     isWanted = false
     switch (answer, self.answer) {

@@ -23,7 +23,7 @@ package struct Dial: Sendable, Equatable {
   package static let addressLimit = 16
 
   /// When the next address is due; nil when there is none.
-  package private(set) var nextAttempt: ContinuousClock.Instant?
+  package private(set) var nextAttempt: Instant?
 
   private let count: Int
   private var started = 0
@@ -31,13 +31,13 @@ package struct Dial: Sendable, Equatable {
   private var lastError = Errno.hostIsDown
 
   /// Prepares to try `count` addresses in their order.
-  package init(count: Int, at now: ContinuousClock.Instant) {
+  package init(count: Int, at now: Instant) {
     self.count = min(count, Self.addressLimit)
     nextAttempt = count > 0 ? now : nil
   }
 
   /// What is to be done at `now`.
-  package mutating func advance(to now: ContinuousClock.Instant) -> Action {
+  package mutating func advance(to now: Instant) -> Action {
     guard started < count else { return underWay > 0 ? .wait : .giveUp(lastError) }
     if let nextAttempt, nextAttempt > now { return .wait }
     defer { started += 1 }
@@ -47,7 +47,7 @@ package struct Dial: Sendable, Equatable {
   }
 
   /// An attempt failed: the next need not wait.
-  package mutating func failed(_ error: Errno, at now: ContinuousClock.Instant) -> Action {
+  package mutating func failed(_ error: Errno, at now: Instant) -> Action {
     underWay -= 1
     lastError = error
     if nextAttempt != nil { nextAttempt = now }

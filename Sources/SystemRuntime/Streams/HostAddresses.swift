@@ -65,7 +65,7 @@ package final class HostAddresses: Sendable {
 
   /// What is known at `now`; asks the resolver where that is needed. Addresses that were found once stay in use while
   /// later look-ups fail.
-  package func addresses(at now: ContinuousClock.Instant) -> AddressBook.Answer {
+  package func addresses(at now: Instant) -> AddressBook.Answer {
     if isFixed { return state.withLock(\.book.answer) }
     let (answer, asks) = state.withLock { $0.book.addresses(at: now) }
     if asks { waker.wake() }
@@ -73,7 +73,7 @@ package final class HostAddresses: Sendable {
   }
 
   /// Asks the resolver although the addresses are fresh: none of them answered.
-  package func distrust(at now: ContinuousClock.Instant) {
+  package func distrust(at now: Instant) {
     if !isFixed, state.withLock({ $0.book.distrust(at: now) }) { waker.wake() }
   }
 

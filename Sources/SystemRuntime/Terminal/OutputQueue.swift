@@ -1,3 +1,4 @@
+import Model
 import CLinux
 import Glibc
 import SystemPackage
@@ -61,8 +62,8 @@ public struct OutputQueue {
 
   /// Writes what waits, for at most `limit`; what is left then is lost.
   public mutating func finish(within limit: Duration) throws(KernelError) {
-    let end = ContinuousClock.now + limit
-    while try flush() == .waiting, ContinuousClock.now < end {
+    let end = Instant.now + limit
+    while try flush() == .waiting, Instant.now < end {
       StandardOutput.waitUntilWritable(atMost: .milliseconds(50))
     }
   }

@@ -1,3 +1,4 @@
+public import Model
 import CLinux
 import Glibc
 import SystemPackage
@@ -35,7 +36,7 @@ public struct RealTimeThread {
   }
 
   /// To be called now and then, in particular before more work: gives way when the share is used.
-  public mutating func yield(at now: ContinuousClock.Instant) {
+  public mutating func yield(at now: Instant) {
     guard isAllowed else { return }
     let mayBeFirst = share.mayBeFirst(used: Self.used(), at: now)
     if mayBeFirst != isFirst { comeFirst(mayBeFirst) }
@@ -63,10 +64,10 @@ struct RealTimeShare {
   /// How much of a processor it may take before others in that time.
   static let limit = Duration.milliseconds(30)
 
-  private var start: (time: ContinuousClock.Instant, used: Duration)?
+  private var start: (time: Instant, used: Duration)?
 
   /// Takes the processor's time that the thread has used since it began; returns whether it may come first.
-  mutating func mayBeFirst(used: Duration, at now: ContinuousClock.Instant) -> Bool {
+  mutating func mayBeFirst(used: Duration, at now: Instant) -> Bool {
     guard let last = start else {
       start = (now, used)
       return true

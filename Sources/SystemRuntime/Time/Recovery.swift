@@ -1,3 +1,5 @@
+public import Model
+
 /// Whether something works that may fail for a while, and when to try it again: at once the first time, then after
 /// pauses that double, from one second to one minute.
 public struct Recovery<Failure: Error>: Sendable {
@@ -6,7 +8,7 @@ public struct Recovery<Failure: Error>: Sendable {
     /// It works.
     case up
     /// It does not: why, since when, and when to try again.
-    case failed(Failure, since: ContinuousClock.Instant, retryAt: ContinuousClock.Instant)
+    case failed(Failure, since: Instant, retryAt: Instant)
   }
 
   /// How it is.
@@ -23,12 +25,12 @@ public struct Recovery<Failure: Error>: Sendable {
   }
 
   /// True when it works, or it is time to try again.
-  public func isDue(at now: ContinuousClock.Instant) -> Bool {
+  public func isDue(at now: Instant) -> Bool {
     if case .failed(_, _, let retryAt) = state { now >= retryAt } else { true }
   }
 
   /// Takes note that an attempt failed at `now`; returns whether it worked until then.
-  @discardableResult public mutating func fail(_ failure: Failure, at now: ContinuousClock.Instant) -> Bool {
+  @discardableResult public mutating func fail(_ failure: Failure, at now: Instant) -> Bool {
     guard case .failed(_, let since, _) = state else {
       state = .failed(failure, since: now, retryAt: now)
       pauses.reset()
@@ -46,7 +48,7 @@ public struct Recovery<Failure: Error>: Sendable {
   }
 
   /// Takes note that it works; returns since when it had not, nil if it did.
-  @discardableResult public mutating func succeed() -> ContinuousClock.Instant? {
+  @discardableResult public mutating func succeed() -> Instant? {
     guard case .failed(_, let since, _) = state else { return nil }
     state = .up
     return since

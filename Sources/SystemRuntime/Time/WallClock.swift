@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Model
+public import Model
 
 /// The wall clock, for showing when something happened.
 public enum WallClock {
@@ -20,5 +20,16 @@ public enum WallClock {
     unsafe localtime_r(&time.tv_sec, &local)
     return Timestamp(
       seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec), utcOffset: Int32(unsafe local.tm_gmtoff))
+  }
+}
+
+extension Instant {
+  /// The moment it is.
+  public static var now: Instant {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+    return Instant(
+      sinceZero: Duration(
+        secondsComponent: Int64(time.tv_sec), attosecondsComponent: Int64(time.tv_nsec) * 1_000_000_000))
   }
 }

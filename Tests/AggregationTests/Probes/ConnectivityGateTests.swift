@@ -5,7 +5,7 @@ import Testing
 /// A gate, and what it makes of rounds that begin and end at seconds since noon.
 struct Door {
   var gate: ConnectivityGate
-  let start = ContinuousClock.now
+  let start = Instant(sinceZero: .seconds(1_000_000))
 
   /// Targets that are asked each ten seconds.
   init(references: Set<String> = ["gw"], _ targets: String...) {
@@ -44,7 +44,7 @@ struct Door {
 
   mutating func expire(at second: Double) -> [String] { words(gate.expire(at: at(second))) }
 
-  private func at(_ second: Double) -> ContinuousClock.Instant {
+  private func at(_ second: Double) -> Instant {
     start + .milliseconds(Int64(second * 1000))
   }
 

@@ -4,7 +4,7 @@ import Testing
 @testable import Aggregation
 
 @Suite struct ProbeRoundsTests {
-  private let start = ContinuousClock.now
+  private let start = Instant(sinceZero: .seconds(1_000_000))
 
   private func burst(_ received: Int) -> ProbeResult.Finding {
     .ping(PingBurst(sent: 10, roundTrips: Array(repeating: .milliseconds(2), count: received)))

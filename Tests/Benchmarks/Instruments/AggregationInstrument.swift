@@ -9,7 +9,7 @@ final class AggregationInstrument: Instrument {
   private var aggregator: Aggregator
   private var thresholds: Thresholds
   private var readings: [Reading]
-  private var now = ContinuousClock.now
+  private var now = Instant.now
   private var sensor: Channel
   private var hub: Channel
 

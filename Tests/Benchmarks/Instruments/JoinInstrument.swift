@@ -1,4 +1,5 @@
 import Glibc
+import SystemRuntime
 import Model
 import Monitors
 import Netfilter

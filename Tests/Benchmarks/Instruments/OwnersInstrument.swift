@@ -55,7 +55,7 @@ struct OwnersInstrument: Instrument {
           pollfd(fd: run.output, events: Int16(POLLIN), revents: 0),
           pollfd(fd: parts.witness.processEventDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
-        let now = ContinuousClock.now
+        let now = Instant.now
         let pause = parts.witness.due(at: now).map { max(0, ($0 - now).inSeconds * 1000).rounded(.up) }
         // In bounds: the array and its count.
         _ = unsafe poll(&waits, 3, CInt(pause ?? 1_000))

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Monitors
 import Netfilter
 

@@ -1,4 +1,5 @@
 import Model
+import SystemRuntime
 import Netfilter
 import Ownership
 

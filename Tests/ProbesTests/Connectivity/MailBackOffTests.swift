@@ -1,11 +1,12 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Probes
 
 @Suite struct MailBackOffTests {
-  private let start = ContinuousClock.now
-  private func after(_ seconds: Int) -> ContinuousClock.Instant { start + .seconds(seconds) }
+  private let start = Instant.now
+  private func after(_ seconds: Int) -> Instant { start + .seconds(seconds) }
 
   private static func backOff(_ minimum: Int = 60, _ maximum: Int = 3600, _ step: Int = 300) -> MailBackOff {
     MailBackOff(minimum: .seconds(minimum), maximum: .seconds(maximum), step: .seconds(step))

@@ -6,7 +6,7 @@ import Testing
 @testable import Probes
 
 @Suite struct OutageMemoryTests {
-  private let start = ContinuousClock.now
+  private let start = Instant.now
   private let saved = LastingMoment(boot: "a-1", sinceBoot: 5_000_000_000, wall: 1_000_000_000_000)
 
   private var memory: OutageMemory {

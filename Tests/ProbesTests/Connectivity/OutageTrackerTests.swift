@@ -1,11 +1,12 @@
 import Model
+import SystemRuntime
 import Testing
 
 @testable import Probes
 
 @Suite struct OutageTrackerTests {
-  private let start = ContinuousClock.now
-  private func after(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
+  private let start = Instant.now
+  private func after(_ seconds: Double) -> Instant { start + .seconds(seconds) }
   private func time(_ seconds: Int64) -> Timestamp { Timestamp(seconds: 1_000_000 + seconds) }
 
   /// One attempt, and what is said of it; times are seconds since the start.

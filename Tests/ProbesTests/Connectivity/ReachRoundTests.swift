@@ -1,11 +1,13 @@
+import Model
+import SystemRuntime
 import SystemPackage
 import Testing
 
 @testable import Probes
 
 @Suite struct ReachRoundTests {
-  private let start = ContinuousClock.now
-  private func after(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+  private let start = Instant.now
+  private func after(_ milliseconds: Int) -> Instant { start + .milliseconds(milliseconds) }
   private func place(_ host: Int, _ address: Int) -> ReachRound.Place {
     ReachRound.Place(host: host, address: address)
   }
