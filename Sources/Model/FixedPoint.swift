@@ -6,7 +6,8 @@ extension Double {
     let sign = self.sign == .minus ? "-" : ""
     let scale = Self.scales[decimals]
     guard magnitude < 0x1p53 else {
-      return sign + Self.large(magnitude) + (decimals > 0 ? "." + String(repeating: "0", count: decimals) : "")
+      return sign + Self.large(magnitude)
+        + (decimals > 0 ? "." + String(repeating: "0", count: decimals) : "")
     }
     // magnitude = significand * 2^-shift with a significand below 2^53, so the product is exact.
     let isSubnormal = exponentBitPattern == 0
