@@ -4,6 +4,12 @@ import Testing
 
 @testable import Pipes
 
+/// One whose turn was taken from it.
+private struct Slow: Equatable {
+  let identifier: UInt64
+  let isBulk: Bool
+}
+
 /// `#expect` takes no mutating call.
 private final class Turns {
   private var turns = BulkTurns()
@@ -19,8 +25,8 @@ private final class Turns {
   func moved(_ bytes: Int, by identifier: UInt64, at now: Instant) {
     turns.moved(bytes, by: identifier, at: now)
   }
-  func leave(_ identifier: UInt64) { turns.leave(identifier) }
-  func takeSlow(at now: Instant) -> UInt64? { turns.takeSlow(at: now) }
+  func leave(_ identifier: UInt64, at now: Instant) { turns.leave(identifier, at: now) }
+  func takeSlow(at now: Instant) -> Slow? { turns.takeSlow(at: now).map { Slow(identifier: $0, isBulk: $1) } }
   func next(at now: Instant) -> UInt64? { turns.next(at: now) }
 }
 
@@ -77,9 +83,11 @@ private final class Turns {
     turns.moved(1, by: 1, at: late)
     #expect(turns.takeSlow(at: late) == nil)
     #expect(turns.nextLook == late + BulkTurns.patience)
-    #expect(turns.takeSlow(at: late + BulkTurns.patience) == 1)
+    #expect(turns.takeSlow(at: late + BulkTurns.patience) == Slow(identifier: 1, isBulk: false))
     #expect(turns.takeSlow(at: late + BulkTurns.patience) == nil)
-    #expect(turns.next(at: late) == 2)
+    // It moved bytes for 10 ms.
+    #expect(turns.next(at: late + BulkTurns.patience) == nil)
+    #expect(turns.next(at: late + BulkTurns.patience + .milliseconds(4)) == 2)
   }
 
   @Test func `who leaves makes room, and who does not have the turn makes none`() {
@@ -87,13 +95,70 @@ private final class Turns {
     #expect(turns.begin(1, at: start))
     #expect(!turns.begin(2, at: start))
     turns.wait(2)
-    turns.leave(2)
+    turns.leave(2, at: start)
     turns.moved(BulkTurns.size, by: 2, at: start)
     #expect(turns.next(at: start) == nil)
-    turns.leave(1)
+    turns.leave(1, at: start)
     // Nobody passes those that wait.
     #expect(!turns.begin(3, at: start))
     #expect(turns.next(at: start) == 2)
+  }
+
+  @Test func `after a turn nobody has one for a while, in proportion to how long it moved bytes`() {
+    for (took, rest) in [(10, 4), (1, 0.4), (50, 20), (900, 20)] as [(Double, Double)] {
+      let turns = neededTurns()
+      #expect(turns.begin(1, at: start))
+      turns.wait(2)
+      let end = start + .milliseconds(took)
+      turns.sawOthers(at: end)
+      turns.moved(BulkTurns.size, by: 1, at: end)
+      let over = end + .milliseconds(rest)
+      #expect(turns.nextLook == over)
+      #expect(turns.next(at: over - .nanoseconds(1)) == nil)
+      #expect(!turns.begin(3, at: over - .nanoseconds(1)))
+      #expect(turns.next(at: over) == 2)
+    }
+    // So it is for one whose receiver does not read.
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    turns.wait(2)
+    turns.moved(1, by: 1, at: start + .milliseconds(10))
+    turns.leave(1, at: start + .milliseconds(10))
+    #expect(turns.next(at: start + .milliseconds(13)) == nil)
+    #expect(turns.next(at: start + .milliseconds(14)) == 2)
+  }
+
+  @Test func `nobody rests where nobody waits, or turns are needed no more`() {
+    let alone = neededTurns()
+    #expect(alone.begin(1, at: start))
+    alone.moved(1, by: 1, at: start + .milliseconds(10))
+    alone.leave(1, at: start + .milliseconds(10))
+    #expect(alone.begin(2, at: start + .milliseconds(10)))
+    let late = start + BulkTurns.memory
+    let unneeded = neededTurns()
+    #expect(unneeded.begin(1, at: start))
+    unneeded.wait(2)
+    unneeded.moved(1, by: 1, at: late)
+    unneeded.leave(1, at: late)
+    #expect(unneeded.next(at: late) == 2)
+  }
+
+  @Test func `one whose sender only waits for a processor still counts as bulk`() {
+    for (moved, isBulk) in [(BulkTurns.portion - 1, false), (BulkTurns.portion, true)] {
+      let turns = neededTurns()
+      #expect(turns.begin(1, at: start))
+      turns.wait(2)
+      turns.moved(moved, by: 1, at: start)
+      let late = start + BulkTurns.patience
+      #expect(turns.takeSlow(at: late) == Slow(identifier: 1, isBulk: isBulk))
+      #expect(turns.next(at: late) == 2)
+    }
+  }
+
+  @Test func `what another worker saw before is no news`() {
+    let turns = neededTurns()
+    turns.sawOthers(at: start - .seconds(1))
+    #expect(turns.areNeeded(at: start + BulkTurns.memory - .nanoseconds(1)))
   }
 
   @Test func `many are served in the order in which they came, and the queue does not grow`() {

@@ -4,7 +4,8 @@ import Model
 /// others that move little. Does no I/O.
 ///
 /// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
-/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full.
+/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. After each turn
+/// nobody has one for a while: even one sender and its receiver keep two processors.
 struct BulkTurns: Sendable {
   /// A direction, by the raw token of its source.
   typealias Identifier = UInt64
@@ -19,14 +20,26 @@ struct BulkTurns: Sendable {
   /// How long turns are needed after something little was moved.
   static let memory = Duration.milliseconds(100)
 
+  /// The pause after a turn, for others to have the processors: so much of the time in which it moved bytes, and no longer than the
+  /// second.
+  static let rest = (share: 0.4, longest: Duration.milliseconds(20))
+
   /// A direction that has its turn.
   private struct Holder {
     let identifier: Identifier
     var left = BulkTurns.size
+    let began: Instant
     var lastMoved: Instant
+
+    init(_ identifier: Identifier, at now: Instant) {
+      self.identifier = identifier
+      (began, lastMoved) = (now, now)
+    }
   }
 
   private var holder: Holder?
+  /// Until when nobody has a turn.
+  private var restsUntil: Instant?
   private var sawOthersAt: Instant?
   // Served from `head` on; those that have gone meanwhile are found by who is given their turn.
   private var queue: [Identifier] = []
@@ -40,14 +53,14 @@ struct BulkTurns: Sendable {
     sawOthersAt.map { now - $0 < Self.memory } ?? false
   }
 
-  /// A connection has come, or moved little.
-  mutating func sawOthers(at now: Instant) { sawOthersAt = now }
+  /// A connection has come, or moved little, here or at another worker.
+  mutating func sawOthers(at time: Instant) { sawOthersAt = sawOthersAt.map { max($0, time) } ?? time }
 
-  /// Gives `identifier` a turn if nobody has it; false when it has to wait in the queue.
+  /// Gives `identifier` a turn if one is free; false when it has to wait in the queue.
   mutating func begin(_ identifier: Identifier, at now: Instant) -> Bool {
     if holder?.identifier == identifier { return true }
-    guard holder == nil, !hasWaiting else { return false }
-    holder = Holder(identifier: identifier, lastMoved: now)
+    guard holder == nil, !hasWaiting, !isResting(at: now) else { return false }
+    holder = Holder(identifier, at: now)
     return true
   }
 
@@ -59,36 +72,47 @@ struct BulkTurns: Sendable {
     guard holder?.identifier == identifier else { return }
     holder?.left -= bytes
     holder?.lastMoved = now
-    guard let left = holder?.left, left <= 0 else { return }
-    holder = hasWaiting ? nil : Holder(identifier: identifier, lastMoved: now)
+    guard let over = holder, over.left <= 0 else { return }
+    if hasWaiting { end(over, at: now) } else { holder = Holder(identifier, at: now) }
   }
 
   /// `identifier` can move nothing for now, or has gone: its turn ends.
-  mutating func leave(_ identifier: Identifier) { if holder?.identifier == identifier { holder = nil } }
-
-  /// The one whose turn ends because it has had nothing to move for too long.
-  mutating func takeSlow(at now: Instant) -> Identifier? {
-    guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
-    holder = nil
-    return slow.identifier
+  mutating func leave(_ identifier: Identifier, at now: Instant) {
+    if let over = holder, over.identifier == identifier { end(over, at: now) }
   }
 
-  /// The next of the queue, which has its turn now; nil while another has it, as long as turns are needed.
+  private mutating func end(_ over: Holder, at now: Instant) {
+    holder = nil
+    let moving = over.lastMoved - over.began
+    if hasWaiting { restsUntil = now + min(moving * Self.rest.share, Self.rest.longest) }
+  }
+
+  private func isResting(at now: Instant) -> Bool { restsUntil.map { now < $0 } ?? false }
+
+  /// The one whose turn ends because it has had nothing to move for too long, and whether it still counts as one that moves much:
+  /// its sender may only wait for a processor.
+  mutating func takeSlow(at now: Instant) -> (identifier: Identifier, isBulk: Bool)? {
+    guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
+    end(slow, at: now)
+    return (slow.identifier, Self.size - slow.left >= Self.portion)
+  }
+
+  /// The next of the queue, which has its turn now; nil while another has it or nobody, as long as turns are needed.
   mutating func next(at now: Instant) -> Identifier? {
-    guard hasWaiting, holder == nil || !areNeeded(at: now) else { return nil }
+    guard hasWaiting, holder == nil && !isResting(at: now) || !areNeeded(at: now) else { return nil }
     let identifier = queue[head]
     head += 1
     if head == queue.count || head > 1024 && head * 2 > queue.count {
       queue.removeSubrange(..<head)
       head = 0
     }
-    holder = Holder(identifier: identifier, lastMoved: now)
+    holder = Holder(identifier, at: now)
     return identifier
   }
 
   /// When it must be looked whether a turn has ended.
   var nextLook: Instant? {
     guard hasWaiting else { return nil }
-    return holder.map { $0.lastMoved + Self.patience }
+    return holder.map { $0.lastMoved + Self.patience } ?? restsUntil
   }
 }

@@ -150,7 +150,7 @@ extension Worker {
       pipe.warn("not_accepting", "cannot wait for a connection: \(error). The client was refused.")
       return cut(connection)
     }
-    turns.sawOthers(at: now)
+    noteOthers()
     switch connection.phase {
     case .header: schedule(connection)
     default: newcomers.append(token)

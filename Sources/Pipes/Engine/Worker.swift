@@ -35,6 +35,9 @@ final class Worker {
     /// The most connections that all pipes together have; those whose configuration names a limit of their own may
     /// have more.
     let connectionLimit: Atomic<Int>
+    /// When one of them last served who moves little, in milliseconds of the clock: who serves bulk alone leaves the others
+    /// no processor.
+    let sawOthersAt = Atomic<Int64>(0)
 
     init(workers: Int, budget: DescriptorBudget, youth: Duration) throws(KernelError) {
       self.youth = youth
@@ -98,6 +101,7 @@ final class Worker {
       poller.wait(into: &events, timeout: timeout)
       now = .now
       self.events = events.count
+      noteOthersOfColleagues()
       swap(&newcomers, &lastNewcomers)
       for index in 0..<events.count { handle(events[index].token, events[index].readiness) }
       dialNewcomers()
