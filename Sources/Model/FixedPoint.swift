@@ -22,29 +22,26 @@ extension Double {
 
   /// The digits from the last to the first, without a string for each part.
   private static func text(isNegative: Bool, _ whole: UInt64, _ part: UInt64, _ decimals: Int) -> String {
-    let room = 32
-    return unsafe String(unsafeUninitializedCapacity: room) { bytes in
-      // In bounds: a sign, 20 digits at most, a point, nine digits.
-      var start = room
-      func put(_ byte: UInt8) {
-        start -= 1
-        unsafe bytes[start] = byte
-      }
-      func put(_ value: UInt64, atLeast count: Int) {
-        var (rest, digits) = (value, 0)
-        while rest > 0 || digits < count {
-          put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-          rest /= 10
-          digits += 1
-        }
-      }
-      put(part, atLeast: decimals)
-      if decimals > 0 { put(UInt8(ascii: ".")) }
-      put(whole, atLeast: 1)
-      if isNegative { put(UInt8(ascii: "-")) }
-      for index in start..<room { unsafe bytes[index - start] = bytes[index] }
-      return room - start
+    // A sign, 16 digits at most, a point, nine digits.
+    var bytes = [UInt8](repeating: 0, count: 32)
+    var start = bytes.count
+    func put(_ byte: UInt8) {
+      start -= 1
+      bytes[start] = byte
     }
+    func put(_ value: UInt64, atLeast count: Int) {
+      var (rest, digits) = (value, 0)
+      while rest > 0 || digits < count {
+        put(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+        rest /= 10
+        digits += 1
+      }
+    }
+    put(part, atLeast: decimals)
+    if decimals > 0 { put(UInt8(ascii: ".")) }
+    put(whole, atLeast: 1)
+    if isNegative { put(UInt8(ascii: "-")) }
+    return String(decoding: bytes[start...], as: UTF8.self)
   }
 
   /// Powers of ten.

@@ -1,7 +1,7 @@
 /// A moment of the clock that nobody sets, and that goes on while the machine sleeps (CLOCK_BOOTTIME, clock_gettime(2)).
 ///
 /// `ContinuousClock.Instant` says the same, but programs learn its layout only when they run: whatever holds one is then copied
-/// and compared by calls, which were a fifth of what a ping cost.
+/// and compared by calls.
 public struct Instant: InstantProtocol {
   /// How long after the clock's zero.
   public var sinceZero: Duration

@@ -22,6 +22,7 @@ import Testing
     var count = 300
     for number in 1...count { publisher.submit(.numbered(number, size: 5000), number: UInt64(number)) }
     _ = try await outcomes.delivered(count: 100)
+    try await server.keepQueues()
     async let killed: Void = server.kill()
     // Some are always under way until the connection is lost.
     while outcomes.notices.isEmpty, outcomes.failure == nil {

@@ -12,7 +12,9 @@ private struct Slow: Equatable {
 
 /// `#expect` takes no mutating call.
 private final class Turns {
-  private var turns = BulkTurns()
+  private var turns: BulkTurns
+
+  init(rests: Bool = true) { turns = BulkTurns(rests: rests) }
 
   var hasWaiting: Bool { turns.hasWaiting }
   var nextLook: Instant? { turns.nextLook }
@@ -153,6 +155,21 @@ private final class Turns {
       #expect(turns.takeSlow(at: late) == Slow(identifier: 1, isBulk: isBulk))
       #expect(turns.next(at: late) == 2)
     }
+  }
+
+  @Test func `alone it stays bulk over its turns, and where processors are many nobody rests`() {
+    let turns = Turns(rests: false)
+    turns.sawOthers(at: start)
+    #expect(turns.begin(1, at: start))
+    let end = start + .milliseconds(10)
+    turns.moved(BulkTurns.size, by: 1, at: end)
+    turns.wait(2)
+    let late = end + BulkTurns.patience
+    #expect(turns.takeSlow(at: late) == Slow(identifier: 1, isBulk: true))
+    #expect(turns.next(at: late) == 2)
+    turns.wait(1)
+    turns.moved(BulkTurns.size, by: 2, at: late + .milliseconds(10))
+    #expect(turns.next(at: late + .milliseconds(10)) == 1)
   }
 
   @Test func `what another worker saw before is no news`() {

@@ -30,6 +30,7 @@ import Testing
     _ = try await eventually("messages", state: { first.errors.text }) {
       try await broker.count("all") ?? 0 > 5 ? true : nil
     }
+    try await broker.keepQueues()
     try await broker.kill()
     _ = try await first.errors.first("a second warning") { $0.contains("nothing is published") ? () : nil }
     #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))

@@ -4,8 +4,8 @@ import Model
 /// others that move little. Does no I/O.
 ///
 /// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
-/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. After each turn
-/// nobody has one for a while: even one sender and its receiver keep two processors.
+/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. Where there are
+/// few processors nobody has a turn for a while after each: one sender and its receiver keep two.
 struct BulkTurns: Sendable {
   /// A direction, by the raw token of its source.
   typealias Identifier = UInt64
@@ -30,6 +30,8 @@ struct BulkTurns: Sendable {
     var left = BulkTurns.size
     let began: Instant
     var lastMoved: Instant
+    /// Whether it has moved enough to count as bulk, in this turn or one right before it.
+    var isBulk = false
 
     init(_ identifier: Identifier, at now: Instant) {
       self.identifier = identifier
@@ -38,12 +40,16 @@ struct BulkTurns: Sendable {
   }
 
   private var holder: Holder?
+  private let rests: Bool
   /// Until when nobody has a turn.
   private var restsUntil: Instant?
   private var sawOthersAt: Instant?
   // Served from `head` on; those that have gone meanwhile are found by who is given their turn.
   private var queue: [Identifier] = []
   private var head = 0
+
+  /// With `rests` there is a pause after each turn: for where bulk can take all processors.
+  init(rests: Bool) { self.rests = rests }
 
   /// Whether somebody waits for a turn.
   var hasWaiting: Bool { head < queue.count }
@@ -72,8 +78,11 @@ struct BulkTurns: Sendable {
     guard holder?.identifier == identifier else { return }
     holder?.left -= bytes
     holder?.lastMoved = now
+    if let left = holder?.left, Self.size - left >= Self.portion { holder?.isBulk = true }
     guard let over = holder, over.left <= 0 else { return }
-    if hasWaiting { end(over, at: now) } else { holder = Holder(identifier, at: now) }
+    if hasWaiting { return end(over, at: now) }
+    holder = Holder(identifier, at: now)
+    holder?.isBulk = true
   }
 
   /// `identifier` can move nothing for now, or has gone: its turn ends.
@@ -84,7 +93,7 @@ struct BulkTurns: Sendable {
   private mutating func end(_ over: Holder, at now: Instant) {
     holder = nil
     let moving = over.lastMoved - over.began
-    if hasWaiting { restsUntil = now + min(moving * Self.rest.share, Self.rest.longest) }
+    if rests, hasWaiting { restsUntil = now + min(moving * Self.rest.share, Self.rest.longest) }
   }
 
   private func isResting(at now: Instant) -> Bool { restsUntil.map { now < $0 } ?? false }
@@ -94,7 +103,7 @@ struct BulkTurns: Sendable {
   mutating func takeSlow(at now: Instant) -> (identifier: Identifier, isBulk: Bool)? {
     guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
     end(slow, at: now)
-    return (slow.identifier, Self.size - slow.left >= Self.portion)
+    return (slow.identifier, slow.isBulk)
   }
 
   /// The next of the queue, which has its turn now; nil while another has it or nobody, as long as turns are needed.

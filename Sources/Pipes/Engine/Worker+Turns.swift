@@ -8,7 +8,7 @@ extension Worker {
   func mayMove(_ half: HalfConnection, _ connection: Connection) -> Bool {
     guard half.isBulk, !half.lane.isLimited, turns.areNeeded(at: now) else { return true }
     let identifier = ticket(of: half, connection).token
-    if turns.begin(identifier, at: now) { return true }
+    if turns.begin(identifier, at: .now) { return true }
     if !half.waitsForTurn {
       half.waitsForTurn = true
       turns.wait(identifier)
@@ -30,13 +30,18 @@ extension Worker {
   /// A connection has come, or moved little.
   func noteOthers() {
     turns.sawOthers(at: now)
-    common.sawOthersAt.store(now.milliseconds, ordering: .relaxed)
+    let (seconds, attoseconds) = now.sinceZero.components
+    let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    // What all processors read is written no more often than it changes.
+    if common.sawOthersAt.load(ordering: .relaxed) < milliseconds {
+      common.sawOthersAt.store(milliseconds, ordering: .relaxed)
+    }
   }
 
   /// The same, of another worker: all share the processors.
   func noteOthersOfColleagues() {
     let latest = common.sawOthersAt.load(ordering: .relaxed)
-    if latest > 0 { turns.sawOthers(at: now - .milliseconds(now.milliseconds - latest)) }
+    if latest > 0 { turns.sawOthers(at: Instant(sinceZero: .milliseconds(latest))) }
   }
 
   /// Ends the turn of a direction that can move nothing before its receiver reads.
@@ -46,9 +51,9 @@ extension Worker {
 
   /// Gives those that wait their turns.
   func handOutTurns() {
-    if let slow = turns.takeSlow(at: .now) { half(of: slow.identifier)?.half.isBulk = slow.isBulk }
-    // Each pause begins when its turn has ended, and not with this pass.
-    while let identifier = turns.next(at: .now) {
+    // By the moment of the last poll: what has come since then is not known.
+    if let slow = turns.takeSlow(at: now) { half(of: slow.identifier)?.half.isBulk = slow.isBulk }
+    while let identifier = nextTurn() {
       guard let (half, connection) = half(of: identifier) else {
         turns.leave(identifier, at: .now)
         continue
@@ -59,18 +64,17 @@ extension Worker {
     }
   }
 
+  /// At the present moment, since each turn of a pass takes some time. All else that is moved goes by the same.
+  private func nextTurn() -> BulkTurns.Identifier? {
+    now = .now
+    return turns.next(at: now)
+  }
+
   private func half(of identifier: BulkTurns.Identifier) -> (half: HalfConnection, connection: Connection)? {
     let token = Token(identifier)
     guard let connection = connection(token), case .open(let received, let sent) = connection.phase else {
       return nil
     }
     return (token.kind == .client ? received : sent, connection)
-  }
-}
-
-extension Instant {
-  fileprivate var milliseconds: Int64 {
-    let (seconds, attoseconds) = sinceZero.components
-    return seconds * 1000 + attoseconds / 1_000_000_000_000_000
   }
 }

@@ -64,7 +64,7 @@ final class Worker {
   var queue: [Token] = []
   /// Lanes in whose queue a connection of this worker stands.
   var shaped: [ObjectIdentifier: Waiting] = [:]
-  var turns = BulkTurns()
+  var turns: BulkTurns
   var nextGrants: Instant?
   var resolving: [Token] = []
   /// Clients that were accepted in this pass: they have until the next one to say something.
@@ -87,6 +87,8 @@ final class Worker {
     colleagues = mailboxes
     pool = PipePool(common.allowance)
     youth = KeepAliveSchedule(age: common.youth)
+    // Where there are more, peers have the others.
+    turns = BulkTurns(rests: Processors.count <= 2 * mailboxes.count)
     poller = try Poller()
     do throws(Errno) { try poller.add(mailbox.waker, token: Token(slot: 0, generation: 0, .waker).raw) } catch
     {

@@ -9,7 +9,9 @@ package struct DeadlineQueue: Sendable {
     /// What.
     package var token: UInt64
 
-    package static func < (left: Entry, right: Entry) -> Bool { left.time < right.time }
+    package static func < (left: Entry, right: Entry) -> Bool {
+      left.time == right.time ? left.token < right.token : left.time < right.time
+    }
   }
 
   private var queue = PriorityQueue<Entry>()
