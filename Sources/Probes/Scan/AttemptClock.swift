@@ -2,8 +2,8 @@ import Model
 
 /// When the attempts of one probe begin and end, one after the other, and which answers belong to the one that runs. Does no I/O.
 struct AttemptClock: Sendable {
-  /// An attempt ends by itself in its time; this ends one that does not.
-  static let grace = Duration.seconds(5)
+  /// How long a question may wait for a place where many are asked: as long as it may take then, and five seconds at least.
+  static func patience(for timeout: Duration) -> Duration { max(.seconds(5), timeout) }
 
   private var rounds: RoundClock
   private let timeout: Duration
@@ -29,7 +29,8 @@ struct AttemptClock: Sendable {
   mutating func begins(at now: Instant, _ time: Timestamp) -> Bool {
     guard began == nil, rounds.begins(at: now) else { return false }
     began = time
-    deadline = now + timeout + Self.grace
+    // An attempt ends by itself in its time; this ends one that does not.
+    deadline = now + timeout + Self.patience(for: timeout)
     return true
   }
 

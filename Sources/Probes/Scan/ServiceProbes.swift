@@ -158,7 +158,7 @@ final class ServiceProbes {
       let next = waiting[taken]
       taken += 1
       // Its look is over.
-      guard now - next.since < AttemptClock.grace else { continue }
+      guard now - next.since < AttemptClock.patience(for: next.limit) else { continue }
       begin(next.question, next.endpoint, next.zone, next.purpose, next.limit, poller)
     }
     waiting.removeFirst(taken)
