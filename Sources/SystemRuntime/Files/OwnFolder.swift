@@ -7,6 +7,9 @@ public final class OwnFolder: Sendable {
   public let path: String
   private let descriptor: CInt
 
+  /// A quarter of a second in all: the pause is in microseconds.
+  private static let (attempts, pause) = (26, useconds_t(10_000))
+
   /// Takes the folder at an absolute `path`, which is made, with those above it, where there is none.
   ///
   /// Errors: `wouldBlock` where another process has it; those of mkdir(2) and open(2).
@@ -22,10 +25,16 @@ public final class OwnFolder: Sendable {
     }
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .last }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    // A child of who had it before has it too, from fork(2) until it runs its own program.
+    var attempt = 1
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       let error = Errno.last
-      close(descriptor)
-      throw error
+      guard error == .interrupted || error == .wouldBlock && attempt < Self.attempts else {
+        close(descriptor)
+        throw error
+      }
+      if error == .wouldBlock { usleep(Self.pause) }
+      attempt += 1
     }
     self.path = path
     self.descriptor = descriptor
