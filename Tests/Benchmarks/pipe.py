@@ -120,7 +120,7 @@ def load(*words):
     result = subprocess.run([LOAD, words[0], str(PORT), str(TARGET), *map(str, words[1:])], capture_output=True, text=True,
                             preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CPUS))
     if result.returncode:
-        raise RuntimeError(result.stderr)
+        raise RuntimeError(f"{' '.join(map(str, words))} ended with status {result.returncode}: {result.stderr}")
     return [float(word) for word in result.stdout.split()]
 
 
