@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,10 +84,8 @@ int main(int count, char **words) {
     if (next.tv_nsec >= 1000000000) next.tv_nsec -= 1000000000, next.tv_sec++;
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
   }
-  for (int wait = 0; wait < 1000 && answered < asked; wait++) {
-    usleep(1000);
-    answered += take(echo);
-  }
+  struct pollfd late = {.fd = echo, .events = POLLIN};
+  while (answered < asked && poll(&late, 1, 1000) > 0) answered += take(echo);
   if (answered != asked) return fprintf(stderr, "%ld of %ld were answered\n", answered, asked), 1;
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);

@@ -98,8 +98,8 @@ struct BulkTurns: Sendable {
 
   private func isResting(at now: Instant) -> Bool { restsUntil.map { now < $0 } ?? false }
 
-  /// The one whose turn ends because it has had nothing to move for too long, and whether it still counts as one that moves much:
-  /// its sender may only wait for a processor.
+  /// Ends the turn of a holder that has had nothing to move for `patience`. Returns it, and whether it still counts as bulk: it
+  /// does where it moved much before, because then its sender may only wait for a processor.
   mutating func takeSlow(at now: Instant) -> (identifier: Identifier, isBulk: Bool)? {
     guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
     end(slow, at: now)

@@ -16,7 +16,7 @@ extension Folder {
     return FileFacts(facts)
   }
 
-  /// Takes the folder for this process alone, as long as the object lives (flock(2)).
+  /// Takes the folder for this process alone, until `unlock` (flock(2)).
   ///
   /// Errors: `wouldBlock` where another process has it, `badFileDescriptor` or `notSupported` where the file system
   /// has no locks for folders.
@@ -25,6 +25,9 @@ extension Folder {
       guard errno == EINTR else { throw .last }
     }
   }
+
+  /// Gives it free. Closing is not enough: from fork(2) until it runs its own program a child holds the lock as well.
+  package func unlock() { flock(descriptor, LOCK_UN) }
 
   /// Throws where no file can be made in it: `permissionDenied`, `readOnlyFileSystem` (faccessat(2)).
   package func checkIsWritable() throws(Errno) {

@@ -7,9 +7,6 @@ public final class OwnFolder: Sendable {
   public let path: String
   private let descriptor: CInt
 
-  /// A quarter of a second in all: the pause is in microseconds.
-  private static let (attempts, pause) = (26, useconds_t(10_000))
-
   /// Takes the folder at an absolute `path`, which is made, with those above it, where there is none.
   ///
   /// Errors: `wouldBlock` where another process has it; those of mkdir(2) and open(2).
@@ -25,20 +22,18 @@ public final class OwnFolder: Sendable {
     }
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .last }
-    // A child of who had it before has it too, from fork(2) until it runs its own program.
-    var attempt = 1
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let error = Errno.last
-      guard error == .interrupted || error == .wouldBlock && attempt < Self.attempts else {
-        close(descriptor)
-        throw error
-      }
-      if error == .wouldBlock { usleep(Self.pause) }
-      attempt += 1
+      close(descriptor)
+      throw error
     }
     self.path = path
     self.descriptor = descriptor
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // Closing is not enough: from fork(2) until it runs its own program a child holds the lock as well.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

@@ -11,6 +11,8 @@ public final class DirectoryLock: Sendable {
     try self.init(root.folder, root.path, program)
   }
 
+  deinit { folder.unlock() }
+
   /// Takes an open directory. The lock is of a descriptor of its own, so that it ends with this object.
   init(_ folder: Folder, _ path: String, _ program: String) throws(LogDirectoryError) {
     do throws(Errno) {
