@@ -41,9 +41,9 @@ public struct ReportLoop: ~Copyable {
   ///
   /// `measure` is asked at the start and at each tick; `sink` gets what it returns, but for the start without
   /// `startsAtOnce`; events without a report do not count as one. A report that fails is said and made up for at the
-  /// next tick, unless it is the first, the last or the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports go on for as long as `drain` takes;
-  /// `beforeLast` comes before the report that a signal ends it with, `refresh` before any that is the last. A
-  /// reader that is slow delays nothing.
+  /// next tick, unless it is the first, the last or the tenth in a row. `reload` is called at SIGHUP. At SIGTERM reports
+  /// go on for as long as `drain` takes; `beforeLast` comes before the report that a signal ends it with, `refresh`
+  /// before any that is the last. A reader that is slow delays nothing.
   @discardableResult public func run(
     into sink: inout some Sink, _ diagnostics: Diagnostics,
     measure: (Instant) throws(KernelError) -> [Event], reload: () -> Void = {},

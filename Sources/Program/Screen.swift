@@ -7,11 +7,15 @@ public struct Screen: Sink {
   private var renderer: any Renderer
   private let repaints: Bool
   private let isFull: Bool
-  private var output = OutputQueue()
+  private var output: PatientOutput
 
   /// Makes the renderer for the format that is wanted; `style` says what the plain lines show. On a terminal the table is
-  /// painted over the last one; without NO_COLOR it is emphasised.
-  public init(_ options: ReportOptions, style: PlainRenderer.Style) {
+  /// painted over the last one; without NO_COLOR it is emphasised. Where no number of reports is wanted, output that
+  /// cannot be written for a while is a warning.
+  public init(_ options: ReportOptions, style: PlainRenderer.Style, _ diagnostics: Diagnostics) {
+    output = PatientOutput(isPatient: options.count == nil) {
+      if $1 { diagnostics.note($0) } else { diagnostics.warning($0) }
+    }
     let isTerminal = StandardOutput.isTerminal
     isFull = options.full
     switch options.format ?? (isTerminal ? .table : .plain) {
@@ -43,9 +47,10 @@ public struct Screen: Sink {
   /// How long a slow reader is waited for when a signal ends the program.
   private static let farewell = Duration.seconds(1)
 
-  /// Writes `events` as the last ones, and waits a second at most for a slow reader.
+  /// Writes `events` as the last ones, and waits a second at most for a slow reader. Errors: they cannot be written.
   public mutating func finish(with events: [Event]) throws(KernelError) {
-    if try receive(events) == .waiting { try output.finish(within: Self.farewell) }
+    _ = try receive(events)
+    try output.finish(within: Self.farewell)
   }
 
   private mutating func add(_ event: Event, to text: inout [UInt8]) {

@@ -1,11 +1,12 @@
 import Model
 import Output
 import Probes
+import Program
 import SystemRuntime
 
 /// Writes records to standard output, and what is wrong to standard error once for as long as it is so.
 struct RecordWriter {
-  private var output = OutputQueue()
+  private var output = PatientOutput { text, _ in Messages.say(.warning(text)) }
   /// Records that `flush` writes at once.
   private var batch: [UInt8] = []
   private var outcome = StandardOutput.Outcome.written
@@ -71,7 +72,8 @@ struct RecordWriter {
   /// Writes an empty line, and waits a second at most for a slow reader.
   mutating func finish() throws(KernelError) {
     if isClosed { return }
-    if try output.write([UInt8(ascii: "\n")]) == .waiting { try output.finish(within: .seconds(1)) }
+    _ = try output.write([UInt8(ascii: "\n")])
+    try output.finish(within: .seconds(1))
   }
 
   private mutating func say(_ found: ProbeEngine.Outcome) {

@@ -126,6 +126,7 @@ struct ConnectivityLoop: ~Copyable {
       due = now
       if try writer.write(change) == .closed { isOver = true }
     }
+    if writer.isFailing { _ = try writer.flush() }
     mailer.note(change, downSince: tracker.downSince, at: now)
   }
 

@@ -107,7 +107,7 @@ import SystemRuntime
       var loop = try ConnectivityLoop(
         references, timeout: reference.limit, interval: max(interval.duration, .seconds(Self.leastInterval)),
         tracker: tracker,
-        writer: OutageWriter(format), mailer: mailer, diagnostics)
+        writer: OutageWriter(format, diagnostics), mailer: mailer, diagnostics)
       try loop.run(start: start)
       return nil
     } catch {

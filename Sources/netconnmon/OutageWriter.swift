@@ -9,12 +9,13 @@ struct OutageWriter {
   /// How long a slow reader is waited for at the end.
   private static let farewell = Duration.seconds(1)
 
-  private var output = OutputQueue()
+  private var output: PatientOutput
   /// What writes JSON; nil for the predecessor's lines.
   private var json: JSONRenderer?
 
   /// Writes in `format`. A table of single lines would be the lines themselves.
-  init(_ format: ReportOptions.Format) {
+  init(_ format: ReportOptions.Format, _ diagnostics: Diagnostics) {
+    output = PatientOutput { if $1 { diagnostics.note($0) } else { diagnostics.warning($0) } }
     switch format {
     case .plain, .table: json = nil
     case .json:
@@ -29,6 +30,9 @@ struct OutageWriter {
     json?.render(.outage(outage), to: &text)
     return try output.write(text)
   }
+
+  /// True while standard output cannot be written: `flush` tries again.
+  var isFailing: Bool { output.isFailing }
 
   /// Writes what the reader takes now of what waits.
   mutating func flush() throws(KernelError) -> StandardOutput.Outcome { try output.flush() }

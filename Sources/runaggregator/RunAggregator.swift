@@ -220,7 +220,8 @@ import SystemRuntime
         mail.finish(within: Self.farewell)
       }
       let sinks = HubSinks(
-        MessageSink(diagnostics), notifier, transfers, mail, firing, Screen(report, style: .applications),
+        MessageSink(diagnostics), notifier, transfers, mail, firing,
+        Screen(report, style: .applications, diagnostics),
         publish)
       let failure = loop(configuration, sensor, pipes, probes, firing.found, sinks, diagnostics)
       firing.finish()

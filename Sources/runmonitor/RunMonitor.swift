@@ -104,7 +104,7 @@ import SystemRuntime
     var notice = IncludeNotice([filter], option: "--include")
     var isLast = false
     let start = Instant.now
-    var screen = Screen(report, style: bandwidth ? .rates : .totals)
+    var screen = Screen(report, style: bandwidth ? .rates : .totals, diagnostics)
     defer { screen.end() }
     let measure = { (now: Instant) throws(KernelError) in
       let time = WallClock.now()

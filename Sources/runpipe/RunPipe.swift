@@ -84,7 +84,7 @@ extension RunPipe {
   private func forward(
     _ meter: PipeMeter, _ loop: borrowing ReportLoop, _ diagnostics: Diagnostics
   ) throws {
-    var screen = Screen(report, style: .totals)
+    var screen = Screen(report, style: .totals, diagnostics)
     defer { screen.end() }
     var cut = 0
     let drain = Drain(atMost: drainTimeout.duration, begin: meter.drain, isOver: { meter.isDrained })

@@ -89,8 +89,10 @@ struct WitnessKernelTests {
         #expect(sockets.allSatisfy { !$0.isKernel && $0.remote.address.isV4 != kind.client.contains("::1") })
       }
     }
-    let clean = lab.malformed == 0 && lab.mismatches == 0 && lab.lost == WitnessLosses()
-    #expect(clean)
+    // The ring holds all of the host until it is read here: others' records may have filled it. The sums say that
+    // nothing of these processes is lost.
+    let (malformed, mismatches) = (lab.malformed, lab.mismatches)
+    #expect(malformed == 0 && mismatches == 0)
   }
 
   @Test(arguments: tiers, datagrams)
@@ -255,7 +257,7 @@ struct WitnessKernelTests {
   ) async throws {
     try await tier.1.orSkip()
     let topology = try Laboratory.topology
-    // The program sees all of the host: in a round of many others' sockets the table is fuller than it should be.
+    // The program sees all of the host: in a round of many others' sockets table and ring are fuller than they should be.
     let count = try await eventually("a round with few other sockets") { () async throws -> Int? in
       var witness = try Witness(
         tier.0, room: WitnessRoom(slots: 1_024, ringBytes: 1 << 20, wakeBytes: 1 << 18), at: .now)
@@ -271,7 +273,7 @@ struct WitnessKernelTests {
       let lost = witness.lost
       witness.tell(at: .now) { _ in }
       let count = witness.ledger.count
-      guard lost.unplaced == 0 || count < 600 else { return nil }
+      guard lost.ringFull == 0, lost.unplaced == 0 || count < 600 else { return nil }
       #expect(lost == WitnessLosses())
       return count
     }

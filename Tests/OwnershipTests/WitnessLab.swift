@@ -25,7 +25,6 @@ struct WitnessLab: ~Copyable {
     networks = Set(namespaces.map(\.inode))
   }
 
-  var lost: WitnessLosses { witness.lost }
   var malformed: UInt64 { witness.malformed }
   var mismatches: UInt64 { witness.ledger.mismatches }
 

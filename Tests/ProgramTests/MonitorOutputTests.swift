@@ -189,12 +189,12 @@ struct MonitorOutputTests {
   /// Said once when it begins, and once when the program gives up; at the first report that is the same.
   @Test(
     arguments: [
-      ("runmonitor --format json --interval 0.05", 1), ("runmonitor --doctor", 1),
-      ("runmonitor --bandwidth --format json --interval 0.05", 2),
+      ("runmonitor --count 2 --format json --interval 0.05", 1), ("runmonitor --doctor", 1),
+      ("runmonitor --count 2 --bandwidth --format json --interval 0.05", 2),
       ("runaggregator --auto-group --explain curl", 1),
-      ("runpipe 8080 127.0.0.1 9 --format json --interval 0.05", 2),
+      ("runpipe 8080 127.0.0.1 9 --count 2 --format json --interval 0.05", 2),
     ] as [(String, Int)])
-  func `a full disk is said, and ends it`(line: String, times: Int) async throws {
+  func `a full disk is said, and ends who wants so many reports`(line: String, times: Int) async throws {
     try await withTraffic { lab, _, _ in
       let words = line.split(separator: " ").map(String.init)
       let shell = try lab.a.start(

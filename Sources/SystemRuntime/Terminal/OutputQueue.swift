@@ -19,6 +19,12 @@ public struct OutputQueue {
 
   /// Adds `text` and writes what the reader takes now.
   public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> StandardOutput.Outcome {
+    add(text)
+    return try flush()
+  }
+
+  /// Adds `text`, which `flush` writes.
+  public mutating func add(_ text: consuming [UInt8]) {
     if waiting.isEmpty {
       waiting = text[...]
     } else if waiting.count + text.count <= Self.capacity {
@@ -26,7 +32,6 @@ public struct OutputQueue {
     } else {
       skipped += 1
     }
-    return try flush()
   }
 
   /// Writes what the reader takes now of what waits.
@@ -52,12 +57,19 @@ public struct OutputQueue {
       case EINTR: continue
       case EAGAIN: return .waiting
       case EPIPE, EBADF: return .closed
+      // The terminal is gone (tty_ioctl(4)); a disk has other files.
+      case EIO where isCharacterDevice: return .closed
       default: throw .failed("writing to standard output", Errno(rawValue: errno))
       }
     }
     // A slice keeps what it is a part of.
     waiting = []
     return .written
+  }
+
+  private var isCharacterDevice: Bool {
+    var status = stat()
+    return unsafe fstat(STDOUT_FILENO, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
   }
 
   /// Writes what waits, for at most `limit`; what is left then is lost.
