@@ -127,8 +127,11 @@ def load(*words):
 def measure(peers, body, extra=()):
     """Medians by peer of the tuples that body returns, the peers taken in turns."""
     found = {name: [] for name in peers}
-    for _ in range(RUNS):
-        for name in peers:
+    names = list(peers)
+    for run in range(RUNS):
+        # Who follows a heavy peer finds the machine otherwise than who follows a light one.
+        first = run % len(names)
+        for name in names[first:] + names[:first]:
             with Forwarder(name, extra) as forwarder:
                 found[name].append(body(forwarder))
     return {name: [statistics.median(column) for column in zip(*rows)] for name, rows in found.items()}

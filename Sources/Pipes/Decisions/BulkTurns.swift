@@ -6,7 +6,7 @@ import Model
 /// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
 /// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. Where there are
 /// few processors nobody has a turn for a while after each: one sender and its receiver keep two.
-struct BulkTurns: Sendable {
+struct BulkTurns: Sendable, ~Copyable {
   /// A direction, by the raw token of its source.
   typealias Identifier = UInt64
 
@@ -74,8 +74,9 @@ struct BulkTurns: Sendable {
   mutating func wait(_ identifier: Identifier) { queue.append(identifier) }
 
   /// `identifier` moved `bytes`. Its turn ends when it has moved enough and others wait.
-  mutating func moved(_ bytes: Int, by identifier: Identifier, at now: Instant) {
+  mutating func moved(_ bytes: Int, by identifier: Identifier, at moment: @autoclosure () -> Instant) {
     guard holder?.identifier == identifier else { return }
+    let now = moment()
     holder?.left -= bytes
     holder?.lastMoved = now
     if let left = holder?.left, Self.size - left >= Self.portion { holder?.isBulk = true }

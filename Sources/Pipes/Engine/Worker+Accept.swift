@@ -119,10 +119,17 @@ extension Worker {
     pipe.warn("full", "all \(number) are in use: new clients wait. Raise \(remedy).")
   }
 
+  /// Whether who has `mine` connections keeps a new one, where `least` is the fewest that a worker has.
+  ///
+  /// Of a few connections one more or less is a great part of the work. An only one is not worth the way to another.
+  static func keeps(mine: Int, least: Int) -> Bool {
+    (2..<16).contains(mine) ? least >= mine : least + 1 >= mine
+  }
+
   /// Keeps a connection, or gives it to the worker who has least: the kernel tends to wake the same one.
   private func place(_ pipe: Pipe, _ client: StreamEnd, from source: Endpoint) {
     let least = colleagues.min { $0.load < $1.load } ?? mailbox
-    guard least.load + 1 < mailbox.load else {
+    guard !Self.keeps(mine: mailbox.load, least: least.load) else {
       mailbox.addLoad(1)
       return begin(pipe, client, from: source)
     }

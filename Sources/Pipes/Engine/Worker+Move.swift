@@ -131,17 +131,15 @@ extension Worker {
   func move(_ connection: Connection) {
     guard case .open(let received, let sent) = connection.phase, connection.breaking == nil else { return }
     let hadFailed = connection.failure != nil
-    var hasMore = false
-    for (half, other) in [(received, sent), (sent, received)] {
-      if run(half, connection, isLast: other.relay.isFinished) == .more { hasMore = true }
-    }
+    let hasMoreReceived = run(received, connection, isLast: sent.relay.isFinished) == .more
+    let hasMoreSent = run(sent, connection, isLast: received.relay.isFinished) == .more
     // What the first direction could not know.
     if connection.failure != nil && !hadFailed { return move(connection) }
     if received.relay.isOver && sent.relay.isOver {
       return connection.failure == nil ? close(connection) : breakOff(connection)
     }
     if received.relay.isFinished || sent.relay.isFinished { schedule(connection) }
-    if hasMore && !connection.isQueued {
+    if (hasMoreReceived || hasMoreSent) && !connection.isQueued {
       connection.isQueued = true
       queue.append(connection.token)
     }

@@ -66,6 +66,7 @@ extension Worker {
 
   /// At the present moment, since each turn of a pass takes some time. All else that is moved goes by the same.
   private func nextTurn() -> BulkTurns.Identifier? {
+    guard turns.hasWaiting else { return nil }
     now = .now
     return turns.next(at: now)
   }
