@@ -8,13 +8,16 @@ extension ParsableCommand {
   /// two lines say how it is used. A request for help or the version is answered and ends with 0.
   public static func end(after error: any Error) -> Never {
     let code = exitCode(for: error)
+    let name = configuration.commandName ?? "bwmon"
     if code == .success {
-      print(fullMessage(for: error))
+      do throws(KernelError) { try StandardOutput.printLine(fullMessage(for: error)) } catch {
+        Diagnostics(program: name).error(error)
+        end(ExitStatus(error).exitCode)
+      }
     } else {
       let message = CommandLineError.sentence(message(for: error))
       // An exit status alone: what it stands for was said before.
       if !message.isEmpty {
-        let name = configuration.commandName ?? "bwmon"
         Diagnostics(program: name).error(message)
         StandardError.write(
           "Usage: \(usageString(for: Self.self))\n  See '\(name) --help' for more information.\n")

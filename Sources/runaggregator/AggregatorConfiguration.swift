@@ -176,15 +176,18 @@ struct AggregatorConfiguration {
         actions.commands.append(command)
         remarks += command.warnings(of: section, find: presence(of:))
       }
-      if let mail { actions.mails.append((mail, try mailConfiguration(mail.path))) }
+      if let mail { actions.mails.append((mail, try mailConfiguration(mail.path, of: section))) }
     }
     return (thresholds, probeRules, actions)
   }
 
-  private static func mailConfiguration(_ path: String) throws(Failure) -> MailConfiguration {
+  private static func mailConfiguration(_ path: String, of section: INISection) throws(Failure)
+    -> MailConfiguration
+  {
     let bytes: [UInt8]
     do throws(KernelError) { bytes = try WholeFile.read(path, limit: MailConfiguration.maximumSize) } catch {
-      throw .unreadable(error)
+      let entry = section.entry("mail_config")
+      throw .invalid(entry.map { section.error(at: $0, "\(error)") } ?? section.error("\(error)"))
     }
     do throws(MailConfigurationError) { return try MailConfiguration(name: path, bytes: bytes) } catch {
       throw .mail(error)

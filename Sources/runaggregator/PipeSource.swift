@@ -85,8 +85,10 @@ final class PipeSource: Source {
 
   /// Cuts what is open.
   func stop() {
-    if isDraining { cut += meter?.openConnections ?? 0 }
+    let open = meter?.openConnections ?? 0
+    if isDraining { cut += open }
     meter?.stop()
+    if open > 0 { diagnostics.note("cut \(open) open connection\(open == 1 ? "" : "s")") }
   }
 }
 

@@ -6,15 +6,16 @@ import SystemRuntime
 
 /// The flags that say what the pipe does.
 struct PipeOptions: ParsableArguments {
-  @Argument(help: "The port to listen on.")
-  var port: UInt16
+  @Argument(help: "The port to listen on.", transform: PortArgument.init(argument:))
+  var port: PortArgument
 
   @Argument(help: "The host to forward to, a name or an address.")
   var host: String
 
   @Argument(
-    help: ArgumentHelp("The port to forward to; the same as the first if absent.", valueName: "remote-port"))
-  var remotePort: UInt16?
+    help: ArgumentHelp("The port to forward to; the same as the first if absent.", valueName: "remote-port"),
+    transform: PortArgument.init(argument:))
+  var remotePort: PortArgument?
 
   @Option(
     help: ArgumentHelp("Listen on this address only. (default: all, IPv4 and IPv6)", valueName: "address"),
@@ -66,8 +67,6 @@ struct PipeOptions: ParsableArguments {
   var clients = false
 
   mutating func validate() throws {
-    guard port > 0 else { throw ValidationError("The port must be between 1 and 65535.") }
-    guard remotePort != 0 else { throw ValidationError("The remote port must be between 1 and 65535.") }
     host = PipeConfiguration.withoutBrackets(host)
     if let reason = PipeConfiguration.reasonNotAHost(host) {
       throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
@@ -85,7 +84,7 @@ struct PipeOptions: ParsableArguments {
   /// What the flags say.
   var configuration: PipeConfiguration {
     var configuration = PipeConfiguration(
-      port: port, host: host, remotePort: remotePort ?? port, bind: bind?.address)
+      port: port.number, host: host, remotePort: (remotePort ?? port).number, bind: bind?.address)
     configuration.bindInterface = bind?.interface
     configuration.receivedLimit = limitIn ?? limit
     configuration.sentLimit = limitOut ?? limit
@@ -98,6 +97,18 @@ struct PipeOptions: ParsableArguments {
     configuration.splice = splice
     configuration.listsClients = clients
     return configuration
+  }
+}
+
+/// A port given as an argument.
+struct PortArgument {
+  let number: UInt16
+
+  init(argument: String) throws {
+    guard let number = UInt16(argument), number > 0 else {
+      throw ValidationError("it must be a number between 1 and 65535.")
+    }
+    self.number = number
   }
 }
 

@@ -98,6 +98,7 @@ extension RunPipe {
       meter.stop()
     }
     meter.stop()
+    if cut > 0 { diagnostics.note("cut \(cut) open connection\(cut == 1 ? "" : "s")") }
     guard ending == .terminated, cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
   }

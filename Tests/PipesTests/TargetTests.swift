@@ -11,18 +11,22 @@ import Testing
   private static let loop = Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 80)
   private static let other = Endpoint(address: IPAddress(v4: 0xc000_0201), port: 80)
 
-  /// What the look-ups find, one after the other, and which of them says that clients are refused.
+  private static let round = Target.Trouble.loop(loop)
+  private static let none = Target.Trouble.unresolvable(
+    "it has no address, or only link-local ones (fe80::/10) without an interface")
+
+  /// What the look-ups find, one after the other, and what is said of each.
   @Test(
     arguments: [
-      ([loop], [true]), ([loop, loop, loop], [true, false, false]),
-      ([nil, loop, loop], [false, true, false]),
-      ([loop, nil, loop], [true, false, false]),
+      ([loop], [round]), ([loop, loop, loop], [round, nil, nil]),
+      ([nil, loop, loop], [none, round, nil]), ([nil, nil, other], [none, nil, nil]),
+      ([loop, nil, loop], [round, none, nil]),
       // Addresses that have worked stay in use.
-      ([other, loop, loop], [false, false, false]), ([other, nil, loop], [false, false, false]),
-      ([loop, other, loop], [true, false, false]),
-    ] as [([Endpoint?], [Bool])])
-  func `that it leads to itself is said once, and only if clients are refused for it`(
-    answers: [Endpoint?], says: [Bool]
+      ([other, loop, loop], [nil, nil, nil]), ([other, nil, loop], [nil, nil, nil]),
+      ([loop, other, loop], [round, nil, nil]),
+    ] as [([Endpoint?], [Target.Trouble?])])
+  func `why clients are refused is said once, and only if they are`(
+    answers: [Endpoint?], says: [Target.Trouble?]
   ) async throws {
     let left = Mutex(answers[...])
     let noted = Counter()
@@ -32,13 +36,13 @@ import Testing
         left.withLock { $0.popFirst() }.flatMap(\.self).map { [ZonedEndpoint($0)] } ?? []
       }, loop: { $0.map(\.endpoint).first { $0 == Self.loop } })
     try target.start { noted.value.wrappingAdd(1, ordering: .releasing) }
-    var said: [Bool] = []
+    var said: [Target.Trouble?] = []
     for count in 1...answers.count {
       // When addresses are no longer fresh.
       if count > 1 { _ = target.addresses(at: .now + .seconds(60)) }
       try await eventually("an answer") { noted.value.load(ordering: .acquiring) == count ? () : nil }
-      said.append(target.takeLoop() != nil)
-      #expect(target.takeLoop() == nil)
+      said.append(target.takeTrouble())
+      #expect(target.takeTrouble() == nil)
     }
     #expect(said == says)
     if answers.contains(Self.other) { #expect(target.known.map(\.endpoint) == [Self.other]) }

@@ -43,6 +43,9 @@ import Testing
     Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=(\nin_threshold=5\n", line: 2),
     Mistake(flag: "--notification-config", text: "[n]\nprocess_filter=x\nout_threshold=-1\n", line: 3),
     Mistake(flag: "--notification-config", text: "[n]\nin_threshold=5\ninterval=0\n", line: 3),
+    Mistake(
+      flag: "--notification-config", text: "[n]\nin_threshold=5\nmail_config=/nosuch/mail.json\n", line: 3,
+      says: "/nosuch/mail.json: No such file or directory. Check the path"),
     Mistake(flag: "--app-config", text: "", line: 1, says: "shortname=REGEX"),
     Mistake(flag: "--monitor-config", text: "\n# nothing\n", line: 1, says: "type=monitor"),
     Mistake(flag: "--notification-config", text: "# nothing yet\n", line: 1, says: "threshold"),

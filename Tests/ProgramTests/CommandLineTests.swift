@@ -77,6 +77,22 @@ import Testing
     #expect(child.output.text == "bwmon 2.0.0\n" && child.errors.text.isEmpty)
   }
 
+  @Test(arguments: programs)
+  func `help that cannot be written is an error, help that nobody reads is none`(program: String) async throws
+  {
+    let full = try ChildProcess(["sh", "-c", "exec \"$0\" --help >/dev/full", Program.path(program)])
+    #expect(try await full.ended() == .exited(75))
+    #expect(full.errors.text.hasPrefix("\(program): error: writing to standard output: No space left"))
+    let unread = try ChildProcess([Program.path(program), "--help"], output: .brokenPipe)
+    #expect(try await unread.ended() == .exited(0))
+    #expect(unread.errors.text.isEmpty)
+  }
+
+  private static let programs = [
+    "runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon", "tstat_send",
+    "tstat_cull",
+  ]
+
   /// A way in which programs end.
   struct Ending: Sendable, CustomTestStringConvertible {
     let command: [String]
@@ -86,11 +102,7 @@ import Testing
   }
 
   static let endings =
-    [
-      "runmonitor", "runpipe", "runaggregator", "connvitals", "connmonitor", "netconnmon", "tstat_send",
-      "tstat_cull",
-    ]
-    .flatMap {
+    programs.flatMap {
       [Ending(command: [$0, "--version"], status: 0), Ending(command: [$0, "--no-such-flag"], status: 64)]
     } + [
       Ending(command: ["runmonitor", "--doctor", "--source", "nothing"], status: 64),

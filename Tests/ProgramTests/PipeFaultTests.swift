@@ -7,9 +7,11 @@ import Testing
 struct PipeFaultTests {
   @Test(
     arguments: [
-      (["0", "host"], 64, "port"), (["65536", "host"], 64, "65536"), (["8080"], 64, "host"),
+      (["0", "host"], 64, "'<port>': it must be a number between 1 and 65535"), (["8080"], 64, "host"),
+      (["65536", "host"], 64, "'65536' is invalid for '<port>': it must be a number between 1 and 65535"),
       (["8080", "a b"], 64, "host name"),
-      (["8080", "host", "0"], 64, "remote port"), (["8080", "host", "--limit", "fast"], 64, "--limit"),
+      (["8080", "host", "0"], 64, "'<remote-port>': it must be"),
+      (["8080", "host", "--limit", "fast"], 64, "--limit"),
       (["8080", "host", "--limit", "0"], 64, "500k, 1.5M"),
       (["8080", "host", "--limit-in", "1X"], 64, "500k, 1.5M"),
       (["8080", "host", "--limit", "1k", "--limit-in", "1k"], 64, "--limit-in"),
@@ -186,6 +188,29 @@ struct PipeFaultTests {
     try await peer.finished()
     try await late.finished()
     try await pipe.stop()
+  }
+
+  @Test func `what will go wrong is said at the start, and what was cut at the end`() async throws {
+    let lab = try Laboratory.topology
+    let nameless = try await Reporter.pipe(["--max-conn", "100000000"], host: "nosuch.invalid", in: lab.a)
+    let name = try await nameless.process.errors.first("the name") {
+      $0.contains("nosuch.invalid as") ? $0 : nil
+    }
+    #expect(
+      name.contains("Clients are refused until it has one; check the name (`getent ahosts nosuch.invalid`)."))
+    let limit = try await nameless.process.errors.first("the limit") {
+      $0.contains("--max-conn is") ? $0 : nil
+    }
+    #expect(limit.contains("--max-conn is 100000000, but the limit of descriptors allows "), "\(limit)")
+    try await nameless.stop()
+    let pipe = try await Reporter.pipe(in: lab.a)
+    let echo = try PipePeer("echo", pipe: "-", in: lab.a)
+    try await echo.said("ready")
+    let peer = try PipePeer("hold", target: "-", ["2"], in: lab.a)
+    try await peer.said("open")
+    #expect(try await pipe.process.stop(SIGINT) == .exited(0))
+    #expect(
+      pipe.process.errors.lines.last == "runpipe: cut 2 open connections", "\(pipe.process.errors.text)")
   }
 
   @Test func `without descriptors it refuses politely, says so once a second, and recovers`() async throws {

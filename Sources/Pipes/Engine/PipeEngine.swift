@@ -87,9 +87,17 @@ public final class PipeEngine {
     self.late = late
     // There is no ring any more, or not yet.
     for pipe in pipes { pipe.target.refuse(nil) }
-    common.connectionLimit.store(budget.connections(services: pipes.count), ordering: .relaxed)
+    let room = budget.connections(services: pipes.count)
+    common.connectionLimit.store(room, ordering: .relaxed)
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
+      guard let limit = configuration.maxConnections, limit > room, let name = configuration.limitName else {
+        continue
+      }
+      pipe.warn(
+        "more_than_descriptors",
+        "\(name) is \(limit), but the limit of descriptors allows \(room) connections. Raise that too "
+          + "(`ulimit -Hn`, LimitNOFILE=).")
     }
   }
 

@@ -9,6 +9,7 @@ final class Target: Sendable {
     var book = AddressBook()
     var loop: Endpoint?
     var hasSaidLoop = false
+    var hasSaidFailure = false
     var refusal: String?
     var isStopped = false
   }
@@ -90,13 +91,25 @@ final class Target: Sendable {
   /// Whether it has no address because of a reason that was given.
   var isRefused: Bool { state.withLock { $0.refusal != nil } }
 
-  /// What leads back to the pipe, if clients are refused for that and it was not asked for before.
-  func takeLoop() -> Endpoint? {
+  /// Why clients are refused whatever the target does.
+  enum Trouble: Equatable {
+    /// This leads back to the pipe.
+    case loop(Endpoint)
+    /// There is no address, and why.
+    case unresolvable(String)
+  }
+
+  /// Why clients are refused, if they are and nobody has asked for that before.
+  func takeTrouble() -> Trouble? {
     state.withLock { state in
       // Addresses that were found before stay in use.
-      guard let loop = state.loop, case .failed = state.book.answer, !state.hasSaidLoop else { return nil }
-      state.hasSaidLoop = true
-      return loop
+      guard case .failed(let why) = state.book.answer else { return nil }
+      if let loop = state.loop {
+        defer { state.hasSaidLoop = true }
+        return state.hasSaidLoop ? nil : .loop(loop)
+      }
+      defer { state.hasSaidFailure = true }
+      return state.hasSaidFailure ? nil : .unresolvable(why)
     }
   }
 

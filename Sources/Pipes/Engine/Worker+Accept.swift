@@ -11,13 +11,28 @@ extension Worker {
   func open(_ pipe: Pipe) {
     services[pipe.id] = Service(pipe: pipe, listeners: pipe.listeners)
     resume(pipe.id)
-    warnOfLoop(pipe)
+    warnOfTarget(pipe)
   }
 
-  /// Says that a pipe which accepts leads to itself, which was not known before: its name was slow. One worker does.
-  func warnOfLoop(_ pipe: Pipe) {
-    guard index == 0, services[pipe.id] != nil, let endpoint = pipe.target.takeLoop() else { return }
-    pipe.warn("loop", "\(PipeError.loop(name: pipe.configuration.placedName, endpoint)) Clients are refused.")
+  /// Says why a pipe that accepts refuses its clients: its target's name has no address, or was slow and leads to the
+  /// pipe itself. One worker does.
+  func warnOfTarget(_ pipe: Pipe) {
+    guard index == 0, services[pipe.id] != nil else { return }
+    switch pipe.target.takeTrouble() {
+    case .loop(let endpoint):
+      pipe.warn(
+        "loop", "\(PipeError.loop(name: pipe.configuration.placedName, endpoint)) Clients are refused.")
+    case .unresolvable(let why): warnOfName(of: pipe, why, "Clients are refused until it has one")
+    case nil: break
+    }
+  }
+
+  /// Says that the target's name has no address, and what that means.
+  func warnOfName(of pipe: Pipe, _ why: String, _ consequence: String) {
+    let host = pipe.target.host
+    pipe.warn(
+      "unresolvable",
+      "cannot use \(host) as the target: \(why). \(consequence); check the name (`getent ahosts \(host)`).")
   }
 
   /// Stops accepting for `pipe` and cuts its connections.

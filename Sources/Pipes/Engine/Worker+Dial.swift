@@ -68,7 +68,7 @@ extension Worker {
 
   /// The addresses of a pipe's target are known, or that there are none.
   func resolved(_ pipe: Pipe) {
-    warnOfLoop(pipe)
+    warnOfTarget(pipe)
     let waiting = resolving
     resolving.removeAll(keepingCapacity: true)
     for token in waiting {
@@ -79,10 +79,7 @@ extension Worker {
 
   private func unresolvable(_ connection: Connection, _ why: String) {
     connection.pipe.noteFailed()
-    connection.pipe.warn(
-      "unresolvable",
-      "cannot use \(connection.pipe.target.host) as the target: \(why). The client was refused; check the name "
-        + "(`getent ahosts \(connection.pipe.target.host)`).")
+    warnOfName(of: connection.pipe, why, "The client was refused")
     cut(connection)
   }
 
