@@ -23,6 +23,11 @@ public struct Diagnostics: Sendable {
   /// Says what was changed or done.
   public func note(_ text: String) { write(text) }
 
+  /// Says how many connections were cut at the end; nothing where none was.
+  public func noteCut(_ connections: Int) {
+    if connections > 0 { note("cut \(connections) open connection\(connections == 1 ? "" : "s")") }
+  }
+
   /// Writes a line of its own form, such as an alert's.
   public func line(_ text: String) { StandardError.write(text.escapingControlCharacters + "\n") }
 

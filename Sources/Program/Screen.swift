@@ -7,15 +7,13 @@ public struct Screen: Sink {
   private var renderer: any Renderer
   private let repaints: Bool
   private let isFull: Bool
-  private var output: PatientOutput
+  private var output: RetryingOutput
 
   /// Makes the renderer for the format that is wanted; `style` says what the plain lines show. On a terminal the table is
   /// painted over the last one; without NO_COLOR it is emphasised. Where no number of reports is wanted, output that
   /// cannot be written for a while is a warning.
   public init(_ options: ReportOptions, style: PlainRenderer.Style, _ diagnostics: Diagnostics) {
-    output = PatientOutput(isPatient: options.count == nil) {
-      if $1 { diagnostics.note($0) } else { diagnostics.warning($0) }
-    }
+    output = RetryingOutput(retries: options.count == nil, diagnostics)
     let isTerminal = StandardOutput.isTerminal
     isFull = options.full
     switch options.format ?? (isTerminal ? .table : .plain) {

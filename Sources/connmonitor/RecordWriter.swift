@@ -6,7 +6,7 @@ import SystemRuntime
 
 /// Writes records to standard output, and what is wrong to standard error once for as long as it is so.
 struct RecordWriter {
-  private var output = PatientOutput { text, _ in Messages.say(.warning(text)) }
+  private var output = RetryingOutput { text, _ in Messages.say(.warning(text)) }
   /// Records that `flush` writes at once.
   private var batch: [UInt8] = []
   private var outcome = StandardOutput.Outcome.written
@@ -51,7 +51,7 @@ struct RecordWriter {
     batch += record.description.utf8
     batch.append(UInt8(ascii: "\n"))
     // A record that has no room behind those that wait is left out and counted by itself.
-    if isWaiting { try writeBatch() }
+    if isWaiting || output.isFailing { try writeBatch() }
   }
 
   private mutating func writeBatch() throws(KernelError) {
@@ -63,9 +63,11 @@ struct RecordWriter {
   mutating func flush() throws(KernelError) {
     if !batch.isEmpty { try writeBatch() } else if isWaiting { outcome = try output.flush() }
     let skipped = output.skipped
-    guard skipped > saidSkipped, !isWaiting else { return }
+    guard skipped > saidSkipped, !isWaiting, !output.isFailing else { return }
     Messages.say(
-      .warning("\(skipped - saidSkipped) records had no room, because nobody read them in time: read faster"))
+      .warning(
+        "\(skipped - saidSkipped) records had no room while they could not be written: read faster, or free some space"
+      ))
     saidSkipped = skipped
   }
 

@@ -117,6 +117,7 @@ struct ConnectivityLoop: ~Copyable {
   {
     guard let outcome else { return }
     due = now + interval
+    if writer.isFailing, try writer.flush() == .closed { isOver = true }
     switch outcome {
     case .unknown(let error): return warn(of: error)
     case .reachable, .unreachable: hasSaidShortage = false
@@ -126,7 +127,6 @@ struct ConnectivityLoop: ~Copyable {
       due = now
       if try writer.write(change) == .closed { isOver = true }
     }
-    if writer.isFailing { _ = try writer.flush() }
     mailer.note(change, downSince: tracker.downSince, at: now)
   }
 

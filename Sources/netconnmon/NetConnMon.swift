@@ -23,7 +23,7 @@ import SystemRuntime
       crash too.
 
       Exit status: 0 done; 64 wrong flags; 69 the mail server refuses the mail of --test-mail; 75 it cannot be reached, a system \
-      call failed or the lines cannot be written; 78 the mail configuration is wrong or cannot be read.
+      call failed or lines were not written; 78 the mail configuration is wrong or cannot be read.
       """,
     version: bwmonVersion)
 

@@ -9,13 +9,16 @@ struct OutageWriter {
   /// How long a slow reader is waited for at the end.
   private static let farewell = Duration.seconds(1)
 
-  private var output: PatientOutput
+  private var output: RetryingOutput
+  private let diagnostics: Diagnostics
+  private var saidSkipped: UInt64 = 0
   /// What writes JSON; nil for the predecessor's lines.
   private var json: JSONRenderer?
 
   /// Writes in `format`. A table of single lines would be the lines themselves.
   init(_ format: ReportOptions.Format, _ diagnostics: Diagnostics) {
-    output = PatientOutput { if $1 { diagnostics.note($0) } else { diagnostics.warning($0) } }
+    self.diagnostics = diagnostics
+    output = RetryingOutput(diagnostics)
     switch format {
     case .plain, .table: json = nil
     case .json:
@@ -35,7 +38,16 @@ struct OutageWriter {
   var isFailing: Bool { output.isFailing }
 
   /// Writes what the reader takes now of what waits.
-  mutating func flush() throws(KernelError) -> StandardOutput.Outcome { try output.flush() }
+  mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
+    let outcome = try output.flush()
+    if !isFailing, output.skipped > saidSkipped {
+      diagnostics.warning(
+        "\(output.skipped - saidSkipped) lines had no room while they could not be written: read faster, or free "
+          + "some space.")
+      saidSkipped = output.skipped
+    }
+    return outcome
+  }
 
   /// Writes what waits, for a second at most.
   mutating func finish() throws(KernelError) { try output.finish(within: Self.farewell) }

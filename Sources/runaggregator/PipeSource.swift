@@ -84,11 +84,14 @@ final class PipeSource: Source {
   }
 
   /// Cuts what is open.
-  func stop() {
+  func stop() { meter?.stop() }
+
+  /// Cuts what is open at a signal, and says how much that was.
+  func stopAtSignal() {
     let open = meter?.openConnections ?? 0
     if isDraining { cut += open }
-    meter?.stop()
-    if open > 0 { diagnostics.note("cut \(open) open connection\(open == 1 ? "" : "s")") }
+    stop()
+    diagnostics.noteCut(open)
   }
 }
 

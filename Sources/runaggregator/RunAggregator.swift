@@ -264,7 +264,8 @@ import SystemRuntime
       }
       try loop.run(
         into: &sinks, diagnostics, measure: measure, reload: reload,
-        drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stop, refresh: { hub.refresh() })
+        drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stopAtSignal,
+        refresh: { hub.refresh() })
       // The last report lacks what the sensor measures.
       return hub.failure
     } catch {

@@ -16,10 +16,10 @@ import SystemRuntime
       listening socket from systemd if there is one (LISTEN_FDS).
 
       SIGTERM: nothing is accepted any more, what is open goes on for --drain-timeout. SIGINT: all ends at once. \
-      SIGHUP: nothing changes. When nobody reads the reports any more it ends, with status 0.
+      SIGHUP: nothing changes. When nobody reads the reports any more it ends, with status 0. While the disk for them is full it goes on.
 
       Exit status: 0 done; 64 wrong flags, or a pipe to itself; 69 the port is in use or the address not ours; 75 cut at the end of \
-      --drain-timeout, or the reports cannot be written; 77 no privilege for the port; \
+      --drain-timeout, or reports were not written; 77 no privilege for the port; \
       78 a socket of systemd that is not for TCP.
       """,
     version: bwmonVersion)
@@ -96,9 +96,9 @@ extension RunPipe {
     let ending = try loop.run(into: &screen, diagnostics, measure: measure, drain: drain) {
       cut = meter.openConnections
       meter.stop()
+      diagnostics.noteCut(cut)
     }
     meter.stop()
-    if cut > 0 { diagnostics.note("cut \(cut) open connection\(cut == 1 ? "" : "s")") }
     guard ending == .terminated, cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
   }

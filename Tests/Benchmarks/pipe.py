@@ -129,9 +129,10 @@ def measure(peers, body, extra=()):
     found = {name: [] for name in peers}
     names = list(peers)
     for run in range(RUNS):
-        # Who follows a heavy peer finds the machine otherwise than who follows a light one.
+        # What ran before changes what the next one measures.
         first = run % len(names)
-        for name in names[first:] + names[:first]:
+        order = names[first:] + names[:first]
+        for name in order if run % 2 else reversed(order):
             with Forwarder(name, extra) as forwarder:
                 found[name].append(body(forwarder))
     return {name: [statistics.median(column) for column in zip(*rows)] for name, rows in found.items()}

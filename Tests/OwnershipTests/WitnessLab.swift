@@ -25,6 +25,8 @@ struct WitnessLab: ~Copyable {
     networks = Set(namespaces.map(\.inode))
   }
 
+  /// Records of all of the host that had no room.
+  var ringLosses: UInt64 { witness.lost.ringFull }
   var malformed: UInt64 { witness.malformed }
   var mismatches: UInt64 { witness.ledger.mismatches }
 

@@ -209,19 +209,3 @@ private final class Turns {
     #expect(turns.nextLook == nil)
   }
 }
-
-@Suite struct WorkerPlaceTests {
-  /// Each accepts so many in turn and nobody leaves: how many the two workers have then.
-  @Test(arguments: [(1, [1, 0]), (2, [2, 0]), (8, [4, 4]), (9, [5, 4]), (17, [9, 8])])
-  func `of few connections none has two more`(count: Int, expected: [Int]) {
-    // The kernel wakes the same one each time.
-    var loads = [0, 0]
-    for _ in 0..<count { loads[Worker.keeps(mine: loads[0], least: loads.min() ?? 0) ? 0 : 1] += 1 }
-    #expect(loads == expected)
-  }
-
-  @Test func `of many it is not worth the way`() {
-    #expect(Worker.keeps(mine: 20, least: 19) && !Worker.keeps(mine: 21, least: 19))
-    #expect(Worker.keeps(mine: 0, least: 0) && Worker.keeps(mine: 1, least: 0))
-  }
-}

@@ -14,8 +14,6 @@ struct NamespaceMembers {
     let folderInode: UInt64
     /// Nil for our own, and where it may not be read.
     var namespace: UInt64?
-    /// The other namespaces that only threads of it are in, as far as is known, each with the first of them.
-    var threads: [UInt64: Int32] = [:]
     /// When it was first seen there.
     var joined: UInt64 = 0
     var nextLook: UInt64
@@ -43,6 +41,9 @@ struct NamespaceMembers {
   private let own: UInt64
   // By pid.
   private var members: [Member] = []
+  /// By pid, the other namespaces that only threads of a process are in, as far as is known, each with the first of them.
+  /// Not in `Member`: few have any, and all are copied in each tick.
+  private var threads: [Int32: [UInt64: Int32]] = [:]
   private var tick: UInt64 = 0
   private var threadsLeft = 0
   private var entries = NumberedEntries(limit: threadLimits.process)
@@ -70,21 +71,31 @@ struct NamespaceMembers {
         if renamed.contains(process.pid) {
           (member.nextLook, member.youth, member.pause) = (tick, Self.youth, 1)
         }
+      } else if !threads.isEmpty {
+        threads[process.pid] = nil
       }
       if member.nextLook <= tick { look(&member, root) }
       if let namespace = member.namespace { keep(member, in: namespace) }
       present.append(member)
     }
     members = present
-    for member in members {
-      for (namespace, thread) in member.threads where inside[namespace] == nil {
+    placeThreads(root)
+    representatives = inside.compactMapValues(\.first?.pid)
+  }
+
+  /// Where there is no process, a thread stands for a namespace, the first by its process.
+  private mutating func placeThreads(_ root: borrowing OpenFile) {
+    if threads.isEmpty { return }
+    let pids = Set(members.map(\.pid))
+    threads = threads.filter { pids.contains($0.key) }
+    for (pid, elsewhere) in threads.sorted(by: { $0.key < $1.key }) {
+      for (namespace, thread) in elsewhere where inside[namespace] == nil {
         // It may have left since its process was looked at.
         looks += 1
-        guard NamespaceLink.inode(of: "\(member.pid)/task/\(thread)", in: root) == namespace else { continue }
+        guard NamespaceLink.inode(of: "\(pid)/task/\(thread)", in: root) == namespace else { continue }
         inside[namespace] = [Member(pid: thread, folderInode: 0, nextLook: 0, youth: 0)]
       }
     }
-    representatives = inside.compactMapValues(\.first?.pid)
   }
 
   /// Other processes of a namespace than the one that stands for it, the longest there first, four at most: when that one
@@ -111,7 +122,7 @@ struct NamespaceMembers {
       if error == .noSuchFileOrDirectory || error == .noSuchProcess { vanished += 1 }
     }
     // Of a new process with its looks 0, 1, 2, 4, 8, 16 and 32, then with each.
-    if (Self.youth - member.youth).nonzeroBitCount <= 1 { lookAtThreads(of: &member, root) }
+    if (Self.youth - member.youth).nonzeroBitCount <= 1 { lookAtThreads(of: member, root) }
     if member.youth > 0 {
       member.youth -= 1
       member.nextLook = tick + 1
@@ -124,10 +135,10 @@ struct NamespaceMembers {
   }
 
   /// One question for a process with a single thread, one more for each other thread.
-  private mutating func lookAtThreads(of member: inout Member, _ root: borrowing OpenFile) {
+  private mutating func lookAtThreads(of member: Member, _ root: borrowing OpenFile) {
     let path = "\(member.pid)/task"
     guard threadsLeft > 0 else { return }
-    member.threads = [:]
+    threads[member.pid] = nil
     // Two links, and one for each thread.
     guard let status = try? root.status(of: path), status.links > 3,
       let folder = try? OpenFile(path, in: root, isFolder: true),
@@ -138,9 +149,9 @@ struct NamespaceMembers {
       looks += 1
       guard let namespace = try? NamespaceLink.read("\(thread)/ns/net", in: folder), namespace != own,
         namespace != member.namespace,
-        member.threads[namespace] == nil
+        threads[member.pid]?[namespace] == nil
       else { continue }
-      member.threads[namespace] = thread
+      threads[member.pid, default: [:]][namespace] = thread
     }
   }
 }

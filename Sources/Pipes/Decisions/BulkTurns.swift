@@ -6,6 +6,8 @@ import Model
 /// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
 /// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. Where there are
 /// few processors nobody has a turn for a while after each: one sender and its receiver keep two.
+///
+/// It is not copyable, because a worker that asks it for something would copy it with its queue each time.
 struct BulkTurns: Sendable, ~Copyable {
   /// A direction, by the raw token of its source.
   typealias Identifier = UInt64
@@ -54,6 +56,9 @@ struct BulkTurns: Sendable, ~Copyable {
   /// Whether somebody waits for a turn.
   var hasWaiting: Bool { head < queue.count }
 
+  /// Whether it is the turn of `identifier`.
+  func hasTurn(_ identifier: Identifier) -> Bool { holder?.identifier == identifier }
+
   /// Whether there are others than those that move much.
   func areNeeded(at now: Instant) -> Bool {
     sawOthersAt.map { now - $0 < Self.memory } ?? false
@@ -74,9 +79,8 @@ struct BulkTurns: Sendable, ~Copyable {
   mutating func wait(_ identifier: Identifier) { queue.append(identifier) }
 
   /// `identifier` moved `bytes`. Its turn ends when it has moved enough and others wait.
-  mutating func moved(_ bytes: Int, by identifier: Identifier, at moment: @autoclosure () -> Instant) {
+  mutating func moved(_ bytes: Int, by identifier: Identifier, at now: Instant) {
     guard holder?.identifier == identifier else { return }
-    let now = moment()
     holder?.left -= bytes
     holder?.lastMoved = now
     if let left = holder?.left, Self.size - left >= Self.portion { holder?.isBulk = true }

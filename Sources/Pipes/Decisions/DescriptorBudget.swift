@@ -18,6 +18,9 @@ struct DescriptorBudget: Sendable, Equatable {
     splicePipes = min(512, max(8, descriptors / 32))
   }
 
+  /// How one raises the limit.
+  static let remedy = "(`ulimit -Hn`, LimitNOFILE=)"
+
   /// How many connections all pipes may have together, of which there are `services`; at least one.
   func connections(services: Int) -> Int {
     max(1, (descriptors - Self.others - 2 * splicePipes - Self.perService * services) / Self.perConnection)

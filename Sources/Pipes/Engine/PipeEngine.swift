@@ -91,13 +91,15 @@ public final class PipeEngine {
     common.connectionLimit.store(room, ordering: .relaxed)
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
-      guard let limit = configuration.maxConnections, limit > room, let name = configuration.limitName else {
-        continue
-      }
-      pipe.warn(
-        "more_than_descriptors",
-        "\(name) is \(limit), but the limit of descriptors allows \(room) connections. Raise that too "
-          + "(`ulimit -Hn`, LimitNOFILE=).")
+    }
+    let wanted = configurations.reduce(0) { $0 + min($1.maxConnections ?? 0, Int(Int32.max)) }
+    if wanted > room, let name = configurations.lazy.compactMap(\.limitName).first {
+      log(
+        Warning(
+          code: "more_than_descriptors",
+          text:
+            "\(name) allows \(wanted) connections, but the limit of descriptors allows \(room). Raise that limit "
+            + "\(DescriptorBudget.remedy), or lower \(name)."))
     }
   }
 

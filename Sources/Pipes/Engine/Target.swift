@@ -92,7 +92,7 @@ final class Target: Sendable {
   var isRefused: Bool { state.withLock { $0.refusal != nil } }
 
   /// Why clients are refused whatever the target does.
-  enum Trouble: Equatable {
+  enum RefusalReason: Equatable {
     /// This leads back to the pipe.
     case loop(Endpoint)
     /// There is no address, and why.
@@ -100,7 +100,7 @@ final class Target: Sendable {
   }
 
   /// Why clients are refused, if they are and nobody has asked for that before.
-  func takeTrouble() -> Trouble? {
+  func takeRefusalReason() -> RefusalReason? {
     state.withLock { state in
       // Addresses that were found before stay in use.
       guard case .failed(let why) = state.book.answer else { return nil }

@@ -18,7 +18,7 @@ extension Worker {
   /// pipe itself. One worker does.
   func warnOfTarget(_ pipe: Pipe) {
     guard index == 0, services[pipe.id] != nil else { return }
-    switch pipe.target.takeTrouble() {
+    switch pipe.target.takeRefusalReason() {
     case .loop(let endpoint):
       pipe.warn(
         "loop", "\(PipeError.loop(name: pipe.configuration.placedName, endpoint)) Clients are refused.")
@@ -129,14 +129,15 @@ extension Worker {
       limit.map { ("\($0) connections of \(pipe.configuration.limitName ?? "the limit")", "it") }
       ?? (
         "\(common.connectionLimit.load(ordering: .relaxed)) connections that the limit of descriptors allows",
-        "that limit (`ulimit -Hn`, LimitNOFILE=)"
+        "that limit \(DescriptorBudget.remedy)"
       )
     pipe.warn("full", "all \(number) are in use: new clients wait. Raise \(remedy).")
   }
 
   /// Whether who has `mine` connections keeps a new one, where `least` is the fewest that a worker has.
   ///
-  /// Of a few connections one more or less is a great part of the work. An only one is not worth the way to another.
+  /// Of a few connections one more or less is a great part of the work. The second is not worth the way to another worker:
+  /// often the first ends soon.
   static func keeps(mine: Int, least: Int) -> Bool {
     (2..<16).contains(mine) ? least >= mine : least + 1 >= mine
   }

@@ -19,7 +19,8 @@ extension Worker {
   /// A direction has moved `count` bytes, and `total` in this go.
   func noteTurn(of half: HalfConnection, _ connection: Connection, moved count: Int, total: Int) {
     if half.isBulk {
-      turns.moved(count, by: ticket(of: half, connection).token, at: .now)
+      let identifier = ticket(of: half, connection).token
+      if turns.hasTurn(identifier) { turns.moved(count, by: identifier, at: .now) }
     } else if total >= BulkTurns.portion {
       half.isBulk = true
     } else if count > 0 {
@@ -46,7 +47,9 @@ extension Worker {
 
   /// Ends the turn of a direction that can move nothing before its receiver reads.
   func leaveTurn(_ half: HalfConnection, _ connection: Connection) {
-    if half.isBulk { turns.leave(ticket(of: half, connection).token, at: .now) }
+    guard half.isBulk else { return }
+    let identifier = ticket(of: half, connection).token
+    if turns.hasTurn(identifier) { turns.leave(identifier, at: .now) }
   }
 
   /// Gives those that wait their turns.

@@ -11,7 +11,7 @@ public struct OutputQueue {
   static let chunk = 4096
 
   private var waiting: ArraySlice<UInt8> = []
-  /// Texts that were left out because the reader is too slow, since start.
+  /// Texts that were left out because what waits had no room for them, since start.
   public private(set) var skipped: UInt64 = 0
 
   /// Makes an empty queue.
@@ -53,13 +53,14 @@ public struct OutputQueue {
         waiting = waiting.dropFirst(count)
         continue
       }
-      switch errno {
+      let code = errno
+      switch code {
       case EINTR: continue
       case EAGAIN: return .waiting
       case EPIPE, EBADF: return .closed
-      // The terminal is gone (tty_ioctl(4)); a disk has other files.
+      // Of a terminal that was hung up, for which isatty(3) fails; of a regular file it is a failing disk.
       case EIO where isCharacterDevice: return .closed
-      default: throw .failed("writing to standard output", Errno(rawValue: errno))
+      default: throw .failed("writing to standard output", Errno(rawValue: code))
       }
     }
     // A slice keeps what it is a part of.
@@ -69,6 +70,7 @@ public struct OutputQueue {
 
   private var isCharacterDevice: Bool {
     var status = stat()
+    // The kernel fills the variable it is given.
     return unsafe fstat(STDOUT_FILENO, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
   }
 

@@ -1,18 +1,23 @@
 import Model
 public import SystemRuntime
 
-/// Standard output of a program that goes on while it cannot be written, as on a full disk: what has room waits and is
+/// Standard output of a program that goes on while it cannot be written, as on a full disk: up to 4 MiB wait and are
 /// written when that is over.
-public struct PatientOutput {
+public struct RetryingOutput {
   private var queue = OutputQueue()
   private var recovery = Recovery<KernelError>()
-  private let isPatient: Bool
+  private let retries: Bool
   private let say: (_ text: String, _ isResolved: Bool) -> Void
 
-  /// Makes an output whose failures are thrown unless it is patient; then `say` gets a sentence when they begin, and one
-  /// when they are over.
-  public init(isPatient: Bool = true, say: @escaping (_ text: String, _ isResolved: Bool) -> Void) {
-    (self.isPatient, self.say) = (isPatient, say)
+  /// Makes an output that retries, and otherwise throws. `say` gets a sentence when writing begins to fail, and one when
+  /// that is over.
+  public init(retries: Bool = true, say: @escaping (_ text: String, _ isResolved: Bool) -> Void) {
+    (self.retries, self.say) = (retries, say)
+  }
+
+  /// The same, said on standard error.
+  public init(retries: Bool = true, _ diagnostics: Diagnostics) {
+    self.init(retries: retries) { if $1 { diagnostics.note($0) } else { diagnostics.warning($0) } }
   }
 
   /// Texts that were left out because no more than 4 MiB wait, since start.
@@ -37,7 +42,7 @@ public struct PatientOutput {
       }
       return outcome
     } catch {
-      guard isPatient else { throw error }
+      guard retries else { throw error }
       if recovery.fail(error, at: .now) {
         say("\(error) Up to 4 MiB wait until then, and all else goes on.", false)
       }
