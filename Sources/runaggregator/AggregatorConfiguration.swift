@@ -18,6 +18,17 @@ struct AggregatorConfiguration {
     var autoGroup: Bool
     var inherit: Bool
     var excludesTunnels: Bool
+
+    /// Each file by itself.
+    var each: [Files] {
+      let parts: [WritableKeyPath<Files, String?>] = [\.applications, \.monitors, \.notifications, \.publish]
+      return parts.compactMap { part in
+        guard let path = self[keyPath: part] else { return nil }
+        var files = Files(autoGroup: autoGroup, inherit: inherit, excludesTunnels: excludesTunnels)
+        files[keyPath: part] = path
+        return files
+      }
+    }
   }
 
   /// Why the files cannot be used.

@@ -148,7 +148,7 @@ import SystemRuntime
     privilege.drop(diagnostics)
     let configuration: AggregatorConfiguration
     do throws(AggregatorConfiguration.Failure) { configuration = try AggregatorConfiguration(files) } catch {
-      diagnostics.error(error)
+      if checkConfig { checkEachFile(diagnostics) } else { diagnostics.error(error) }
       throw ExitStatus.configuration.exitCode
     }
     for warning in configuration.warnings { diagnostics.warning(warning) }
@@ -159,6 +159,15 @@ import SystemRuntime
     do throws(KernelError) { try StandardOutput.printLine(answer) } catch {
       diagnostics.error(error)
       throw ExitStatus(error).exitCode
+    }
+  }
+
+  /// Says what is wrong with each file: the first error does not hide what the others have.
+  private func checkEachFile(_ diagnostics: Diagnostics) {
+    for file in files.each {
+      do throws(AggregatorConfiguration.Failure) {
+        for warning in try AggregatorConfiguration(file).warnings { diagnostics.warning(warning) }
+      } catch { diagnostics.error(error) }
     }
   }
 

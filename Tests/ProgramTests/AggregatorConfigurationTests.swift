@@ -101,6 +101,23 @@ import Testing
     #expect(wrong.errors.text.contains("--monitor-config"), "\(wrong.errors.text)")
   }
 
+  @Test func `the check says what is wrong with each file`() async throws {
+    let folder = try ScratchFolder()
+    let apps = try folder.write("[Web]\nBad=(\n", to: "a.cfg")
+    let monitors = try folder.write("[m]\ntype=monitor\ninclude=a\ninclude=b\n", to: "m.cfg")
+    let rules = try folder.write("[n]\nin_treshold=5\n", to: "n.cfg")
+    let child = try ChildProcess([
+      Self.program, "--check-config", "--app-config", apps, "--monitor-config", monitors,
+      "--notification-config", rules,
+    ])
+    #expect(try await child.ended() == .exited(78))
+    let places = ["error: \(apps):2: ", "warning: \(monitors):4: ", "error: \(rules):2: "]
+    let lines = child.errors.lines
+    #expect(
+      lines.count == 3 && zip(lines, places).allSatisfy { $0.hasPrefix("runaggregator: \($1)") }, "\(lines)")
+    #expect(child.output.text.isEmpty)
+  }
+
   @Test func `right files pass the check, which needs no privilege`() async throws {
     let folder = try ScratchFolder()
     let apps = try folder.write("# who is who\n[Web]\nx = curl|wget\n[Mail]\ny: postfix\n", to: "a.cfg")
