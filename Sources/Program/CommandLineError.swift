@@ -7,12 +7,12 @@ extension ParsableCommand {
   /// Ends the program after `error`, as every program of ours does: what is wrong begins as our other errors do, and
   /// two lines say how it is used. A request for help or the version is answered and ends with 0.
   public static func end(after error: any Error) -> Never {
+    if let error = error as? KernelError { end(after: error) }
     let code = exitCode(for: error)
     let name = configuration.commandName ?? "bwmon"
     if code == .success {
       do throws(KernelError) { try StandardOutput.printLine(fullMessage(for: error)) } catch {
-        Diagnostics(program: name).error(error)
-        end(ExitStatus(error).exitCode)
+        end(after: error)
       }
     } else {
       let message = CommandLineError.sentence(message(for: error))
@@ -28,6 +28,11 @@ extension ParsableCommand {
 
   /// Ends the program, which has done what it was asked for.
   public static func end() -> Never { end(.success) }
+
+  private static func end(after error: KernelError) -> Never {
+    Diagnostics(program: configuration.commandName ?? "bwmon").error(error)
+    end(ExitStatus(error).exitCode)
+  }
 
   /// Runs nothing that libraries have registered with atexit(3): threads that have not gone yet still use what these free, as
   /// OpenSSL's state of a thread.

@@ -19,10 +19,11 @@ public struct Drain {
 
   /// Waits until it is over, the limit has passed, or SIGINT or SIGTERM comes; `work` is called meanwhile, often.
   ///
-  /// What is open goes on also when nobody reads the output any more.
-  func run(_ work: () -> Void) throws(KernelError) {
+  /// What is open goes on also when nobody reads the output any more. `ticker` is the loop's own, because there may be no
+  /// descriptor left for another; it ticks faster from then on.
+  func run(_ ticker: borrowing Ticker, _ work: () -> Void) throws(KernelError) {
     begin()
-    let ticker = try Ticker(interval: Self.tick)
+    try ticker.restart(interval: Self.tick)
     let end = Instant.now + limit
     while !isOver(), Instant.now < end {
       switch try ticker.wait(heedsOutput: false) {

@@ -89,7 +89,7 @@ public struct ReportLoop: ~Copyable {
       case .signal(let signal):
         let ending = signal == .interrupt ? Ending.interrupted : .terminated
         if ending == .terminated {
-          try drain?.run {
+          try drain?.run(ticker) {
             // What is open goes on, whatever becomes of the reports; the last one says why.
             if .now - measured >= period { try? attempt() }
           }

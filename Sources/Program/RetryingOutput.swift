@@ -22,6 +22,13 @@ public struct RetryingOutput {
 
   /// Texts that were left out because no more than 4 MiB wait, since start.
   public var skipped: UInt64 { queue.skipped }
+  private var saidSkipped: UInt64 = 0
+
+  /// How many of these were not said yet; takes them for said.
+  public mutating func takeUnsaidSkipped() -> UInt64 {
+    defer { saidSkipped = queue.skipped }
+    return queue.skipped - saidSkipped
+  }
 
   /// True while it cannot be written: what waits is tried again with the next text, or by `flush`.
   public var isFailing: Bool { recovery.failure != nil }
@@ -38,7 +45,9 @@ public struct RetryingOutput {
       let outcome = try queue.flush()
       if outcome != .closed, let since = recovery.succeed() {
         let seconds = (Instant.now - since).components.seconds
-        say("standard output is written again, after \(seconds) s", true)
+        let lost = takeUnsaidSkipped()
+        let loss = lost == 0 ? "" : "; \(lost) writes had no room and are lost"
+        say("standard output is written again, after \(seconds) s\(loss)", true)
       }
       return outcome
     } catch {

@@ -10,7 +10,6 @@ struct RecordWriter {
   /// Records that `flush` writes at once.
   private var batch: [UInt8] = []
   private var outcome = StandardOutput.Outcome.written
-  private var saidSkipped: UInt64 = 0
   private var routes: [ProbeJob: RouteChange] = [:]
   /// Paths and services with which something is wrong, which was said.
   private var problems: Set<Matter> = []
@@ -62,13 +61,11 @@ struct RecordWriter {
   /// Writes what was added, and goes on with what waits for a slow reader.
   mutating func flush() throws(KernelError) {
     if !batch.isEmpty { try writeBatch() } else if isWaiting { outcome = try output.flush() }
-    let skipped = output.skipped
-    guard skipped > saidSkipped, !isWaiting, !output.isFailing else { return }
-    Messages.say(
-      .warning(
-        "\(skipped - saidSkipped) records had no room while they could not be written: read faster, or free some space"
-      ))
-    saidSkipped = skipped
+    if isWaiting || output.isFailing { return }
+    let lost = output.takeUnsaidSkipped()
+    if lost > 0 {
+      Messages.say(.warning("\(lost) records had no room, because nobody read them in time: read faster"))
+    }
   }
 
   /// Writes an empty line, and waits a second at most for a slow reader.

@@ -29,7 +29,7 @@ struct MailOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Where reports wait for the mail server, and what a restart needs of an outage, for this program alone. (default: systemd's StateDirectory=, else /var/lib/bwmon/netconnmon for root, else ~/.local/state/bwmon/netconnmon)",
+      "The folder, an absolute path for this program alone, of reports that wait for the mail server, and of what a restart needs of an outage. (default: systemd's StateDirectory=, else /var/lib/bwmon/netconnmon for root, else ~/.local/state/bwmon/netconnmon)",
       valueName: "folder"))
   var spool: String?
 

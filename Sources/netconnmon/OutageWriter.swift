@@ -11,7 +11,6 @@ struct OutageWriter {
 
   private var output: RetryingOutput
   private let diagnostics: Diagnostics
-  private var saidSkipped: UInt64 = 0
   /// What writes JSON; nil for the predecessor's lines.
   private var json: JSONRenderer?
 
@@ -40,11 +39,8 @@ struct OutageWriter {
   /// Writes what the reader takes now of what waits.
   mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
     let outcome = try output.flush()
-    if !isFailing, output.skipped > saidSkipped {
-      diagnostics.warning(
-        "\(output.skipped - saidSkipped) lines had no room while they could not be written: read faster, or free "
-          + "some space.")
-      saidSkipped = output.skipped
+    if outcome == .written, !isFailing, case let lost = output.takeUnsaidSkipped(), lost > 0 {
+      diagnostics.warning("\(lost) lines had no room, because nobody read them in time: read faster")
     }
     return outcome
   }

@@ -51,7 +51,7 @@ import SystemRuntime
 
   @Option(
     help: ArgumentHelp(
-      "The folder, for this program alone, of what is to be there after a restart: mails and webhooks of alerts that wait, what fires, and what is to be published. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
+      "The folder, an absolute path for this program alone, of what is to be there after a restart: mails and webhooks of alerts that wait, what fires, and what is to be published. (default: systemd's StateDirectory=, else /var/lib/bwmon/runaggregator for root, else ~/.local/state/bwmon/runaggregator)",
       valueName: "folder"))
   var spool: String?
 

@@ -86,6 +86,8 @@ extension RunPipe {
   ) throws {
     var screen = Screen(report, style: .totals, diagnostics)
     defer { screen.end() }
+    // Whatever ends it, who is connected sees a reset and no good end.
+    defer { meter.stop() }
     var cut = 0
     let drain = Drain(atMost: drainTimeout.duration, begin: meter.drain, isOver: { meter.isDrained })
     let measure = { (now: Instant) throws(KernelError) -> [Event] in
@@ -98,7 +100,6 @@ extension RunPipe {
       meter.stop()
       diagnostics.noteCut(cut)
     }
-    meter.stop()
     guard ending == .terminated, cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
   }

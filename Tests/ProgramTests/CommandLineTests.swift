@@ -77,13 +77,15 @@ import Testing
     #expect(child.output.text == "bwmon 2.0.0\n" && child.errors.text.isEmpty)
   }
 
-  @Test(arguments: programs)
-  func `help that cannot be written is an error, help that nobody reads is none`(program: String) async throws
-  {
-    let full = try ChildProcess(["sh", "-c", "exec \"$0\" --help >/dev/full", Program.path(program)])
+  @Test(arguments: programs, ["--help", "--version"])
+  func `an answer that cannot be written is an error, one that nobody reads is none`(
+    program: String, flag: String
+  ) async throws {
+    let full = try ChildProcess(["sh", "-c", "exec \"$0\" \(flag) >/dev/full", Program.path(program)])
     #expect(try await full.ended() == .exited(75))
+    #expect(full.errors.lines.count == 1)
     #expect(full.errors.text.hasPrefix("\(program): error: writing to standard output: No space left"))
-    let unread = try ChildProcess([Program.path(program), "--help"], output: .brokenPipe)
+    let unread = try ChildProcess([Program.path(program), flag], output: .brokenPipe)
     #expect(try await unread.ended() == .exited(0))
     #expect(unread.errors.text.isEmpty)
   }

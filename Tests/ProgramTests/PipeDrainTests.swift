@@ -29,6 +29,20 @@ struct PipeDrainTests {
     #expect(try await peer.process.ended() != .exited(0))
   }
 
+  @Test func `without a descriptor left it drains all the same`() async throws {
+    let lab = try Laboratory.topology
+    let pipe = try await Reporter.pipe(["--drain-timeout", "3600"], in: lab.a)
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    try await run("prlimit --pid \(pipe.process.pid) --nofile=4:4")
+    pipe.process.signal(SIGTERM)
+    try await PipePeer.refused(in: lab.a)
+    let seen = peer.process.output.lines.count
+    _ = try await eventually("more bytes") { peer.process.output.lines.count > seen + 20 ? true : nil }
+    try await peer.finished()
+    #expect(try await pipe.process.ended() == .exited(0), "\(pipe.process.errors.text)")
+  }
+
   @Test func `SIGINT ends at once, with a last report`() async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(in: lab.a)

@@ -28,14 +28,23 @@ public struct Ticker: ~Copyable {
   public init(interval: Duration) throws(KernelError) {
     let signals = try SignalPipe()
     let timer = timerfd_create(CLOCK_BOOTTIME, CInt(TFD_CLOEXEC) | CInt(TFD_NONBLOCK))
-    var period = itimerspec(it_interval: timespec(interval), it_value: timespec(interval))
-    guard timer >= 0, unsafe timerfd_settime(timer, 0, &period, nil) == 0 else {
-      let code = errno
+    guard timer >= 0 else { throw .failed("starting a timer", Errno(rawValue: errno)) }
+    do throws(KernelError) { try Self.set(timer, to: interval) } catch {
       close(timer)
-      throw .failed("starting a timer", Errno(rawValue: code))
+      throw error
     }
     self.timer = timer
     self.signals = signals
+  }
+
+  /// Ticks at another interval from now on.
+  public func restart(interval: Duration) throws(KernelError) { try Self.set(timer, to: interval) }
+
+  private static func set(_ timer: CInt, to interval: Duration) throws(KernelError) {
+    var period = itimerspec(it_interval: timespec(interval), it_value: timespec(interval))
+    guard unsafe timerfd_settime(timer, 0, &period, nil) == 0 else {
+      throw .failed("starting a timer", Errno(rawValue: errno))
+    }
   }
 
   deinit { close(timer) }
