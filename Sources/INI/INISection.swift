@@ -56,6 +56,11 @@ public struct INISection: Sendable, Hashable {
     INIError(file: file, line: line, what: what)
   }
 
+  /// An error that points to the line of `key`, or to the section's header where it has none.
+  public func error(atKey key: String, _ what: String) -> INIError {
+    entry(key).map { error(at: $0, what) } ?? error(what)
+  }
+
   /// Throws an error for the first key that is not in `known`, with the known key that it may be a slip of.
   public func checkKeys(known: [String]) throws(INIError) {
     let folded = Set(known.map { $0.lowercased() })

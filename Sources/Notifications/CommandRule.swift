@@ -44,7 +44,7 @@ extension CommandRule {
     guard let words = try section.words("notification_command"), let program = words.first else { return nil }
     guard !program.isEmpty else {
       let what = "notification_command has an empty word for the program: write its name or path first"
-      throw section.entry("notification_command").map { section.error(at: $0, what) } ?? section.error(what)
+      throw section.error(atKey: "notification_command", what)
     }
     self.init(
       rule: section.name, words: words, runsOnResolve: onResolve, timeout: timeout ?? Self.defaultTimeout)

@@ -7,6 +7,8 @@ public struct RetryingOutput {
   private var queue = OutputQueue()
   private var recovery = Recovery<KernelError>()
   private let retries: Bool
+  /// How many of `skipped` were said.
+  private var saidSkipped: UInt64 = 0
   private let say: (_ text: String, _ isResolved: Bool) -> Void
 
   /// Makes an output that retries, and otherwise throws. `say` gets a sentence when writing begins to fail, and one when
@@ -22,13 +24,6 @@ public struct RetryingOutput {
 
   /// Texts that were left out because no more than 4 MiB wait, since start.
   public var skipped: UInt64 { queue.skipped }
-  private var saidSkipped: UInt64 = 0
-
-  /// How many of these were not said yet; takes them for said.
-  public mutating func takeUnsaidSkipped() -> UInt64 {
-    defer { saidSkipped = queue.skipped }
-    return queue.skipped - saidSkipped
-  }
 
   /// True while it cannot be written: what waits is tried again with the next text, or by `flush`.
   public var isFailing: Bool { recovery.failure != nil }
@@ -57,6 +52,18 @@ public struct RetryingOutput {
       }
       return .written
     }
+  }
+
+  /// What a slow reader left no room for, once nothing waits any more and if it was not said before. `what` is what the
+  /// texts are, such as records.
+  public mutating func takeLossBySlowReader(of what: String) -> String? {
+    let lost = takeUnsaidSkipped()
+    return lost == 0 ? nil : "\(lost) \(what) had no room, because nobody read them in time: read faster"
+  }
+
+  private mutating func takeUnsaidSkipped() -> UInt64 {
+    defer { saidSkipped = queue.skipped }
+    return queue.skipped - saidSkipped
   }
 
   /// Writes what waits, for at most `limit`; what is left then is lost. Errors: it cannot be written.

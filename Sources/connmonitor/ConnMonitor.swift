@@ -29,7 +29,7 @@ import SystemRuntime
       ends, with status 0.
 
       Exit status: 0 done; 1 no host can be checked, or the file is wrong or cannot be read; 64 wrong flags; 75 a system \
-      call failed.
+      call failed, or output was not written.
       """,
     version: "connmonitor Version 4.1.3 (bwmon \(bwmonRelease))")
 

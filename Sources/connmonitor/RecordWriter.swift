@@ -62,10 +62,7 @@ struct RecordWriter {
   mutating func flush() throws(KernelError) {
     if !batch.isEmpty { try writeBatch() } else if isWaiting { outcome = try output.flush() }
     if isWaiting || output.isFailing { return }
-    let lost = output.takeUnsaidSkipped()
-    if lost > 0 {
-      Messages.say(.warning("\(lost) records had no room, because nobody read them in time: read faster"))
-    }
+    if let loss = output.takeLossBySlowReader(of: "records") { Messages.say(.warning(loss)) }
   }
 
   /// Writes an empty line, and waits a second at most for a slow reader.

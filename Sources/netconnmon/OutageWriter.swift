@@ -39,8 +39,8 @@ struct OutageWriter {
   /// Writes what the reader takes now of what waits.
   mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
     let outcome = try output.flush()
-    if outcome == .written, !isFailing, case let lost = output.takeUnsaidSkipped(), lost > 0 {
-      diagnostics.warning("\(lost) lines had no room, because nobody read them in time: read faster")
+    if outcome == .written, !isFailing, let loss = output.takeLossBySlowReader(of: "lines") {
+      diagnostics.warning(loss)
     }
     return outcome
   }

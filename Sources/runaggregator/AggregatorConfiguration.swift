@@ -148,7 +148,7 @@ struct AggregatorConfiguration {
           probes.append(try ProbePlan(section: section))
         default:
           throw section.error(
-            at: section.entry("type") ?? section.entries[0],
+            atKey: "type",
             "unknown type \(type); known types: monitor, pipe, "
               + ProbePlan.Kind.allCases.map(\.rawValue).joined(separator: ", "))
         }
@@ -197,8 +197,7 @@ struct AggregatorConfiguration {
   {
     let bytes: [UInt8]
     do throws(KernelError) { bytes = try WholeFile.read(path, limit: MailConfiguration.maximumSize) } catch {
-      let entry = section.entry("mail_config")
-      throw .invalid(entry.map { section.error(at: $0, "\(error)") } ?? section.error("\(error)"))
+      throw .invalid(section.error(atKey: "mail_config", "\(error)"))
     }
     do throws(MailConfigurationError) { return try MailConfiguration(name: path, bytes: bytes) } catch {
       throw .mail(error)

@@ -16,7 +16,8 @@ import SystemRuntime
       listening socket from systemd if there is one (LISTEN_FDS).
 
       SIGTERM: nothing is accepted any more, what is open goes on for --drain-timeout. SIGINT: all ends at once. \
-      SIGHUP: nothing changes. When nobody reads the reports any more it ends, with status 0. While the disk for them is full it goes on.
+      SIGHUP: nothing changes. When nobody reads the reports any more it ends, with status 0. \
+      While the disk for them is full it goes on.
 
       Exit status: 0 done; 64 wrong flags, or a pipe to itself; 69 the port is in use or the address not ours; 75 cut at the end of \
       --drain-timeout, or reports were not written; 77 no privilege for the port; \

@@ -92,6 +92,7 @@ public final class PipeEngine {
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
     }
+    // No sum of so much overflows: there are no more pipes than ports.
     let wanted = configurations.reduce(0) { $0 + min($1.maxConnections ?? 0, Int.max / 65536) }
     if wanted > room, let name = configurations.lazy.compactMap(\.limitName).first {
       log(

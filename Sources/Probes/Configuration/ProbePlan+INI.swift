@@ -81,7 +81,7 @@ extension ProbePlan {
     let kinds = Kind.allCases.map(\.rawValue)
     let hint = Spelling.nearest(to: text, in: kinds).map { " (did you mean \($0)?)" }
     let what = "type=\(text.quoted) is no probe" + (hint ?? ": write \(kinds.joined(separator: ", "))")
-    throw section.entry("type").map { section.error(at: $0, what) } ?? section.error(what)
+    throw section.error(atKey: "type", what)
   }
 
   private static func checkKeys(of section: INISection, for kind: Kind) throws(INIError) {
