@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 int clinux_stream_socket(int family) {
   return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -16,8 +18,9 @@ int clinux_accept(int listener, void *address) {
 }
 
 ssize_t clinux_splice(int from, int to, size_t length) {
+  // splice() of the C library is a cancellation point: two calls around each, for threads that nobody cancels.
   ssize_t count;
-  do count = splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  do count = syscall(SYS_splice, from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   while (count < 0 && errno == EINTR);
   return count;
 }

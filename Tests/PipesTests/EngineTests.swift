@@ -101,6 +101,42 @@ import Testing
     stopped.value.store(1, ordering: .relaxed)
   }
 
+  @Test func `who has sent much is still sent much, however slowly it reads`() async throws {
+    let size = 64 << 20
+    let target = try TCPListener(on: EnginePeer.loopback(0))
+    let received = Counter()
+    try WorkerThread.start("target") {
+      guard let poller = try? Poller(), (try? poller.add(target, token: 1)) != nil else { return }
+      var events = PollEvents(capacity: 1)
+      while true {
+        poller.wait(into: &events, timeout: .seconds(1))
+        guard let accepted = try? target.accept() else { continue }
+        guard let stream = try? Stream(accepted.intoSocket()) else { return }
+        received.value.store(stream.receive(size), ordering: .relaxed)
+        _ = stream.send([UInt8](repeating: 1, count: size))
+        return
+      }
+    }
+    let pipe = PipeConfiguration(
+      port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,
+      bind: EnginePeer.place)
+    let meter = try PipeMeter([pipe], threads: 1) { _ in }
+    let client = try Stream(try TCPSocket(connectingTo: pipe.listening))
+    let isSent = client.send([UInt8](repeating: 2, count: size))
+    #expect(isSent)
+    // Nobody reads: all buffers on the way fill, and the pipe has to wait for room.
+    var (sent, quietLooks) = (UInt64(0), 0)
+    try await eventually("full buffers", state: { "\(sent)" }) {
+      let more = meter.readings(until: .now).readings.reduce(0) { $0 + $1.usage.sent }
+      sent += more
+      quietLooks = sent > 0 && more == 0 ? quietLooks + 1 : 0
+      return quietLooks >= 5 ? () : nil
+    }
+    #expect(client.receive(size) == size)
+    #expect(received.value.load(ordering: .relaxed) == size)
+    meter.stop()
+  }
+
   @Test func `a lower limit holds at once for what is open`() async throws {
     let target = try TCPListener(on: EnginePeer.loopback(0))
     let ended = Counter()

@@ -23,14 +23,15 @@ final class HalfConnection {
   /// What a copy could not deliver, and how much of that was delivered since.
   var leftover: [UInt8] = []
   var leftoverStart = 0
+  /// Bytes that were delivered and are in no counter yet.
+  var uncounted = 0
   /// What it may still move under a limit, and under which.
   var grant = 0
   var grantEpoch: UInt64 = 0
   /// What its last grant said about the next.
   var turn = 0.0
-  /// How often the source spoke while it was held up, and whether the poller was asked not to listen.
-  var uselessEvents = 0
-  var isMuted = false
+  /// What the poller reports of the source's socket.
+  var interest = Interest()
   /// Whether it stands in the lane's queue.
   var waitsForGrant = false
   /// Whether its sender outruns us, and whether it stands in the worker's queue for a turn.

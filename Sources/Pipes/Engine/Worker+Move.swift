@@ -3,9 +3,6 @@ import SystemRuntime
 import SystemPackage
 
 extension Worker {
-  /// How many useless events are answered before the poller is asked not to listen.
-  private static let patience = 2
-
   private enum Verdict {
     /// Nothing more can be done now.
     case idle
@@ -93,32 +90,32 @@ extension Worker {
   private func note(_ readiness: Readiness, source: HalfConnection, sink: HalfConnection) {
     if readiness.contains(.urgent) { expectMark(source) }
     if !readiness.isDisjoint(with: [.readable, .peerFinished, .hungUp]) {
-      if source.relay.isHeldUp || source.waitsForTurn { mute(source) }
+      if source.relay.isHeldUp || source.waitsForTurn { noteUseless(.readable, of: source) }
       source.relay.becameReadable(endIsNear: !readiness.isDisjoint(with: [.peerFinished, .hungUp]))
+    } else if readiness == .writable && sink.relay.mayWrite {
+      noteUseless(.writable, of: source)
     }
     guard readiness.contains(.writable) else { return }
     sink.relay.becameWritable()
-    listen(to: sink)
+    listen(to: sink, for: .readable)
   }
 
-  /// Listens again to a source that was not listened to.
-  func listen(to half: HalfConnection) {
-    half.uselessEvents = 0
-    guard half.isMuted else { return }
-    half.isMuted = false
-    // It was added before: there is nothing that could fail.
-    try? poller.report(half.source.socket, whenReadable: true, token: half.sourceToken.raw)
-  }
-
-  /// A fast sender wakes us with each packet although its receiver is full, or it is not its turn: after a few such
-  /// events it is not listened to until that has changed.
-  private func mute(_ half: HalfConnection) {
-    half.uselessEvents += 1
-    guard half.uselessEvents == Self.patience else { return }
+  /// A fast sender wakes us with each packet although its receiver is full, or it is not its turn; and one whose
+  /// packets were all taken before the poller looked is reported as writable, which it always is. After a few such events
+  /// its socket is not listened to for that until it matters.
+  private func noteUseless(_ change: Readiness, of half: HalfConnection) {
+    let before = half.interest
+    guard half.interest.sawUseless(change) else { return }
     do throws(Errno) {
-      try poller.report(half.source.socket, whenReadable: false, token: half.sourceToken.raw)
-      half.isMuted = true
-    } catch { half.uselessEvents = 0 }
+      try poller.report(half.source.socket, half.interest.changes, token: half.sourceToken.raw)
+    } catch { half.interest = before }
+  }
+
+  /// Listens again to the source of `half` for a change that was not listened to.
+  func listen(to half: HalfConnection, for change: Readiness) {
+    guard half.interest.needs(change) else { return }
+    // It was added before: there is nothing that could fail.
+    try? poller.report(half.source.socket, half.interest.changes, token: half.sourceToken.raw)
   }
 
   /// Urgent data goes through in its place, as ordinary bytes.
@@ -132,13 +129,17 @@ extension Worker {
     guard case .open(let received, let sent) = connection.phase, connection.breaking == nil else { return }
     let hadFailed = connection.failure != nil
     let hasMoreReceived = run(received, connection, isLast: sent.relay.isFinished) == .more
+    count(received, connection)
     let hasMoreSent = run(sent, connection, isLast: received.relay.isFinished) == .more
+    count(sent, connection)
     // What the first direction could not know.
     if connection.failure != nil && !hadFailed { return move(connection) }
     if received.relay.isOver && sent.relay.isOver {
       return connection.failure == nil ? close(connection) : breakOff(connection)
     }
     if received.relay.isFinished || sent.relay.isFinished { schedule(connection) }
+    if !received.relay.mayWrite { listen(to: sent, for: .writable) }
+    if !sent.relay.mayWrite { listen(to: received, for: .writable) }
     if (hasMoreReceived || hasMoreSent) && !connection.isQueued {
       connection.isQueued = true
       queue.append(connection.token)
@@ -160,7 +161,7 @@ extension Worker {
         if !isLast { half.sink.socket.finishSending() }
         half.relay.finished()
         connection.silence.moved(at: now)
-      case .drain: if let error = drain(half, connection) { fail(connection, half.sink, error) }
+      case .drain: if let error = drain(half) { fail(connection, half.sink, error) }
       case .fill:
         guard left > 0 else { return .more }
         if half.relay.senderHasFailed && half.lane.isLimited && half.grant == 0 {
@@ -202,7 +203,7 @@ extension Worker {
     switch half.sink.socket.send(scratch, 0..<count) {
     case .moved(let sent):
       start = sent
-      deliver(sent, half, connection, isCopied: true)
+      delivered(sent, half, isCopied: true)
     case .wouldBlock, .ended: break
     case .failed(let error): return fail(connection, half.sink, error)
     }
@@ -232,7 +233,7 @@ extension Worker {
   }
 
   /// Delivers what was taken before.
-  private func drain(_ half: HalfConnection, _ connection: Connection) -> Errno? {
+  private func drain(_ half: HalfConnection) -> Errno? {
     let transfer: Transfer
     if let pooled = half.pipe {
       transfer = pooled.pipe.drain(to: half.sink.socket, atMost: half.relay.pending)
@@ -242,7 +243,7 @@ extension Worker {
     switch transfer {
     case .moved(let count):
       half.leftoverStart += half.pipe == nil ? count : 0
-      deliver(count, half, connection, isCopied: half.pipe == nil)
+      delivered(count, half, isCopied: half.pipe == nil)
       if half.relay.pending == 0 { half.leftover = [] }
     case .wouldBlock: half.relay.foundReceiverFull()
     case .ended: return .brokenPipe
@@ -251,13 +252,21 @@ extension Worker {
     return nil
   }
 
-  private func deliver(_ count: Int, _ half: HalfConnection, _ connection: Connection, isCopied: Bool) {
+  private func delivered(_ count: Int, _ half: HalfConnection, isCopied: Bool) {
     half.relay.delivered(count, isCopied: isCopied)
+    half.uncounted += count
+  }
+
+  /// Counts what a direction has delivered in one go: counters that other threads read cost more than the rest.
+  private func count(_ half: HalfConnection, _ connection: Connection) {
+    guard half.uncounted > 0 else { return }
+    let (bytes, direction) = (half.uncounted, half.lane.direction)
+    half.uncounted = 0
     connection.silence.moved(at: now)
-    connection.pipe.tally.add(count, half.lane.direction)
-    connection.account?.tally.add(count, half.lane.direction)
-    connection.paths.client?.add(count, half.lane.direction)
-    connection.paths.target?.add(count, half.lane.direction.reversed)
+    connection.pipe.tally.add(bytes, direction)
+    connection.account?.tally.add(bytes, direction)
+    connection.paths.client?.add(bytes, direction)
+    connection.paths.target?.add(bytes, direction.reversed)
   }
 
   /// Leaves to others what this direction has no use for now.

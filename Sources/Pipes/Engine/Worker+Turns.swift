@@ -62,7 +62,7 @@ extension Worker {
         continue
       }
       half.waitsForTurn = false
-      listen(to: half)
+      listen(to: half, for: .readable)
       move(connection)
     }
   }

@@ -14,6 +14,8 @@ public struct Readiness: OptionSet, Sendable, Hashable {
   public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
   /// Something can be sent.
   public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+  /// Something can be received or sent.
+  static let traffic: Readiness = [.readable, .writable]
   /// The peer has finished sending.
   public static let peerFinished = Readiness(rawValue: EPOLLRDHUP.rawValue)
   /// The peer has sent urgent data (tcp(7)).
@@ -37,17 +39,17 @@ public struct Poller: ~Copyable, Sendable {
 
   /// Reports each change of `socket` once under `token`, until the socket is closed.
   public func add(_ socket: borrowing TCPSocket, token: UInt64) throws(Errno) {
-    try control(EPOLL_CTL_ADD, socket.descriptor, Self.unlessReadable | EPOLLIN.rawValue, token)
+    try control(EPOLL_CTL_ADD, socket.descriptor, Self.always | Readiness.traffic.rawValue, token)
   }
 
-  /// Reports no longer, or again, that something can be received on `socket`; the rest as before.
-  public func report(_ socket: borrowing TCPSocket, whenReadable: Bool, token: UInt64) throws(Errno) {
-    let interest = whenReadable ? Self.unlessReadable | EPOLLIN.rawValue : Self.unlessReadable
-    try control(EPOLL_CTL_MOD, socket.descriptor, interest, token)
+  /// Reports from now on only these of the readable and the writable changes of `socket`; the rest as before. What it
+  /// is ready for at this moment is reported again.
+  public func report(_ socket: borrowing TCPSocket, _ changes: Readiness, token: UInt64) throws(Errno) {
+    try control(
+      EPOLL_CTL_MOD, socket.descriptor, Self.always | changes.intersection(.traffic).rawValue, token)
   }
 
-  private static let unlessReadable =
-    EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLPRI.rawValue | EPOLLET.rawValue
+  private static let always = EPOLLRDHUP.rawValue | EPOLLPRI.rawValue | EPOLLET.rawValue
 
   /// Reports under `token` that connections wait at `listener`, to one of the pollers that share it, until they
   /// are taken.
