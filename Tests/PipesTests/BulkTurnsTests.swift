@@ -30,6 +30,7 @@ private final class Turns {
   func leave(_ identifier: UInt64, at now: Instant) { turns.leave(identifier, at: now) }
   func takeSlow(at now: Instant) -> Slow? { turns.takeSlow(at: now).map { Slow(identifier: $0, isBulk: $1) } }
   func next(at now: Instant) -> UInt64? { turns.next(at: now) }
+  func rest(until end: Instant) { turns.rest(until: end) }
 }
 
 @Suite struct BulkTurnsTests {
@@ -89,7 +90,7 @@ private final class Turns {
     #expect(turns.takeSlow(at: late + BulkTurns.patience) == nil)
     // It moved bytes for 10 ms.
     #expect(turns.next(at: late + BulkTurns.patience) == nil)
-    #expect(turns.next(at: late + BulkTurns.patience + .milliseconds(4)) == 2)
+    #expect(turns.next(at: late + BulkTurns.patience + .milliseconds(5)) == 2)
   }
 
   @Test func `who leaves makes room, and who does not have the turn makes none`() {
@@ -107,7 +108,7 @@ private final class Turns {
   }
 
   @Test func `after a turn nobody has one for a while, in proportion to how long it moved bytes`() {
-    for (took, rest) in [(10, 4), (1, 0.4), (50, 20), (900, 20)] as [(Double, Double)] {
+    for (took, rest) in [(8, 4), (10, 5), (40, 20), (900, 20)] as [(Double, Double)] {
       let turns = neededTurns()
       #expect(turns.begin(1, at: start))
       turns.wait(2)
@@ -126,8 +127,47 @@ private final class Turns {
     turns.wait(2)
     turns.moved(1, by: 1, at: start + .milliseconds(10))
     turns.leave(1, at: start + .milliseconds(10))
-    #expect(turns.next(at: start + .milliseconds(13)) == nil)
-    #expect(turns.next(at: start + .milliseconds(14)) == 2)
+    #expect(turns.next(at: start + .milliseconds(14)) == nil)
+    #expect(turns.next(at: start + .milliseconds(15)) == 2)
+  }
+
+  @Test func `after short turns nobody rests until the pause for all of them is worth it`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    for turn in 1...3 {
+      let (holder, next) = (UInt64(turn), UInt64(turn + 1))
+      turns.wait(next)
+      let end = start + .milliseconds(3 * turn)
+      turns.moved(BulkTurns.size, by: holder, at: end)
+      // 1.5, 3 and 4.5 ms.
+      #expect(turns.next(at: end) == (turn < 3 ? next : nil))
+    }
+    #expect(turns.nextLook == start + .milliseconds(13.5))
+    #expect(turns.next(at: start + .milliseconds(13.5)) == 4)
+    // And from the beginning.
+    turns.wait(5)
+    turns.moved(BulkTurns.size, by: 4, at: start + .milliseconds(16))
+    #expect(turns.next(at: start + .milliseconds(16)) == 5)
+  }
+
+  @Test func `where another worker rests this one does, and for its own turns as well`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    turns.wait(2)
+    turns.moved(BulkTurns.size, by: 1, at: start + .milliseconds(6))
+    turns.rest(until: start + .milliseconds(10))
+    // What is known already.
+    turns.rest(until: start + .milliseconds(9))
+    #expect(turns.next(at: start + .milliseconds(9)) == nil)
+    #expect(turns.nextLook == start + .milliseconds(10))
+    #expect(turns.next(at: start + .milliseconds(10)) == 2)
+    // 3 ms of the first turn were rested by then.
+    turns.wait(3)
+    turns.moved(BulkTurns.size, by: 2, at: start + .milliseconds(17))
+    #expect(turns.next(at: start + .milliseconds(17)) == 3)
+    // Who has the turn keeps it.
+    turns.rest(until: start + .milliseconds(30))
+    #expect(turns.begin(3, at: start + .milliseconds(18)))
   }
 
   @Test func `nobody rests where nobody waits, or turns are needed no more`() {

@@ -5,7 +5,9 @@ import Model
 ///
 /// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
 /// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. Where there are
-/// few processors nobody has a turn for a while after each: one sender and its receiver keep two.
+/// few processors nobody has a turn for a while after some: one sender and its receiver keep two. All workers rest at
+/// that moment, and not for less than wakened senders and receivers need: with rests of one worker, or short ones, these
+/// are never all done, and who connects waits behind them each time.
 ///
 /// It is not copyable, because a worker that asks it for something would copy it with its queue each time.
 struct BulkTurns: Sendable, ~Copyable {
@@ -22,9 +24,9 @@ struct BulkTurns: Sendable, ~Copyable {
   /// How long turns are needed after something little was moved.
   static let memory = Duration.milliseconds(100)
 
-  /// The pause after a turn, for others to have the processors: so much of the time in which it moved bytes, and no longer than the
-  /// second.
-  static let rest = (share: 0.4, longest: Duration.milliseconds(20))
+  /// The pause after turns, for others to have the processors: so much of the time in which they moved bytes, as soon as
+  /// it is long enough.
+  static let rest = (share: 0.5, shortest: Duration.milliseconds(4), longest: Duration.milliseconds(20))
 
   /// A direction that has its turn.
   private struct Holder {
@@ -43,8 +45,10 @@ struct BulkTurns: Sendable, ~Copyable {
 
   private var holder: Holder?
   private let rests: Bool
-  /// Until when nobody has a turn.
-  private var restsUntil: Instant?
+  /// Until when nobody has a turn: the clock's zero where nobody has rested yet.
+  private(set) var restsUntil = Instant(sinceZero: .zero)
+  /// The pause that turns since the last one have made necessary.
+  private var unrested = Duration.zero
   private var sawOthersAt: Instant?
   // Served from `head` on; those that have gone meanwhile are found by who is given their turn.
   private var queue: [Identifier] = []
@@ -97,11 +101,19 @@ struct BulkTurns: Sendable, ~Copyable {
 
   private mutating func end(_ over: Holder, at now: Instant) {
     holder = nil
-    let moving = over.lastMoved - over.began
-    if rests, hasWaiting { restsUntil = now + min(moving * Self.rest.share, Self.rest.longest) }
+    guard rests, hasWaiting else { return }
+    unrested += (over.lastMoved - over.began) * Self.rest.share
+    if unrested >= Self.rest.shortest { rest(until: now + min(unrested, Self.rest.longest)) }
   }
 
-  private func isResting(at now: Instant) -> Bool { restsUntil.map { now < $0 } ?? false }
+  /// Gives nobody a turn before `end`. With a moment that is known already, or earlier, nothing changes.
+  mutating func rest(until end: Instant) {
+    guard end > restsUntil else { return }
+    restsUntil = end
+    unrested = .zero
+  }
+
+  private func isResting(at now: Instant) -> Bool { now < restsUntil }
 
   /// Ends the turn of a holder that has had nothing to move for `patience`. Returns it, and whether it still counts as bulk: it
   /// does where it moved much before, because then its sender may only wait for a processor.

@@ -31,18 +31,27 @@ extension Worker {
   /// A connection has come, or moved little.
   func noteOthers() {
     turns.sawOthers(at: now)
-    let (seconds, attoseconds) = now.sinceZero.components
-    let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
-    // What all processors read is written no more often than it changes.
-    if common.sawOthersAt.load(ordering: .relaxed) < milliseconds {
-      common.sawOthersAt.store(milliseconds, ordering: .relaxed)
+    // What all processors read is written no more often than each millisecond.
+    let seen = now.microseconds
+    if common.sawOthersAt.load(ordering: .relaxed) < seen - 1000 {
+      common.sawOthersAt.store(seen, ordering: .relaxed)
     }
   }
 
-  /// The same, of another worker: all share the processors.
-  func noteOthersOfColleagues() {
-    let latest = common.sawOthersAt.load(ordering: .relaxed)
-    if latest > 0 { turns.sawOthers(at: Instant(sinceZero: .milliseconds(latest))) }
+  /// The same, of another worker, and that another rests: all share the processors.
+  func noteColleagues() {
+    turns.sawOthers(at: Instant(microseconds: common.sawOthersAt.load(ordering: .relaxed)))
+    shareRests()
+  }
+
+  /// Rests as long as any worker does.
+  private func shareRests() {
+    let (mine, others) = (turns.restsUntil.microseconds, common.restsUntil.load(ordering: .relaxed))
+    if mine > others {
+      common.restsUntil.max(mine, ordering: .relaxed)
+    } else if others > mine {
+      turns.rest(until: Instant(microseconds: others))
+    }
   }
 
   /// Ends the turn of a direction that can move nothing before its receiver reads.
@@ -70,6 +79,7 @@ extension Worker {
   /// At the present moment, since each turn of a pass takes some time. All else that is moved goes by the same.
   private func nextTurn() -> BulkTurns.Identifier? {
     guard turns.hasWaiting else { return nil }
+    shareRests()
     now = .now
     return turns.next(at: now)
   }
@@ -81,4 +91,14 @@ extension Worker {
     }
     return (token.kind == .client ? received : sent, connection)
   }
+}
+
+extension Instant {
+  /// As workers tell each other of it.
+  fileprivate var microseconds: Int64 {
+    let (seconds, attoseconds) = sinceZero.components
+    return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+  }
+
+  fileprivate init(microseconds: Int64) { self.init(sinceZero: .microseconds(microseconds)) }
 }

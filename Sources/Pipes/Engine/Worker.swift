@@ -35,9 +35,11 @@ final class Worker {
     /// The most connections that all pipes together have; those whose configuration names a limit of their own may
     /// have more.
     let connectionLimit: Atomic<Int>
-    /// When one of them last served who moves little, in milliseconds of the clock: who serves bulk alone leaves the others
+    /// When one of them last served who moves little, in microseconds of the clock: who serves bulk alone leaves the others
     /// no processor.
     let sawOthersAt = Atomic<Int64>(0)
+    /// Until when none of them gives turns to bulk, in microseconds of the clock.
+    let restsUntil = Atomic<Int64>(0)
 
     init(workers: Int, budget: DescriptorBudget, youth: Duration) throws(KernelError) {
       self.youth = youth
@@ -103,7 +105,7 @@ final class Worker {
       poller.wait(into: &events, timeout: timeout)
       now = .now
       self.events = events.count
-      noteOthersOfColleagues()
+      noteColleagues()
       swap(&newcomers, &lastNewcomers)
       for index in 0..<events.count { handle(events[index].token, events[index].readiness) }
       dialNewcomers()
