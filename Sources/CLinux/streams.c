@@ -18,7 +18,7 @@ int clinux_accept(int listener, void *address) {
 }
 
 ssize_t clinux_splice(int from, int to, size_t length) {
-  // splice() of the C library is a cancellation point: two calls around each, for threads that nobody cancels.
+  // The C library's splice() is a cancellation point, which costs two more calls. Nobody cancels our threads.
   ssize_t count;
   do count = syscall(SYS_splice, from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   while (count < 0 && errno == EINTR);

@@ -67,6 +67,7 @@ extension PipeError: CustomStringConvertible {
       case .addressInUse: .inUse(endpoint)
       case .permissionDenied, .notPermitted: .privileged(endpoint)
       case .addressNotAvailable: .notLocal(endpoint)
+      case _ where errno.isShortage: .kernel(.failed("cannot listen on \(endpoint)", errno))
       default: .cannotListen(endpoint, errno)
       }
   }

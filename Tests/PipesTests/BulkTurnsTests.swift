@@ -161,13 +161,33 @@ private final class Turns {
     #expect(turns.next(at: start + .milliseconds(9)) == nil)
     #expect(turns.nextLook == start + .milliseconds(10))
     #expect(turns.next(at: start + .milliseconds(10)) == 2)
-    // 3 ms of the first turn were rested by then.
+    // The first turn's pause of 3 ms was part of that rest.
     turns.wait(3)
     turns.moved(BulkTurns.size, by: 2, at: start + .milliseconds(17))
     #expect(turns.next(at: start + .milliseconds(17)) == 3)
-    // Who has the turn keeps it.
-    turns.rest(until: start + .milliseconds(30))
+    // Who has the turn keeps it, and its pause ends with the rest.
+    turns.rest(until: start + .milliseconds(40))
     #expect(turns.begin(3, at: start + .milliseconds(18)))
+    turns.wait(4)
+    turns.moved(BulkTurns.size, by: 3, at: start + .milliseconds(27))
+    #expect(turns.next(at: start + .milliseconds(39)) == nil)
+    #expect(turns.next(at: start + .milliseconds(40)) == 4)
+    turns.wait(5)
+    turns.moved(BulkTurns.size, by: 4, at: start + .milliseconds(41))
+    #expect(turns.next(at: start + .milliseconds(41)) == 5)
+  }
+
+  @Test func `one that is alone at its worker rests with the others, at the end of its turn`() {
+    let turns = neededTurns()
+    #expect(turns.begin(1, at: start))
+    turns.rest(until: start + .milliseconds(10))
+    turns.moved(BulkTurns.size - 1, by: 1, at: start + .milliseconds(1))
+    #expect(turns.begin(1, at: start + .milliseconds(1)))
+    turns.moved(1, by: 1, at: start + .milliseconds(2))
+    #expect(!turns.begin(1, at: start + .milliseconds(9)))
+    turns.wait(1)
+    #expect(turns.nextLook == start + .milliseconds(10))
+    #expect(turns.next(at: start + .milliseconds(10)) == 1)
   }
 
   @Test func `nobody rests where nobody waits, or turns are needed no more`() {

@@ -8,72 +8,6 @@ import Testing
 
 /// A connection that is broken before its target is connected, step by step on one thread.
 @Suite(.timeLimit(.minutes(10))) struct WorkerBreakTests {
-  /// A worker that does only what the test says, with a client at a pipe.
-  private final class Bench {
-    let worker: Worker
-    let pipe: Pipe
-    let target: TCPListener
-    let listener: TCPListener
-    /// The client's end; nil once it has gone.
-    var client: StreamEnd?
-
-    init(
-      host: String = "127.0.0.1", acceptsProxy: Bool = false, idleTimeout: Duration? = nil,
-      mailboxes: [Mailbox]? = nil
-    ) async throws {
-      target = try TCPListener(on: EnginePeer.loopback(0))
-      listener = try TCPListener(on: EnginePeer.loopback(0))
-      var configuration = PipeConfiguration(
-        port: listener.local.port, host: host, remotePort: target.local.port)
-      configuration.acceptsProxy = acceptsProxy
-      configuration.idleTimeout = idleTimeout
-      let mailboxes = try mailboxes ?? [Mailbox()]
-      let common = try Worker.Common(
-        workers: mailboxes.count, budget: DescriptorBudget(descriptors: 1024), youth: .seconds(3600))
-      worker = try Worker(index: 0, common: common, mailboxes: mailboxes)
-      pipe = Pipe(
-        id: 1, configuration, listeners: [listener],
-        target: try Target(host: host, port: target.local.port) { _ in nil }, log: { _ in })
-      client = StreamEnd(try TCPSocket(connectingTo: listener.local))
-    }
-
-    func accept(_ listener: TCPListener) async throws -> StreamEnd {
-      try await eventually("a connection") {
-        guard let accepted = try listener.accept() else { return nil }
-        return StreamEnd(accepted.intoSocket())
-      }
-    }
-
-    /// Has the worker begin with the client.
-    func begin() async throws {
-      #expect(pipe.enter(limit: 1))
-      worker.mailbox.addLoad(1)
-      worker.begin(pipe, try await accept(listener), from: listener.local)
-    }
-
-    /// Does something with the connection, if the worker still has it; nobody else keeps it.
-    func with(_ body: (Worker, Connection) -> Void) {
-      worker.now = .now
-      if let connection = worker.connections.first.flatMap(\.self) { body(worker, connection) }
-    }
-
-    /// Sends and resets, and has the worker see both at once.
-    func reset(after bytes: [UInt8]) async throws {
-      if !bytes.isEmpty { #expect(client?.socket.send(bytes, 0..<bytes.count) == .moved(bytes.count)) }
-      client?.socket.resetOnClose()
-      client = nil
-      var events = PollEvents(capacity: 16)
-      try await eventually("the reset") { [self] in
-        worker.poller.wait(into: &events, timeout: .zero)
-        for index in 0..<events.count where Token(events[index].token).kind == .client {
-          with { $0.clientChanged($1, events[index].readiness) }
-          if events[index].readiness.contains(.failed) { return () }
-        }
-        return nil
-      }
-    }
-  }
-
   /// What comes to an end until its peer ends or fails.
   private static func drain(_ end: StreamEnd) async throws -> (bytes: Int, last: Transfer) {
     var (bytes, buffer) = (0, [UInt8](repeating: 0, count: 100))
@@ -92,7 +26,7 @@ import Testing
   func `a client that resets while its target is dialed arrives there as a reset, behind what it said`(
     count: Int
   ) async throws {
-    let bench = try await Bench()
+    let bench = try await WorkerBench()
     try await bench.begin()
     bench.with { $0.identified($1) }
     // On the loopback the target has the connection already, and the worker does not know.
@@ -119,7 +53,7 @@ import Testing
   func `a client that resets before the dialing is dropped only if it has said nothing for the target`(
     host: String, acceptsProxy: Bool, text: String, isDropped: Bool
   ) async throws {
-    let bench = try await Bench(host: host, acceptsProxy: acceptsProxy)
+    let bench = try await WorkerBench(host: host, acceptsProxy: acceptsProxy)
     try await bench.begin()
     // The name is not looked up: nobody has started that.
     if !acceptsProxy { bench.with { $0.identified($1) } }
@@ -133,7 +67,7 @@ import Testing
     async throws
   {
     let limit = Duration.seconds(80)
-    let bench = try await Bench(idleTimeout: limit)
+    let bench = try await WorkerBench(idleTimeout: limit)
     try await bench.begin()
     bench.with { $0.identified($1) }
     let accepted = try await bench.accept(bench.target)
@@ -162,7 +96,7 @@ import Testing
   }
 
   @Test func `the end of a worker breaks what it dials, on both sides`() async throws {
-    let bench = try await Bench()
+    let bench = try await WorkerBench()
     try await bench.begin()
     bench.with { $0.identified($1) }
     let accepted = try await bench.accept(bench.target)
@@ -179,7 +113,7 @@ import Testing
     async throws
   {
     let mailboxes = [try Mailbox(), try Mailbox()]
-    let bench = try await Bench(mailboxes: mailboxes)
+    let bench = try await WorkerBench(mailboxes: mailboxes)
     #expect(mailboxes[1].close().isEmpty)
     // The other one seems to have less to do.
     bench.worker.mailbox.addLoad(5)
@@ -195,7 +129,7 @@ import Testing
   }
 
   @Test func `a connection that a worker finds in its mailbox at its end is cut`() async throws {
-    let bench = try await Bench()
+    let bench = try await WorkerBench()
     let accepted = try await bench.accept(bench.listener)
     #expect(bench.pipe.enter(limit: 1))
     bench.worker.mailbox.addLoad(1)

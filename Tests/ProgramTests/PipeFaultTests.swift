@@ -215,6 +215,23 @@ struct PipeFaultTests {
       pipe.process.errors.lines.last == "runpipe: cut 2 open connections", "\(pipe.process.errors.text)")
   }
 
+  @Test(arguments: [8, 10, 11, 12, 13, 14, 16, 20, 64, 160])
+  func `with few descriptors the start says that these are what is missing`(count: Int) async throws {
+    let lab = try Laboratory.topology
+    let program = try lab.a.start([
+      "prlimit", "--nofile=\(count):\(count)", Lab.Program.path("runpipe"), "8080", "127.0.0.1", "9000",
+      "--interval", "0.05", "--count", "1",
+    ])
+    let status = try await program.ended()
+    let lines = program.errors.lines
+    #expect(lines.count == 1 && lines[0].contains("aise th") && lines[0].contains("LimitNOFILE="), "\(lines)")
+    // Of 160 descriptors 128 are others', 16 of splice pipes, 3 of the listener and its name.
+    let room = count < 160 ? "only 1 connection at a time" : "only 6 connections at a time"
+    #expect(
+      lines[0].contains("Too many open files") ? status == .exited(75) : lines[0].contains(room), "\(status)")
+    if count >= 64 { #expect(status == .exited(0)) }
+  }
+
   @Test func `without descriptors it refuses politely, says so once a second, and recovers`() async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--max-conn", "1000"], in: lab.a)

@@ -4,10 +4,11 @@ import Model
 /// others that move little. Does no I/O.
 ///
 /// A worker that drains all fast senders wakens them all. Then it waits for a processor behind them, and so does
-/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full. Where there are
-/// few processors nobody has a turn for a while after some: one sender and its receiver keep two. All workers rest at
-/// that moment, and not for less than wakened senders and receivers need: with rests of one worker, or short ones, these
-/// are never all done, and who connects waits behind them each time.
+/// whoever connects. Those that wait for their turn sleep, because the kernel's buffers for them are full.
+///
+/// Where there are few processors there are pauses in which no worker gives a turn: one sender and its receiver keep
+/// two. A pause is long enough for all that were wakened to finish. After shorter ones, or those of one worker, some
+/// are always left, and who connects waits behind them.
 ///
 /// It is not copyable, because a worker that asks it for something would copy it with its queue each time.
 struct BulkTurns: Sendable, ~Copyable {
@@ -24,8 +25,8 @@ struct BulkTurns: Sendable, ~Copyable {
   /// How long turns are needed after something little was moved.
   static let memory = Duration.milliseconds(100)
 
-  /// The pause after turns, for others to have the processors: so much of the time in which they moved bytes, as soon as
-  /// it is long enough.
+  /// The pause after turns, for others to have the processors: so much of the time in which they moved bytes. Short
+  /// ones are added up.
   static let rest = (share: 0.5, shortest: Duration.milliseconds(4), longest: Duration.milliseconds(20))
 
   /// A direction that has its turn.
@@ -54,7 +55,7 @@ struct BulkTurns: Sendable, ~Copyable {
   private var queue: [Identifier] = []
   private var head = 0
 
-  /// With `rests` there is a pause after each turn: for where bulk can take all processors.
+  /// With `rests` there are pauses between turns: for where bulk can take all processors.
   init(rests: Bool) { self.rests = rests }
 
   /// Whether somebody waits for a turn.
@@ -82,14 +83,14 @@ struct BulkTurns: Sendable, ~Copyable {
   /// Puts `identifier`, which is not in the queue, at its end.
   mutating func wait(_ identifier: Identifier) { queue.append(identifier) }
 
-  /// `identifier` moved `bytes`. Its turn ends when it has moved enough and others wait.
+  /// `identifier` moved `bytes`. Its turn ends when it has moved enough and others wait, or rest.
   mutating func moved(_ bytes: Int, by identifier: Identifier, at now: Instant) {
     guard holder?.identifier == identifier else { return }
     holder?.left -= bytes
     holder?.lastMoved = now
     if let left = holder?.left, Self.size - left >= Self.portion { holder?.isBulk = true }
     guard let over = holder, over.left <= 0 else { return }
-    if hasWaiting { return end(over, at: now) }
+    if hasWaiting || isResting(at: now) { return end(over, at: now) }
     holder = Holder(identifier, at: now)
     holder?.isBulk = true
   }
@@ -103,7 +104,9 @@ struct BulkTurns: Sendable, ~Copyable {
     holder = nil
     guard rests, hasWaiting else { return }
     unrested += (over.lastMoved - over.began) * Self.rest.share
-    if unrested >= Self.rest.shortest { rest(until: now + min(unrested, Self.rest.longest)) }
+    guard unrested >= Self.rest.shortest else { return }
+    rest(until: now + min(unrested, Self.rest.longest))
+    unrested = .zero
   }
 
   /// Gives nobody a turn before `end`. With a moment that is known already, or earlier, nothing changes.
@@ -115,8 +118,8 @@ struct BulkTurns: Sendable, ~Copyable {
 
   private func isResting(at now: Instant) -> Bool { now < restsUntil }
 
-  /// Ends the turn of a holder that has had nothing to move for `patience`. Returns it, and whether it still counts as bulk: it
-  /// does where it moved much before, because then its sender may only wait for a processor.
+  /// Ends the turn of a holder that has had nothing to move for `patience`. Returns it, and whether it still counts as
+  /// bulk: it does where it moved much before, because then its sender may only wait for a processor.
   mutating func takeSlow(at now: Instant) -> (identifier: Identifier, isBulk: Bool)? {
     guard hasWaiting, let slow = holder, now - slow.lastMoved >= Self.patience else { return nil }
     end(slow, at: now)

@@ -23,7 +23,7 @@ final class HalfConnection {
   /// What a copy could not deliver, and how much of that was delivered since.
   var leftover: [UInt8] = []
   var leftoverStart = 0
-  /// Bytes that were delivered and are in no counter yet.
+  /// Bytes that were delivered and are in no counter yet. Zero while nothing is moved.
   var uncounted = 0
   /// What it may still move under a limit, and under which.
   var grant = 0

@@ -12,6 +12,8 @@ public final class PipeEngine {
   private let patience: Duration
   private let lookUp: Target.LookUp
   private let budget: DescriptorBudget
+  /// Fewer than this are said at the start.
+  private static let fewConnections = 64
   private let common: Worker.Common
   private let mailboxes: [Mailbox]
   private let log: @Sendable (Warning) -> Void
@@ -92,6 +94,11 @@ public final class PipeEngine {
     for (pipe, isNew, configuration) in next {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
     }
+    warnOfDescriptors(configurations, room)
+  }
+
+  /// Says at the start what would else be found when clients have to wait.
+  private func warnOfDescriptors(_ configurations: [PipeConfiguration], _ room: Int) {
     // No sum of so much overflows: there are no more pipes than ports.
     let wanted = configurations.reduce(0) { $0 + min($1.maxConnections ?? 0, Int.max / 65536) }
     if wanted > room, let name = configurations.lazy.compactMap(\.limitName).first {
@@ -101,6 +108,13 @@ public final class PipeEngine {
           text:
             "\(name) allows \(wanted) connections, but the limit of descriptors allows \(room). Raise that limit "
             + "\(DescriptorBudget.remedy), or lower \(name)."))
+    } else if room < Self.fewConnections, configurations.contains(where: { $0.maxConnections == nil }) {
+      log(
+        Warning(
+          code: "few_descriptors",
+          text:
+            "the limit of descriptors allows only \(room) connection\(room == 1 ? "" : "s") at a time: more clients wait. "
+            + "Raise that limit \(DescriptorBudget.remedy)."))
     }
   }
 

@@ -100,9 +100,9 @@ extension Worker {
     listen(to: sink, for: .readable)
   }
 
-  /// A fast sender wakes us with each packet although its receiver is full, or it is not its turn; and one whose
-  /// packets were all taken before the poller looked is reported as writable, which it always is. After a few such events
-  /// its socket is not listened to for that until it matters.
+  /// A fast sender wakes us with each packet although its receiver is full or it is not its turn. A socket whose
+  /// packets were taken before the poller looked is reported as writable, which says nothing. After a few such events the
+  /// poller is asked for that change no longer, until it is waited for.
   private func noteUseless(_ change: Readiness, of half: HalfConnection) {
     let before = half.interest
     guard half.interest.sawUseless(change) else { return }
@@ -111,7 +111,7 @@ extension Worker {
     } catch { half.interest = before }
   }
 
-  /// Listens again to the source of `half` for a change that was not listened to.
+  /// Waits for a change of the source of `half`, whether it was listened to or not.
   func listen(to half: HalfConnection, for change: Readiness) {
     guard half.interest.needs(change) else { return }
     // It was added before: there is nothing that could fail.
@@ -129,15 +129,16 @@ extension Worker {
     guard case .open(let received, let sent) = connection.phase, connection.breaking == nil else { return }
     let hadFailed = connection.failure != nil
     let hasMoreReceived = run(received, connection, isLast: sent.relay.isFinished) == .more
-    count(received, connection)
+    tally(received, connection)
     let hasMoreSent = run(sent, connection, isLast: received.relay.isFinished) == .more
-    count(sent, connection)
+    tally(sent, connection)
     // What the first direction could not know.
     if connection.failure != nil && !hadFailed { return move(connection) }
     if received.relay.isOver && sent.relay.isOver {
       return connection.failure == nil ? close(connection) : breakOff(connection)
     }
     if received.relay.isFinished || sent.relay.isFinished { schedule(connection) }
+    // The receiver of one direction is the source of the other. From here on its room is waited for.
     if !received.relay.mayWrite { listen(to: sent, for: .writable) }
     if !sent.relay.mayWrite { listen(to: received, for: .writable) }
     if (hasMoreReceived || hasMoreSent) && !connection.isQueued {
@@ -154,9 +155,11 @@ extension Worker {
       switch half.relay.next {
       case .wait, .done, .breakOff:
         if !half.relay.mayWrite { leaveTurn(half, connection) }
-        rest(half)
+        giveBackUnused(half)
         return .idle
       case .finish:
+        // Who sees the end may ask for the counters at once.
+        tally(half, connection)
         // The close that follows the last end says it as well.
         if !isLast { half.sink.socket.finishSending() }
         half.relay.finished()
@@ -170,7 +173,7 @@ extension Worker {
           continue
         }
         guard let limit = allowance(half, connection), mayMove(half, connection) else {
-          rest(half)
+          giveBackUnused(half)
           return .idle
         }
         let before = left
@@ -257,8 +260,8 @@ extension Worker {
     half.uncounted += count
   }
 
-  /// Counts what a direction has delivered in one go: counters that other threads read cost more than the rest.
-  private func count(_ half: HalfConnection, _ connection: Connection) {
+  /// Counts what a direction has delivered in one go. Counters that other threads read cost more than all else here.
+  private func tally(_ half: HalfConnection, _ connection: Connection) {
     guard half.uncounted > 0 else { return }
     let (bytes, direction) = (half.uncounted, half.lane.direction)
     half.uncounted = 0
@@ -270,7 +273,7 @@ extension Worker {
   }
 
   /// Leaves to others what this direction has no use for now.
-  private func rest(_ half: HalfConnection) {
+  private func giveBackUnused(_ half: HalfConnection) {
     guard half.relay.pending == 0 else { return }
     release(half)
     if half.grant > 0 {

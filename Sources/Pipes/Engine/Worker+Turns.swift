@@ -31,14 +31,14 @@ extension Worker {
   /// A connection has come, or moved little.
   func noteOthers() {
     turns.sawOthers(at: now)
-    // What all processors read is written no more often than each millisecond.
+    // What all processors read is written no more often than once a millisecond.
     let seen = now.microseconds
     if common.sawOthersAt.load(ordering: .relaxed) < seen - 1000 {
       common.sawOthersAt.store(seen, ordering: .relaxed)
     }
   }
 
-  /// The same, of another worker, and that another rests: all share the processors.
+  /// Takes over what other workers saw and until when they rest: all share the processors.
   func noteColleagues() {
     turns.sawOthers(at: Instant(microseconds: common.sawOthersAt.load(ordering: .relaxed)))
     shareRests()

@@ -35,8 +35,8 @@ final class Worker {
     /// The most connections that all pipes together have; those whose configuration names a limit of their own may
     /// have more.
     let connectionLimit: Atomic<Int>
-    /// When one of them last served who moves little, in microseconds of the clock: who serves bulk alone leaves the others
-    /// no processor.
+    /// When one of them last moved little for somebody, in microseconds of the clock. A worker that has only bulk needs
+    /// to know it: it leaves the others no processor.
     let sawOthersAt = Atomic<Int64>(0)
     /// Until when none of them gives turns to bulk, in microseconds of the clock.
     let restsUntil = Atomic<Int64>(0)
