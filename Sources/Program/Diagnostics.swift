@@ -25,7 +25,20 @@ public struct Diagnostics: Sendable {
 
   /// Says how many connections were cut at the end; nothing where none was.
   public func noteCut(_ connections: Int) {
-    if connections > 0 { note("cut \(connections) open connection\(connections == 1 ? "" : "s")") }
+    if connections > 0 { note("cut \(Self.open(connections))") }
+  }
+
+  /// Says for how many connections a drain waits; nothing where there is none.
+  public func noteDraining(_ connections: Int, atMost limit: Duration) {
+    guard connections > 0, limit > .zero else { return }
+    let seconds = limit.inSeconds
+    note(
+      "waits up to \(seconds.fixed(seconds == seconds.rounded() ? 0 : 1)) s for the end of \(Self.open(connections)), and takes no new ones; another "
+        + "signal cuts them")
+  }
+
+  private static func open(_ connections: Int) -> String {
+    "\(connections) open connection\(connections == 1 ? "" : "s")"
   }
 
   /// Writes a line of its own form, such as an alert's.

@@ -78,6 +78,7 @@ final class PipeSource: Source {
     return Drain(atMost: time) { [self] in
       isDraining = true
       meter?.drain()
+      diagnostics.noteDraining(meter?.openConnections ?? 0, atMost: time)
     } isOver: { [self] in
       meter?.isDrained ?? true
     }
@@ -86,8 +87,8 @@ final class PipeSource: Source {
   /// Cuts what is open.
   func stop() { meter?.stop() }
 
-  /// Cuts what is open at a signal, and says how much that was.
-  func stopAtSignal() {
+  /// Cuts what is open at a signal or the last report, and says how much that was.
+  func cutOpen() {
     let open = meter?.openConnections ?? 0
     if isDraining { cut += open }
     stop()

@@ -271,10 +271,11 @@ import SystemRuntime
       let reload = { [sinks] in
         if let configuration = hub.reload(files) { sinks.use(configuration) }
       }
-      try loop.run(
+      let ending = try loop.run(
         into: &sinks, diagnostics, measure: measure, reload: reload,
-        drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.stopAtSignal,
+        drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.cutOpen,
         refresh: { hub.refresh() })
+      if ending == .counted { pipes.cutOpen() }
       // The last report lacks what the sensor measures.
       return hub.failure
     } catch {

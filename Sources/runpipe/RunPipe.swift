@@ -90,7 +90,13 @@ extension RunPipe {
     // Whatever ends it, who is connected sees a reset and no good end.
     defer { meter.stop() }
     var cut = 0
-    let drain = Drain(atMost: drainTimeout.duration, begin: meter.drain, isOver: { meter.isDrained })
+    let limit = drainTimeout.duration
+    let drain = Drain(atMost: limit) {
+      meter.drain()
+      diagnostics.noteDraining(meter.openConnections, atMost: limit)
+    } isOver: {
+      meter.isDrained
+    }
     let measure = { (now: Instant) throws(KernelError) -> [Event] in
       _ = meter.readings(until: now)
       return [.usage(meter.report(at: WallClock.now()))]
@@ -101,6 +107,7 @@ extension RunPipe {
       meter.stop()
       diagnostics.noteCut(cut)
     }
+    if ending == .counted { diagnostics.noteCut(meter.openConnections) }
     guard ending == .terminated, cut > 0 else { return }
     throw ExitStatus.temporary.exitCode
   }

@@ -120,6 +120,10 @@ import Testing
     ("type=pipe\nport=80\nnewhost=h\nfin_timeout=5 m", "monitors.cfg:5: fin_timeout="),
     ("type=pipe\nport=80\nnewhost=a b", "monitors.cfg:4: newhost=a b is no host name"),
     ("type=pipe\nport=80\nnewhost=a\\b", "monitors.cfg:4: newhost=a\\b is no host name"),
+    ("type=pipe\nport=80\nnewhost=[::1", "monitors.cfg:4: newhost=[::1 has brackets"),
+    ("type=pipe\nport=80\nnewhost=::1]", "monitors.cfg:4: newhost=::1] has brackets"),
+    ("type=pipe\nport=80\nnewhost=[[::1]]", "monitors.cfg:4: newhost=[::1] has brackets"),
+    ("type=pipe\nport=80\nnewhost=web[1-3]", "monitors.cfg:4: newhost=web[1-3] has brackets"),
     (
       "type=pipe\nport=80\nnewhots=h",
       "monitors.cfg:4: unknown key \"newhots\" in [test] (did you mean newhost?)"

@@ -232,7 +232,9 @@ struct PipeAggregatorTests {
     let first = try PipePeer("hold", target: "-", ["1"], in: lab.a)
     try await first.said("open")
     let second = try PipePeer("ask", pipe: "127.0.0.1:8081", target: "-", ["1"], in: lab.a)
-    let line = try await aggregator.process.errors.first("a line") { $0.contains("clients wait") ? $0 : nil }
+    let line = try await aggregator.process.errors.first("a line") {
+      $0.contains("are in use: new clients wait") ? $0 : nil
+    }
     #expect(
       line.contains("pipe-8081") && line.contains("limit of descriptors") && !line.contains("--max-conn"))
     #expect(second.process.status == nil)

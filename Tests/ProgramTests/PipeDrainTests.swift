@@ -27,6 +27,29 @@ struct PipeDrainTests {
     try await peer.said("open")
     #expect(try await pipe.process.stop() == .exited(75))
     #expect(try await peer.process.ended() != .exited(0))
+    #expect(
+      pipe.process.errors.lines == [
+        "runpipe: waits up to 0.5 s for the end of 1 open connection, and takes no new ones; another signal cuts them",
+        "runpipe: cut 1 open connection",
+      ])
+  }
+
+  @Test(arguments: ["runpipe", "runaggregator"])
+  func `what the last of --count reports cuts is said`(program: String) async throws {
+    let lab = try Laboratory.topology
+    let folder = try ScratchFolder()
+    try folder.write("[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n", to: "monitors")
+    let flags =
+      program == "runpipe" ? ["8080", "127.0.0.1", "9000"] : ["--monitor-config", "\(folder.path)/monitors"]
+    // At the rate of the laboratory's reports this is some seconds.
+    let pipe = try Reporter(flags + ["--count", "100"], program: program, in: lab.a)
+    try await pipe.report("a first report")
+    let peer = try PipePeer("drip", ["1000"], in: lab.a)
+    try await peer.said("open")
+    #expect(try await pipe.process.ended() == .exited(0))
+    #expect(
+      pipe.process.errors.lines.last == "\(program): cut 1 open connection", "\(pipe.process.errors.text)")
+    peer.process.signal(SIGKILL)
   }
 
   @Test func `without a descriptor left it drains all the same`() async throws {

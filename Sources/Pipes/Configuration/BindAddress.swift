@@ -39,7 +39,7 @@ extension PipeConfiguration {
     text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
   }
 
-  /// Why `host` can be neither a name nor an address; nil where it can.
+  /// Why `host`, which has no brackets around it any more, can be neither a name nor an address; nil where it can.
   public static func reasonNotAHost(_ host: String) -> String? {
     if host.isEmpty { return "is empty: give a host name or an address" }
     if host.utf8.count > 253 { return "is too long: a host name has at most 253 bytes" }
@@ -48,6 +48,10 @@ extension PipeConfiguration {
     }
     if let (name, port) = hostAndPort(host) {
       return "names a port too: give the host and the port apart, `\(name)` and `\(port)`"
+    }
+    if host.contains(where: { $0 == "[" || $0 == "]" }) {
+      return
+        "has brackets that are not around all of it: write an IPv6 address as [2001:db8::1], or without them"
     }
     if forbidden != nil { return "is no host name: it may not contain spaces, slashes or backslashes" }
     let plain = host.hasSuffix("%") ? host.dropLast() : host[...]
