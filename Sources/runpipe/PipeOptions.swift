@@ -69,7 +69,7 @@ struct PipeOptions: ParsableArguments {
   mutating func validate() throws {
     host = PipeConfiguration.withoutBrackets(host)
     if let reason = PipeConfiguration.reasonNotAHost(host) {
-      throw ValidationError("The host \(host.escapingControlCharacters) \(reason).")
+      throw ValidationError("The host\(host.isEmpty ? "" : " " + host.escapingControlCharacters) \(reason).")
     }
     if let maxConn, maxConn < 1 { throw ValidationError("--max-conn must be at least 1.") }
     if limit != nil, limitIn != nil || limitOut != nil {

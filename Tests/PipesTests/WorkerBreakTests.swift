@@ -22,6 +22,32 @@ import Testing
     }
   }
 
+  /// Both directions are full of what nobody reads, and then nobody is there.
+  @Test(arguments: [true, false])
+  func `of two ends that have failed none is waited for`(clientFailsFirst: Bool) async throws {
+    let bench = try await WorkerBench()
+    try await bench.begin()
+    bench.with { $0.identified($1) }
+    var target: StreamEnd? = try await bench.accept(bench.target)
+    bench.with { $0.targetChanged($1, 0, [.writable]) }
+    let bytes = [UInt8](repeating: 1, count: 1 << 16)
+    try await eventually("full buffers both ways") {
+      for end in [bench.client, target] {
+        while case .moved = end?.socket.send(bytes, 0..<bytes.count) {}
+      }
+      bench.with { $0.clientChanged($1, [.readable]) }
+      bench.with { $0.targetChanged($1, 0, [.readable]) }
+      return bench.halves.map { !$0.received.relay.mayWrite && !$0.sent.relay.mayWrite } == true ? () : nil
+    }
+    for end in [bench.client, target] { end?.socket.resetOnClose() }
+    (bench.client, target) = (nil, nil)
+    let failures: [(Worker, Connection) -> Void] = [
+      { $0.clientChanged($1, [.failed, .hungUp]) }, { $0.targetChanged($1, 0, [.failed, .hungUp]) },
+    ]
+    for failure in clientFailsFirst ? failures : failures.reversed() { bench.with(failure) }
+    #expect(bench.pipe.open == 0)
+  }
+
   @Test(arguments: [0, 5])
   func `a client that resets while its target is dialed arrives there as a reset, behind what it said`(
     count: Int

@@ -53,6 +53,10 @@ struct PipeAggregatorTests {
     _ = try await aggregator.process.errors.first("the reload") { $0.contains("read again") ? $0 : nil }
     // Its connection is cut, the other goes on under the new limit, and the new one works, also below port 1024.
     #expect(try await removed.process.ended() != .exited(0))
+    #expect(
+      aggregator.process.errors.text.contains(
+        "pipe-8081:127.0.0.1:9000 is no longer configured as it was: cut 1 open connection"),
+      "\(aggregator.process.errors.text)")
     try await PipePeer.run("ask", pipe: "127.0.0.1:882", target: "-", ["3"], in: lab.a)
     try await aggregator.report("the new pipe") {
       $0.row(named: "third")?.usage == HostView(received: 24, sent: 24)
@@ -222,14 +226,14 @@ struct PipeAggregatorTests {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
     try folder.write(section(8080) + section(8081), to: "monitors")
-    // Room for one connection.
+    // Room for five connections: half are others', 16 of splice pipes, 6 of listeners and their names.
     let aggregator = try Reporter(
       ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a,
-      wrapper: ["prlimit", "--nofile=150:150"])
+      wrapper: ["prlimit", "--nofile=64:64"])
     try await aggregator.report("a first report")
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
-    let first = try PipePeer("hold", target: "-", ["1"], in: lab.a)
+    let first = try PipePeer("hold", target: "-", ["5"], in: lab.a)
     try await first.said("open")
     let second = try PipePeer("ask", pipe: "127.0.0.1:8081", target: "-", ["1"], in: lab.a)
     let line = try await aggregator.process.errors.first("a line") {

@@ -112,6 +112,8 @@ final class Connection {
   var isKeptAlive = false
   /// The end that has failed first, and why.
   var failure: (end: StreamEnd, error: Errno?)?
+  /// Whether both ends have failed: nobody is left to whom anything could be delivered.
+  var hasNobodyLeft = false
   /// The end that is to learn by a reset that the other has failed, once its peer has all that came before.
   var breaking: Breaking?
 

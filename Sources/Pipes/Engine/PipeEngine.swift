@@ -76,6 +76,7 @@ public final class PipeEngine {
     let (next, late) = try prepare(configurations, activated, waitsForNames ? patience : .zero)
     let now = Instant.now
     for pipe in pipes where !next.contains(where: { $0.pipe === pipe }) {
+      warnOfCut(pipe)
       pipe.close()
       common.closing.wrappingAdd(mailboxes.count, ordering: .relaxed)
       post(.close(pipe))
@@ -95,6 +96,17 @@ public final class PipeEngine {
       if isNew { post(.open(pipe)) } else { pipe.use(configuration, at: now) }
     }
     warnOfDescriptors(configurations, room)
+  }
+
+  private func warnOfCut(_ pipe: Pipe) {
+    let open = pipe.open
+    guard open > 0 else { return }
+    log(
+      Warning(
+        code: "cut",
+        text:
+          "\(pipe.name) is no longer configured as it was: cut \(open) open connection\(open == 1 ? "" : "s")",
+        isNote: true))
   }
 
   /// Says at the start what would else be found when clients have to wait.

@@ -30,9 +30,10 @@ extension Worker {
   /// Says that the target's name has no address, and what that means.
   func warnOfName(of pipe: Pipe, _ why: String, _ consequence: String) {
     let host = pipe.target.host
+    let check = host.contains("%") ? "its interface (`ip link`)" : "the name (`getent ahosts \(host)`)"
     pipe.warn(
       "unresolvable",
-      "cannot use \(host) as the target: \(why). \(consequence); check the name (`getent ahosts \(host)`).")
+      "cannot use \(host) as the target: \(why). \(consequence); check \(check).")
   }
 
   /// Stops accepting for `pipe` and cuts its connections.

@@ -10,7 +10,12 @@ extension Worker {
 
   /// Notes that `end` has failed: nothing more can be delivered to it, and nothing comes after what it has sent.
   func fail(_ connection: Connection, _ end: StreamEnd, _ error: Errno?) {
-    if connection.failure == nil { connection.failure = (end, error) }
+    if let first = connection.failure {
+      // The kernel never says of a socket that was reset that its peer has everything.
+      if first.end !== end { connection.hasNobodyLeft = true }
+    } else {
+      connection.failure = (end, error)
+    }
     guard case .open(let received, let sent) = connection.phase else { return }
     for half in [received, sent] {
       if half.source === end {

@@ -132,6 +132,7 @@ extension Worker {
     tally(received, connection)
     let hasMoreSent = run(sent, connection, isLast: received.relay.isFinished) == .more
     tally(sent, connection)
+    if connection.hasNobodyLeft { return cut(connection) }
     // What the first direction could not know.
     if connection.failure != nil && !hadFailed { return move(connection) }
     if received.relay.isOver && sent.relay.isOver {
