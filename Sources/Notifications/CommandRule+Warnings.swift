@@ -28,9 +28,7 @@ extension CommandRule {
     }
     // A word that was quoted is meant as it is.
     let bare = Set(entry.value.split(whereSeparator: \.isWhitespace).map(String.init))
-    if !Self.isShell(program),
-      let word = words.dropFirst().first(where: { bare.contains($0) && Self.isForShell($0) })
-    {
+    if let word = words.dropFirst().first(where: { bare.contains($0) && Self.isForShell($0) }) {
       remarks.append(
         "no shell runs, so `\(word.escapingControlCharacters.shortened(to: 60))` is an argument like others: "
           + "write sh -c '...' or a script where a shell is needed")
@@ -38,11 +36,6 @@ extension CommandRule {
     return remarks.map {
       INIWarning(file: section.file, line: entry.line, what: "notification_command: \($0)")
     }
-  }
-
-  private static func isShell(_ program: String) -> Bool {
-    let name = program.split(separator: "/").last ?? ""
-    return ["sh", "bash", "dash", "zsh", "ksh", "busybox", "env", "eval"].contains(name)
   }
 
   /// Whether a shell would take the word for more than an argument.

@@ -6,7 +6,8 @@ struct Layout {
     case members, rate, receivedRate, sentRate, received, sent
   }
 
-  /// Column sets, the best first; the name gets what they leave. Totals are there only beside a name that can be read.
+  /// Column sets, the best first; the name gets what they leave. All but the last two are there only beside a name that
+  /// can be read.
   private static let choices: [[Column]] = [
     [.members, .receivedRate, .sentRate, .received, .sent],
     [.members, .receivedRate, .sentRate],
@@ -27,9 +28,8 @@ struct Layout {
   /// `isFull` is for whole command lines, however wide.
   init(width: Int, rows: [UsageRow], isFull: Bool) {
     func fits(_ choice: [Column], beside name: Int) -> Bool { width - Self.width(of: choice) >= name }
-    let readable = Self.choices.prefix { $0.count > 1 }.first { fits($0, beside: Self.readableName) }
-    columns =
-      readable ?? Self.choices.dropFirst(2).first { fits($0, beside: Self.narrowestName) } ?? []
+    let readable = Self.choices.dropLast().first { fits($0, beside: Self.readableName) }
+    columns = readable ?? Self.choices.suffix(2).first { fits($0, beside: Self.narrowestName) } ?? []
     self.isFull = isFull
     nameWidth = width - Self.width(of: columns)
     membersHeading = rows.lazy.compactMap(\.subject.membersHeading).first ?? "PID"

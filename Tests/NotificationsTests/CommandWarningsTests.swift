@@ -27,6 +27,8 @@ import Notifications
   @Test(arguments: [
     ("cat x | mail root", "|"), ("cat > /tmp/x", ">"), ("cat >>/tmp/x", ">>/tmp/x"), ("cat 2>&1", "2>&1"),
     ("cat < x", "<"), ("true && false", "&&"), ("x &", "&"), ("cat ~/x", "~/x"), ("x # why", "#"),
+    ("env LANG=C mail -s x root | tee f", "|"), ("sh /opt/alert.sh > /tmp/x", ">"),
+    ("bash x.sh $HOME", "$HOME"),
     ("echo $BWMON_RULE", "$BWMON_RULE"), ("echo $(date)", "$(date)"), ("echo `date`", "`date`"),
   ])
   func `a word for a shell is said`(command: String, word: String) throws {

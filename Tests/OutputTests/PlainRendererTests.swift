@@ -47,6 +47,14 @@ import Output
         """)
   }
 
+  @Test func `a name is the whole command line, with its path and its interpreter`() {
+    let name = "/home/web/.venvs/shop/bin/python3 -u /srv/server.py 80"
+    let rows = [process(name, total: (9, 9), moved: (9, 9))]
+    #expect(plain(.totals, report(rows)).hasSuffix(" -- \(name)\n\n"))
+    var renderer = JSONRenderer(origin: sampleOrigin)
+    #expect(renderer.render(.usage(report(rows))).contains("\"name\":\"\(name)\""))
+  }
+
   @Test(arguments: PlainRenderer.Style.allCases)
   func `what is not tracked is no line of the original's`(style: PlainRenderer.Style) {
     let total = Usage(received: 9_000_000, sent: 9)

@@ -85,8 +85,8 @@ import Testing
   @Test(arguments: [
     (91, "    PID    RECEIVED/s        SENT/s    RECEIVED        SENT  NAME"),
     (90, "    PID    RECEIVED/s        SENT/s  NAME"), (67, "    PID    RECEIVED/s        SENT/s  NAME"),
-    (66, "  RECEIVED/s        SENT/s  NAME"), (40, "  RECEIVED/s        SENT/s  NAME"),
-    (39, "        RATE  NAME"), (20, "NAME"),
+    (66, "  RECEIVED/s        SENT/s  NAME"), (58, "  RECEIVED/s        SENT/s  NAME"),
+    (57, "        RATE  NAME"), (44, "        RATE  NAME"), (26, "        RATE  NAME"), (25, "NAME"),
   ])
   func `totals go before the name does`(width: Int, header: String) {
     let frame = TableRenderer(width: width, height: nil, color: false).frame(busyReport)

@@ -56,6 +56,14 @@ import Testing
     Mistake(
       program: "netconnmon", arguments: ["-m=-1"],
       error: "--min-interruption must be between 0 and 31536000 seconds."),
+    Mistake(
+      program: "tstat_send", arguments: ["--directory", "/x", "--wrongflag"],
+      error: "Unknown option '--wrongflag'"),
+    Mistake(
+      program: "tstat_cull", arguments: ["--directory", "/x", "--wrongflag"],
+      error: "Unknown option '--wrongflag'"),
+    Mistake(program: "connvitals", arguments: ["h", "--wrongflag"], error: "Unknown option '--wrongflag'"),
+    Mistake(program: "connmonitor", arguments: ["--wrongflag"], error: "Unknown option '--wrongflag'"),
   ]
 
   @Test(arguments: mistakes)
@@ -157,9 +165,14 @@ import Testing
       sender.write("\n")
       #expect(try await sender.ended() == .exited(0))
     }
-    try await reporter.report("all three in the sum") { report in
+    let report = try await reporter.report("all three in the sum") { report in
       report.ended.sent == 3 * 1028 && report.rows.allSatisfy { $0.kind == "remainder" }
     }
+    // `rows` is without what is not tracked, which is in no total.
+    let total = report.balance.total.view
+    #expect(total.sent >= 3 * 1028)
+    #expect(report.rows.reduce(report.ended.received) { $0 + $1.usage.received } == total.received)
+    #expect(report.rows.reduce(report.ended.sent) { $0 + $1.usage.sent } == total.sent)
     try await reporter.stop()
   }
 }

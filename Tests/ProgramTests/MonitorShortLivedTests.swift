@@ -1,4 +1,5 @@
 import Lab
+import Synchronization
 import Testing
 
 /// A14, A16: processes and sockets that are gone before a report looks for them.
@@ -29,6 +30,9 @@ struct MonitorShortLivedTests {
     #expect(rows.count { $0.exited == true } == 1)
     try await server.finish()
   }
+
+  /// How many addresses were added so far.
+  private static let addresses = Atomic<Int>(0)
 
   /// Each lives for half a second, so that a busy machine too has time to look while it lives.
   @Test(arguments: [
@@ -68,9 +72,9 @@ struct MonitorShortLivedTests {
       try await sender.finish()
       pids.append(sender.pid)
       // Whether another host has this address the kernel asks from a raw socket of its own.
-      // Other cases add theirs to the same host: an address of the whole pid is nobody else's.
-      let halves = [sender.pid >> 16, sender.pid & 0xffff].map { String($0, radix: 16) }
-      try await lab.a.ip("addr add fd77::aa:\(halves[0]):\(halves[1])/64 dev eth0 preferred_lft 0")
+      // Other cases add theirs to the same host, and numbers of processes come again.
+      let number = Self.addresses.wrappingAdd(1, ordering: .relaxed).newValue
+      try await lab.a.ip("addr add fd77::aa:\(String(number, radix: 16))/64 dev eth0 preferred_lft 0")
     }
     let truth = try await lab.viewOfA()
     let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }

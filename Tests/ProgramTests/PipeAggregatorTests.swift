@@ -226,14 +226,14 @@ struct PipeAggregatorTests {
     let lab = try Laboratory.topology
     let folder = try ScratchFolder()
     try folder.write(section(8080) + section(8081), to: "monitors")
-    // Room for five connections: half are others', 16 of splice pipes, 6 of listeners and their names.
+    // Room for one connection.
     let aggregator = try Reporter(
       ["--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a,
-      wrapper: ["prlimit", "--nofile=64:64"])
+      wrapper: ["prlimit", "--nofile=150:150"])
     try await aggregator.report("a first report")
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
-    let first = try PipePeer("hold", target: "-", ["5"], in: lab.a)
+    let first = try PipePeer("hold", target: "-", ["1"], in: lab.a)
     try await first.said("open")
     let second = try PipePeer("ask", pipe: "127.0.0.1:8081", target: "-", ["1"], in: lab.a)
     let line = try await aggregator.process.errors.first("a line") {

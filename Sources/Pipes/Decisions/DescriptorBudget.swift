@@ -1,7 +1,7 @@
 /// What the limit of descriptors is divided into. Does no I/O.
 struct DescriptorBudget: Sendable, Equatable {
   /// Standard streams, pollers, wakers, and what the rest of the program opens: procfs, netlink, commands.
-  private let others: Int
+  private static let others = 128
   /// A listener, and two to look its target up.
   private static let perService = 3
   /// The client's and the target's.
@@ -15,8 +15,6 @@ struct DescriptorBudget: Sendable, Equatable {
   /// Divides `descriptors`.
   init(descriptors: Int) {
     self.descriptors = descriptors
-    // Where there are few, half of them: less is kept in reserve than connections need.
-    others = min(128, descriptors / 2)
     splicePipes = min(512, max(8, descriptors / 32))
   }
 
@@ -25,6 +23,6 @@ struct DescriptorBudget: Sendable, Equatable {
 
   /// How many connections all pipes may have together, of which there are `services`; at least one.
   func connections(services: Int) -> Int {
-    max(1, (descriptors - others - 2 * splicePipes - Self.perService * services) / Self.perConnection)
+    max(1, (descriptors - Self.others - 2 * splicePipes - Self.perService * services) / Self.perConnection)
   }
 }
