@@ -108,8 +108,13 @@ enum Machine {
 }
 
 extension ChildProcess {
-  /// What it said on standard error, but for what is true of this machine, as the programs rightly say.
+  /// What it said on standard error, but for what is true of this machine, as the programs rightly say: it may be a
+  /// sandbox, and it may stand still for seconds.
   var complaints: [String] {
-    errors.lines.filter { !Machine.isSandboxed || !$0.contains("read what processes have open") }
+    errors.lines.filter { line in
+      !(Machine.isSandboxed && line.contains("read what processes have open"))
+        && !line.contains("or this host is overloaded")
+        && !line.contains("the connection table is read again, after")
+    }
   }
 }
