@@ -32,9 +32,10 @@ public struct Diagnostics: Sendable {
   public func noteDraining(_ connections: Int, atMost limit: Duration) {
     guard connections > 0, limit > .zero else { return }
     let seconds = limit.inSeconds
+    let time = seconds.fixed(seconds == seconds.rounded() ? 0 : 1)
     note(
-      "waits up to \(seconds.fixed(seconds == seconds.rounded() ? 0 : 1)) s for the end of \(Self.open(connections)), and takes no new ones; another "
-        + "signal cuts them")
+      "waits up to \(time) s for the end of \(Self.open(connections)), and takes no new ones; another signal cuts them"
+    )
   }
 
   private static func open(_ connections: Int) -> String {

@@ -19,7 +19,8 @@ import SystemRuntime
       plain, and -j, are connvitals 4.3.2's lines: min, mean, max, sample deviation (ms) and loss (%), -1 and 100 where \
       nothing came back; a line a hop, * for one that does not answer; HTTP, HTTPS and MySQL, None for what is not there.
 
-      Exit status: 0 done, whatever was found; 1 no host has an address; 64 wrong flags; 75 a system call failed, or output was not written.
+      Exit status: 0 done, whatever was found; 1 no host has an address; 64 wrong flags; 75 a system call failed, \
+      or output was not written.
       """,
     version: "connvitals 4.3.2 (bwmon \(bwmonRelease))")
 

@@ -39,6 +39,21 @@ enum EnginePeer {
     }
   }
 
+  /// Takes one connection, on a thread of its own, and does `body` with it.
+  static func serveOne(_ listener: TCPListener, _ body: @escaping @Sendable (borrowing Stream) -> Void) throws
+  {
+    try WorkerThread.start("target") {
+      guard let poller = try? Poller(), (try? poller.add(listener, token: 1)) != nil else { return }
+      var events = PollEvents(capacity: 1)
+      while true {
+        poller.wait(into: &events, timeout: .seconds(1))
+        guard let accepted = try? listener.accept() else { continue }
+        if let stream = try? Stream(accepted.intoSocket()) { body(stream) }
+        return
+      }
+    }
+  }
+
   /// `end` as /proc/net/tcp writes it: the address as the kernel's four bytes make a number here.
   static func hexadecimal(_ end: Endpoint) -> String {
     let bytes = end.address.v4Bits.map { UInt32(bigEndian: $0) } ?? 0

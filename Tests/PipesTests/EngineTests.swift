@@ -105,17 +105,9 @@ import Testing
     let size = 64 << 20
     let target = try TCPListener(on: EnginePeer.loopback(0))
     let received = Counter()
-    try WorkerThread.start("target") {
-      guard let poller = try? Poller(), (try? poller.add(target, token: 1)) != nil else { return }
-      var events = PollEvents(capacity: 1)
-      while true {
-        poller.wait(into: &events, timeout: .seconds(1))
-        guard let accepted = try? target.accept() else { continue }
-        guard let stream = try? Stream(accepted.intoSocket()) else { return }
-        received.value.store(stream.receive(size), ordering: .relaxed)
-        _ = stream.send([UInt8](repeating: 1, count: size))
-        return
-      }
+    try EnginePeer.serveOne(target) { stream in
+      received.value.store(stream.receive(size), ordering: .relaxed)
+      _ = stream.send([UInt8](repeating: 1, count: size))
     }
     let pipe = PipeConfiguration(
       port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,
@@ -147,17 +139,9 @@ import Testing
   @Test func `a lower limit holds at once for what is open`() async throws {
     let target = try TCPListener(on: EnginePeer.loopback(0))
     let ended = Counter()
-    try WorkerThread.start("source") {
-      defer { ended.value.store(1, ordering: .relaxed) }
-      guard let poller = try? Poller(), (try? poller.add(target, token: 1)) != nil else { return }
-      var events = PollEvents(capacity: 1)
-      while true {
-        poller.wait(into: &events, timeout: .seconds(1))
-        guard let accepted = try? target.accept() else { continue }
-        guard let stream = try? Stream(accepted.intoSocket()) else { return }
-        while stream.send(EnginePeer.message) {}
-        return
-      }
+    try EnginePeer.serveOne(target) { stream in
+      while stream.send(EnginePeer.message) {}
+      ended.value.store(1, ordering: .relaxed)
     }
     var pipe = PipeConfiguration(
       port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,

@@ -100,9 +100,10 @@ extension Worker {
     listen(to: sink, for: .readable)
   }
 
-  /// A fast sender wakes us with each packet although its receiver is full or it is not its turn. A socket whose
-  /// packets were taken before the poller looked is reported as writable, which says nothing. After a few such events the
-  /// poller is asked for that change no longer, until it is waited for.
+  /// Counts an event that changed nothing. After a few of one kind the poller does not report that kind any more.
+  ///
+  /// There are two kinds. Each packet of a fast sender is an event, also while its receiver is full or it is not its
+  /// turn. And a packet that was read before the poller looked is an event that says only that its socket is writable.
   private func noteUseless(_ change: Readiness, of half: HalfConnection) {
     let before = half.interest
     guard half.interest.sawUseless(change) else { return }
