@@ -43,7 +43,7 @@ extension CommandRule {
     if ["|", "||", "|&", "&", "&&", ";", "#", "~"].contains(word) || word.hasPrefix("~/") { return true }
     if word.hasPrefix("$(") || word.hasPrefix("${") || word.hasPrefix("`") { return true }
     if word.hasPrefix("$"), word.dropFirst().first?.isLetter == true { return true }
-    let redirection = word.drop { ("0"..."9").contains($0) }.drop { $0 == "&" }
-    return redirection.hasPrefix(">") || redirection.hasPrefix("<")
+    // Also in the middle of a word: `date>file`, `a|b`.
+    return word.contains { "|<>".contains($0) } || word.hasSuffix(";") || word.hasSuffix("&")
   }
 }

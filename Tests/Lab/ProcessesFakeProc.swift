@@ -7,10 +7,10 @@ public final class ProcessesFakeProc {
   // In the order they were made, so that they can be removed in reverse.
   private var made: [String] = []
 
-  /// Makes an empty tree.
-  public init() {
-    path = "/tmp/bwmon-proc-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-    folder("")
+  /// Makes an empty tree. In a tmpfs, as /dev/shm is, the size of a folder changes with what it has, as the kernel's do.
+  public init(in folder: String = "/tmp") {
+    path = "\(folder)/bwmon-proc-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+    self.folder("")
   }
 
   deinit {

@@ -29,6 +29,8 @@ import Notifications
     ("cat < x", "<"), ("true && false", "&&"), ("x &", "&"), ("cat ~/x", "~/x"), ("x # why", "#"),
     ("env LANG=C mail -s x root | tee f", "|"), ("sh /opt/alert.sh > /tmp/x", ">"),
     ("bash x.sh $HOME", "$HOME"),
+    ("cat a>/tmp/x", "a>/tmp/x"),
+    ("cat a|b", "a|b"), ("cat x; date", "x;"), ("sleep 5&", "5&"), ("cat x<y", "x<y"),
     ("echo $BWMON_RULE", "$BWMON_RULE"), ("echo $(date)", "$(date)"), ("echo `date`", "`date`"),
   ])
   func `a word for a shell is said`(command: String, word: String) throws {

@@ -75,17 +75,20 @@ import Testing
     #expect(finder.looks - before < 32)
   }
 
-  @Test(arguments: [20, 33, 59] as [Int32])
-  func `of many who hold a listener each is looked at, who accepted last first`(pid: Int32) throws {
+  @Test(arguments: [20, 33, 59] as [Int32], [4, 77] as [Int32])
+  func `of many who hold a listener each is looked at, who accepted last first`(
+    pid: Int32, number: Int32
+  ) throws {
+    let proc = ProcessesFakeProc(in: "/dev/shm")
     proc.add(10, sockets: [3: 501])
     for worker in Int32(20)..<60 { proc.add(worker, start: 200, parent: 10, sockets: [3: 501]) }
     for other in Int32(100)..<150 { proc.add(other, start: 300, sockets: [3: UInt64(other) + 1000]) }
-    var finder = try finder()
-    proc.hold(pid, 4, 600)
+    var finder = try OwnerFinder(root: proc.path, usesEvents: false, limits: OwnerFinder.Limits(), at: start)
+    proc.hold(pid, number, 600)
     #expect(finder.owner(ofInode: 600, uid: 1000, acceptedBy: 501)?.owner == identity(pid, 200))
     #expect(finder.search.servers(holding: 501, in: &finder.observed).first == pid)
     #expect(finder.search.servers(holding: 501, in: &finder.observed).count == 41)
-    proc.hold(pid, 5, 601)
+    proc.hold(pid, number + 1, 601)
     let before = finder.looks
     #expect(finder.owner(ofInode: 601, uid: 1000, acceptedBy: 501)?.owner == identity(pid, 200))
     // The holders of the listener, and the first of them.

@@ -28,12 +28,12 @@ import Testing
     }
 
     /// Starts make(1) with a target.
-    func make(_ target: String) throws -> ChildProcess {
+    func make(_ target: String, _ settings: [String] = []) throws -> ChildProcess {
       try ChildProcess(
         [
           "make", "-C", InstallTests.root, target, "DESTDIR=\(tree)", "PREFIX=/usr/local",
           "RELEASE=\(folder.path)/built",
-        ], environment: ["PATH": "\(folder.path)/unwanted:/usr/sbin:/usr/bin:/sbin:/bin"])
+        ] + settings, environment: ["PATH": "\(folder.path)/unwanted:/usr/sbin:/usr/bin:/sbin:/bin"])
     }
 
     /// The paths of all files in a folder, relative to it.
@@ -70,6 +70,32 @@ import Testing
     #expect(install.errors.text.contains("run make build first"), "\(install.errors.text)")
     #expect(place.files(in: place.tree).isEmpty)
     #expect(place.folder.read("called").isEmpty)
+  }
+
+  /// A compiler that talks as long as nobody asks it to be quiet, and may fail; the packages are all there.
+  @Test(arguments: [true, false])
+  func `make run says what it builds and nothing of how, unless it fails`(isWell: Bool) async throws {
+    let place = try await Place(built: Self.programs)
+    let folder = place.folder
+    _ = try await folder.write(
+      program: "#!/bin/sh\necho \"swift $*\" >> '\(folder.path)/called'\n"
+        + "case \" $* \" in *' --quiet '*) ;; *) seq 60;; esac\n"
+        + (isWell ? "" : "echo 'main.swift:1: error: no such module'; exit 1\n"), to: "unwanted/swift")
+    _ = try await folder.write(program: "#!/bin/sh\necho 'install ok installed'\n", to: "unwanted/dpkg-query")
+    _ = try await folder.write(
+      program: "#!/bin/sh\necho \"a table $*\"\n", to: "built/release/runaggregator")
+    let make = try place.make("run", ["SUDO="])
+    #expect(try await make.ended() == .exited(isWell ? 0 : 2), "\(make.errors.text)")
+    let said = make.output.lines.filter { !$0.hasPrefix("make: ") }
+    let called = folder.read("called").split(separator: "\n")
+    if isWell {
+      #expect(Set(said.dropLast(2)) == Set(Self.programs.map { "Building \($0)" }))
+      #expect(said.count == Self.programs.count + 2 && called.count == Self.programs.count)
+      #expect(said.last?.hasPrefix("a table --auto-group") == true, "\(said)")
+    } else {
+      #expect(said.count == 2 && said.last == "main.swift:1: error: no such module", "\(said)")
+      #expect(called.count == 1)
+    }
   }
 
   @Test func `the links of the installed documents lead somewhere`() async throws {

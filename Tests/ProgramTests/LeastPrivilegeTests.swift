@@ -73,6 +73,12 @@ struct LeastPrivilegeTests {
     if !isByLimit { expected.add(ours.permitted & Privileges.scheduling) }
     let listeners = try Privileges.ofThreads(pid) { $0 == Privileges.listener }
     #expect(listeners == (row.listens ? [expected] : []))
+    // SCHED_FIFO, which is 1, as soon as it runs.
+    if row.listens, isByLimit || ours.permitted & Privileges.scheduling != 0 {
+      try await eventually("its priority") {
+        try Privileges.policies(pid, of: Privileges.listener) == [1] ? () : nil
+      }
+    }
     let starters = try Privileges.ofThreads(pid) { $0 == Privileges.starter }
     let isStarterNeeded = row.mayListen && !isByLimit && ours.permitted & Privileges.scheduling != 0
     #expect(starters == (isStarterNeeded ? [expected] : []))

@@ -91,6 +91,10 @@ struct MonitorOutputTests {
       #expect(text.contains("\(client.pid)"))
       #expect(text.split(separator: "\n").count >= 3)
       #expect(!text.contains("\u{1b}"))
+      // The program's base name, or with --full the command line as it is.
+      #expect(text.contains(" traffic tcp ") && !text.contains(Program.traffic))
+      let full = try await lab.a.run([Self.program, "--count", "1", "--format", "table", "--full"])
+      #expect(full.contains(" \(Program.traffic) tcp 10.77.1.2 "), "\(full)")
     }
   }
 

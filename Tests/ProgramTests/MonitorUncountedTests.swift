@@ -176,6 +176,42 @@ struct MonitorUncountedTests {
     try await server.finish()
   }
 
+  /// Whether the connection is tracked without being counted, or not tracked at all.
+  @Test(arguments: [true, false], ["lookup", "bpf-5.8", "bpf"])
+  func `a connection that is older than the program has its bytes, within half a percent`(
+    isTracked: Bool, witness: String
+  ) async throws {
+    let lab = try await Topology()
+    try await lab.a.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
+    if isTracked { try await lab.a.trackConnections(counting: false) }
+    try await lab.b.countPackets()
+    let server = try Traffic("tcp-serve", in: lab.b)
+    let client = try Traffic(
+      "tcp-exec 10.77.1.2 \(try await server.ready()) --send 400000 --after 20000000 --gate --hold --exec "
+        + Program.traffic, in: lab.a)
+    _ = try await client.counted()
+    let before = try await lab.b.countedBytes()
+    let monitor = try Reporter(["--enable-tracking", "--witness", witness], in: lab.a)
+    try await monitor.report("a first report")
+    client.go()
+    _ = try await client.counts(2)
+    // What TCP sends after the last call is told with the end of the connection.
+    try await client.finish()
+    let after = try await lab.b.countedBytes()
+    let moved = after.received - before.received + after.sent - before.sent
+    #expect(moved > 20_000_000)
+    // Without a BPF program what the connection moved before is told too.
+    let least = (witness == "lookup" && isTracked ? after.received + after.sent : moved) / 1_000 * 995
+    let report = try await monitor.report("\(moved) bytes") {
+      let usage = $0.usage(ofEndedAnd: [client.pid])
+      return usage.sent + usage.received >= least
+    }
+    let usage = report.usage(ofEndedAnd: [client.pid])
+    #expect(usage.sent + usage.received <= after.received + after.sent, "\(usage)")
+    try await monitor.stop()
+    try await server.finish()
+  }
+
   @Test func `datagrams of a flow that is older than accounting are payload`() async throws {
     let lab = try await Topology()
     try await lab.a.trackConnections(counting: false)

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Lab
 import Testing
@@ -41,6 +42,26 @@ struct TrackingTests {
     let after = try await settings(namespace)
     #expect(after.accounting == "0")
     #expect(after.rules.isEmpty)
+  }
+
+  /// On a host as Debian installs it: nothing is tracked, nothing counted.
+  @Test func `the first command of README measures, as it stands`() async throws {
+    let readme = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md")
+    let lines = try String(contentsOf: readme, encoding: .utf8).split(separator: "\n")
+    let line = try #require(lines.first { $0.hasPrefix("sudo run") })
+    let words = line.prefix { $0 != "#" }.split(separator: " ").dropFirst().map(String.init)
+    #expect(words == ["runmonitor", "--enable-tracking"])
+    let lab = try await Topology()
+    let child = try lab.a.start([Program.path(words[0])] + words.dropFirst() + ["--interval", "0.1"])
+    try await eventually("tracking", state: { child.errors.text }) {
+      try await settings(lab.a).rules.isEmpty ? nil : ()
+    }
+    let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 30000").run(in: lab)
+    try await eventually("a line of the client", state: { child.output.text + child.errors.text }) {
+      child.output.lines.contains { $0.contains("/traffic ") } ? () : nil
+    }
+    try await traffic.finish()
+    #expect(try await child.stop() == .exited(0))
   }
 
   @Test func `what was on before stays on`() async throws {

@@ -12,6 +12,7 @@ struct OwnerSearch {
   private static let small = 16
   private static let guessed = 64
   private static let listed = 24
+  private static let listening = 256
   // Who has more is first searched after all others.
   private static let many = 4_096
   private static let looksBetweenQuestions: UInt64 = 100
@@ -76,6 +77,11 @@ struct OwnerSearch {
     for pid in servers.prefix(Self.listed) {
       let isSmall = (observed.living[pid]?.descriptors.count ?? 0) <= Self.small
       if let holder = observed.read(pid, rereads: isSmall, seeking: inode) { return holder }
+      if isUrgent() { return nil }
+    }
+    // Of the others only those with more or fewer descriptors than before: one question each.
+    for pid in servers.prefix(Self.listening).dropFirst(Self.listed) where observed.newCount(pid) != nil {
+      if let holder = observed.read(pid, rereads: false, seeking: inode) { return holder }
       if isUrgent() { return nil }
     }
     return nil
