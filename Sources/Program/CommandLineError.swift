@@ -15,7 +15,8 @@ extension ParsableCommand {
         end(after: error)
       }
     } else {
-      let message = CommandLineError.sentence(message(for: error))
+      let given = Array(CommandLine.arguments.dropFirst())
+      let message = CommandLineError.sentence(message(for: error), given, help: helpMessage())
       // An exit status alone: what it stands for was said before.
       if !message.isEmpty {
         Diagnostics(program: name).error(message)
@@ -43,13 +44,41 @@ extension ParsableCommand {
 }
 
 /// What the command line's parser says, made ours.
-enum CommandLineError {
-  /// The message, without a suggestion that is not near what was written: `--once` is not `--source`.
-  static func sentence(_ message: String) -> String {
-    let parts = message.split(separator: "'", omittingEmptySubsequences: false)
+package enum CommandLineError {
+  /// The message for the arguments that were given, with what the parser does not say: an unknown option comes before an
+  /// argument that is missing, a negative number is no missing value, and how a time is written. A suggestion that is
+  /// not near what was written goes: `--once` is not `--source`. `help` names all options.
+  package static func sentence(_ message: String, _ given: [String], help: String) -> String {
+    if message.hasPrefix("Missing expected argument"), let unknown = unknownOption(in: given, help) {
+      return "Unknown option '\(unknown)'"
+    }
+    let parts = message.split(separator: "'", omittingEmptySubsequences: false).map(String.init)
+    // Missing value for 'OPTION <VALUE>'
+    if parts.count == 3, parts[0] == "Missing value for ", let value = negative(after: parts[1], in: given) {
+      return "The value '\(value)' is invalid for '\(parts[1])': it is negative"
+    }
+    // The value 'WRITTEN' is invalid for 'OPTION <seconds>'
+    if parts.count == 5, parts[2] == " is invalid for ", parts[3].hasSuffix("<seconds>") {
+      return message + ": write a time such as 10, 0.5, 500ms, 5m or 1h"
+    }
     // Unknown option 'WRITTEN'. Did you mean 'SUGGESTED'?
     guard parts.count == 5, parts[2] == ". Did you mean " else { return message }
-    let isNear = Spelling.nearest(to: String(parts[1]), in: [String(parts[3])]) != nil
+    let isNear = Spelling.nearest(to: parts[1], in: [parts[3]]) != nil
     return isNear ? message : parts[0...1].joined(separator: "'") + "'"
+  }
+
+  /// The first of the given options in its long form that the help does not name.
+  private static func unknownOption(in given: [String], _ help: String) -> String? {
+    let known = Set(help.split { !($0.isLetter || $0.isNumber || $0 == "-") })
+    let options = given.prefix { $0 != "--" }.filter { $0.hasPrefix("--") }.map { $0.prefix { $0 != "=" } }
+    return options.first { !known.contains($0) }.map(String.init)
+  }
+
+  /// The number below zero that was given after an option, as in `--count -1`.
+  private static func negative(after option: String, in given: [String]) -> String? {
+    let name = option.prefix { $0 != " " }
+    guard let place = given.firstIndex(where: { $0 == name }), place + 1 < given.count else { return nil }
+    let value = given[place + 1]
+    return value.hasPrefix("-") && value.dropFirst().first?.isNumber == true ? value : nil
   }
 }

@@ -48,7 +48,7 @@ struct PipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Close a connection that was silent for this time. (default: never)", valueName: "seconds"))
+      "Close a connection that was silent for this time; without it none is.", valueName: "seconds"))
   var idleTimeout: DurationArgument?
 
   @Option(help: ArgumentHelp("The same once one side has finished sending.", valueName: "seconds"))

@@ -31,7 +31,20 @@ import Testing
       error: "--interval must be between 0.01 and 86400 seconds."),
     Mistake(
       program: "runaggregator", arguments: ["--interval", "1d"],
-      error: "The value '1d' is invalid for '--interval <seconds>'"),
+      error:
+        "The value '1d' is invalid for '--interval <seconds>': write a time such as 10, 0.5, 500ms, 5m or 1h"),
+    Mistake(
+      program: "runpipe", arguments: ["80", "h", "--max-conn", "-1"],
+      error: "The value '-1' is invalid for '--max-conn <n>': it is negative"),
+    Mistake(
+      program: "runpipe", arguments: ["80", "h", "--max-conn", "--full"],
+      error: "Missing value for '--max-conn <n>'"),
+    Mistake(
+      program: "netconnmon", arguments: ["-t", "-0.5"],
+      error: "The value '-0.5' is invalid for '-t <seconds>': it is negative"),
+    Mistake(program: "runpipe", arguments: ["--wrongflag=1"], error: "Unknown option '--wrongflag'"),
+    Mistake(program: "runpipe", arguments: ["--limit", "5k"], error: "Missing expected argument '<port>'"),
+    Mistake(program: "connvitals", arguments: ["--wrongflag"], error: "Unknown option '--wrongflag'"),
     Mistake(
       program: "runpipe", arguments: ["80", "h", "--fin-timeout", "0"],
       error: "--fin-timeout must be between 0.01 and 31536000 seconds."),
