@@ -22,6 +22,30 @@ public enum ConntrackSettings {
   }
 }
 
+/// What is read of these settings with each reading of the table, kept open.
+package struct ConntrackGauges: ~Copyable {
+  private let countFile: OpenFile?
+  private let eventsFile: OpenFile?
+  private var buffer = [UInt8](repeating: 0, count: 32)
+
+  /// Opens them in the network namespace of the calling thread; what is not there stays unknown.
+  package init() {
+    countFile = try? OpenFile(ConntrackSettings.directory + "nf_conntrack_count")
+    eventsFile = try? OpenFile(ConntrackSettings.directory + "nf_conntrack_events")
+  }
+
+  /// As `ConntrackSettings.count()`.
+  package mutating func count() -> Int? { Self.number(in: countFile, &buffer) }
+
+  /// As `ConntrackSettings.events()`.
+  package mutating func events() -> Int? { Self.number(in: eventsFile, &buffer) }
+
+  private static func number(in file: borrowing OpenFile?, _ buffer: inout [UInt8]) -> Int? {
+    guard let count = try? file?.readAgain(into: &buffer) else { return nil }
+    return Int(decimal: buffer[..<count].prefix { $0 != 0x0a })
+  }
+}
+
 /// The switch of byte counters for new connections (nf_conntrack_acct), kept open so that it can be turned back
 /// when files can no longer be opened to write. Needs CAP_NET_ADMIN.
 package struct AccountingSwitch: ~Copyable {

@@ -36,7 +36,7 @@ package struct ThreadCountFile: ~Copyable {
 
   /// The count as it is now.
   package func read(into buffer: inout [UInt8]) -> ThreadCount? {
-    guard (try? file.rewind()) != nil, let count = try? file.read(into: &buffer) else { return nil }
+    guard let count = try? file.readAgain(into: &buffer) else { return nil }
     return ThreadCount(buffer[..<count])
   }
 }

@@ -28,6 +28,7 @@ public final class LiveFlowTable: FlowTable {
   private var waiting = FlowEventQueue.Batch()
   /// Whether the last reading knew of all entries that were made and ended.
   private var hadAllEvents = true
+  private var gauges = ConntrackGauges()
   /// Whether the kernel makes events at all; nil where it does not say.
   private var eventSetting: Int?
   /// Events that were missed until then.
@@ -74,7 +75,7 @@ public final class LiveFlowTable: FlowTable {
   /// whole, what ended meanwhile is missed. Errors: those of reading the table; the next call opens its sockets again.
   public func read(into snapshot: inout FlowSnapshot, at now: Instant) throws(KernelError) {
     startListening(at: now)
-    eventSetting = ConntrackSettings.events()
+    eventSetting = gauges.events()
     // One for both waits of a reading: a flood of events delays it by no more.
     var patience = ConntrackEventThread.patience
     // Whoever knows of an entry that was made before now may rely on finding it here.
@@ -130,7 +131,7 @@ public final class LiveFlowTable: FlowTable {
       for index in flows.indices { later.number(&flows[index]) }
       living.take(answers: flows)
       // What was in the table and was made again while it was read is counted twice by the set.
-      closedCount = ConntrackSettings.count().map { max(0, $0 - flows.count) } ?? living.closed
+      closedCount = gauges.count().map { max(0, $0 - flows.count) } ?? living.closed
     case .dump(let reason):
       try table.read(into: &flows)
       if reason != .many { later.keep(flows) }

@@ -50,7 +50,7 @@ extension ProcessTable {
   /// The pid, with the process's short name where that may be read.
   private func name(of pid: Int32) -> String {
     var text = [UInt8](repeating: 0, count: 64)
-    guard let file = try? OpenFile("\(pid)/comm", in: root), let count = try? file.readAll(into: &text) else {
+    guard let file = try? OpenFile("\(pid)/comm", in: root), let count = try? file.read(into: &text) else {
       return "\(pid)"
     }
     let comm = text[..<count]

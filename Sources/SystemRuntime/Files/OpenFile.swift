@@ -78,6 +78,15 @@ import SystemPackage
     return Status(status)
   }
 
+  /// Reads the first bytes again, as many as come at once: of a file of /proc that changes. Returns how many.
+  package func readAgain(into buffer: inout [UInt8]) throws(Errno) -> Int {
+    let descriptor = descriptor
+    return try Self.retrying {
+      // In bounds: the pointer and count are the array's own.
+      unsafe buffer.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, 0) }
+    }
+  }
+
   /// Goes back to the first byte or entry.
   package func rewind() throws(Errno) {
     guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw Errno(rawValue: errno) }
