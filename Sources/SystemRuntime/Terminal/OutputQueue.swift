@@ -14,8 +14,13 @@ public struct OutputQueue {
   /// Texts that were left out because what waits had no room for them, since start.
   public private(set) var skipped: UInt64 = 0
 
+  private let descriptor: CInt
+
   /// Makes an empty queue.
-  public init() {}
+  public init() { self.init(to: STDOUT_FILENO) }
+
+  /// Makes one to another descriptor, which stays its owner's.
+  init(to descriptor: CInt) { self.descriptor = descriptor }
 
   /// Adds `text` and writes what the reader takes now.
   public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> StandardOutput.Outcome {
@@ -39,14 +44,14 @@ public struct OutputQueue {
     while !waiting.isEmpty {
       // In bounds: the pointer and count are the slice's own.
       var count = unsafe waiting.withUnsafeBytes {
-        unsafe clinux_write_now(STDOUT_FILENO, $0.baseAddress, $0.count)
+        unsafe clinux_write_now(descriptor, $0.baseAddress, $0.count)
       }
       // A file may be busy for another reason than a slow reader, and then always counts as writable.
       if count < 0, errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS {
-        guard StandardOutput.isWritable(STDOUT_FILENO) else { return .waiting }
+        guard StandardOutput.isWritable(descriptor) else { return .waiting }
         // In bounds: the pointer and count are the slice's own.
         count = unsafe waiting.prefix(Self.chunk).withUnsafeBytes {
-          unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
+          unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
         }
       }
       if count >= 0 {
@@ -71,14 +76,14 @@ public struct OutputQueue {
   private var isCharacterDevice: Bool {
     var status = stat()
     // The kernel fills the variable it is given.
-    return unsafe fstat(STDOUT_FILENO, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
+    return unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
   }
 
   /// Writes what waits, for at most `limit`; what is left then is lost.
   public mutating func finish(within limit: Duration) throws(KernelError) {
     let end = Instant.now + limit
     while try flush() == .waiting, Instant.now < end {
-      StandardOutput.waitUntilWritable(atMost: .milliseconds(50))
+      StandardOutput.waitUntilWritable(atMost: .milliseconds(50), descriptor)
     }
   }
 }

@@ -53,8 +53,8 @@ public enum StandardOutput {
   }
 
   /// Waits until a write would not have to, or `limit` has passed.
-  static func waitUntilWritable(atMost limit: Duration) {
-    var event = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+  static func waitUntilWritable(atMost limit: Duration, _ descriptor: CInt = STDOUT_FILENO) {
+    var event = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
     // In bounds: one structure.
     _ = unsafe poll(&event, 1, limit.inMillisecondsRoundedUp)
   }

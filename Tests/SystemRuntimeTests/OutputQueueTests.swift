@@ -1,0 +1,92 @@
+import Glibc
+import Testing
+
+@testable import SystemRuntime
+
+/// Text on its way to a reader that is slow, or gone.
+@Suite struct OutputQueueTests {
+  /// A pipe that is read when the test wants.
+  private struct Pipe: ~Copyable {
+    let reader: CInt
+    let writer: CInt
+
+    init() throws {
+      var ends: [CInt] = [0, 0]
+      let error = unsafe pipe(&ends)
+      (reader, writer) = (ends[0], ends[1])
+      // The writer waits, as standard output does.
+      let failure = fcntl(reader, F_SETFL, O_NONBLOCK)
+      try #require(error == 0 && failure == 0)
+    }
+
+    deinit {
+      close(reader)
+      close(writer)
+    }
+
+    /// What waits to be read.
+    func read() -> [UInt8] {
+      var (text, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 65_536))
+      while case let count = unsafe Glibc.read(reader, &buffer, buffer.count), count > 0 {
+        text += buffer[..<count]
+      }
+      return text
+    }
+  }
+
+  private func text(_ letter: UInt8, _ count: Int) -> [UInt8] { [UInt8](repeating: letter, count: count) }
+
+  @Test func `what nobody reads waits, up to a bound, and the rest is left out whole and counted`() throws {
+    let pipe = try Pipe()
+    var queue = OutputQueue(to: pipe.writer)
+    #expect(try queue.write(text(1, 3 << 20)) == .waiting)
+    #expect(try queue.write(text(2, 1 << 20)) == .waiting)
+    #expect(queue.skipped == 0)
+    #expect(try queue.write(text(3, 1 << 20)) == .waiting)
+    #expect(queue.skipped == 1)
+    // A shorter one still has room.
+    #expect(try queue.write(text(4, 10)) == .waiting)
+    var taken: [UInt8] = []
+    var outcome = StandardOutput.Outcome.waiting
+    for _ in 0..<10_000 where outcome == .waiting {
+      taken += pipe.read()
+      outcome = try queue.flush()
+    }
+    taken += pipe.read()
+    #expect(outcome == .written && queue.skipped == 1)
+    #expect(taken == text(1, 3 << 20) + text(2, 1 << 20) + text(4, 10))
+  }
+
+  @Test func `a text alone may be longer than the bound`() throws {
+    let pipe = try Pipe()
+    var queue = OutputQueue(to: pipe.writer)
+    #expect(try queue.write(text(1, OutputQueue.capacity + 1)) == .waiting)
+    #expect(queue.skipped == 0)
+  }
+
+  @Test func `the end does not wait for ever`() throws {
+    let pipe = try Pipe()
+    var queue = OutputQueue(to: pipe.writer)
+    queue.add(text(1, 1 << 20))
+    try queue.finish(within: .milliseconds(1))
+    #expect(pipe.read().count < 1 << 20)
+  }
+
+  @Test func `a reader that has gone is no error`() throws {
+    let ignored = signal(SIGPIPE, SIG_IGN)
+    defer { _ = signal(SIGPIPE, ignored) }
+    var ends: [CInt] = [0, 0]
+    try #require(unsafe pipe(&ends) == 0)
+    close(ends[0])
+    defer { close(ends[1]) }
+    var queue = OutputQueue(to: ends[1])
+    #expect(try queue.write(text(1, 10)) == .closed)
+  }
+
+  @Test func `a file takes all at once`() throws {
+    let file = unsafe open("/dev/null", O_WRONLY | O_CLOEXEC)
+    defer { close(file) }
+    var queue = OutputQueue(to: file)
+    #expect(try queue.write(text(1, 1 << 20)) == .written)
+  }
+}
