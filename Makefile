@@ -3,8 +3,8 @@
 # make bench  the claims of speed
 # make build  then make install, which needs no Swift; make uninstall
 # make trials the programs' tests TRIALS=5 times over: what hangs on the order of things shows
-# make man    the manual's pages and the recorded help, made anew: after a flag or its help was changed
-# make bpf    the BPF program of Sources/CBPF, compiled and embedded anew: after its source was changed
+# make man    the manual's pages and the recorded help, made again: after a flag or its help was changed
+# make bpf    the BPF program of Sources/CBPF, compiled and embedded again: after its source was changed
 # make fuzz   made-up input for the parsers: RUNS=100000 for each target, in all about a minute
 
 SHELL := /bin/bash

@@ -3,7 +3,7 @@ import Model
 /// Decides when waiting for a broker has lasted too long.
 ///
 /// It counts only while a record waits to be confirmed. The broker may block for so long in all, and may confirm nothing for
-/// so long beside that: only a confirmation begins both anew, whatever becomes of connections meanwhile.
+/// so long beside that: only a confirmation begins both again, whatever becomes of connections meanwhile.
 struct DeliveryWatch: Sendable {
   /// What has lasted too long.
   enum Verdict: Sendable, Hashable {

@@ -21,7 +21,7 @@ final class PublisherLoop {
   private var nextAttempt = Instant.now
   /// Why the last connection ended.
   private var lastReason = ""
-  /// True from the first loss, or block, until something is confirmed: each is told once.
+  /// True from the first loss, or block, until something is confirmed: each is reported once.
   private var isOutageKnown = false
   private var isBlockKnown = false
 

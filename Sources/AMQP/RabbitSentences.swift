@@ -1,6 +1,6 @@
 import Model
 
-/// What an administrator is told. None of it has the password.
+/// What is said to an administrator. None of it has the password.
 extension RabbitConfiguration {
   /// Why the first attempt to connect ends the publisher, where it does not wait for a broker.
   func firstFailure(_ trouble: RabbitTrouble) -> RecordFailure {

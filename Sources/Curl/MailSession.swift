@@ -4,7 +4,7 @@ public struct MailSession: Sendable, Hashable {
   public enum Security: Sendable, Hashable {
     /// TLS from the first byte (smtps).
     case implicit
-    /// The server is asked for TLS, and nothing is told without.
+    /// The server is asked for TLS, and nothing is sent without.
     case startTLS
     /// None: the mail, and a password, can be read on the way.
     case none

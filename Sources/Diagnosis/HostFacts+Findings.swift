@@ -93,7 +93,7 @@ extension HostFacts {
       return DoctorFinding(
         "events",
         .problem(
-          "/proc does not tell of new and ended connections, so that last bytes and short-lived processes are missed: "
+          "/proc does not report new and ended connections, so that last bytes and short-lived processes are missed: "
             + "start with --source netlink, as root, or `\(KernelError.setcap)`."))
     }
     return events.map {
@@ -101,13 +101,13 @@ extension HostFacts {
         switch $0 {
         case 0:
           .problem(
-            "the kernel does not tell of new and ended connections, so that last bytes and short-lived "
+            "the kernel does not report new and ended connections, so that last bytes and short-lived "
               + "processes are missed: run `sysctl -w net.netfilter.nf_conntrack_events=2`.")
         case 2:
           .ok(
-            "the ends of connections are told, but for those that were made while nobody listened, whose last bytes "
+            "the ends of connections are reported, but for those that were made while nobody listened, whose last bytes "
               + "may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot")
-        default: .ok("the ends of connections are told")
+        default: .ok("the ends of connections are reported")
         }
       return DoctorFinding("events", verdict)
     }

@@ -7,7 +7,7 @@ import SystemRuntime
 extension HostFacts {
   package var diagnostics: DoctorFinding {
     let warning = Warning.withoutDiagnostics(withoutDiagnostics)
-    return DoctorFinding("sockets", warning.map { .problem($0.text) } ?? .ok("told one by one"))
+    return DoctorFinding("sockets", warning.map { .problem($0.text) } ?? .ok("reported one by one"))
   }
 
   package var capabilities: DoctorFinding {
@@ -34,7 +34,7 @@ extension HostFacts {
     guard let failure = witness.failures.last else {
       return DoctorFinding(
         "witness",
-        .ok("\(witness.tier?.name ?? WitnessChoice.lookup.rawValue): the kernel tells who moves what"))
+        .ok("\(witness.tier?.name ?? WitnessChoice.lookup.rawValue): the kernel reports who moves what"))
     }
     // What is missing, or hidden, has its line already.
     if failure == .notPermitted && !missing.isEmpty || failure == .otherNumbers && hidden != nil {
@@ -51,10 +51,10 @@ extension HostFacts {
   var processEvents: DoctorFinding {
     let loss = "so that processes that live a few milliseconds may have no name"
     guard eventError != nil else {
-      return DoctorFinding("news of processes", .ok("the kernel reports their starts and ends"))
+      return DoctorFinding("process events", .ok("the kernel reports their starts and ends"))
     }
     return DoctorFinding(
-      "news of processes",
+      "process events",
       missing.contains(.network)
         ? .problem(
           "the kernel reports no starts and ends of processes without CAP_NET_ADMIN, \(loss): run as root, or "

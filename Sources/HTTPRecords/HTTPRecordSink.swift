@@ -30,8 +30,8 @@ public final class HTTPRecordSink: RecordSink {
   private let inbox: Inbox<PostLoop.Event>
   private let reporter: Reporter<RecordOutcome>
 
-  /// Starts its threads. What comes of the records is told to `report`, in turn, on a thread of the sink. Errors: a thread or
-  /// descriptor was not to be had.
+  /// Starts its threads. What comes of the records is passed to `report`, in turn, on a thread of the sink. Errors: a
+  /// thread or descriptor was not to be had.
   public init(
     _ configuration: HTTPRecordsConfiguration, options: Options = Options(),
     report: @escaping @Sendable (RecordOutcome) -> Void

@@ -23,7 +23,7 @@ struct PostSchedule: Sendable {
     var waitsForFirst = true
   }
 
-  /// What is to be told.
+  /// What is to be reported.
   enum Action: Sendable, Hashable {
     case delivered(UInt64)
     case refused(UInt64, RecordFailure)

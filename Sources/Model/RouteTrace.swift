@@ -116,7 +116,7 @@ public struct ChangedRoute: Sendable, Hashable {
   public var to: RouteTrace
   /// When the trace began that found it.
   public var time: Timestamp
-  /// The sections of the configuration that want to be told.
+  /// The sections of the configuration that want a notification.
   public var rules: [String]
 
   /// Makes the change of a route.

@@ -47,8 +47,8 @@ public struct Accounting: Sendable {
     missedEnds += UInt64(changes.missed)
     counterResets += UInt64(changes.resets)
     if attribution.remembersMore(than: ledger.count + gone.count) {
-      let sighted = snapshot.earlyOwners.map { ledger.key(of: $0.flow) }
-      attribution.keep(Set(ledger.keys).union(gone).union(sighted))
+      let early = snapshot.earlyOwners.map { ledger.key(of: $0.flow) }
+      attribution.keep(Set(ledger.keys).union(gone).union(early))
     }
     if let packets = packets?.advance(to: snapshot, at: now) {
       PacketHeaders.note(in: &changes.deltas, packets: packets.deltas, of: snapshot.flows)
@@ -91,23 +91,23 @@ public struct Accounting: Sendable {
     for flowEnd in moved.ends {
       if flowEnd.isLocal { balance.loopback += flowEnd.usage }
       if case .witnessed(let users) = flowEnd.match {
-        attribution.settle(flowEnd, among: users) { resolution, usage in
-          var certainty = resolution.certainty
+        attribution.settle(flowEnd, among: users) { attributed, usage in
+          var certainty = attributed.certainty
           if flowEnd.isLagging { certainty.match = .relaxed }
-          shares[resolution.owner, default: OwnerUsage()].add(
-            usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner), certainty,
+          shares[attributed.owner, default: OwnerUsage()].add(
+            usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: attributed.owner), certainty,
             through: flowEnd.interface)
         }
         continue
       }
-      var resolution = attribution.settle(
+      var attributed = attribution.settle(
         flowEnd, holders: holders, isDenied: isDenied,
         hasEnded: !ended.isEmpty && ended.contains(flowEnd.flow))
       // Of these bytes only: once its counters are whole the owner is as sure as before.
-      if flowEnd.isLagging { resolution.certainty.match = .relaxed }
-      shares[resolution.owner, default: OwnerUsage()].add(
-        flowEnd.usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: resolution.owner),
-        resolution.certainty, through: flowEnd.interface)
+      if flowEnd.isLagging { attributed.certainty.match = .relaxed }
+      shares[attributed.owner, default: OwnerUsage()].add(
+        flowEnd.usage, isLocal: flowEnd.isLocal, isCarrier: flowEnd.isCarrier(of: attributed.owner),
+        attributed.certainty, through: flowEnd.interface)
     }
     for use in moved.uncounted {
       // A socket without a peer is judged by its own address only.

@@ -17,7 +17,7 @@ public struct Attribution: Sendable {
   public init() {}
 
   /// Who moved the bytes of a flow end, and how sure that is.
-  public struct Resolution: Sendable, Hashable {
+  public struct AttributedOwner: Sendable, Hashable {
     /// Who.
     public var owner: Owner
     /// How sure.
@@ -26,14 +26,14 @@ public struct Attribution: Sendable {
 
   /// Gives who moved how much of the bytes of a flow end that the kernel reported to `body`, and remembers it.
   mutating func settle(
-    _ flowEnd: FlowEnd, among users: WitnessedUsers, _ body: (Resolution, Usage) -> Void
+    _ flowEnd: FlowEnd, among users: WitnessedUsers, _ body: (AttributedOwner, Usage) -> Void
   ) {
-    if users.isKernel { return body(Resolution(owner: .kernel), flowEnd.usage) }
+    if users.isKernel { return body(AttributedOwner(owner: .kernel), flowEnd.usage) }
     earlier.remember(users.principal, Certainty(), of: flowEnd.flow, flowEnd.role)
     // Most have one user: no list is made for them.
-    if let only = users.only { return body(Resolution(owner: .process(only)), flowEnd.usage) }
+    if let only = users.only { return body(AttributedOwner(owner: .process(only)), flowEnd.usage) }
     for share in users.split(flowEnd.usage) {
-      body(Resolution(owner: .process(share.process)), share.usage)
+      body(AttributedOwner(owner: .process(share.process)), share.usage)
     }
   }
 
@@ -47,15 +47,15 @@ public struct Attribution: Sendable {
   /// hold belongs to the oldest of them.
   public mutating func settle(
     _ flowEnd: FlowEnd, holders: [UInt64: [ProcessIdentity]], isDenied: Bool, hasEnded: Bool = false
-  ) -> Resolution {
+  ) -> AttributedOwner {
     if hasEnded, let former = ownerBeforeSuccessor(flowEnd, holders) { return former }
-    var resolution = find(flowEnd, holders, isDenied)
-    if flowEnd.isDoubtful { resolution.certainty.match = .relaxed }
-    guard case .process(let process) = resolution.owner else { return resolution }
+    var attributed = find(flowEnd, holders, isDenied)
+    if flowEnd.isDoubtful { attributed.certainty.match = .relaxed }
+    guard case .process(let process) = attributed.owner else { return attributed }
     let hasChanged = isAnothersNow(flowEnd, holders)
     earlier.remember(
-      process, resolution.certainty, of: flowEnd.flow, flowEnd.role, socket: flowEnd.match.onlyInode)
-    return hasChanged ? Resolution(owner: .unattributed(.ambiguous)) : resolution
+      process, attributed.certainty, of: flowEnd.flow, flowEnd.role, socket: flowEnd.match.onlyInode)
+    return hasChanged ? AttributedOwner(owner: .unattributed(.ambiguous)) : attributed
   }
 
   /// True when the end was another process's, by a socket that is not among those that take its packets now: a
@@ -72,11 +72,12 @@ public struct Attribution: Sendable {
   /// Who owned the end of a connection that has ended, when the socket with its ends is already that of the next one
   /// there, or may be: where nobody was seen before, it cannot be known which of the two had these bytes. Nil when it
   /// is the same.
-  private func ownerBeforeSuccessor(_ flowEnd: FlowEnd, _ holders: [UInt64: [ProcessIdentity]]) -> Resolution?
+  private func ownerBeforeSuccessor(_ flowEnd: FlowEnd, _ holders: [UInt64: [ProcessIdentity]])
+    -> AttributedOwner?
   {
     guard case .exact(let socket) = flowEnd.match, flowEnd.transport == .tcp else { return nil }
     guard let former = earlier.owner(of: flowEnd.flow, flowEnd.role) else {
-      return Resolution(owner: .unattributed(.ambiguous))
+      return AttributedOwner(owner: .unattributed(.ambiguous))
     }
     let isSame =
       isHeld(by: former.owner, [socket], holders) || earlier.wasEnd([socket], of: flowEnd.flow, flowEnd.role)
@@ -123,14 +124,14 @@ public struct Attribution: Sendable {
 
   private func find(
     _ flowEnd: FlowEnd, _ holders: [UInt64: [ProcessIdentity]], _ isDenied: Bool
-  ) -> Resolution {
-    var earlier: Resolution? { self.earlier.owner(of: flowEnd.flow, flowEnd.role) }
+  ) -> AttributedOwner {
+    var earlier: AttributedOwner? { self.earlier.owner(of: flowEnd.flow, flowEnd.role) }
     switch flowEnd.match {
-    case _ where flowEnd.role == .passing: return Resolution(owner: .forwarded)
+    case _ where flowEnd.role == .passing: return AttributedOwner(owner: .forwarded)
     case .exact(let socket):
       // Most bytes of most hosts: no list is made for them.
       if let all = holders[socket.inode], let oldest = all.first {
-        return Resolution(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
+        return AttributedOwner(owner: .process(oldest), certainty: Certainty(isShared: all.count > 1))
       }
       return unheldOwner(isDenied, earlier)
     case .bound(let sockets):
@@ -143,23 +144,23 @@ public struct Attribution: Sendable {
       if let earlier { return earlier }
       let processes = Set(sockets.flatMap { holders[$0.inode] ?? [] })
       if let only = processes.first, processes.count == 1 {
-        return Resolution(owner: .process(only), certainty: Certainty(match: .relaxed))
+        return AttributedOwner(owner: .process(only), certainty: Certainty(match: .relaxed))
       }
-      return Resolution(
+      return AttributedOwner(
         owner: .unattributed(processes.isEmpty ? (isDenied ? .denied : .noHolder) : .ambiguous))
-    case .contested: return Resolution(owner: .unattributed(.ambiguous))
+    case .contested: return AttributedOwner(owner: .unattributed(.ambiguous))
     case .witnessed, .listening, .closing, .none:
       if flowEnd.isSentByDatagrams, case .process(let process) = earlier?.owner, retired.contains(process) {
-        return Resolution(owner: flowEnd.ownerWithoutSocket)
+        return AttributedOwner(owner: flowEnd.ownerWithoutSocket)
       }
-      return earlier ?? Resolution(owner: flowEnd.ownerWithoutSocket)
+      return earlier ?? AttributedOwner(owner: flowEnd.ownerWithoutSocket)
     }
   }
 
   /// The process that holds all of `sockets`, each by its oldest holder; nil when nobody holds any.
   private func holder(
-    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ earlier: Resolution?
-  ) -> Resolution? {
+    of sockets: [SocketEntry], _ holders: [UInt64: [ProcessIdentity]], _ earlier: AttributedOwner?
+  ) -> AttributedOwner? {
     var only: ProcessIdentity?
     var isShared = false
     var isHidden = false
@@ -168,18 +169,18 @@ public struct Attribution: Sendable {
         isHidden = true
         continue
       }
-      if let only, only != oldest { return Resolution(owner: .unattributed(.ambiguous)) }
+      if let only, only != oldest { return AttributedOwner(owner: .unattributed(.ambiguous)) }
       only = oldest
       isShared = isShared || all.count > 1
     }
     guard let only else { return nil }
     // Somebody who cannot be seen may have moved them as well.
-    if isHidden { return Resolution(owner: .unattributed(.ambiguous)) }
+    if isHidden { return AttributedOwner(owner: .unattributed(.ambiguous)) }
     // A raw socket sees what others of its protocol send. A port may have had another socket when the flow began,
     // unless this one was seen then.
     let wasSeen = earlier?.owner == .process(only) && earlier?.certainty.match == .exact
     let isExact = sockets.allSatisfy { $0.transport.hasPorts && ($0.remote.port != 0 || wasSeen) }
-    return Resolution(
+    return AttributedOwner(
       owner: .process(only), certainty: Certainty(match: isExact ? .exact : .relaxed, isShared: isShared))
   }
 
@@ -193,7 +194,7 @@ public struct Attribution: Sendable {
 
   /// Whose a socket is that no process seems to hold. Never the kernel's for want of a better name: the holder may
   /// be hidden, in another pid namespace, or without a leading thread.
-  private func unheldOwner(_ isDenied: Bool, _ earlier: Resolution?) -> Resolution {
-    earlier ?? Resolution(owner: .unattributed(isDenied ? .denied : .noHolder))
+  private func unheldOwner(_ isDenied: Bool, _ earlier: AttributedOwner?) -> AttributedOwner {
+    earlier ?? AttributedOwner(owner: .unattributed(isDenied ? .denied : .noHolder))
   }
 }

@@ -32,9 +32,9 @@ struct LastKnownOwners: Sendable {
   }
 
   /// Whose this end of `flow` was.
-  func owner(of flow: FlowKey, _ role: FlowEnd.Role) -> Attribution.Resolution? {
+  func owner(of flow: FlowKey, _ role: FlowEnd.Role) -> Attribution.AttributedOwner? {
     owners[Self.end(flow, role)].map {
-      Attribution.Resolution(owner: .process($0.process), certainty: $0.certainty)
+      Attribution.AttributedOwner(owner: .process($0.process), certainty: $0.certainty)
     }
   }
 

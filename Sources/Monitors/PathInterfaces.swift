@@ -3,7 +3,7 @@ import Netfilter
 
 /// The interfaces of some addresses of this host, and which of them the bytes of a flow passed.
 ///
-/// That is told by the address that this host has in the flow, after address translation: the one that its peer sees.
+/// The address that this host has in the flow says it, after address translation: the one that its peer sees.
 public struct PathInterfaces: Sendable {
   /// Of no address: nothing is asked of a flow.
   public static let none = PathInterfaces(of: [], LocalAddresses([]))

@@ -23,7 +23,7 @@ public enum DeliveryKind: Sendable, Hashable, Comparable, CaseIterable {
   case command
   /// A mail is sent.
   case mail
-  /// A web server is told.
+  /// A web server is notified.
   case webhook
 }
 
@@ -42,7 +42,7 @@ struct DeliveryKey: Sendable, Hashable, Comparable {
   static func < (left: Self, right: Self) -> Bool { (left.rule, left.kind) < (right.rule, right.kind) }
 }
 
-/// An episode as one delivery is told of it.
+/// An episode as one delivery is notified of it.
 struct DeliveredEpisode: Sendable, Hashable {
   var kind: DeliveryKind
   var episode: Notification.Episode

@@ -19,8 +19,10 @@ struct PendingDelivery: Sendable {
 
   var episode: Notification.Episode { notification.episode }
 
-  /// The episode, as this kind of delivery is told of it.
-  var told: DeliveredEpisode { DeliveredEpisode(kind: delivery.kind, episode: notification.episode) }
+  /// The episode, as this kind of delivery is notified of it.
+  var deliveredEpisode: DeliveredEpisode {
+    DeliveredEpisode(kind: delivery.kind, episode: notification.episode)
+  }
 
   /// How much text it has, in bytes.
   var size: Int { notification.facts.reduce(notification.line.utf8.count) { $0 + $1.value.utf8.count } }
@@ -118,7 +120,7 @@ struct DeliveryQueue: Sendable {
         free[key.kind, default: 0] -= 1
         let pending = waiting.remove(at: index)
         running[key] = pending
-        unannounced.remove(pending.told)
+        unannounced.remove(pending.deliveredEpisode)
         started.append(pending)
       } else {
         index += 1
@@ -150,7 +152,7 @@ struct DeliveryQueue: Sendable {
     paused.remove(pending.key)
     running[pending.key] = nil
     let before = waiting.count
-    if pending.isBeginning { forget(pending.told) }
+    if pending.isBeginning { forget(pending.deliveredEpisode) }
     dropped += UInt64(1 + before - waiting.count)
   }
 
@@ -174,15 +176,15 @@ struct DeliveryQueue: Sendable {
 
   /// True for what need not be delivered; counted when it would have been had there been less to do.
   private mutating func isCovered(_ pending: PendingDelivery) -> Bool {
-    let episode = pending.told
+    let episode = pending.deliveredEpisode
     if pending.isEnd {
-      let isUnknown = unannounced.contains(episode) && !waiting.contains { $0.told == episode }
+      let isUnknown = unannounced.contains(episode) && !waiting.contains { $0.deliveredEpisode == episode }
       if isUnknown { unannounced.remove(episode) }
       if isUnknown, pending.delivery.deliversEnds { dropped += 1 }
       return isUnknown || !pending.delivery.deliversEnds
     }
     guard pending.isRepetition,
-      let index = waiting.lastIndex(where: { $0.told == episode && !$0.isEnd })
+      let index = waiting.lastIndex(where: { $0.deliveredEpisode == episode && !$0.isEnd })
     else { return false }
     if waiting[index].isRepetition { waiting[index] = pending }
     dropped += 1
@@ -198,8 +200,8 @@ struct DeliveryQueue: Sendable {
       ?? waiting.startIndex
     let pending = waiting[victim]
     let before = waiting.count
-    if pending.isBeginning || pending.isRepetition && unannounced.contains(pending.told) {
-      forget(pending.told)
+    if pending.isBeginning || pending.isRepetition && unannounced.contains(pending.deliveredEpisode) {
+      forget(pending.deliveredEpisode)
     } else {
       waiting.remove(at: victim)
     }
@@ -208,8 +210,8 @@ struct DeliveryQueue: Sendable {
 
   /// Takes out all that waits of an episode of which nothing was delivered.
   private mutating func forget(_ episode: DeliveredEpisode) {
-    let isOver = waiting.contains { $0.told == episode && $0.isEnd }
-    waiting.removeAll { $0.told == episode }
+    let isOver = waiting.contains { $0.deliveredEpisode == episode && $0.isEnd }
+    waiting.removeAll { $0.deliveredEpisode == episode }
     if isOver {
       unannounced.remove(episode)
     } else if unannounced.count < Self.mostUnannounced {

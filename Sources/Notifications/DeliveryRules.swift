@@ -24,13 +24,13 @@ public struct MailRule: Sendable, Hashable {
   }
 }
 
-/// The web server that a rule tells what it has to report.
+/// The web server to which a rule sends what it has to report.
 public struct WebhookRule: Sendable, Hashable {
   /// The section of the configuration that it comes from.
   public var rule: String
-  /// Where the server is told: a URL of http or https.
+  /// Where the server is notified: a URL of http or https.
   public var url: String
-  /// True to tell also the end of an episode.
+  /// True to send also the end of an episode.
   public var runsOnResolve: Bool
 
   /// The keys of a section that are read here.

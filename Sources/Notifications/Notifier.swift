@@ -8,8 +8,8 @@ public struct Notifier: Sendable {
   /// What delivers; the program gives it a task.
   public let service: NotificationService
 
-  /// The way to a service of its own, so that what is slow in one holds up nothing in the other.
-  private struct Lane {
+  /// The queue of one service: what is slow in one holds up nothing in the other.
+  private struct ServiceQueue {
     let submitted: AsyncStream<DeliveryOrder>.Continuation
     let drops = DropCounter()
   }
@@ -21,8 +21,8 @@ public struct Notifier: Sendable {
   }
 
   /// Webhooks, which wait for servers and are on the disk meanwhile.
-  private let webhooks: Lane
-  private let others: Lane
+  private let webhooks: ServiceQueue
+  private let others: ServiceQueue
   private let line: LineDelivery
   private let output: CInt
   private var deliveries: [DeliveryKey: any Delivery] = [:]
@@ -44,14 +44,14 @@ public struct Notifier: Sendable {
     output: CInt = 2, warn: @escaping @Sendable (Warning) -> Void
   ) {
     var services: [DeliveryService] = []
-    func lane(_ spool: WebhookSpool?) -> Lane {
+    func makeQueue(_ spool: WebhookSpool?) -> ServiceQueue {
       let (stream, continuation) = AsyncStream.makeStream(
         of: DeliveryOrder.self, bufferingPolicy: .unbounded)
-      let lane = Lane(submitted: continuation)
-      services.append(DeliveryService(submitted: stream, drops: lane.drops, warn: warn, spool: spool))
-      return lane
+      let queue = ServiceQueue(submitted: continuation)
+      services.append(DeliveryService(submitted: stream, drops: queue.drops, warn: warn, spool: spool))
+      return queue
     }
-    (webhooks, self.others) = (lane(spool), lane(nil))
+    (webhooks, self.others) = (makeQueue(spool), makeQueue(nil))
     self.line = line
     self.output = output
     service = NotificationService(services: services)
@@ -61,7 +61,7 @@ public struct Notifier: Sendable {
   /// How many notifications were not delivered because too many waited, since start.
   public var dropped: UInt64 { webhooks.drops.total + others.drops.total }
 
-  private func lane(_ kind: DeliveryKind) -> Lane { kind == .webhook ? webhooks : others }
+  private func queue(_ kind: DeliveryKind) -> ServiceQueue { kind == .webhook ? webhooks : others }
 
   /// Writes the line, unless it was written for another rule, and hands the notification to the deliveries of its rule; returns
   /// at once.
@@ -92,15 +92,15 @@ public struct Notifier: Sendable {
     self.others.submitted.yield(.use(deliveries.filter { $0.key.kind != .webhook }))
   }
 
-  /// The deliveries that were told of the beginning of an episode that goes on.
-  public func told(of episode: Notification.Episode) -> [DeliveryKind] {
+  /// The deliveries that were notified of the beginning of an episode that goes on.
+  public func notified(of episode: Notification.Episode) -> [DeliveryKind] {
     DeliveryKind.allCases.filter { begun[DeliveredEpisode(kind: $0, episode: episode)]?.isReported == true }
   }
 
-  /// Continues an episode of an earlier run, of which these kinds of deliveries were told: those that its rule still has are
-  /// told of its end as well.
-  public mutating func restore(_ episode: Notification.Episode, told: [DeliveryKind]) {
-    for kind in told {
+  /// Continues an episode of an earlier run, of which these kinds of deliveries were notified: those
+  /// that its rule still has are notified of its end as well.
+  public mutating func restore(_ episode: Notification.Episode, notified: [DeliveryKind]) {
+    for kind in notified {
       guard let delivery = deliveries[DeliveryKey(episode.rule, kind)] else { continue }
       begun[DeliveredEpisode(kind: kind, episode: episode)] = Beginning(delivery: delivery, isReported: true)
     }
@@ -109,7 +109,7 @@ public struct Notifier: Sendable {
   private mutating func begin(_ notification: Notification, _ kind: DeliveryKind) {
     guard let delivery = deliveries[DeliveryKey(notification.rule, kind)] else { return }
     let episode = DeliveredEpisode(kind: kind, episode: notification.episode)
-    let drops = lane(kind).drops
+    let drops = queue(kind).drops
     let isReported = drops.waiting < Self.capacity
     if isReported { send(notification, delivery) } else { drops.countUnread() }
     if begun[episode] != nil {
@@ -123,7 +123,7 @@ public struct Notifier: Sendable {
 
   private func tell(_ notification: Notification, _ kind: DeliveryKind) {
     guard let delivery = deliveries[DeliveryKey(notification.rule, kind)] else { return }
-    let drops = lane(kind).drops
+    let drops = queue(kind).drops
     if drops.waiting < Self.capacity { send(notification, delivery) } else { drops.countUnread() }
   }
 
@@ -132,7 +132,7 @@ public struct Notifier: Sendable {
   ) {
     let beginning = begun.removeValue(
       forKey: DeliveredEpisode(kind: kind, episode: notification.episode))
-    let drops = lane(kind).drops
+    let drops = queue(kind).drops
     // Its beginning was reported to nobody.
     if beginning == nil, !forgotten.contains(kind) { return }
     if let beginning, !beginning.isReported {
@@ -150,9 +150,9 @@ public struct Notifier: Sendable {
   }
 
   private func send(_ notification: Notification, _ delivery: any Delivery) {
-    let lane = lane(delivery.kind)
-    lane.drops.countSubmitted()
-    lane.submitted.yield(.deliver(PendingDelivery(notification: notification, delivery: delivery)))
+    let queue = queue(delivery.kind)
+    queue.drops.countSubmitted()
+    queue.submitted.yield(.deliver(PendingDelivery(notification: notification, delivery: delivery)))
   }
 
   /// Takes no more notifications: the service ends when the deliveries of those before have ended.

@@ -3,7 +3,7 @@ public import Model
 
 /// Delivers notifications to a web server: a POST of the notification as JSON.
 ///
-/// A server that took one and could not say so is told again: the fact `id` and the others tell that.
+/// A server that took one and could not say so is notified again: the fact `id` and the others show that.
 public struct WebhookDelivery: Delivery {
   private let rule: WebhookRule
   private let transfers: TransferThread

@@ -59,7 +59,7 @@ struct Footer {
       (health.missedEvents, "kernel event", "lost"),
       (health.malformed, "message", "not understood"),
       (health.dropped, "item", "without room"),
-      (health.missedEnds, "connection", "ended unheard"),
+      (health.missedEnds, "connection", "ended unreported"),
       (health.lostEntries, "connection", "refused or forgotten by the table"),
       (health.failedReads, "read", "failed"),
       (health.evicted, "owner", "evicted"),

@@ -28,7 +28,7 @@ public struct MessageSink: Sink {
     for event in events {
       switch event {
       case .warning(let warning, _): if said.insert(warning.text).inserted { diagnostics.warning(warning) }
-      // Where a rule wants to be told, the line is that of its notification.
+      // Where a rule wants a notification, the line is that of its notification.
       case .route(let changed): if changed.rules.isEmpty { diagnostics.line(RouteLine(changed).description) }
       // The line of an alert or an outage is its notification's; the others are standard output's.
       case .alert, .probeAlert, .outage, .usage, .probe: break

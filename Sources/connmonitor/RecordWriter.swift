@@ -95,7 +95,7 @@ struct RecordWriter {
 
   private mutating func note(_ job: ProbeJob, _ port: UInt16, _ problem: String?) {
     let matter = Matter(job: job, port: port)
-    // Another reason for the same is no news.
+    // Another reason for the same is not said again.
     if let problem, problems.insert(matter).inserted { Messages.say(.warning(problem)) }
     if problem == nil { problems.remove(matter) }
   }

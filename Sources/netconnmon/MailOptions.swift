@@ -12,7 +12,7 @@ struct MailOptions: ParsableArguments {
   @Option(
     name: [.customLong("backoff-max"), .customLong("bmax", withSingleDash: true)],
     help: ArgumentHelp(
-      "It never waits longer than this; when no mail has gone for that time, it begins anew.",
+      "It never waits longer than this; when no mail has gone for that time, it begins again.",
       valueName: "seconds"))
   var backoffMax = DurationArgument.seconds(3600)
 

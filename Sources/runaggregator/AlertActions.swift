@@ -7,7 +7,7 @@ struct AlertActions {
   var commands: [CommandRule] = []
   /// What is sent, and how.
   var mails: [(rule: MailRule, configuration: MailConfiguration)] = []
-  /// Who is told.
+  /// Which servers are notified.
   var webhooks: [WebhookRule] = []
 
   /// The keys of a section of the notification configuration.

@@ -18,7 +18,7 @@ final class HubSinks: Sink {
   private let file: FiringAlertsFile
   private let host = HostName.current
 
-  /// What fired at the end of the last run is not told again.
+  /// What fired at the end of the last run is not reported again.
   init(
     _ messages: MessageSink, _ notifier: Notifier, _ transfers: TransferThread, _ mail: MailService,
     _ firing: FiringAlertsFile, _ screen: Screen, _ publish: PublishSink?
@@ -26,8 +26,8 @@ final class HubSinks: Sink {
     (self.messages, self.notifier, self.screen, self.publish) = (messages, notifier, screen, publish)
     (self.transfers, self.mail, file) = (transfers, mail, firing)
     for alert in firing.found {
-      self.notifier.restore(alert.report.notification(host).episode, told: alert.told)
-      _ = self.firing.take(alert.report, told: alert.told)
+      self.notifier.restore(alert.report.notification(host).episode, notified: alert.notified)
+      _ = self.firing.take(alert.report, notified: alert.notified)
     }
   }
 
@@ -76,7 +76,7 @@ final class HubSinks: Sink {
   private func submit(_ report: FiringAlert.Report) {
     let notification = report.notification(host)
     notifier.submit(notification)
-    if firing.take(report, told: notifier.told(of: notification.episode)) { file.save(firing) }
+    if firing.take(report, notified: notifier.notified(of: notification.episode)) { file.save(firing) }
   }
 
   private func counted(_ events: [Event]) -> [Event] {

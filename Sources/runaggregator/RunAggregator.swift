@@ -197,7 +197,7 @@ import SystemRuntime
       in: notificationConfig == nil ? nil : state.map { "\($0)/alerts" }, program: "runaggregator"
     ) { diagnostics.warning($0) }
     if !firing.found.isEmpty {
-      diagnostics.note("alerts of the last run that go on, and are not told again: \(firing.found.count)")
+      diagnostics.note("alerts of the last run that go on, and are not reported again: \(firing.found.count)")
     }
     let notifier = Notifier(
       rules: configuration.actions.commands,

@@ -6,16 +6,17 @@ import Tstat
 extension SendRun {
   /// Marks what is confirmed as a whole, and records what is confirmed in part.
   mutating func settle() throws(SendFailure) {
-    for news in window.takeComplete() {
-      guard let entry = open.removeValue(forKey: news.directory) else { continue }
-      let isWhole = entry.isWhole && news.refused.isEmpty
+    for record in window.takeComplete() {
+      guard let entry = open.removeValue(forKey: record.directory) else { continue }
+      let isWhole = entry.isWhole && record.refused.isEmpty
       let isMarked = marks && isWhole ? try mark(entry) : false
       // What of it was confirmed is not sent again by each run until its logs are whole.
-      if !isWhole { try save(news, of: entry) }
-      if news.refused.count > 1 {
-        writer.error("\(entry.directory.directory.path): \(news.refused.count) messages in all were refused.")
+      if !isWhole { try save(record, of: entry) }
+      if record.refused.count > 1 {
+        writer.error(
+          "\(entry.directory.directory.path): \(record.refused.count) messages in all were refused.")
       }
-      writer.finished(news.directory, entry.directory.directory, isMarked: isMarked)
+      writer.finished(record.directory, entry.directory.directory, isMarked: isMarked)
     }
     let isDue = .now - savedAt >= Self.delay
     try record(all: isDue)
@@ -53,28 +54,28 @@ extension SendRun {
     let count = window.refusedCount(of: number)
     if !entry.hasSaidRefusal { writer.error("message \(slice + 1) of \(path) is left out: \(failure)") }
     open[number]?.hasSaidRefusal = true
-    guard count > Self.mostRefused, let news = window.drop(number) else { return }
+    guard count > Self.mostRefused, let record = window.drop(number) else { return }
     open[number] = nil
     writer.error("\(path) is left: \(count) messages were refused.")
-    try save(news, of: entry)
+    try save(record, of: entry)
     writer.finished(number, entry.directory.directory, isMarked: false)
   }
 
-  private func save(_ news: SendWindow.Record, of entry: Open) throws(SendFailure) {
+  private func save(_ record: SendWindow.Record, of entry: Open) throws(SendFailure) {
     // Of what was only refused nothing is to be remembered.
-    guard keepsProgress, news.acknowledged > news.refused.count else { return }
+    guard keepsProgress, record.acknowledged > record.refused.count else { return }
     do throws(LogDirectoryError) {
       try entry.directory.save(
-        SendProgress(entry.fingerprint, acknowledged: news.acknowledged, refused: news.refused))
+        SendProgress(entry.fingerprint, acknowledged: record.acknowledged, refused: record.refused))
     } catch {
       guard case .vanished = error else { throw SendFailure(error) }
     }
   }
 
   mutating func record(all: Bool) throws(SendFailure) {
-    for news in window.worthRecording(all: all) {
-      if let entry = open[news.directory] { try save(news, of: entry) }
-      window.recorded(news)
+    for record in window.worthRecording(all: all) {
+      if let entry = open[record.directory] { try save(record, of: entry) }
+      window.recorded(record)
     }
   }
 }

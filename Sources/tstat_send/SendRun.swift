@@ -254,7 +254,7 @@ struct SendRun: ~Copyable {
 
   /// Takes what has come: confirmations, and signals. With `waits` it waits until there is something.
   private mutating func serve(waits: Bool) throws(SendFailure) {
-    let patience = window.hasNews ? min(writer.patience ?? Self.delay, Self.delay) : writer.patience
+    let patience = window.hasUnrecorded ? min(writer.patience ?? Self.delay, Self.delay) : writer.patience
     poller.wait(into: &events, timeout: waits ? patience : .zero)
     while let signal = signals.next() {
       guard signal == .interrupt || signal == .terminate else { continue }

@@ -34,7 +34,7 @@ struct SendWriter {
     if StandardError.isTerminal, !isVerbose { meter = ProgressMeter(start: .now) }
   }
 
-  /// How long to wait for news before the line of progress is due again; nil is for ever.
+  /// How long to wait for something to say before the line of progress is due again; nil is for ever.
   var patience: Duration? { meter == nil ? nil : ProgressMeter.interval }
 
   /// Takes the line of progress away, because another one follows.

@@ -152,7 +152,7 @@ import Testing
     #expect(watch.nextDeadline == at(530))
   }
 
-  @Test func `blocks in turns and lost connections do not begin the time anew`() {
+  @Test func `blocks in turns and lost connections do not begin the time again`() {
     var watch = DeliveryWatch(unconfirmed: .seconds(60), blocked: .seconds(60))
     watch.note(isOwed: true, at: at(0))
     // A broker in alarm, behind a proxy that ends each connection after 8 s; it blocks 2 s after each begin.

@@ -53,7 +53,7 @@ import Testing
       #expect(report.balance.hidden == hidden)
       #expect(report.rows.filter { $0.subject != .remainder }.count <= limits.applications)
       #expect(Set(report.rows.map { "\($0.subject == .remainder) \($0.name)" }).count == report.rows.count)
-      // Only an application that was folded may start anew.
+      // Only an application that was folded may start from the beginning.
       let fell = report.rows.filter { $0.total.received < totals[$0.name] ?? 0 }
       #expect(fell.isEmpty || report.health.evicted > evictions)
       evictions = report.health.evicted

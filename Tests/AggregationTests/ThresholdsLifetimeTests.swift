@@ -78,7 +78,7 @@ import Testing
     #expect(watching.reported.isEmpty)
   }
 
-  @Test func `what is gone starts anew`() throws {
+  @Test func `what is gone starts from the beginning`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=10")
     for _ in 0..<10 { watching.tick(1000) }
     watching.tick(0, pids: [])
@@ -178,7 +178,7 @@ import Testing
     #expect(watching.alerts.count == 2)
   }
 
-  @Test func `a removed rule is told even with a report that has no rates`() throws {
+  @Test func `a removed rule is reported even with a report that has no rates`() throws {
     var watching = try Watching("[a]\nin_threshold=100")
     watching.tick(200)
     watching.thresholds.reload(rules: [])

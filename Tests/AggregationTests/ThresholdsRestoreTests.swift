@@ -35,7 +35,7 @@ import Testing
 
   @Test(arguments: [
     Case(
-      testDescription: "above the limit nothing is told", rule: "interval=1", rates: [200, 200, 200],
+      testDescription: "above the limit nothing is reported", rule: "interval=1", rates: [200, 200, 200],
       reported: []),
     Case(
       testDescription: "below it, it is over at once", rule: "interval=1", rates: [200, 50, 50],
@@ -59,7 +59,7 @@ import Testing
       testDescription: "it fires again after its end", rule: "interval=1", rates: [50, 200],
       reported: ["1 below received app", "2 firing received app"]),
   ])
-  func `it is told once, with the start that it had`(_ example: Case) throws {
+  func `it is reported once, with the start that it had`(_ example: Case) throws {
     var watching = try continued("[r]\nin_threshold=100\n\(example.rule)", [fired()])
     for rate in example.rates {
       if let rate { watching.tick(rate) } else { watching.tick(rows: []) }

@@ -47,7 +47,7 @@ import Testing
     #expect(falling.reported == ["1 firing received app", "3711 below received app"])
   }
 
-  @Test func `what goes on while nobody looks is told again once, not once for each repeat`() throws {
+  @Test func `what goes on while nobody looks is reported again once, not once for each repeat`() throws {
     var watching = try Watching("[r]\nin_threshold=100\ninterval=1\nrepeat=600")
     watching.tick(200)
     watching.tick(200, seconds: Self.hour)

@@ -8,7 +8,7 @@ struct Watching {
   var thresholds: Thresholds
   let start = Instant(sinceZero: .seconds(1_000_000))
   private(set) var elapsed = Duration.zero
-  /// `second state direction subject`, in the order told.
+  /// `second state direction subject`, in the order reported.
   private(set) var reported: [String] = []
   private(set) var alerts: [Alert] = []
 

@@ -1,4 +1,4 @@
-"""1,000 and 5,000 new flows a second, each of one datagram: is every end heard, what does it cost, and does memory stay flat?
+"""1,000 and 5,000 new flows a second, each of one datagram: is every end received, what does it cost, is memory flat?
 
 usage: flood.py [SECONDS]
 """

@@ -75,7 +75,7 @@ def measure(name, limit):
     if flows != PROCESSES * CONNECTIONS or named != PROCESSES:
         sys.exit(f"{flows:.0f} flows of {named:.0f} processes moved: expected {PROCESSES * CONNECTIONS} of {PROCESSES}")
     parts = ", ".join(
-        f"{part} {median(figures, part):.1f}" for part in ["refresh", "news", "sockets", "ends", "holders", "readings"])
+        f"{part} {median(figures, part):.1f}" for part in ["refresh", "events", "sockets", "ends", "holders", "readings"])
     goal(f"{name}: {2 * PROCESSES * CONNECTIONS} sockets of {PROCESSES} processes, a tick after the first",
          median(figures, "join"), "ms", limit,
          "of a processor", spread(figures, "join"), f"wall {median(figures, 'join_wall'):.1f} ms", parts,

@@ -61,7 +61,7 @@ class Watched:
         self.process = subprocess.Popen(
             [f"{PROGRAMS}/{name}", "--format", "json", *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.pid = self.process.pid
-        self.line, self.count, self.news = b"", 0, threading.Condition()
+        self.line, self.count, self.changed = b"", 0, threading.Condition()
         threading.Thread(target=self.read, daemon=True).start()
         self.report()
         self.begin()
@@ -70,9 +70,9 @@ class Watched:
         for line in self.process.stdout:
             if b'"event":"usage"' not in line:
                 continue
-            with self.news:
+            with self.changed:
                 self.line, self.count = line, self.count + 1
-                self.news.notify_all()
+                self.changed.notify_all()
 
     def begin(self):
         """The share of a processor counts from here."""
@@ -84,9 +84,9 @@ class Watched:
 
     def report(self, ahead=1):
         """The report that comes `ahead` reports from now."""
-        with self.news:
+        with self.changed:
             wanted = self.count + ahead
-            if not self.news.wait_for(lambda: self.count >= wanted, timeout=60):
+            if not self.changed.wait_for(lambda: self.count >= wanted, timeout=60):
                 raise SystemExit(f"{self.process.args} shows nothing any more")
             return json.loads(self.line)
 

@@ -1,6 +1,6 @@
 """Who opened that connection? Looked up while it lives, with 1,000 processes and 10,000 descriptors around.
 
-Runs on the host, not in namespaces of its own as the others: only there does the kernel tell of processes. The
+Runs on the host, not in namespaces of its own as the others: only there does the kernel report processes. The
 connections are made in a network namespace. What is closed at once is a race that only a BPF program does not run
 (names.py).
 """
@@ -33,9 +33,9 @@ def companion(words):
     return process
 
 
-def measure(hold, how, news=True):
+def measure(hold, how, events=True):
     environment = dict(
-        os.environ, BWMON_NETNS=f"/run/netns/{NAMESPACE}", BWMON_NEWS="1" if news else "0",
+        os.environ, BWMON_NETNS=f"/run/netns/{NAMESPACE}", BWMON_PROCESS_EVENTS="1" if events else "0",
         BWMON_CLIENTS=f"{CLIENTS} run {TRIALS} {PORT} {hold} {how}")
     answer = subprocess.run(
         [f"{PROGRAMS}/benchmark", "owners"], input="\n", stdout=subprocess.PIPE, text=True, check=True,
@@ -57,21 +57,21 @@ def main():
         companions.append(companion(inside(f"{CLIENTS} serve {PORT}")))
         companions.append(companion([CLIENTS, "crowd", "1000", "10"]))
         wrong = trials = 0
-        for what, hold, how, news, least in [
+        for what, hold, how, events, least in [
             ("closed after 1 ms", 1000, "exec", True, 99),
             ("closed after 1 ms, no program of its own", 1000, "fork", True, 99),
             ("closed at once", 0, "exec", True, None),
             ("closed at once, no program of its own", 0, "fork", True, None),
-            ("closed after 1 ms, without news of processes", 1000, "exec", False, 99),
+            ("closed after 1 ms, without process events", 1000, "exec", False, 99),
         ]:
-            found = measure(hold, how, news)
+            found = measure(hold, how, events)
             wrong += found["wrong"]
             trials += found["trials"]
             if least is None:
                 print(f"        sockets {what}, named: {found['named']:.1f} %; {found}", flush=True)
             else:
                 say(f"sockets {what}, named", found["named"] >= least, f"{found['named']:.1f} % (goal >= {least} %); {found}")
-            if hold and news:
+            if hold and events:
                 say("NEW event to owner, median", found["median"] <= 200, f"{found['median']:.0f} us (goal <= 200 us)")
                 say("NEW event to owner, p99", found["p99"] <= 2000, f"{found['p99']:.0f} us (goal <= 2000 us)")
         say("wrong owners", wrong == 0, f"{wrong:.0f} of {trials:.0f}")

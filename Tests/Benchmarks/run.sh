@@ -18,7 +18,7 @@ echo "$(uname -sr), $(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | h
 for benchmark in "$@"; do
   IFS=: read -r name argument <<<"$benchmark"
   # Processes, connections and interfaces go with the namespaces. Only in the first pid namespace
-  # are processes told of, and have they the numbers that the witness sees.
+  # are processes reported, and have they the numbers that the witness sees.
   apart=(unshare --net --mount --pid --fork --kill-child --mount-proc)
   [[ ! "$name" =~ ^(nginx|calls|names|join|idle|watchers)$ ]] || apart=(unshare --net --mount)
   [[ ! "$name" =~ ^(owners|tstat)$ ]] || apart=()

@@ -85,11 +85,11 @@ import Testing
     ) { $0.kept = 100 },
     Row(
       testDescription: "no events", subject: "events",
-      says: ["does not tell", "`sysctl -w net.netfilter.nf_conntrack_events=2`"]
+      says: ["does not report", "`sysctl -w net.netfilter.nf_conntrack_events=2`"]
     ) { $0.events = 0 },
     Row(
       testDescription: "no events of /proc", subject: "events",
-      says: ["/proc does not tell", "--source netlink", "setcap cap_net_admin"]
+      says: ["/proc does not report", "--source netlink", "setcap cap_net_admin"]
     ) { $0.hasEndEvents = false },
     Row(
       testDescription: "no events of /proc, nor of the kernel", subject: "events", says: ["--source netlink"]
@@ -153,7 +153,7 @@ import Testing
     ({ _ in }, "ok       connection table: 12 entries"),
     ({ _ in }, "ok       tracking: IPv4 and IPv6"),
     ({ $0.probes.removeLast() }, "ok       tracking: IPv4"),
-    ({ $0.events = 1 }, "ok       events: the ends of connections are told"),
+    ({ $0.events = 1 }, "ok       events: the ends of connections are reported"),
     (
       {
         $0.bridges = ["br0"]
@@ -175,7 +175,7 @@ import Testing
     ),
     (
       { _ in },
-      "ok       events: the ends of connections are told, but for those that were made while nobody listened, whose "
+      "ok       events: the ends of connections are reported, but for those that were made while nobody listened, whose "
         + "last bytes may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot"
     ),
     ({ _ in }, "ok       priority: new connections are looked at before other programs go on"),
@@ -194,7 +194,7 @@ import Testing
     ),
     (
       { $0.eventError = .unsupported("x") },
-      "note     news of processes: the kernel reports starts and ends of processes only in the host's network and "
+      "note     process events: the kernel reports starts and ends of processes only in the host's network and "
         + "pid namespaces, so that processes that live a few milliseconds may have no name: in a container nothing is "
         + "to be done, run on the host to have them."
     ),
@@ -214,10 +214,10 @@ import Testing
     #expect(facts.findings.map(\.description).contains(line))
   }
 
-  @Test func `news of processes are a problem where a capability would bring them`() {
+  @Test func `process events are a problem where a capability would bring them`() {
     var facts = Self.well
     (facts.eventError, facts.missing) = (.notPermitted("x"), .network)
-    #expect(facts.findings.filter(\.isProblem).map(\.subject) == ["capabilities", "news of processes"])
+    #expect(facts.findings.filter(\.isProblem).map(\.subject) == ["capabilities", "process events"])
   }
 
   @Test func `losses are a problem while the table is full`() {
@@ -263,7 +263,7 @@ import Testing
     let subjects = facts.findings.map(\.subject)
     #expect(
       subjects == [
-        "connection table", "sockets", "capabilities", "processes", "news of processes",
+        "connection table", "sockets", "capabilities", "processes", "process events",
       ])
   }
 

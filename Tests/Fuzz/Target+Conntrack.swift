@@ -5,7 +5,7 @@ import SystemRuntime
 
 extension Target {
   /// What a datagram of ctnetlink tells.
-  private struct Told {
+  private struct Report {
     var flows: [Flow] = []
     var messages = 0
     var payloadBytes = 0
@@ -28,7 +28,7 @@ extension Target {
   }
 
   static func conntrack(_ input: [UInt8]) throws(Violation) {
-    let reported = Told(input)
+    let reported = Report(input)
     try law(
       "messages lie in the datagram",
       reported.messages * NetlinkHeader.byteCount + reported.payloadBytes <= input.count)
@@ -39,7 +39,7 @@ extension Target {
     try law("a flow has a message that can hold it", reported.flows.count * (16 + 4 + 2 * 13) <= input.count)
 
     let cut = input.reduce(0) { $0 &* 31 &+ Int($1) }.magnitude % UInt(input.count + 1)
-    let part = Told(input.prefix(Int(cut)))
+    let part = Report(input.prefix(Int(cut)))
     try law(
       "a prefix tells a prefix", reported.flows.starts(with: part.flows) && reported.messages >= part.messages
     )

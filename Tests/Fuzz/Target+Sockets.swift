@@ -4,7 +4,7 @@ import Model
 
 extension Target {
   /// What one message of sock_diag tells, by all of its readers.
-  private struct Told {
+  private struct Report {
     var transport: TransportProtocol
     var entry: SocketEntry?
     var answer: SocketLookup.Answer?
@@ -23,9 +23,9 @@ extension Target {
   }
 
   static func sockets(_ input: [UInt8]) throws(Violation) {
-    var reported: [Told] = []
+    var reported: [Report] = []
     _ = forEachMessage(in: unsafe input.span.bytes) { header, payload in
-      reported.append(Told(payload, [.tcp, .udp, .raw, .udpLite][Int(header.sequence % 4)]))
+      reported.append(Report(payload, [.tcp, .udp, .raw, .udpLite][Int(header.sequence % 4)]))
     }
     for message in reported {
       try law(

@@ -27,7 +27,7 @@ extension Target {
     try sums(records)
   }
 
-  /// Whatever the records say: what is told of a slot is what it holds.
+  /// Whatever the records say: what is reported of a slot is what it holds.
   private static func sums(_ records: [WitnessRecord]) throws(Violation) {
     let slotCount = 8
     let now = Instant.now
@@ -35,7 +35,7 @@ extension Target {
     var held: [Int: WitnessSlot] = [:]
     for record in records {
       ledger.take(record, at: now)
-      guard case .sighting(let slot, let user, let socket, _) = record, slot < slotCount else { continue }
+      guard case .firstUse(let slot, let user, let socket, _) = record, slot < slotCount else { continue }
       held[Int(slot)] = WitnessSlot(
         socket: socket.key, process: UInt32(user.pid), start: user.start, claims: 1, sent: 3, received: 5)
     }
@@ -44,7 +44,7 @@ extension Target {
       let slots = ledger.settle(at: now) { held[$0] ?? WitnessSlot() }
       var sum = Usage.zero
       ledger.tell { sum += $0.usage }
-      try law("everything is told once", sum.sent == (round == 0 ? 3 * UInt64(held.count) : 0))
+      try law("everything is reported once", sum.sent == (round == 0 ? 3 * UInt64(held.count) : 0))
       try law("nothing has rested", slots == WitnessLedger.Slots())
     }
     let later = now + .seconds(3600)

@@ -2,7 +2,7 @@
 enum Target: String, CaseIterable {
   /// Datagrams of ctnetlink.
   case conntrack
-  /// Datagrams of sock_diag, questions' answers and news.
+  /// Datagrams of sock_diag, answers to questions and events.
   case sockets
   /// Datagrams of rtnetlink about interfaces, and of sock_diag about packet sockets.
   case interfaces

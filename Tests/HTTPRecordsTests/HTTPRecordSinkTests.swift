@@ -127,7 +127,7 @@ import Testing
   }
 
   @Test(arguments: ["400", "413", "422"])
-  func `what a server refuses is told, and others are posted`(status: String) async throws {
+  func `what a server refuses is reported, and others are posted`(status: String) async throws {
     let server = try await TestServer("web_server")
     let setting = try Setting(server, "/first/\(status)") { $0.connections = 1 }
     setting.submit(1...3)

@@ -37,7 +37,7 @@ import Testing
     #expect(error?.description == "f:2: k=\"\(text)\" \(Self.wanted)")
   }
 
-  @Test func `a value of one line is told from one that an indented line goes on with`() throws {
+  @Test func `a value of one line is distinguished from one that an indented line goes on with`() throws {
     let section = try read("[s]\nk=curl\n  exclude=wget\nl=curl\n\n").sections[0]
     #expect(try section.singleLine("l")?.value == "curl")
     #expect(try section.singleLine("m") == nil)
@@ -161,7 +161,7 @@ import Testing
     ("in_treshold", "in_threshold"),
     ("out-threshold", "out_threshold"), ("threshold", "in_threshold"), ("fro", "for"),
   ])
-  func `a slip of a key is told`(key: String, meant: String) throws {
+  func `a slip of a key is reported`(key: String, meant: String) throws {
     let section = try read("[s]\ninterval=1\n\(key)=1").sections[0]
     let error = #expect(throws: INIError.self) {
       try section.checkKeys(known: ["in_threshold", "out_threshold", "interval", "for"])

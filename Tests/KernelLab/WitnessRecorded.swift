@@ -24,7 +24,7 @@ package enum WitnessRecorded {
     return socket
   }
 
-  package static func sighting(
+  package static func firstUse(
     slot: UInt32 = 5, pid: UInt32 = 4711, start: UInt64 = 3_478_430_012_345,
     _ socket: witness_socket = socket()
   ) -> [UInt8] {

@@ -139,7 +139,7 @@ import Testing
     #expect(host.tick().owners == [owner: Usage(received, sent)])
   }
 
-  @Test func `owners of flows whose end nobody was told of are forgotten, no others`() {
+  @Test func `owners of flows whose end was not reported are forgotten, no others`() {
     var host = Scenario()
     host.flow(1, .tcp, "10.0.0.1:4000", "192.0.2.9:80", bytes: (10, 10))
     host.earlyOwners = Self.seen(host, 7, hasAddress: true)

@@ -81,14 +81,14 @@ import Testing
     #expect(gaveUp == gone)
   }
 
-  /// What moved since is counted once, never negative; without the kernel's news it may be another flow.
+  /// What moved since is counted once, never negative; without the kernel's events it may be another flow.
   @Test(
     arguments: [
       ("nothing since", true, (0, 0), (0, 0), 1),
       ("one direction since", true, (0, 40), (0, 40), 1),
       ("one direction is beyond what it was", true, (3, 900), (3, 900), 1),
       ("both are beyond: nobody can tell", true, (60, 70), (10, 20), 0),
-      ("some news is missing", false, (3, 4), (3, 4), 0),
+      ("some events are missing", false, (3, 4), (3, 4), 0),
     ] as [(String, Bool, (UInt64, UInt64), (UInt64, UInt64), Int)], [false, true])
   func `counters that were zeroed`(
     row: (name: String, hasAllEvents: Bool, after: (UInt64, UInt64), moved: (UInt64, UInt64), resets: Int),
@@ -171,14 +171,14 @@ import Testing
     #expect(changes.gone == ended.map { ledger.key(of: $0.identity) })
   }
 
-  /// A table that lives: flows come, go, grow and change places; their ends are told at once, late, with the flow
-  /// still listed, or never. The ledger's sum must be the truth as far as the kernel told it.
+  /// A table that lives: flows come, go, grow and change places; their ends are reported at once, late, with the flow
+  /// still listed, or never. The ledger's sum must be the truth as far as the kernel reported it.
   @Test(arguments: 0..<40, [false, true])
   func `random histories lose and invent nothing`(seed: UInt64, isInParts: Bool) {
     var generator = SplitMix64(seed: seed)
     var ledger = FlowLedger(seed: seed)
     var living: [Flow] = []
-    var news: [(flow: Flow, due: Int)] = []
+    var reports: [(flow: Flow, due: Int)] = []
     var nextID: UInt32 = 1
     var truth = Usage.zero
     var counted = Usage.zero
@@ -202,13 +202,13 @@ import Testing
         var last = flow
         grow(&last)
         let delay = Int.random(in: 0...12, using: &generator)
-        news.append((last, tick + delay))
-        // Told at once, it may still be listed; told later, it is no longer.
+        reports.append((last, tick + delay))
+        // Reported at once, it may still be listed; reported later, it is no longer.
         if delay > 0 || Bool.random(using: &generator) { listed.removeAll { $0.id == flow.id } }
       }
       if Int.random(in: 0..<8, using: &generator) == 0 { listed.shuffle(using: &generator) }
-      let ended = news.filter { $0.due <= tick }.map(\.flow)
-      news.removeAll { $0.due <= tick }
+      let ended = reports.filter { $0.due <= tick }.map(\.flow)
+      reports.removeAll { $0.due <= tick }
       // Now and then only those that may move something are read: what is left out here moves later.
       let isPart = isInParts && tick % 5 != 0
       if isPart { listed.removeAll { $0.id % 3 == 0 } }
@@ -217,7 +217,7 @@ import Testing
         at: Self.start + .seconds(tick))
       counted += Self.moved(changes, in: listed + ended).values.reduce(.zero, +)
     }
-    let ended = news.map(\.flow)
+    let ended = reports.map(\.flow)
     let changes = ledger.advance(to: FlowSnapshot(living: living, ended: ended), at: Self.start)
     counted += Self.moved(changes, in: living + ended).values.reduce(.zero, +)
     #expect(counted == truth)

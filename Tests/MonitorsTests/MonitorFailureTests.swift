@@ -114,7 +114,7 @@ import Testing
   @Test func `lost events are said and not added up, and the table's bytes are whole`() throws {
     var condition = FlowTableCondition()
     condition.missedEvents = 1
-    // Of the flow's beginning and of its end nothing was heard.
+    // Of the flow's beginning and of its end nothing was received.
     let monitor = try Self.monitor(
       [FlowSnapshot(), Self.snapshot(10), Self.snapshot(25), FlowSnapshot()], condition: condition)
     let start = Instant.now

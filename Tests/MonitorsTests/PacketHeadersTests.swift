@@ -67,7 +67,7 @@ import Testing
       ),
       ("ICMP", [flow(.icmp, bytes: (84, 84), packets: (1, 1))], Usage(64, 64)),
       ("hostile counters", [flow(.udp, bytes: (1000, 10), packets: (.max, 5))], .zero),
-      ("packets that are not told", [flow(.udp, bytes: (1000, 10), packets: (0, 0))], Usage(10, 1000)),
+      ("packets that are not reported", [flow(.udp, bytes: (1000, 10), packets: (0, 0))], Usage(10, 1000)),
       (
         "a new flow of the tuple",
         [flow(.udp, bytes: (9028, 0), packets: (2, 0)), flow(.udp, bytes: (1028, 0), packets: (1, 0))],

@@ -29,5 +29,5 @@ import Testing
     #expect(take([2]) == [[process], [process]] && take() == [[], []])
   }
 
-  @Test mutating func `one that was never named is nobody's news`() { #expect(take([2]) == [[], []]) }
+  @Test mutating func `one that was never named is not reported`() { #expect(take([2]) == [[], []]) }
 }

@@ -55,7 +55,7 @@ import Testing
     #expect(kernel.questions == 2)
   }
 
-  @Test func `losses are those since the first that the kernel told, and never fewer`() {
+  @Test func `losses are those since the first that the kernel reported, and never fewer`() {
     var reader = StateReader(kernel.read)
     var lost: [UInt64] = []
     for all in [nil, 7, 7, 9, nil, 3, 12] as [UInt64?] {

@@ -53,7 +53,7 @@ import Testing
     for _ in 0..<3 { _ = advance(by: [], snapshot, moved: []) }
   }
 
-  @Test mutating func `what no entry has is told with the next reading`() {
+  @Test mutating func `what no entry has is reported with the next reading`() {
     begin()
     let uses = [use(.tcp, "10.0.0.1:80", "192.0.2.9:5000")]
     #expect(advance(by: uses, FlowSnapshot()).isEmpty)
@@ -61,7 +61,7 @@ import Testing
     #expect(advance(by: [], FlowSnapshot()).isEmpty)
   }
 
-  @Test mutating func `what was used before the first reading is not told`() {
+  @Test mutating func `what was used before the first reading is not reported`() {
     let uses = [use(.tcp, "10.0.0.1:80", "192.0.2.9:5000")]
     let now = UncountedUses.Place(network: Self.here, isAccounting: false, isLast: true)
     #expect(advance(by: uses, FlowSnapshot(), now).isEmpty)
@@ -250,7 +250,7 @@ import Testing
       (["10.0.0.1:80 192.0.2.9:5000"], [], 0, 10), (["*:53 *"], [], 0, 10),
       // By the veth interface in, and by a card out.
       ([], ["172.17.0.2:80 192.0.2.9:5000"], 10, 10),
-      // In by one veth interface and out by the other: one container is told of as a sender only.
+      // In by one veth interface and out by the other: one container is reported as a sender only.
       ([], ["172.17.0.2:80 172.17.0.3:5000", "172.17.0.3:5000 172.17.0.2:80"], 20, 0),
       // The process of this host that is its peer has counted the veth interface.
       (["172.17.0.1:80 172.17.0.2:5000"], ["172.17.0.2:5000 10.0.0.1:80"], 0, 10),

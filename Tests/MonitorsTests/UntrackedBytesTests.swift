@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  @Test func `a flow that is heard of late by many short intervals is not untracked`() {
+  @Test func `a flow that is reported late by many short intervals is not untracked`() {
     var untracked = UntrackedBytes()
     let start = Instant.now
     for place in 0..<40 {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Netfilter
 
-/// The running kernel's news of its connection table, in a namespace of the test's own, to a reader with little room.
+/// The running kernel's events of its connection table, in a namespace of the test's own, to a reader with little room.
 @Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
 struct ConntrackEventsTests {
   /// With 4 KiB the kernel takes a quarter of a minute.
@@ -35,7 +35,7 @@ struct ConntrackEventsTests {
     }
   }
 
-  @Test func `without it a loss is told`() throws {
+  @Test func `without it a loss is reported`() throws {
     try ConntrackLab.inside {
       var events = try ConntrackEvents(receiveBuffer: 4_096)
       events.setReliable(false)

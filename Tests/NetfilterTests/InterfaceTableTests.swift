@@ -6,7 +6,7 @@ import Testing
 /// The running kernel's interfaces, in a network namespace of the test's own.
 @Suite struct InterfaceTableTests {
   @Test(.needs(.namespaces))
-  func `interfaces are told with what they stand on`() async throws {
+  func `interfaces are reported with what they stand on`() async throws {
     let (here, there) = (try await NetworkNamespace(), try await NetworkNamespace())
     try await run("ip link add out0 netns \(here.name) type veth peer name out0 netns \(there.name)")
     try await here.ip("link add in0 type veth peer name in1")

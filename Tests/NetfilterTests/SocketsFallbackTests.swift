@@ -139,7 +139,7 @@ import Testing
   }
 
   @Test func `what is not loaded is not asked for`() throws {
-    // Not even where its sockets would be told: asked, the kernel would load it.
+    // Not even where its sockets would be reported: asked, the kernel would load it.
     write("protocols", "DCCPv6 \nMPTCP  1 2\n TCP\n")
     for transport in [TransportProtocol.sctp, .dccp] {
       let table = SocketTable(root: proc.path)

@@ -8,15 +8,15 @@ import Testing
 
 @Suite struct WitnessRecordTests {
   private static let all = WitnessRecorded.framed([
-    WitnessRecorded.process(Array("curl\0-s\0http://h/\0".utf8)), WitnessRecorded.sighting(),
-    WitnessRecorded.sighting(slot: 6), WitnessRecorded.sighting(slot: 7), WitnessRecorded.exit(),
+    WitnessRecorded.process(Array("curl\0-s\0http://h/\0".utf8)), WitnessRecorded.firstUse(),
+    WitnessRecorded.firstUse(slot: 6), WitnessRecorded.firstUse(slot: 7), WitnessRecorded.exit(),
   ])
 
-  @Test func `a sighting names slot, process and socket`() throws {
+  @Test func `a first use names slot, process and socket`() throws {
     let decoded = WitnessRecorded.decode(
-      WitnessRecorded.framed([WitnessRecorded.sighting(WitnessRecorded.socket(flags: WITNESS_V6ONLY))]))
-    guard case .sighting(5, let user, let socket, let payload) = try #require(decoded.records.first) else {
-      throw LabError.missing("a sighting")
+      WitnessRecorded.framed([WitnessRecorded.firstUse(WitnessRecorded.socket(flags: WITNESS_V6ONLY))]))
+    guard case .firstUse(5, let user, let socket, let payload) = try #require(decoded.records.first) else {
+      throw LabError.missing("a first use")
     }
     // Nanoseconds become the ticks of /proc/PID/stat, rounded down as there.
     #expect(user.identity == ProcessIdentity(pid: 4711, startTime: 347_843))
@@ -48,10 +48,10 @@ import Testing
     var socket = WitnessRecorded.socket()
     (socket.type, socket.`protocol`, socket.local_port) = (3, 253, 253)
     guard
-      case .sighting(_, _, let seen, _) = WitnessRecorded.decode(
-        WitnessRecorded.framed([WitnessRecorded.sighting(socket)])
+      case .firstUse(_, _, let seen, _) = WitnessRecorded.decode(
+        WitnessRecorded.framed([WitnessRecorded.firstUse(socket)])
       ).records.first
-    else { throw LabError.missing("a sighting") }
+    else { throw LabError.missing("a first use") }
     #expect(seen.local.port == 0 && seen.remote.port == 0 && seen.transport?.rawValue == 253)
   }
 
@@ -86,7 +86,7 @@ import Testing
   @Test(arguments: [
     [UInt8](repeating: 0, count: 24), [9, 0, 0, 0] + [UInt8](repeating: 0, count: 20),
     WitnessRecorded.exit(pid: 0), WitnessRecorded.exit(pid: .max),
-    Array(WitnessRecorded.sighting().dropLast()),
+    Array(WitnessRecorded.firstUse().dropLast()),
     Array(WitnessRecorded.process(Array("a".utf8)).prefix(80)), WitnessRecorded.process([97], length: 0),
   ])
   func `what cannot be is refused and counted`(record: [UInt8]) {

@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(arguments: ["/nonexistent/program", "no-such-program-of-bwmon", "./no", "/etc/passwd", "/tmp", ""])
-  func `a program that cannot be run is told`(program: String) async {
+  func `a program that cannot be run is reported`(program: String) async {
     let outcome = await run(CommandRule(rule: "web", words: [program]))
     guard case .notStarted = outcome else {
       #expect(outcome == .notFound)

@@ -45,17 +45,17 @@ import Testing
     do {
       let file = file()
       var alerts = FiringAlerts()
-      for report in reports where alerts.take(report, told: [.command, .webhook]) { file.save(alerts) }
+      for report in reports where alerts.take(report, notified: [.command, .webhook]) { file.save(alerts) }
       file.finish()
       await file.run()
     }
     return file().found
   }
 
-  @Test func `what fires is found as it was last reported, with who was told`() async {
+  @Test func `what fires is found as it was last reported, with who was notified`() async {
     let reports = [usage(), usage(hostileText), usage("app", .repeated(count: 3), .received), probe()]
     let alerts = await found(after: reports)
-    #expect(Set(alerts) == Set(reports.map { FiringAlert($0, told: [.command, .webhook]) }))
+    #expect(Set(alerts) == Set(reports.map { FiringAlert($0, notified: [.command, .webhook]) }))
     #expect(alerts.count == 4 && lines.all.isEmpty)
     let facts = try? FileManager.default.attributesOfItem(atPath: "\(folder)/firing.json")
     #expect(facts?[.posixPermissions] as? Int == 0o600)
@@ -73,10 +73,10 @@ import Testing
   @Test func `only what changes the file is written`() {
     var alerts = FiringAlerts()
     let changes = [usage(), usage("app", .repeated(count: 2)), usage("app", .resolved(.below))].map {
-      alerts.take($0, told: [])
+      alerts.take($0, notified: [])
     }
     #expect(changes == [true, true, true])
-    let unknown = alerts.take(usage("other", .resolved(.below)), told: [])
+    let unknown = alerts.take(usage("other", .resolved(.below)), notified: [])
     #expect(!unknown && alerts.file == nil)
   }
 
@@ -84,7 +84,7 @@ import Testing
   func `there is a bound, which is said`(name: String, most: Int) async throws {
     var alerts = FiringAlerts()
     for number in 0..<2000 where !alerts.isIncomplete {
-      _ = alerts.take(usage("\(name) \(number)"), told: [.mail])
+      _ = alerts.take(usage("\(name) \(number)"), notified: [.mail])
     }
     let text = try #require(alerts.file)
     #expect(text.count <= JSONReader.mostBytes && alerts.isIncomplete)
@@ -98,8 +98,8 @@ import Testing
 
   @Test func `a file that is cut or changed is one that cannot be read, or another one`() throws {
     var alerts = FiringAlerts()
-    _ = alerts.take(usage(), told: [.mail])
-    _ = alerts.take(probe(), told: [])
+    _ = alerts.take(usage(), notified: [.mail])
+    _ = alerts.take(probe(), notified: [])
     let text = try #require(alerts.file)
     #expect(FiringAlerts.alerts(in: text)?.count == 2)
     for length in 0..<(text.count - 1) { #expect(FiringAlerts.alerts(in: Array(text.prefix(length))) == nil) }
@@ -114,7 +114,7 @@ import Testing
   @Test(arguments: [
     "", "{", "[]", #"{"schema":2,"alerts":[]}"#, #"{"schema":1,"alerts":[{"kind":"usage"}]}"#, "\u{0}\u{0}",
   ])
-  func `what cannot be read is said once and written anew`(text: String) async throws {
+  func `what cannot be read is said once and written again`(text: String) async throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try Data(text.utf8).write(to: URL(filePath: "\(folder)/firing.json"))
     #expect(file().found.isEmpty)
@@ -150,7 +150,7 @@ import Testing
     #expect(owner != nil && lines.count == 1)
     owner = nil
     var alerts = FiringAlerts()
-    _ = alerts.take(usage(), told: [])
+    _ = alerts.take(usage(), notified: [])
     later.save(alerts)
     later.finish()
     await later.run()
@@ -158,15 +158,15 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: "\(folder)/firing.json"))
   }
 
-  @Test func `the end of what an earlier run told goes to whom it told`() async throws {
+  @Test func `the end of what an earlier run reported goes to whom it notified`() async throws {
     let shop = try Workshop()
     let rules = ["web", "other"].map {
       shop.rule(#"echo "$BWMON_RULE $BWMON_STATE" >> "$0/log""#, for: $0, onResolve: true)
     }
     var notifier = Notifier(rules: rules) { [lines] in lines.append($0.text) }
-    notifier.restore(sampleNotification().episode, told: [.command, .mail])
-    #expect(notifier.told(of: sampleNotification().episode) == [.command])
-    // Of which nobody was told, nobody is told the end.
+    notifier.restore(sampleNotification().episode, notified: [.command, .mail])
+    #expect(notifier.notified(of: sampleNotification().episode) == [.command])
+    // Of which nobody was notified, nobody is notified of the end.
     notifier.submit(sampleNotification(.ended(.over), rule: "other"))
     notifier.submit(sampleNotification(.goesOn))
     notifier.submit(sampleNotification(.ended(.ruleRemoved)))

@@ -101,7 +101,7 @@ import Testing
       (200, nil), (204, nil), (301, false), (400, false), (404, false), (408, true), (429, true), (500, true),
       (503, true),
     ] as [(Int, Bool?)])
-  func `a webhook's status says whether it is told again`(status: Int, passes: Bool?) async throws {
+  func `a webhook's status says whether it is notified again`(status: Int, passes: Bool?) async throws {
     let server = try await TestServer("web_server")
     let delivery = try webhook("http://127.0.0.1:\(server.port)/status/\(status)?token=geheim")
     switch await delivery.attempt(sampleNotification()) {

@@ -134,13 +134,12 @@ import Testing
     #expect(shop.lines("log") == ["old", "new"])
   }
 
-  @Test func `however many reloads come between, an end is told to who was told the beginning`() async throws
-  {
+  @Test func `however many reloads come between, an end goes to who got the beginning`() async throws {
     let script = #"echo "$BWMON_RULE $BWMON_STATE $BWMON_REASON" >> "$0/log""#
     var notifier = Notifier(rules: [shop.rule(script, onResolve: true)]) { _ in }
     notifier.submit(sampleNotification())
     for _ in 0..<3 { notifier.reload(rules: []) }
-    // A rule of that name that comes back before the end is told is another one.
+    // A rule of that name that comes back before the end is reported is another one.
     notifier.reload(rules: [shop.rule(#"echo new >> "$0/log""#, onResolve: true)])
     notifier.submit(sampleNotification(.ended(.ruleRemoved)))
     notifier.finish()
@@ -205,12 +204,12 @@ import Testing
     let script = #"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#
     var notifier = Notifier(
       rules: [
-        shop.rule(script, for: "told", onResolve: true), shop.rule(script, for: "late", onResolve: true),
+        shop.rule(script, for: "sent", onResolve: true), shop.rule(script, for: "late", onResolve: true),
       ]) { _ in }
-    notifier.submit(sampleNotification(rule: "told", subject: "first", since: 0))
+    notifier.submit(sampleNotification(rule: "sent", subject: "first", since: 0))
     // The stream is full, of a rule whose command is gone when it is looked at.
     notifier.reload(rules: [
-      CommandRule(rule: "fill", words: ["true"]), shop.rule(script, for: "told", onResolve: true),
+      CommandRule(rule: "fill", words: ["true"]), shop.rule(script, for: "sent", onResolve: true),
       shop.rule(script, for: "late", onResolve: true),
     ])
     for since in 1..<Notifier.capacity {
@@ -221,7 +220,7 @@ import Testing
     #expect(notifier.dropped == 1)
     notifier.submit(sampleNotification(.ended(.over), rule: "late", subject: "dropped", since: 1))
     #expect(notifier.dropped == 2)
-    notifier.submit(sampleNotification(.ended(.over), rule: "told", subject: "first", since: 0))
+    notifier.submit(sampleNotification(.ended(.over), rule: "sent", subject: "first", since: 0))
     #expect(notifier.dropped == 2)
     // Of a beginning that no rule had a command for there is nothing to end.
     notifier.submit(sampleNotification(.ended(.over), rule: "late", subject: "never", since: 2))
@@ -230,7 +229,7 @@ import Testing
     #expect(shop.lines("log") == ["first firing", "first resolved"])
   }
 
-  @Test func `a repetition that is told has its end told`() async throws {
+  @Test func `a repetition that is delivered has its end delivered`() async throws {
     let script = #"echo "$BWMON_SUBJECT $BWMON_STATE" >> "$0/log""#
     let loud = shop.rule(script, for: "loud", onResolve: true)
     var notifier = Notifier(rules: [CommandRule(rule: "other", words: ["true"])]) { _ in }

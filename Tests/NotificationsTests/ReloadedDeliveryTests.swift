@@ -10,9 +10,9 @@ import Testing
 
 /// What waits for another attempt when the configuration is read again.
 @Suite struct ReloadedDeliveryTests {
-  /// A web server in a value: what it was told, and whether it takes it.
+  /// A web server in a value: what was delivered to it, and whether it takes it.
   private final class Server: Delivery {
-    private let state = Mutex<(attempts: Int, told: [String])>((0, []))
+    private let state = Mutex<(attempts: Int, delivered: [String])>((0, []))
     private let takes: Bool
     /// While it is not finished an attempt does not end.
     private let gate = AsyncStream.makeStream(of: Void.self)
@@ -26,7 +26,7 @@ import Testing
     var deliversEnds: Bool { true }
     var timeLimit: Duration { .seconds(1) }
     var attempts: Int { state.withLock { $0.attempts } }
-    var told: [String] { state.withLock { $0.told } }
+    var delivered: [String] { state.withLock { $0.delivered } }
 
     func open() { gate.continuation.finish() }
 
@@ -34,7 +34,7 @@ import Testing
       state.withLock { $0.attempts += 1 }
       for await _ in gate.stream {}
       guard takes else { return .notTaken("it takes nothing.") }
-      state.withLock { $0.told.append(notification.line) }
+      state.withLock { $0.delivered.append(notification.line) }
       return .succeeded
     }
   }
@@ -73,8 +73,8 @@ import Testing
     }
     try await wait { old.attempts == 1 && stage.warnings.count == 1 }
     stage.reload(["web": new])
-    try await wait { new.told.count == 3 }
-    #expect(new.told == ["1", "2", "3"] && old.attempts == 1)
+    try await wait { new.delivered.count == 3 }
+    #expect(new.delivered == ["1", "2", "3"] && old.attempts == 1)
     stage.notifier.finish()
     await end
     #expect(stage.warnings.count == 1 && stage.notifier.dropped == 0)
@@ -90,13 +90,13 @@ import Testing
     stage.reload(["web": new, "other": new])
     // That the service has read the reload: a later notification is delivered.
     stage.notifier.submit(sampleNotification(rule: "other", line: "other"))
-    try await wait { new.told == ["other"] }
+    try await wait { new.delivered == ["other"] }
     old.open()
     try await wait { stage.warnings.count == 1 }
     // The end makes the pause short.
     stage.notifier.finish()
     await end
-    #expect(new.told == ["other", "1"] && old.attempts == 1)
+    #expect(new.delivered == ["other", "1"] && old.attempts == 1)
   }
 
   @Test func `a failure with the new server is said as well`() async throws {
@@ -129,7 +129,7 @@ import Testing
     stage.notifier.submit(sampleNotification(rule: "other", line: "other"))
     stage.notifier.finish()
     await end
-    #expect(old.attempts == 1 && other.told == ["other"])
+    #expect(old.attempts == 1 && other.delivered == ["other"])
     #expect(stage.notifier.dropped == 2)
   }
 
@@ -142,7 +142,7 @@ import Testing
     try await wait { old.attempts == 1 }
     stage.reload(["other": other])
     stage.notifier.submit(sampleNotification(rule: "other", line: "other"))
-    try await wait { other.told == ["other"] }
+    try await wait { other.delivered == ["other"] }
     old.open()
     try await wait { stage.warnings.count == 1 }
     #expect(stage.warnings.all[0].hasPrefix("notification_dropped [web]: `begin` was not delivered"))

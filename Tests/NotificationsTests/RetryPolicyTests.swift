@@ -107,7 +107,7 @@ import Testing
 @Suite struct RetryTests {
   /// Fails as often as it is told, then notes what it delivers.
   private final class Reluctant: Delivery {
-    private let state: Mutex<(left: Int, attempts: Int, told: [String])>
+    private let state: Mutex<(left: Int, attempts: Int, delivered: [String])>
     private let outcome: DeliveryOutcome
 
     init(failures: Int, _ outcome: DeliveryOutcome = .notBegun("why:")) {
@@ -119,7 +119,7 @@ import Testing
     var deliversEnds: Bool { true }
     var timeLimit: Duration { .seconds(1) }
     var attempts: Int { state.withLock { $0.attempts } }
-    var told: [String] { state.withLock { $0.told } }
+    var delivered: [String] { state.withLock { $0.delivered } }
 
     func attempt(_ notification: Model.Notification) async -> DeliveryOutcome {
       if Task.isCancelled { return .abandoned }
@@ -129,7 +129,7 @@ import Testing
           state.left -= 1
           return outcome
         }
-        state.told.append(notification.line)
+        state.delivered.append(notification.line)
         return .succeeded
       }
     }
@@ -158,15 +158,15 @@ import Testing
     }
   }
 
-  @Test func `what begins at last is told once and in order, and is no failure`() async throws {
+  @Test func `what begins at last is delivered once and in order, and is no failure`() async throws {
     let stage = Stage(pauses: Array(repeating: .milliseconds(1), count: 3))
     let delivery = Reluctant(failures: 3)
     async let end: Void = stage.service.run(drainTime: .seconds(600))
     for count in 1...5 { stage.submit("\(count)", to: delivery, since: Int64(count)) }
-    try await wait { delivery.told.count == 5 }
+    try await wait { delivery.delivered.count == 5 }
     stage.submitted.finish()
     await end
-    #expect(delivery.told == ["1", "2", "3", "4", "5"] && delivery.attempts == 8)
+    #expect(delivery.delivered == ["1", "2", "3", "4", "5"] && delivery.attempts == 8)
     #expect(stage.warnings.all.isEmpty && stage.drops.total == 0)
   }
 
@@ -175,10 +175,10 @@ import Testing
     let delivery = Reluctant(failures: 8)
     async let end: Void = stage.service.run(drainTime: .seconds(600))
     for count in 1...3 { stage.submit("\(count)", to: delivery, since: Int64(count)) }
-    try await wait { delivery.told.count == 1 }
+    try await wait { delivery.delivered.count == 1 }
     stage.submitted.finish()
     await end
-    #expect(delivery.told == ["3"] && delivery.attempts == 9)
+    #expect(delivery.delivered == ["3"] && delivery.attempts == 9)
     #expect(stage.warnings.all == ["[web]: why: This is said once until it succeeds."])
   }
 
@@ -188,7 +188,7 @@ import Testing
     stage.submit("1", to: delivery)
     stage.submitted.finish()
     await stage.service.run(drainTime: .seconds(600))
-    #expect(delivery.told.isEmpty && delivery.attempts == 1)
+    #expect(delivery.delivered.isEmpty && delivery.attempts == 1)
   }
 
   @Test func `a pause holds up no other rule`() async throws {
@@ -198,12 +198,12 @@ import Testing
     stage.submit("slow", rule: "slow", to: slow)
     try await wait { slow.attempts == 1 }
     stage.submit("quick", rule: "quick", to: quick)
-    try await wait { quick.told == ["quick"] }
-    #expect(slow.told.isEmpty)
+    try await wait { quick.delivered == ["quick"] }
+    #expect(slow.delivered.isEmpty)
     // The end waits for no pause: what waits in one has its last attempt at once.
     stage.submitted.finish()
     await end
-    #expect(slow.told == ["slow"] && slow.attempts == 2)
+    #expect(slow.delivered == ["slow"] && slow.attempts == 2)
   }
 
   @Test func `a cancelled service has no pauses`() async throws {
@@ -216,6 +216,6 @@ import Testing
       group.cancelAll()
       try await group.waitForAll()
     }
-    #expect(delivery.told.isEmpty && delivery.attempts == 1)
+    #expect(delivery.delivered.isEmpty && delivery.attempts == 1)
   }
 }

@@ -108,7 +108,7 @@ import Testing
     #expect(schedule.due(at: later) == nil && schedule.start(at: later) == nil)
     schedule.use(configurations())
     #expect(schedule.start(at: later)?.entry.report.body == "x\ny" && schedule.start(at: later) == nil)
-    // The administrator has changed something: this is news.
+    // The administrator has changed something: this is said again.
     #expect(finish(&schedule, .denied("535."), at: later)?.warnings.count == 1)
     schedule.use(configurations())
     _ = schedule.start(at: later)

@@ -11,20 +11,20 @@ import Testing
 
 /// Webhooks that wait on the disk, over restarts and SIGKILL.
 @Suite struct WebhookSpoolTests {
-  /// A web server in a value: what it was told, and what it answers, the last for ever.
+  /// A web server in a value: what was delivered to it, and what it answers, the last for ever.
   private final class Server: Delivery {
-    private let state: Mutex<(answers: [DeliveryOutcome], told: [String])>
+    private let state: Mutex<(answers: [DeliveryOutcome], delivered: [String])>
 
     init(_ answers: DeliveryOutcome...) { state = Mutex((answers, [])) }
 
     var kind: DeliveryKind { .webhook }
     var deliversEnds: Bool { true }
     var timeLimit: Duration { .seconds(1) }
-    var told: [String] { state.withLock { $0.told } }
+    var delivered: [String] { state.withLock { $0.delivered } }
 
     func attempt(_ notification: Model.Notification) async -> DeliveryOutcome {
       state.withLock { state in
-        state.told.append(notification.line)
+        state.delivered.append(notification.line)
         return state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]
       }
     }
@@ -87,15 +87,15 @@ import Testing
   @Test func `what is taken leaves no file, and a restart tells nothing again`() async {
     let server = Server(.succeeded)
     await wrote(["1", "2"], to: server)
-    #expect(server.told == ["1", "2"] && files.isEmpty)
+    #expect(server.delivered == ["1", "2"] && files.isEmpty)
     await wrote([], to: server)
-    #expect(server.told.count == 2)
+    #expect(server.delivered.count == 2)
   }
 
   @Test func `what fails waits at the end, with all that comes after it, and then goes on in order`() async {
     let server = Server(Self.away)
     await wrote(["1", "2", "3"], to: server)
-    #expect(server.told == ["1"] && attempts == [1, 0, 0])
+    #expect(server.delivered == ["1"] && attempts == [1, 0, 0])
     #expect(files == (0..<3).map { "00000000000\($0).waiting" })
     // The pause is over by then, and what is new comes last.
     let well = Server(.succeeded)
@@ -103,10 +103,10 @@ import Testing
     run.notifier.submit(sampleNotification(since: 9, line: "4"))
     let service = run.notifier.service
     async let end: Void = service.run(drainTime: .seconds(600))
-    try? await wait { well.told.count == 4 }
+    try? await wait { well.delivered.count == 4 }
     run.notifier.finish()
     await end
-    #expect(well.told == ["1", "2", "3", "4"] && files.isEmpty && run.warnings.all.isEmpty)
+    #expect(well.delivered == ["1", "2", "3", "4"] && files.isEmpty && run.warnings.all.isEmpty)
   }
 
   @Test(
@@ -124,10 +124,10 @@ import Testing
     async let end: Void = service.run(drainTime: .seconds(600))
     run.notifier.submit(sampleNotification(rule: "other"))
     // By then what is due has begun.
-    try await wait { other.told.count == 1 && (!isTried || server.told.count == 1) }
+    try await wait { other.delivered.count == 1 && (!isTried || server.delivered.count == 1) }
     run.notifier.finish()
     await end
-    #expect(server.told.count == (isTried ? 1 : 0))
+    #expect(server.delivered.count == (isTried ? 1 : 0))
     #expect(attempts == (isTried ? [] : [1]))
   }
 
@@ -145,7 +145,7 @@ import Testing
       await end
     }
     // It is never given up.
-    #expect(server.told.count == 12 && files.count == 1)
+    #expect(server.delivered.count == 12 && files.count == 1)
   }
 
   @Test func `SIGKILL loses nothing that is on the disk`() async throws {
@@ -167,12 +167,12 @@ import Testing
       ["web": well], WebhookSpool(folder: { copy }, now: { Timestamp(seconds: 1_764_440_000) }))
     let service = second.notifier.service
     async let secondEnd: Void = service.run(drainTime: .seconds(600))
-    try await wait { well.told.count == 3 }
+    try await wait { well.delivered.count == 3 }
     second.notifier.finish()
     await secondEnd
     first.notifier.finish()
     await end
-    #expect(well.told == ["0", "1", "2"])
+    #expect(well.delivered == ["0", "1", "2"])
     #expect(try FileManager.default.contentsOfDirectory(atPath: copy.path).isEmpty)
   }
 
@@ -214,10 +214,10 @@ import Testing
     run.notifier.submit(sampleNotification(line: "1"))
     let service = run.notifier.service
     async let end: Void = service.run(drainTime: .seconds(600))
-    try? await wait { server.told.count == 1 }
+    try? await wait { server.delivered.count == 1 }
     run.notifier.finish()
     await end
-    #expect(server.told == ["1", "1"])
+    #expect(server.delivered == ["1", "1"])
   }
 
   @Test func `a file is this user's alone, and has no URL`() async throws {

@@ -6,10 +6,10 @@ import Testing
 @testable import Netfilter
 @testable import Ownership
 
-/// The thread that follows the running kernel's news of its connection table, in a namespace of the test's own.
+/// The thread that follows the running kernel's events of its connection table, in a namespace of the test's own.
 @Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
 struct ConntrackEventThreadTests {
-  @Test func `an end that is told again, because another listener has stalled, counts once`() throws {
+  @Test func `an end that is reported again, because another listener has stalled, counts once`() throws {
     try ConntrackLab.inside {
       var stalled = try ConntrackEvents(receiveBuffer: 4_096)
       var other = try ConntrackEvents()
@@ -27,13 +27,15 @@ struct ConntrackEventThreadTests {
       let isOver = ConntrackLab.eventually { ConntrackSettings.count() == 0 }
       let hasReceivedAll = ConntrackLab.eventually { listener.settle() }
       #expect(isOver && hasReceivedAll)
-      let ended = listener.log.take().ended.filter { $0.original.transport == .udp }
+      let ended = listener.queue.take().ended.filter { $0.original.transport == .udp }
       #expect(ended.map(\.original.destination.port).sorted() == Array(1...500))
     }
   }
 
   @Test(arguments: [true, false])
-  func `all that was told before a question is in the log after its answer, or when it rests`(asks: Bool)
+  func `all that was reported before a question is in the queue after its answer, or when it rests`(
+    asks: Bool
+  )
     throws
   {
     try ConntrackLab.inside {
@@ -42,7 +44,7 @@ struct ConntrackEventThreadTests {
         try ConntrackLab.makeFlows(200)
         try ConntrackLab.run(["conntrack", "-F"])
         let isAnswered = ConntrackLab.eventually { asks ? listener.settle() : listener.hasReceivedAll }
-        let batch = listener.log.take()
+        let batch = listener.queue.take()
         #expect(isAnswered, "\(round)")
         #expect(batch.created.count { $0.original.transport == .udp } == 200, "\(round)")
         #expect(batch.ended.count { $0.original.transport == .udp } == 200, "\(round)")

@@ -14,23 +14,23 @@ import Testing
       counters: FlowCounters(originalBytes: bytes))
   }
 
-  /// `+` is made, `-` ends, `=` ends with more bytes; whether each end was told before.
+  /// `+` is made, `-` ends, `=` ends with more bytes; whether each end was reported before.
   @Test(arguments: [
     ("+1 -1", [false]), ("+1 -1 -1 -1", [false, true, true]), ("-1 -1", [false, true]),
     ("+1 -1 +1 -1", [false, false]), ("+1 -1 -1 +1 -1 -1", [false, true, false, true]),
     ("+1 +2 -1 -2 -1 -2", [false, false, true, true]), ("-1 =1 =1", [false, false, true]),
   ])
-  func `an end is repeated unless its entry was made again`(news: String, repeated: [Bool]) {
+  func `an end is repeated unless its entry was made again`(events: String, repeated: [Bool]) {
     var reported = DestroyDeduplicator()
     var found: [Bool] = []
-    for event in news.split(separator: " ") {
+    for event in events.split(separator: " ") {
       let flow = Self.flow(event.last?.wholeNumberValue ?? 0, bytes: event.hasPrefix("=") ? 200 : 100)
       if event.hasPrefix("+") { reported.note(made: flow) } else { found.append(reported.isRepeated(flow)) }
     }
     #expect(found == repeated)
   }
 
-  @Test func `one that is told again and again is known among any number of others`() {
+  @Test func `one that is reported again and again is known among any number of others`() {
     var reported = DestroyDeduplicator()
     var repeats = 0
     for number in 0..<4 * DestroyDeduplicator.capacity {

@@ -11,12 +11,12 @@ import Testing
 /// What the listening thread hands to the measuring loop.
 @Suite struct FlowEventQueueTests {
   @Test func `who runs another program is handed over once`() {
-    let log = FlowEventQueue()
+    let queue = FlowEventQueue()
     let identities = (Int32(1)...3).map { ProcessIdentity(pid: $0, startTime: 7) }
-    for identity in identities { log.write { $0.append(FlowEventQueue.Batch(renamed: [identity])) } }
-    let batch = log.take()
+    for identity in identities { queue.write { $0.append(FlowEventQueue.Batch(renamed: [identity])) } }
+    let batch = queue.take()
     #expect(batch.renamed == identities)
-    #expect(log.take().renamed.isEmpty)
+    #expect(queue.take().renamed.isEmpty)
     var snapshot = FlowSnapshot()
     snapshot.replace { (_: inout [Flow]) in }
     snapshot.add(batch)
@@ -72,9 +72,9 @@ import Testing
     #expect(batch.surplus == 1 && batch.descriptions[other] != nil && batch.text == FlowEventQueue.text)
   }
 
-  /// Where the kernel tells of processes: on a host, not in a container.
+  /// Where the kernel reports processes: on a host, not in a container.
   @Test(.enabled(if: ProcessesPrivileges.isRoot))
-  func `the kernel's news of another program comes with the table`()
+  func `the kernel's event of another program comes with the table`()
     throws
   {
     if (try? ProcConnector()) == nil { try Requirement.skip(for: "proc_connector") }

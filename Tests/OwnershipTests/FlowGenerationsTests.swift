@@ -18,7 +18,7 @@ import Testing
       reply: FlowTuple(source: server, destination: client, transport: .tcp), counters: FlowCounters())
   }
 
-  /// `+` is made, `-` ends, `|` is taken a second later; the number of each entry, in the order of the news.
+  /// `+` is made, `-` ends, `|` is taken a second later; the number of each entry, in the order of the events.
   @Test(
     arguments: [
       ("+a -a", "0 0"),
@@ -34,14 +34,14 @@ import Testing
       ("+a -a +a | | | -a +a", "0 0 1 1 2"),
       ("+a -a +a | | | +a -a", "0 0 1 0 0"),
     ])
-  func `entries of the same ends are told apart while the one before matters`(
-    news: String, numbers: String
+  func `entries of the same ends are distinguished while the one before matters`(
+    events: String, numbers: String
   ) {
     var generations = FlowGenerations()
     var found: [String] = []
     var now = Self.start
     generations.rotate(at: now)
-    for event in news.split(separator: " ") {
+    for event in events.split(separator: " ") {
       guard let name = event.last, event != "|" else {
         now += .seconds(1)
         generations.rotate(at: now)
@@ -58,7 +58,7 @@ import Testing
     #expect(found.joined(separator: " ") == numbers)
   }
 
-  @Test func `however often what was heard is taken, an end is remembered for a while`() {
+  @Test func `however often what was received is taken, an end is remembered for a while`() {
     var generations = FlowGenerations()
     var flow = Self.flow("a")
     generations.number(made: &flow)
@@ -83,7 +83,7 @@ import Testing
     later.note(ended: first.identity)
     later.number(&read)
     #expect(read == second)
-    // Made anew long after: nothing is left of the one before.
+    // Made again long after: nothing is left of the one before.
     later.note(made: first.identity)
     read = first
     later.number(&read)
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func `numbers are told however much else there was no room for`() {
+  @Test func `numbers are given however much else there was no room for`() {
     var batch = FlowEventQueue.Batch()
     let many = Array(repeating: Self.flow("c").identity, count: FlowEventQueue.capacity)
     batch.append(FlowEventQueue.Batch(created: many))
@@ -121,7 +121,7 @@ import Testing
     #expect(lost == 2 && batch.created.count == FlowEventQueue.capacity + 1 && batch.created.last == again)
   }
 
-  @Test func `more than fit are not told apart, and no number is used twice`() {
+  @Test func `more than fit are not distinguished, and no number is used twice`() {
     var generations = FlowGenerations()
     var numbers: Set<UInt32> = []
     var ended = Self.flow("a")

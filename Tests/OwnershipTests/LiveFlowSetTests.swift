@@ -43,12 +43,12 @@ import Testing
     ("+", true), ("+-", false), ("-+", true), ("-+-", false), ("+-+", true), ("-|+", true), ("+|-", false),
     ("-+|-", false), ("+-|+-|+", true),
   ])
-  func `a flow that is made again lives`(news: String, lives: Bool) {
+  func `a flow that is made again lives`(events: String, lives: Bool) {
     var set = LiveFlowSet()
     set.replace(by: Self.flows([1, 2]), for: .start, at: Self.start)
     var generations = FlowGenerations()
     var waiting = FlowEventQueue.Batch()
-    for received in news.split(separator: "|") {
+    for received in events.split(separator: "|") {
       var batch = FlowEventQueue.Batch()
       for event in received {
         var flow = Self.flow(1)
@@ -66,7 +66,7 @@ import Testing
     #expect(set.questions.count == (lives ? 2 : 1))
   }
 
-  /// The kernel does not tell of the end of an entry that is older than its first listener.
+  /// The kernel does not report the end of an entry that is older than its first listener.
   @Test func `ends are asked for once, whatever is known of the entry before`() {
     var set = LiveFlowSet()
     set.replace(by: [Self.flow(1)], for: .start, at: Self.start)
@@ -139,7 +139,7 @@ import Testing
     #expect(set.reading(at: Self.start) == .query && set.questions.count == 2)
   }
 
-  @Test func `an audit counts what no event tells of, not what is on its way`() {
+  @Test func `an audit counts what no event reports, not what is on its way`() {
     var set = LiveFlowSet()
     set.replace(by: Self.flows([1]), for: .start, at: Self.start)
     set.replace(by: Self.flows([1, 2, 3, 4]), for: .audit, at: Self.start)
@@ -149,7 +149,7 @@ import Testing
     let later = Self.start + .seconds(599)
     set.replace(by: [Self.flow(1)], for: .audit, at: later)
     #expect(set.reading(at: later) == .dump(.audit) && set.reading(at: later + .seconds(1)) == .query)
-    // Made again, and told of, while the audit was read.
+    // Made again, and reported, while the audit was read.
     set.replace(by: [Self.flow(1), Self.flow(5)], for: .audit, at: Self.start)
     var again = Self.flow(5).identity
     again.generation = 1
@@ -175,16 +175,16 @@ import Testing
   }
 
   @Test func `ends are looked at again after growing waits, and then no more`() {
-    var revisits = LookupRetries()
+    var retries = LookupRetries()
     var now = Self.start
     var looks = 0
-    revisits.add(Self.flow(1), isClient: false, attempts: 0, at: now)
-    while let due = revisits.next {
-      #expect(revisits.takeNext(at: due - .microseconds(1)) == nil)
+    retries.add(Self.flow(1), isClient: false, attempts: 0, at: now)
+    while let due = retries.next {
+      #expect(retries.takeNext(at: due - .microseconds(1)) == nil)
       now = due
-      while let visit = revisits.takeNext(at: now) {
+      while let retry = retries.takeNext(at: now) {
         looks += 1
-        revisits.add(visit.flow, isClient: visit.isClient, attempts: visit.attempts + 1, at: now)
+        retries.add(retry.flow, isClient: retry.isClient, attempts: retry.attempts + 1, at: now)
       }
     }
     #expect(looks == LookupRetries.delays.count && now - Self.start == .milliseconds(341))
@@ -194,30 +194,30 @@ import Testing
     let process = ProcessIdentity(pid: 10, startTime: 1)
     let seen = LookupRetries.Seen(
       holding: OwnerFinder.Holding(owner: process, holders: [process]), inode: 7, hasAddress: true, turn: 1)
-    var revisits = LookupRetries()
+    var retries = LookupRetries()
     var waits: [Duration] = []
-    revisits.add(seen, of: Self.flow(1), at: Self.start)
-    while let due = revisits.next, let visit = revisits.takeNext(at: due) {
+    retries.add(seen, of: Self.flow(1), at: Self.start)
+    while let due = retries.next, let retry = retries.takeNext(at: due) {
       waits.append(due - Self.start)
-      revisits.add(seen, of: visit.flow, attempts: visit.attempts, at: due)
+      retries.add(seen, of: retry.flow, attempts: retry.attempts, at: due)
     }
     #expect(waits == [.milliseconds(4), .milliseconds(68), .milliseconds(324)])
     for id in 0..<UInt32(LookupRetries.capacity / 4 + 5) {
-      revisits.add(seen, of: Self.flow(id), at: Self.start)
+      retries.add(seen, of: Self.flow(id), at: Self.start)
     }
-    let taken = Array(sequence(state: ()) { _ in revisits.takeNext(at: Self.start + .seconds(1))?.flow.id })
-    #expect(taken.count == LookupRetries.capacity / 4 && revisits.dropped == 0)
+    let taken = Array(sequence(state: ()) { _ in retries.takeNext(at: Self.start + .seconds(1))?.flow.id })
+    #expect(taken.count == LookupRetries.capacity / 4 && retries.dropped == 0)
   }
 
   @Test func `a flood of ends has a bound and a count`() {
-    var revisits = LookupRetries()
+    var retries = LookupRetries()
     for id in 0..<UInt32(LookupRetries.capacity + 5) {
-      revisits.add(Self.flow(id), isClient: true, attempts: 0, at: Self.start)
+      retries.add(Self.flow(id), isClient: true, attempts: 0, at: Self.start)
     }
-    #expect(revisits.dropped == 5)
-    let taken = Array(sequence(state: ()) { _ in revisits.takeNext(at: Self.start + .seconds(1))?.flow.id })
+    #expect(retries.dropped == 5)
+    let taken = Array(sequence(state: ()) { _ in retries.takeNext(at: Self.start + .seconds(1))?.flow.id })
     #expect(taken == Array(0..<UInt32(LookupRetries.capacity)))
-    #expect(revisits.next == nil)
+    #expect(retries.next == nil)
   }
 
   @Test func `what waits to be taken has a bound and a count`() {

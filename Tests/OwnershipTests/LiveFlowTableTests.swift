@@ -47,15 +47,15 @@ struct LiveFlowTableTests {
       }
       #expect(try read(after: 0).isEmpty)
       try Self.makeFlow(to: 1)
-      // What is heard while a reading is under way is in the next one.
-      let hasHeardFirst = faults.started[0].settle()
-      #expect(hasHeardFirst)
+      // What is received while a reading is under way is in the next one.
+      let hasReceivedFirst = faults.started[0].settle()
+      #expect(hasReceivedFirst)
       #expect(try read(after: 1) == [1] && table.condition.eventFailure == nil)
-      // What it had heard before it ended is not lost with it.
+      // What it had received before it ended is not lost with it.
       try Self.makeFlow(to: 2)
-      let hasHeard = faults.started[0].settle()
-      #expect(hasHeard)
-      faults.started[0].log.write { $0.failure = .failed("listening", .ioError) }
+      let hasReceived = faults.started[0].settle()
+      #expect(hasReceived)
+      faults.started[0].queue.write { $0.failure = .failed("listening", .ioError) }
       faults.isBroken = true
       #expect(try read(after: 2) == [1, 2])
       #expect(table.condition.eventFailure == .failed("listening", .ioError))
@@ -70,7 +70,7 @@ struct LiveFlowTableTests {
       #expect(try read(after: 2) == [1, 2, 3, 4] && faults.started.count == 1)
       #expect(try read(after: 3) == [1, 2, 3, 4] && faults.started.count == 2)
       #expect(table.condition.eventFailure == nil)
-      // Ends are told again, with their last bytes.
+      // Ends are reported again, with their last bytes.
       try OwnersChild(["conntrack", "-F"]).wait()
       #expect(try read(after: 4).isEmpty)
       let ended = snapshot.flows.filter { $0.original.transport == .udp }
@@ -109,7 +109,7 @@ struct LiveFlowTableTests {
     }
   }
 
-  @Test func `who was made and ended is known only while all is heard`() throws {
+  @Test func `who was made and ended is known only while all is received`() throws {
     let child = try NamespacesChild()
     try child.inside {
       try NamespacesChild.trackConnections(counting: true)
@@ -129,11 +129,11 @@ struct LiveFlowTableTests {
       try set(events: 0)
       #expect(try !read(after: 2))
       try set(events: 1)
-      // Until the reading before there was no news.
+      // Until the reading before there were no events.
       #expect(try !read(after: 3) && read(after: 4))
-      faults.started[0].log.write { $0.losses += 1 }
+      faults.started[0].queue.write { $0.losses += 1 }
       #expect(try !read(after: 5) && !read(after: 6) && read(after: 7))
-      faults.started[0].log.write { $0.failure = .failed("listening", .ioError) }
+      faults.started[0].queue.write { $0.failure = .failed("listening", .ioError) }
       faults.isBroken = true
       #expect(try !read(after: 8) && !read(after: 9))
       faults.isBroken = false

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Ownership
 
-/// Which processes are in which namespace, told by trees that look like procfs.
+/// Which processes are in which namespace, by trees that look like procfs.
 @Suite struct NamespacesMembersTests {
   private let proc = ProcessesFakeProc()
 
@@ -202,7 +202,7 @@ import Testing
     #expect(members.looks - before <= UInt64(20 * (1 + limits.process)))
   }
 
-  @Test func `another process with the same pid is looked at anew`() throws {
+  @Test func `another process with the same pid is looked at from the beginning`() throws {
     add(10, in: 7)
     var table = try ProcessTable(root: proc.path)
     var members = NamespaceMembers(own: 1)
@@ -246,7 +246,7 @@ import Testing
     #expect(table.sockets(of: 120, [.tcp]).isEmpty && table.sockets(of: 99, [.tcp]).isEmpty)
   }
 
-  @Test func `where the own namespace cannot be told there is no table`() throws {
+  @Test func `where the own namespace cannot be read there is no table`() throws {
     let proc = ProcessesFakeProc()
     let processes = try ProcessTable(root: proc.path)
     guard NamespaceTable(processes) == nil else {

@@ -136,7 +136,7 @@ struct NamespacesTableTests {
     let reader = try NamespaceReader(child.inode, .process("/proc/\(child.pid)"), socketLimit: 10)
     reader.use(.process("/proc/self"))
     var sockets: [SocketEntry] = []
-    // Ping sockets are told by /proc alone. One of ours, where the system allows it, is not the namespace's.
+    // Ping sockets are reported by /proc alone. One of ours, where the system allows it, is not the namespace's.
     let ping = try? SocketsOpened(AF_INET, SOCK_DGRAM, .icmp)
     #expect(throws: NamespaceReader.Failure.vanished) { try reader.read([.icmp], into: &sockets) }
     #expect(sockets.isEmpty, "beside \(ping?.inode ?? 0)")

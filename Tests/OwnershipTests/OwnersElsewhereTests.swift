@@ -14,7 +14,7 @@ struct OwnersElsewhereTests {
   private static let start = Instant.now
   private static let address: UInt32 = 0x0a62_0001
 
-  /// What a watch sees of the machine: this process and the children that were added. Other tests start processes
+  /// What a lookup sees of the machine: this process and the children that were added. Other tests start processes
   /// and make namespaces meanwhile.
   private final class World {
     private let proc = ProcessesFakeProc()
@@ -33,7 +33,7 @@ struct OwnersElsewhereTests {
     func add(_ child: NamespacesChild) { proc.link("\(child.pid)", "/proc/\(child.pid)") }
   }
 
-  private final class Watch {
+  private final class OwnerRecorder {
     var witness: EarlyAttribution
     var seen: [EarlyOwner] = []
     // Gone with its owner.
@@ -59,7 +59,7 @@ struct OwnersElsewhereTests {
         id: 1, original: FlowTuple(source: ends[0], destination: ends[1], transport: transport),
         reply: FlowTuple(source: ends[1], destination: ends[0], transport: transport),
         counters: FlowCounters())
-      witness.see(flow, at: OwnersElsewhereTests.start) { sighting, _ in seen.append(sighting) }
+      witness.see(flow, at: OwnersElsewhereTests.start) { owner, _ in seen.append(owner) }
     }
 
     /// Looks again until both ends are named: other tests open descriptors of this process faster than a short search
@@ -71,8 +71,8 @@ struct OwnersElsewhereTests {
     /// Does what is due; returns when that was.
     func wait() -> Instant? {
       guard let due = witness.due(at: OwnersElsewhereTests.start) else { return nil }
-      witness.idle(at: due) { sighting, _ in
-        seen.append(sighting)
+      witness.idle(at: due) { owner, _ in
+        seen.append(owner)
       } isUrgent: {
         false
       }
@@ -101,67 +101,67 @@ struct OwnersElsewhereTests {
   @Test func `both ends are named, and what was opened is closed five seconds later`() throws {
     let child = try NamespacesChild(address: Self.address)
     let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch(World([child]))
-    watch.see(.tcp, from: client.port, to: listener.port)
-    watch.untilBoth()
-    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
-    #expect(watch.seen.allSatisfy { $0.process.pid == getpid() && $0.hasAddress })
-    #expect(watch.seen.allSatisfy { $0.certainty.match == .exact })
+    let recorder = try OwnerRecorder(World([child]))
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    recorder.untilBoth()
+    #expect(Set(recorder.seen.map(\.isClient)) == [true, false])
+    #expect(recorder.seen.allSatisfy { $0.process.pid == getpid() && $0.hasAddress })
+    #expect(recorder.seen.allSatisfy { $0.certainty.match == .exact })
     // Before that it is looked three times whether the server hands its socket on.
-    let waits = Array(sequence(state: ()) { _ in watch.wait() })
+    let waits = Array(sequence(state: ()) { _ in recorder.wait() })
     #expect(waits.last == Self.start + .seconds(5) && waits.count == 1 + LookupRetries.handoverLooks.count)
     #expect(server.inode != 0)
   }
 
   @Test func `a namespace that is new is found when it is next looked which there are`() throws {
     let world = World()
-    let watch = try Watch(world)
+    let recorder = try OwnerRecorder(world)
     let child = try NamespacesChild(address: Self.address)
     world.add(child)
     let (client, listener, server) = try Self.pair(in: child)
-    watch.see(.tcp, from: client.port, to: listener.port)
-    #expect(watch.seen.isEmpty)
-    let due = try #require(watch.wait())
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    #expect(recorder.seen.isEmpty)
+    let due = try #require(recorder.wait())
     #expect(due > Self.start && due <= Self.start + NamespaceSockets.pauses.longest)
-    watch.untilBoth()
-    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
+    recorder.untilBoth()
+    #expect(Set(recorder.seen.map(\.isClient)) == [true, false])
     #expect(server.inode != 0)
   }
 
   @Test func `of too many that nobody here has, those are counted that a new namespace may have`() throws {
     let world = World()
-    let watch = try Watch(world)
+    let recorder = try OwnerRecorder(world)
     func seeAll() {
-      for port in 1...UInt16(FlowSocketLookup.capacity + 9) { watch.see(.udp, from: port, to: 9) }
+      for port in 1...UInt16(FlowSocketLookup.capacity + 9) { recorder.see(.udp, from: port, to: 9) }
     }
     seeAll()
     let child = try NamespacesChild(address: Self.address)
     world.add(child)
-    #expect(watch.wait() != nil)
-    #expect(watch.witness.condition.unseen == 9)
-    #expect(watch.seen.isEmpty && child.inode != 0)
+    #expect(recorder.wait() != nil)
+    #expect(recorder.witness.condition.unseen == 9)
+    #expect(recorder.seen.isEmpty && child.inode != 0)
   }
 
   @Test func `a socket without a peer is named by its address`() throws {
     let child = try NamespacesChild(address: Self.address)
     let socket = try child.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp, bindTo: nil) }
     #expect(socket.bindV4(0, 0))
-    let watch = try Watch(World([child]))
-    watch.see(.udp, from: socket.port, to: 9)
-    for _ in 0..<16 where watch.seen.isEmpty { _ = watch.wait() }
-    #expect(watch.seen.map(\.isClient) == [true])
-    #expect(watch.seen.map(\.hasAddress) == [true])
+    let recorder = try OwnerRecorder(World([child]))
+    recorder.see(.udp, from: socket.port, to: 9)
+    for _ in 0..<16 where recorder.seen.isEmpty { _ = recorder.wait() }
+    #expect(recorder.seen.map(\.isClient) == [true])
+    #expect(recorder.seen.map(\.hasAddress) == [true])
   }
 
   @Test func `of several namespaces with an address that one counts which has the connection`() throws {
     let both = try (0..<2).map { _ in try NamespacesChild(address: Self.address) }
     for child in both {
       let (client, listener, server) = try Self.pair(in: child)
-      let watch = try Watch(World(both))
-      watch.see(.tcp, from: client.port, to: listener.port)
-      watch.untilBoth()
-      #expect(Set(watch.seen.map(\.isClient)) == [true, false] && server.inode != 0)
-      #expect(watch.seen.allSatisfy { $0.certainty.match == .exact && $0.process.pid == getpid() })
+      let recorder = try OwnerRecorder(World(both))
+      recorder.see(.tcp, from: client.port, to: listener.port)
+      recorder.untilBoth()
+      #expect(Set(recorder.seen.map(\.isClient)) == [true, false] && server.inode != 0)
+      #expect(recorder.seen.allSatisfy { $0.certainty.match == .exact && $0.process.pid == getpid() })
     }
   }
 
@@ -169,12 +169,12 @@ struct OwnersElsewhereTests {
     let child = try NamespacesChild(address: Self.address)
     let twin = try NamespacesChild(address: Self.address)
     let (client, listener) = try Self.waiting(in: child)
-    let watch = try Watch(World([child, twin]))
-    watch.see(.tcp, from: client.port, to: listener.port)
-    #expect(!watch.seen.contains { !$0.isClient })
+    let recorder = try OwnerRecorder(World([child, twin]))
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    #expect(!recorder.seen.contains { !$0.isClient })
     let server = try listener.accept()
-    watch.untilBoth()
-    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
+    recorder.untilBoth()
+    #expect(Set(recorder.seen.map(\.isClient)) == [true, false])
     #expect(server.inode != 0 && twin.inode != child.inode)
   }
 
@@ -182,13 +182,13 @@ struct OwnersElsewhereTests {
     let child = try NamespacesChild(address: Self.address)
     let twin = try NamespacesChild(address: Self.address)
     let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch(World([child, twin]))
+    let recorder = try OwnerRecorder(World([child, twin]))
     // Its namespace may live on with another process.
     twin.end()
-    watch.see(.tcp, from: client.port, to: listener.port)
-    #expect(watch.seen.isEmpty)
-    watch.untilBoth()
-    #expect(Set(watch.seen.map(\.isClient)) == [true, false] && server.inode != 0)
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    #expect(recorder.seen.isEmpty)
+    recorder.untilBoth()
+    #expect(Set(recorder.seen.map(\.isClient)) == [true, false] && server.inode != 0)
   }
 
   @Test func `what fits in several namespaces is nobody's`() throws {
@@ -197,19 +197,19 @@ struct OwnersElsewhereTests {
     let sockets = try both.map { try $0.inside { try SocketsOpened(AF_INET, SOCK_DGRAM, .udp, bindTo: nil) } }
     #expect(sockets[0].bindV4(0, 0))
     #expect(sockets[1].bindV4(sockets[0].port, 0))
-    let watch = try Watch(World(both))
-    watch.see(.udp, from: sockets[0].port, to: 9)
-    _ = watch.wait()
-    #expect(watch.seen.isEmpty)
+    let recorder = try OwnerRecorder(World(both))
+    recorder.see(.udp, from: sockets[0].port, to: 9)
+    _ = recorder.wait()
+    #expect(recorder.seen.isEmpty)
   }
 
   @Test func `of more namespaces with an address than can be asked at once it is nobody's`() throws {
     let all = try (0..<9).map { _ in try NamespacesChild(address: Self.address) }
     let (client, listener, server) = try Self.pair(in: all[0])
-    let watch = try Watch(World(all))
-    watch.see(.tcp, from: client.port, to: listener.port)
-    _ = watch.wait()
-    #expect(watch.seen.isEmpty && server.inode != 0)
+    let recorder = try OwnerRecorder(World(all))
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    _ = recorder.wait()
+    #expect(recorder.seen.isEmpty && server.inode != 0)
   }
 
   @Test func `who is found while not all namespaces could be compared is relaxed`() throws {
@@ -217,30 +217,30 @@ struct OwnersElsewhereTests {
     // The one that there is room for is the first by its number.
     let first = try #require(both.min { $0.inode < $1.inode })
     let (client, listener, server) = try Self.pair(in: first)
-    let watch = try Watch(World(both), limit: 1)
-    watch.see(.tcp, from: client.port, to: listener.port)
-    watch.untilBoth()
-    #expect(Set(watch.seen.map(\.isClient)) == [true, false])
-    #expect(watch.seen.allSatisfy { $0.certainty.match == .relaxed && $0.process.pid == getpid() })
+    let recorder = try OwnerRecorder(World(both), limit: 1)
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    recorder.untilBoth()
+    #expect(Set(recorder.seen.map(\.isClient)) == [true, false])
+    #expect(recorder.seen.allSatisfy { $0.certainty.match == .relaxed && $0.process.pid == getpid() })
     #expect(server.inode != 0)
   }
 
   @Test func `where they are not wanted other namespaces are not looked into`() throws {
     let child = try NamespacesChild(address: Self.address)
     let (client, listener, server) = try Self.pair(in: child)
-    let watch = try Watch(World([child]), namespaces: false)
-    watch.see(.tcp, from: client.port, to: listener.port)
-    #expect(watch.seen.isEmpty && watch.wait() == nil)
+    let recorder = try OwnerRecorder(World([child]), namespaces: false)
+    recorder.see(.tcp, from: client.port, to: listener.port)
+    #expect(recorder.seen.isEmpty && recorder.wait() == nil)
     #expect(server.inode != 0)
   }
 
   @Test func `a flow of this host's own is not looked for elsewhere`() throws {
-    let watch = try Watch(World())
+    let recorder = try OwnerRecorder(World())
     let ends = [UInt16(1), 2].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
     let tuple = FlowTuple(source: ends[0], destination: ends[1], transport: .udp)
-    watch.witness.see(
+    recorder.witness.see(
       Flow(id: 1, original: tuple, reply: tuple, counters: FlowCounters()), at: Self.start
-    ) { sighting, _ in watch.seen.append(sighting) }
-    #expect(watch.seen.isEmpty && watch.wait() == nil)
+    ) { owner, _ in recorder.seen.append(owner) }
+    #expect(recorder.seen.isEmpty && recorder.wait() == nil)
   }
 }

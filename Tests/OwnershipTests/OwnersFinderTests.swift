@@ -8,7 +8,7 @@ import Testing
 @testable import Netfilter
 @testable import Ownership
 
-/// The finder over a tree that looks like /proc, told of processes by hand.
+/// The finder over a tree that looks like /proc, with process events made by hand.
 @Suite struct OwnersFinderTests {
   private let proc = ProcessesFakeProc()
   private let start = Instant.now
@@ -131,7 +131,7 @@ import Testing
     #expect(finder.description(of: identity(10, 100))?.commandLine == "prog -x")
   }
 
-  @Test func `a pid that was reused without news is noticed`() throws {
+  @Test func `a pid that was reused without an event is noticed`() throws {
     proc.add(10, start: 100, sockets: [3: 501])
     var finder = try finder(limits { $0.folders = 0 })
     #expect(finder.owner(ofInode: 501, uid: 1000)?.owner == identity(10, 100))
@@ -251,7 +251,7 @@ import Testing
     #expect(finder.owner(ofInode: inode, uid: geteuid(), at: start) { true }?.owner == identity(20, 200))
   }
 
-  @Test func `where nobody tells of processes, listing them is within the bound too`() throws {
+  @Test func `where nobody reports processes, listing them is within the bound too`() throws {
     for pid in Int32(10)..<60 { proc.add(pid, sockets: [3: UInt64(pid)]) }
     var finder = try finder(
       limits {
@@ -283,7 +283,7 @@ import Testing
     #expect(finder.counters.cutShort == 0)
   }
 
-  @Test func `where nobody tells of them, new processes are those with the last numbers`() throws {
+  @Test func `where nobody reports them, new processes are those with the last numbers`() throws {
     func status(_ pid: Int32, _ leader: Int32) {
       proc.write("\(pid)/status", Array("Name:\tprog\nTgid:\t\(leader)\nUid:\t0\t0\t0\t0\n".utf8))
     }
@@ -295,7 +295,7 @@ import Testing
     // A thread of it, which shares its descriptors.
     proc.add(13, start: 301, sockets: [3: 501])
     status(13, 12)
-    // One that is not among the numbers told is not looked for.
+    // One that is not among the numbers reported is not looked for.
     proc.add(14, start: 302, sockets: [3: 502])
     status(14, 14)
     proc.write("loadavg", Array("0.1 0.2 0.3 1/99 13\n".utf8))
@@ -308,7 +308,7 @@ import Testing
     #expect(finder.owner(ofInode: 502, uid: 1000, at: start) { true }?.owner == identity(14, 302))
   }
 
-  /// From the number told before to that told now, of one that started and has a socket.
+  /// From the number reported before to that reported now, of one that started and has a socket.
   @Test(
     arguments: [
       (10, 12, 12, true), (10, 5_000, 4_990, true), (10, 5_000, 4_937, true), (10, 5_000, 4_936, false),
@@ -327,7 +327,8 @@ import Testing
     #expect(finder.owner(ofInode: 501, uid: 1000, at: start) { true }?.owner == owner)
   }
 
-  @Test func `a number that was given again is the newest process's, also without news of the end before`()
+  @Test
+  func `a number that was given again is the newest process's, also without an event of the end before`()
     throws
   {
     proc.add(20, start: 100, sockets: [3: 500])
@@ -388,7 +389,7 @@ import Testing
 
   /// As its memory goes before its sockets, and its descriptors one by one.
   @Test
-  func `without news of processes who runs something else has its name, and who is ending keeps its own`()
+  func `without process events who runs something else has its name, and who is ending keeps its own`()
     throws
   {
     proc.add(10, name: Array("prog".utf8), executable: "/bin/prog", sockets: [3: 501])

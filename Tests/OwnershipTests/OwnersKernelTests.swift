@@ -7,7 +7,7 @@ import Testing
 @testable import Ownership
 @testable import SystemRuntime
 
-/// The finder on the running kernel, with and without its news of processes.
+/// The finder on the running kernel, with and without its process events.
 @Suite struct OwnersKernelTests {
   private func finder(_ usesEvents: Bool) throws -> OwnerFinder {
     // Programs of other tests hold tens of thousands of descriptors.
@@ -100,7 +100,7 @@ import Testing
     #expect(finder.description(of: known)?.commandLine == "sleep 1000")
   }
 
-  @Test func `where the kernel tells of processes, a start and an end are news`() throws {
+  @Test func `where the kernel reports processes, a start and an end are events`() throws {
     var finder = try finder(true)
     if finder.eventDescriptor == nil {
       #expect(finder.eventError != nil)

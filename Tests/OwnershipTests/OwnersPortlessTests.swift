@@ -8,13 +8,13 @@ import Testing
 @testable import Netfilter
 @testable import Ownership
 
-/// The running kernel's ping and raw sockets, looked at as if their flow had just been heard of.
+/// The running kernel's ping and raw sockets, looked at as if their flow had just been reported.
 @Suite struct OwnersPortlessTests {
   private static let start = Instant.now
   /// For experiments (RFC 3692): nobody else here has a socket of it.
   private static let experiment = TransportProtocol(rawValue: 253)
 
-  private final class Watch {
+  private final class OwnerRecorder {
     var witness: EarlyAttribution
     var seen: [EarlyOwner] = []
 
@@ -29,7 +29,7 @@ import Testing
       let tuple = FlowTuple(source: ends[0], destination: ends[1], transport: transport)
       witness.see(
         Flow(id: 1, original: tuple, reply: tuple, counters: FlowCounters()), at: OwnersPortlessTests.start
-      ) { sighting, _ in seen.append(sighting) }
+      ) { owner, _ in seen.append(owner) }
     }
   }
 
@@ -45,40 +45,40 @@ import Testing
 
   @Test func `a ping socket is named by its identifier, which is sure`() throws {
     let socket = try Self.socket("ping_sockets") { try SocketsOpened(AF_INET, SOCK_DGRAM, .icmp) }
-    let watch = try Watch()
-    watch.see(.icmp, id: socket.port)
-    let sighting = try #require(watch.seen.first)
-    #expect(watch.seen.count == 1 && sighting.isClient && sighting.process.pid == getpid())
-    #expect(sighting.certainty.match == .exact)
-    #expect(sighting.hasAddress)
+    let recorder = try OwnerRecorder()
+    recorder.see(.icmp, id: socket.port)
+    let owner = try #require(recorder.seen.first)
+    #expect(recorder.seen.count == 1 && owner.isClient && owner.process.pid == getpid())
+    #expect(owner.certainty.match == .exact)
+    #expect(owner.hasAddress)
   }
 
   @Test func `the holder of the only raw socket is named, which is less sure`() throws {
     let socket = try Self.socket("raw_sockets") {
       try SocketsOpened(AF_INET, SOCK_RAW, Self.experiment, bindTo: nil)
     }
-    let watch = try Watch()
-    watch.see(Self.experiment, id: 0)
-    #expect(watch.seen.map(\.process.pid) == [getpid()])
-    #expect(watch.seen.map(\.certainty.match) == [.relaxed])
+    let recorder = try OwnerRecorder()
+    recorder.see(Self.experiment, id: 0)
+    #expect(recorder.seen.map(\.process.pid) == [getpid()])
+    #expect(recorder.seen.map(\.certainty.match) == [.relaxed])
     // Others' packets fit a socket without an address as well.
-    #expect(watch.seen.map(\.hasAddress) == [false])
+    #expect(recorder.seen.map(\.hasAddress) == [false])
     #expect(socket.inode != 0)
   }
 
   @Test func `of too many, what is not looked at is counted`() throws {
-    let watch = try Watch()
-    for _ in 0..<PortlessSockets.perSecond + 30 { watch.see(TransportProtocol(rawValue: 254), id: 0) }
-    #expect(watch.seen.isEmpty)
-    #expect(watch.witness.condition.unseen == 30)
+    let recorder = try OwnerRecorder()
+    for _ in 0..<PortlessSockets.perSecond + 30 { recorder.see(TransportProtocol(rawValue: 254), id: 0) }
+    #expect(recorder.seen.isEmpty)
+    #expect(recorder.witness.condition.unseen == 30)
     // A second later there is room again.
     let later = Self.start + .seconds(1)
     let tuple = FlowTuple(
       source: Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 1),
       destination: Endpoint(address: IPAddress(v4: 0x7f00_0001), port: 0x800), transport: .icmp)
-    watch.witness.see(
+    recorder.witness.see(
       Flow(id: 2, original: tuple, reply: tuple, counters: FlowCounters()), at: later
-    ) { sighting, _ in watch.seen.append(sighting) }
-    #expect(watch.witness.condition.unseen == 30)
+    ) { owner, _ in recorder.seen.append(owner) }
+    #expect(recorder.witness.condition.unseen == 30)
   }
 }

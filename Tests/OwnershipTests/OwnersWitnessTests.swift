@@ -8,12 +8,12 @@ import Testing
 @testable import Netfilter
 @testable import Ownership
 
-/// The running kernel's sockets, looked at as if their flow had just been heard of; this process has both ends.
+/// The running kernel's sockets, looked at as if their flow had just been reported; this process has both ends.
 @Suite struct OwnersWitnessTests {
   private static let start = Instant.now
 
   /// A flow over loopback, and what is seen of its ends.
-  private final class Watch {
+  private final class LoopbackFlow {
     var witness: EarlyAttribution
     let flow: Flow
     var seen: [Bool: EarlyOwner] = [:]
@@ -35,7 +35,7 @@ import Testing
         counters: FlowCounters())
     }
 
-    func see() { witness.see(flow, at: start) { sighting, _ in seen[sighting.isClient] = sighting } }
+    func see() { witness.see(flow, at: start) { owner, _ in seen[owner.isClient] = owner } }
 
     /// Looks again when that is due; returns how often until nothing is.
     func settle() -> Int {
@@ -47,8 +47,8 @@ import Testing
     }
 
     func idle(at due: Instant) {
-      witness.idle(at: due) { sighting, _ in
-        seen[sighting.isClient] = sighting
+      witness.idle(at: due) { owner, _ in
+        seen[owner.isClient] = owner
       } isUrgent: {
         false
       }
@@ -62,12 +62,12 @@ import Testing
     listener.listen()
     let client = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
     try client.connect(to: listener.port)
-    let watch = try Watch(.tcp, from: client.port, to: listener.port)
-    watch.see()
-    #expect(watch.pids == [true: getpid()])
+    let loopback = try LoopbackFlow(.tcp, from: client.port, to: listener.port)
+    loopback.see()
+    #expect(loopback.pids == [true: getpid()])
     let server = try listener.accept()
-    _ = watch.settle()
-    #expect(watch.pids == [true: getpid(), false: getpid()])
+    _ = loopback.settle()
+    #expect(loopback.pids == [true: getpid(), false: getpid()])
     #expect(server.port == listener.port)
   }
 
@@ -77,17 +77,17 @@ import Testing
     var client: SocketsOpened? = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
     let port = client?.port ?? 0
     try client?.connect(to: listener.port)
-    let watch = try Watch(.tcp, from: port, to: listener.port)
-    watch.see()
-    #expect(watch.settle() == LookupRetries.delays.count)
-    watch.see()
+    let loopback = try LoopbackFlow(.tcp, from: port, to: listener.port)
+    loopback.see()
+    #expect(loopback.settle() == LookupRetries.delays.count)
+    loopback.see()
     client = nil
     do { _ = try listener.accept() }
-    let ends = (watch.flow.original.source, watch.flow.original.destination)
+    let ends = (loopback.flow.original.source, loopback.flow.original.destination)
     try SocketsOpened.waitForEnd(ends.0, ends.1)
     try SocketsOpened.waitForEnd(ends.1, ends.0)
-    #expect(watch.settle() == 1)
-    #expect(watch.pids == [true: getpid()])
+    #expect(loopback.settle() == 1)
+    #expect(loopback.pids == [true: getpid()])
   }
 
   @Test func `a connection that is given to a child is the child's`() throws {
@@ -96,14 +96,14 @@ import Testing
     let client = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
     try client.connect(to: listener.port)
     var server: SocketsOpened? = try listener.accept()
-    let watch = try Watch(.tcp, from: client.port, to: listener.port)
-    watch.see()
-    #expect(watch.pids == [true: getpid(), false: getpid()])
+    let loopback = try LoopbackFlow(.tcp, from: client.port, to: listener.port)
+    loopback.see()
+    #expect(loopback.pids == [true: getpid(), false: getpid()])
     let child = try OwnersChild(["sleep", "1000"], inherits: server?.descriptor)
     server = nil
-    _ = watch.settle()
-    #expect(watch.pids == [true: getpid(), false: child.pid])
-    #expect(watch.seen[false]?.certainty == Certainty())
+    _ = loopback.settle()
+    #expect(loopback.pids == [true: getpid(), false: child.pid])
+    #expect(loopback.seen[false]?.certainty == Certainty())
   }
 
   /// A socket that has connected to `listener`, which is made to listen.
@@ -128,30 +128,30 @@ import Testing
     func number(_ last: Int32) { proc.write("loadavg", Array("0.1 0.2 0.3 1/99 \(last)\n".utf8)) }
     number(10)
     proc.add(10, sockets: [3: listener.inode])
-    let watch = try Watch(.tcp, from: port, to: listener.port, root: proc.path)
+    let loopback = try LoopbackFlow(.tcp, from: port, to: listener.port, root: proc.path)
     do {
       let server = try listener.accept()
       proc.hold(10, 4, server.inode)
-      watch.see()
-      #expect(watch.seen[false]?.process.pid == 10 && watch.seen[false]?.certainty == Certainty())
+      loopback.see()
+      #expect(loopback.seen[false]?.process.pid == 10 && loopback.seen[false]?.certainty == Certainty())
       client = nil
     }
     proc.close(10, 4)
-    let ends = (watch.flow.original.source, watch.flow.original.destination)
+    let ends = (loopback.flow.original.source, loopback.flow.original.destination)
     try SocketsOpened.waitForEnd(ends.1, ends.0)
     switch fork {
     case .none: break
-    case .reported: watch.witness.finder.take(.fork(parent: 10, child: 11))
+    case .reported: loopback.witness.finder.take(.fork(parent: 10, child: 11))
     case .numbered:
       proc.add(11, start: 200, parent: 10)
       proc.write("11/status", Array("Tgid:\t11\nUid:\t0\t0\t0\t0\n".utf8))
       number(11)
     }
-    _ = watch.settle()
-    #expect(watch.pids[false] == 10)
+    _ = loopback.settle()
+    #expect(loopback.pids[false] == 10)
     let isOthers = fork != .none
     #expect(
-      watch.seen[false]?.certainty == Certainty(match: isOthers ? .relaxed : .exact, isShared: isOthers))
+      loopback.seen[false]?.certainty == Certainty(match: isOthers ? .relaxed : .exact, isShared: isOthers))
   }
 
   /// Without the kernel's events it is known only while it lives.
@@ -162,46 +162,46 @@ import Testing
     let proc = ProcessesFakeProc()
     proc.write("loadavg", Array("0.1 0.2 0.3 1/99 10\n".utf8))
     proc.add(10, sockets: [3: listener.inode])
-    let watch = try Watch(.tcp, from: port, to: listener.port, root: proc.path)
+    let loopback = try LoopbackFlow(.tcp, from: port, to: listener.port, root: proc.path)
     do {
       let server = try listener.accept()
       proc.hold(10, 4, server.inode)
-      watch.see()
+      loopback.see()
       proc.add(11, start: 200, parent: 10)
       proc.write("11/status", Array("Tgid:\t11\nUid:\t0\t0\t0\t0\n".utf8))
       proc.write("loadavg", Array("0.1 0.2 0.3 1/99 11\n".utf8))
-      let due = watch.witness.due(at: Self.start)
-      watch.idle(at: try #require(due))
-      #expect(watch.seen[false]?.certainty == Certainty())
+      let due = loopback.witness.due(at: Self.start)
+      loopback.idle(at: try #require(due))
+      #expect(loopback.seen[false]?.certainty == Certainty())
       client = nil
     }
     proc.end(11)
     proc.close(10, 4)
-    let ends = (watch.flow.original.source, watch.flow.original.destination)
+    let ends = (loopback.flow.original.source, loopback.flow.original.destination)
     try SocketsOpened.waitForEnd(ends.1, ends.0)
-    _ = watch.settle()
-    #expect(watch.seen[false]?.process.pid == 10)
-    #expect(watch.seen[false]?.certainty == Certainty(match: .relaxed, isShared: true))
+    _ = loopback.settle()
+    #expect(loopback.seen[false]?.process.pid == 10)
+    #expect(loopback.seen[false]?.certainty == Certainty(match: .relaxed, isShared: true))
   }
 
   @Test func `datagram sockets are named at once at both ends`() throws {
     let server = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     let client = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     try client.connect(to: server.port)
-    let watch = try Watch(.udp, from: client.port, to: server.port)
-    watch.see()
-    #expect(watch.pids == [true: getpid(), false: getpid()])
-    #expect(watch.settle() == 0)
+    let loopback = try LoopbackFlow(.udp, from: client.port, to: server.port)
+    loopback.see()
+    #expect(loopback.pids == [true: getpid(), false: getpid()])
+    #expect(loopback.settle() == 0)
   }
 
   @Test func `between two looks others may be let through`() throws {
     let server = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     let client = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     try client.connect(to: server.port)
-    let watch = try Watch(.udp, from: client.port, to: server.port)
+    let loopback = try LoopbackFlow(.udp, from: client.port, to: server.port)
     var order: [String] = []
-    watch.witness.see(watch.flow, at: Self.start) { sighting, _ in
-      order.append(sighting.isClient ? "client" : "server")
+    loopback.witness.see(loopback.flow, at: Self.start) { owner, _ in
+      order.append(owner.isClient ? "client" : "server")
     } breathe: {
       order.append("breath")
     }
@@ -209,7 +209,7 @@ import Testing
     // Also between those that are looked at again.
     let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
     listener.listen()
-    let later = try Watch(.tcp, from: 1, to: listener.port)
+    let later = try LoopbackFlow(.tcp, from: 1, to: listener.port)
     for _ in 0..<3 { later.see() }
     var breaths = 0
     later.witness.idle(at: Self.start + LookupRetries.delays[0]) { _, _ in
@@ -226,11 +226,11 @@ import Testing
   func `looks that are due never delay what is urgent, and are not lost by it`(questions: Int) throws {
     let listener = try SocketsOpened(AF_INET, SOCK_STREAM, .tcp)
     listener.listen()
-    let watch = try Watch(.tcp, from: 1, to: listener.port)
-    for _ in 0..<4_000 { watch.see() }
+    let loopback = try LoopbackFlow(.tcp, from: 1, to: listener.port)
+    for _ in 0..<4_000 { loopback.see() }
     let due = Self.start + LookupRetries.delays[0]
     var (asked, looks) = (0, 0)
-    watch.witness.idle(at: due) { _, _ in
+    loopback.witness.idle(at: due) { _, _ in
     } isUrgent: {
       asked += 1
       return asked >= questions
@@ -238,26 +238,27 @@ import Testing
       looks += 1
     }
     #expect((1...questions).contains(looks) && asked >= questions)
-    #expect(watch.witness.due(at: due).map { $0 <= due } == true)
-    watch.witness.idle(at: due) { _, _ in
+    #expect(loopback.witness.due(at: due).map { $0 <= due } == true)
+    loopback.witness.idle(at: due) { _, _ in
     } isUrgent: {
       false
     } breathe: {
       looks += 1
     }
     #expect(looks == 4_000)
-    #expect(watch.witness.due(at: due).map { $0 > due } ?? true)
+    #expect(loopback.witness.due(at: due).map { $0 > due } ?? true)
   }
 
   @Test func `without diagnostics of sockets nothing is seen, and nothing fails`() throws {
     let server = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     let client = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
     try client.connect(to: server.port)
-    let watch = try Watch(.udp, from: client.port, to: server.port)
-    watch.witness = EarlyAttribution(try OwnerFinder(usesEvents: false, at: Self.start), nil, at: Self.start)
-    watch.see()
-    #expect(watch.pids.isEmpty && watch.settle() == 0)
-    #expect(watch.witness.condition == EarlyAttribution.Condition(denied: watch.witness.finder.denied))
+    let loopback = try LoopbackFlow(.udp, from: client.port, to: server.port)
+    loopback.witness = EarlyAttribution(
+      try OwnerFinder(usesEvents: false, at: Self.start), nil, at: Self.start)
+    loopback.see()
+    #expect(loopback.pids.isEmpty && loopback.settle() == 0)
+    #expect(loopback.witness.condition == EarlyAttribution.Condition(denied: loopback.witness.finder.denied))
   }
 
   @Test func `this kernel has diagnostics of sockets, but not of every protocol`() throws {
@@ -268,19 +269,19 @@ import Testing
   }
 
   @Test func `what was not looked at is in the condition`() throws {
-    let watch = try Watch(.udp, from: 1, to: 2)
-    let before = watch.witness.condition
-    watch.witness.passOver(watch.flow)
+    let loopback = try LoopbackFlow(.udp, from: 1, to: 2)
+    let before = loopback.witness.condition
+    loopback.witness.passOver(loopback.flow)
     // Nobody looks for the owner of what has no table.
-    var other = watch.flow
+    var other = loopback.flow
     other.original.transport = .sctp
-    watch.witness.passOver(other)
-    #expect(watch.witness.condition.unseen == before.unseen + 1)
-    watch.witness.finder.search.cutShort += 2
-    watch.witness.finder.programs.skipped += 3
-    watch.witness.finder.events.lost += 4
-    watch.witness.finder.events.malformed += 5
-    let after = watch.witness.condition
+    loopback.witness.passOver(other)
+    #expect(loopback.witness.condition.unseen == before.unseen + 1)
+    loopback.witness.finder.search.cutShort += 2
+    loopback.witness.finder.programs.skipped += 3
+    loopback.witness.finder.events.lost += 4
+    loopback.witness.finder.events.malformed += 5
+    let after = loopback.witness.condition
     #expect(after.unseen == before.unseen + 6)
     #expect(after.missedEvents == before.missedEvents + 4 && after.malformed == before.malformed + 5)
   }

@@ -143,7 +143,7 @@ import Testing
       try table.refresh()
     }
     for pid in 10...13 { proc.write("\(pid)/cmdline", Array("new \(pid)\0".utf8)) }
-    // Of these, one is told of by the kernel, one has ended, and one was never described.
+    // Of these, one is reported by the kernel, one has ended, and one was never described.
     for pid in [10, 12] as [Int32] {
       #expect(table.description(of: identity(pid), ancestors: false)?.commandLine == "prog -x")
     }

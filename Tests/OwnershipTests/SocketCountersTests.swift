@@ -73,7 +73,7 @@ struct SocketCountersTests {
       try connection.move(500)
       let second = try Self.flow(table, to: port) { $0.counters.originalBytes == 1_500 }
       #expect(second?.counters == FlowCounters(originalBytes: 1_500))
-      // Nobody looks between these bytes and the end: only the news of it tells of them.
+      // Nobody looks between these bytes and the end: only the event of it reports them.
       for _ in 0..<7 { try connection.move(10_000) }
       try connection.end()
       let last = try Self.flow(table, to: port) { $0.counters.originalBytes == 71_500 }
@@ -110,7 +110,7 @@ struct SocketCountersTests {
   }
 
   @Test(arguments: [KernelError.unsupported("x"), .notPermitted("x"), .failed("x", .noMemory)])
-  func `where sockets are not told, connections stay uncounted and nothing ends`(error: KernelError) {
+  func `where sockets are not reported, connections stay uncounted and nothing ends`(error: KernelError) {
     let ends = [1, 2].map { Endpoint(address: IPAddress(v4: 0x7f00_0001), port: $0) }
     let flow = Flow(
       id: 1, isCounted: false, original: FlowTuple(source: ends[0], destination: ends[1], transport: .tcp),
@@ -123,7 +123,7 @@ struct SocketCountersTests {
     }
     for _ in 0..<3 { counters.complete(&flows) }
     #expect(flows == [flow])
-    // What the kernel lacks it is not asked for again; what fails for now is, and is told.
+    // What the kernel lacks it is not asked for again; what fails for now is, and is reported.
     let isLasting = if case .failed = error { false } else { true }
     #expect(attempts == (isLasting ? 1 : 3) && counters.losses == (isLasting ? 0 : 3))
   }

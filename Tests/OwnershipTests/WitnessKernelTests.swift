@@ -205,7 +205,7 @@ struct WitnessKernelTests {
     let client = try Traffic("tcp 10.77.1.2 \(port) --hold", in: topology.a)
     _ = try await client.counted()
     lab.settle()
-    let sockets = lab.sighted[client.pid] ?? []
+    let sockets = lab.reportedSockets[client.pid] ?? []
     #expect(sockets.count == 1 && sockets.first?.remote.port == UInt16(port))
     #expect(sockets.first?.local.port != 0 && sockets.first?.isClosed == false)
     #expect(lab.usages[client.pid] == nil)

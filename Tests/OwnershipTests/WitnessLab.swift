@@ -6,7 +6,7 @@ import Testing
 @testable import Netfilter
 @testable import Ownership
 
-/// A witness, and what it has told of some network namespaces.
+/// A witness, and what it has reported of some network namespaces.
 struct WitnessLab: ~Copyable {
   private var witness: Witness
   private let networks: Set<UInt64>
@@ -16,7 +16,7 @@ struct WitnessLab: ~Copyable {
   private(set) var sockets: [Int32: Set<WitnessedSocket>] = [:]
   private(set) var commandLines: [Int32: String] = [:]
   /// Sockets that each process was reported with, whether or not it moved payload.
-  private(set) var sighted: [Int32: Set<WitnessedSocket>] = [:]
+  private(set) var reportedSockets: [Int32: Set<WitnessedSocket>] = [:]
   /// All that a process was called, in this order.
   private(set) var names: [Int32: [String]] = [:]
 
@@ -36,12 +36,12 @@ struct WitnessLab: ~Copyable {
     witness.read(at: .now) { record in
       switch record {
       case .process(let process): said.append(process)
-      case .sighting(_, let user, let socket, _): seen.append((user, socket))
+      case .firstUse(_, let user, let socket, _): seen.append((user, socket))
       case .exited: break
       }
     }
     for (user, socket) in seen where networks.contains(socket.network) {
-      sighted[user.pid, default: []].insert(socket)
+      reportedSockets[user.pid, default: []].insert(socket)
     }
     for process in said { names[process.user.pid, default: []].append(process.text) }
     var movements: [WitnessLedger.Movement] = []

@@ -26,7 +26,7 @@ import Testing
     var ledger: WitnessLedger
     var table: [Int: WitnessSlot] = [:]
     var now = start
-    /// What was told last of each socket.
+    /// What was reported last of each socket.
     var sockets: [UInt64: WitnessedSocket] = [:]
 
     init(_ tier: WitnessTier, slotCount: Int = 16, older: OlderSockets = OlderSockets()) {
@@ -41,7 +41,7 @@ import Testing
         socket: socket.key, process: UInt32(user.pid), start: user.start, claims: 1,
         transmitted: payload.sent,
         consumed: payload.received)
-      ledger.take(.sighting(slot: UInt32(slot), user: user, socket: socket, payload: payload), at: now)
+      ledger.take(.firstUse(slot: UInt32(slot), user: user, socket: socket, payload: payload), at: now)
     }
 
     /// What each process moved, after `seconds`; slots are retired and given back as is asked.
@@ -89,7 +89,7 @@ import Testing
     #expect(run.settle() == [try #require(Self.first): Usage(sent: 1)])
   }
 
-  @Test func `one process in two slots of a socket is told as one`() throws {
+  @Test func `one process in two slots of a socket is reported as one`() throws {
     var run = Run(.calls)
     try run.see(3, Self.first)
     try run.see(4, Self.first)
@@ -108,20 +108,20 @@ import Testing
     #expect(run.settle() == [try #require(Self.first): Usage(received: 50)])
   }
 
-  @Test func `of a socket that was there before, nothing older is told`() throws {
+  @Test func `of a socket that was there before, nothing older is reported`() throws {
     var run = Run(.calls, older: OlderSockets([1: Usage(received: 1_000_000, sent: 7)]))
     try run.see(3, Self.first, payload: Usage(received: 1_000_000, sent: 7))
     run.table[3]?.received = 50
     #expect(run.settle() == [try #require(Self.first): Usage(received: 50)])
   }
 
-  @Test func `what a socket carries from the start to its first sighting is told`() throws {
+  @Test func `what a socket carries from the start to its first use is reported`() throws {
     var run = Run(.packets, older: OlderSockets([1: Usage(received: 1_000_000, sent: 7)]))
     try run.see(3, Self.first, payload: Usage(received: 1_000_050, sent: 9))
     #expect(run.settle() == [try #require(Self.first): Usage(received: 50, sent: 2)])
   }
 
-  @Test func `where older sockets are not known, nothing is told from before the first sighting`() throws {
+  @Test func `where older sockets are not known, nothing is reported from before the first use`() throws {
     var run = Run(.packets, older: OlderSockets(areAll: false))
     try run.see(3, Self.first, payload: Usage(received: 1_000_050, sent: 9))
     #expect(run.settle() == [:])
@@ -129,7 +129,7 @@ import Testing
     #expect(run.settle() == [try #require(Self.first): Usage(received: 10)])
   }
 
-  @Test func `an older socket that is connected anew counts from nothing`() throws {
+  @Test func `an older socket that is connected again counts from nothing`() throws {
     var run = Run(.packets, older: OlderSockets([1: Usage(received: 500, sent: 7)]))
     try run.see(3, Self.first, payload: Usage(received: 20, sent: 9))
     #expect(run.settle() == [try #require(Self.first): Usage(received: 20, sent: 9)])
@@ -209,7 +209,7 @@ import Testing
     socket.remote.port = 0
     try run.see(3, Self.first, socket)
     run.ledger.take(
-      .sighting(
+      .firstUse(
         slot: 3, user: try #require(Self.first), socket: Self.socket(isDatagram: true), payload: .zero),
       at: run.now)
     run.table[3]?.sent = 5
@@ -220,7 +220,7 @@ import Testing
     #expect(run.ledger.count == 1)
   }
 
-  @Test func `who was seen is told once, also without payload`() throws {
+  @Test func `who was seen is reported once, also without payload`() throws {
     var run = Run(.calls)
     try run.see(3, Self.first)
     var reported: [WitnessLedger.Movement] = []
@@ -252,7 +252,7 @@ import Testing
     run.table[3]?.isEnded = true
     _ = run.settle()
     let retired = run.ledger.settlements
-    // What a program that had found it adds before it ends is told too.
+    // What a program that had found it adds before it ends is reported too.
     run.table[3]?.sent = 71
     run.ledger.clear(retiredBy: retired - 1)
     #expect(run.settle(after: 0.1).isEmpty && run.ledger.count == 1)
@@ -286,7 +286,7 @@ import Testing
     #expect(run.settle() == [try #require(Self.first): Usage(received: 20)])
   }
 
-  @Test func `a slot that holds something else than was told is let go of`() throws {
+  @Test func `a slot that holds something else than was reported is let go of`() throws {
     var run = Run(.calls)
     try run.see(3, Self.first)
     run.table[3]?.start = 5

@@ -24,8 +24,8 @@ import Testing
 
   private static func at(_ seconds: Double) -> Instant { start + .seconds(seconds) }
 
-  /// What is told, with slot 5 as the only one in use.
-  private mutating func told(at seconds: Double) -> [WitnessLedger.Movement] {
+  /// What is reported, with slot 5 as the only one in use.
+  private mutating func movements(at seconds: Double) -> [WitnessLedger.Movement] {
     var movements: [WitnessLedger.Movement] = []
     let slot = slot
     _ = ledger.settle(at: Self.at(seconds)) { $0 == 5 ? slot : WitnessSlot() }
@@ -39,22 +39,22 @@ import Testing
 
   /// The same numbers again: nothing moved between the loss of the record and its coming.
   @Test(arguments: [WitnessTier.calls, .packets])
-  mutating func `a use whose socket was not told of waits for the record`(tier: WitnessTier) {
+  mutating func `a use whose socket was not reported waits for the record`(tier: WitnessTier) {
     ledger = WitnessLedger(tier: tier, slotCount: 8, at: Self.start)
     #expect(sweep(at: 0, [5: slot]) == WitnessLedger.Slots() && ledger.count == 1)
-    #expect(told(at: 1).isEmpty)
-    ledger.take(.sighting(slot: 5, user: user, socket: Self.socket, payload: Usage(sent: 40)), at: Self.at(1))
+    #expect(movements(at: 1).isEmpty)
+    ledger.take(.firstUse(slot: 5, user: user, socket: Self.socket, payload: Usage(sent: 40)), at: Self.at(1))
     #expect(
-      told(at: 2) == [
+      movements(at: 2) == [
         WitnessLedger.Movement(key: 8, socket: Self.socket, user: user, usage: Usage(sent: 40))
       ])
-    #expect(told(at: 60).isEmpty && ledger.dropped == 0)
+    #expect(movements(at: 60).isEmpty && ledger.dropped == 0)
   }
 
-  @Test mutating func `a use whose socket is never told of is counted once`() {
+  @Test mutating func `a use whose socket is never reported is counted once`() {
     _ = sweep(at: 0, [5: slot])
-    #expect(told(at: 9.9).isEmpty && ledger.dropped == 0)
-    for seconds in [20.0, 40] { #expect(told(at: seconds).isEmpty && ledger.dropped == 1) }
+    #expect(movements(at: 9.9).isEmpty && ledger.dropped == 0)
+    for seconds in [20.0, 40] { #expect(movements(at: seconds).isEmpty && ledger.dropped == 1) }
   }
 
   @Test mutating func `a use whose slot is given back without the record of its socket is counted`() {
@@ -124,9 +124,9 @@ import Testing
       WitnessRecorded.framed([WitnessRecorded.process(Array("curl\0".utf8)), WitnessRecorded.exit()])
     ).records
     for record in records { ledger.take(record, at: Self.start) }
-    _ = told(at: 5)
+    _ = movements(at: 5)
     #expect(ledger.process(user)?.commandLine?.text == "curl")
-    _ = told(at: 11)
+    _ = movements(at: 11)
     #expect(ledger.process(user) == nil)
   }
 }

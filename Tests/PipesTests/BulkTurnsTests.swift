@@ -232,7 +232,7 @@ private final class Turns {
     #expect(turns.next(at: late + .milliseconds(10)) == 1)
   }
 
-  @Test func `what another worker saw before is no news`() {
+  @Test func `what another worker saw before changes nothing`() {
     let turns = neededTurns()
     turns.sawOthers(at: start - .seconds(1))
     #expect(turns.areNeeded(at: start + BulkTurns.memory - .nanoseconds(1)))

@@ -34,7 +34,7 @@ import Testing
     // Longer and shorter.
     (["abc!", "abzc!", "abzc!"], [".", "abc>abzc", "."]), (["abzc!", "abc!"], [".", "abzc>abc"]),
   ])
-  func `a change is told at once, with both routes`(traces: [String], expected: [String]) {
+  func `a change is reported at once, with both routes`(traces: [String], expected: [String]) {
     #expect(play(traces) == expected)
   }
 
@@ -50,7 +50,7 @@ import Testing
 
   private let memory = RouteHistory.memory
 
-  @Test func `routes that alternate are told once for each router`() {
+  @Test func `routes that alternate are reported once for each router`() {
     let traces = (0..<100).map { ["abc!", "axc!"][$0 % 2] }
     #expect(play(traces).filter { $0 != "." } == ["abc>axc"])
     let three = (0..<300).map { ["abc!", "axc!", "ayc!"][$0 % 3] }
@@ -67,19 +67,20 @@ import Testing
     #expect(play(traces).filter { $0 != "." }.count < 40)
   }
 
-  @Test func `a route that comes back at once is told when it holds`() {
+  @Test func `a route that comes back at once is reported when it holds`() {
     let back = ["abc!", "axc!"] + Array(repeating: "abc!", count: memory + 5)
-    let told = play(back)
-    #expect(told[1] == "abc>axc")
-    #expect(told[2..<(memory + 1)].allSatisfy { $0 == "." } && told[memory + 1] == "axc>abc", "\(told)")
-    #expect(told[(memory + 2)...].allSatisfy { $0 == "." })
+    let changes = play(back)
+    #expect(changes[1] == "abc>axc")
+    #expect(
+      changes[2..<(memory + 1)].allSatisfy { $0 == "." } && changes[memory + 1] == "axc>abc", "\(changes)")
+    #expect(changes[(memory + 2)...].allSatisfy { $0 == "." })
   }
 
-  @Test func `a route that comes back after a while is told at once`() {
+  @Test func `a route that comes back after a while is reported at once`() {
     let traces = ["abc!"] + Array(repeating: "axc!", count: memory + 1) + ["abc!"]
-    let told = play(traces)
-    #expect(told[1] == "abc>axc" && told.last == "axc>abc", "\(told)")
-    #expect(told.filter { $0 != "." }.count == 2)
+    let changes = play(traces)
+    #expect(changes[1] == "abc>axc" && changes.last == "axc>abc", "\(changes)")
+    #expect(changes.filter { $0 != "." }.count == 2)
   }
 
   @Test func `a while without answers changes nothing`() {

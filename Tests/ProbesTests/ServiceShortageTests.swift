@@ -39,7 +39,7 @@ import Testing
     let start = Instant.now
     var notice = ShortageNotice()
     func said(_ shortage: ServiceShortage, _ second: Int) -> Bool {
-      notice.isNews(shortage, at: start + .seconds(second))
+      notice.isNew(shortage, at: start + .seconds(second))
     }
     #expect(said(.ports, 0))
     #expect(said(.means(.noMemory), 1))

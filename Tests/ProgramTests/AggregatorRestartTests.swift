@@ -77,8 +77,8 @@ import Testing
       }
     }
 
-    /// The states that the web server was told.
-    func told(count: Int) async throws -> [String] {
+    /// The states that were reported to the web server.
+    func reported(count: Int) async throws -> [String] {
       try await server.requests(count: count).map { request in
         ["firing", "repeat", "resolved"].first { request.body.contains("\"state\":\"\($0)\"") } ?? "?"
       }
@@ -86,12 +86,14 @@ import Testing
   }
 
   @Test(arguments: [SIGKILL, SIGTERM])
-  func `what fires goes on, and its end is told once to whom its beginning was`(signal: Int32) async throws {
+  func `what fires goes on, and its end is reported once to whom its beginning was`(signal: Int32)
+    async throws
+  {
     let setting = try await Setting()
     try await setting.close("icmp type echo-request drop", "gate")
     let first = try setting.start()
     _ = try await setting.line("is down", of: first)
-    #expect(try await setting.told(count: 1) == ["firing"])
+    #expect(try await setting.reported(count: 1) == ["firing"])
     _ = try await setting.commands(count: 1)
     try await setting.kept("\"told\":[\"command\",\"webhook\"]")
     try await setting.noWebhookWaits()
@@ -102,7 +104,7 @@ import Testing
     try await setting.namespace.nft("delete table inet gate")
     _ = try await setting.line("is up again", of: second)
     let commands = try await setting.commands(count: 2)
-    #expect(try await setting.told(count: 2) == ["firing", "resolved"])
+    #expect(try await setting.reported(count: 2) == ["firing", "resolved"])
     #expect(try await second.stop() == .exited(0))
     // The identifier has rule, target and start in it.
     let identifier = try #require(commands.first?.split(separator: " ").last)
@@ -128,7 +130,7 @@ import Testing
     try await setting.close("icmp type echo-request drop", "gate")
     try await setting.kept("local connectivity")
     _ = try await setting.commands(count: 1)
-    _ = try await setting.told(count: 1)
+    _ = try await setting.reported(count: 1)
     try await setting.noWebhookWaits()
     #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))
     let second = try setting.start()
@@ -136,7 +138,7 @@ import Testing
     #expect(!second.output.text.contains("\"event\":\"outage\""))
     try await setting.namespace.nft("delete table inet gate")
     _ = try await setting.commands(count: 2)
-    #expect(try await setting.told(count: 2) == ["firing", "resolved"])
+    #expect(try await setting.reported(count: 2) == ["firing", "resolved"])
     #expect(try await second.stop() == .exited(0))
     let outages = second.output.lines.filter { $0.contains("\"event\":\"outage\"") }
     #expect(outages.count == 1 && outages[0].contains("local connectivity"), "\(outages)")
@@ -199,9 +201,9 @@ import Testing
     try await setting.namespace.nft("delete table inet web")
     // Else it would be tried again after half a minute.
     second.signal(SIGHUP)
-    #expect(try await setting.told(count: 1) == ["firing"])
+    #expect(try await setting.reported(count: 1) == ["firing"])
     try await setting.namespace.nft("delete table inet gate")
-    #expect(try await setting.told(count: 2) == ["firing", "resolved"])
+    #expect(try await setting.reported(count: 2) == ["firing", "resolved"])
     #expect(try await second.stop() == .exited(0))
     #expect(try setting.server.requests().count == 2)
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(setting.state)/webhooks").isEmpty)
@@ -209,7 +211,9 @@ import Testing
 }
 
 extension NotificationTests {
-  @Test func `an application above its limit is not told again after SIGKILL, and its end is`() async throws {
+  @Test func `an application above its limit is not reported again after SIGKILL, and its end is`()
+    async throws
+  {
     let stage = try await Stage()
     let flags =
       try stage.rules(

@@ -98,7 +98,7 @@ struct ClockTests {
     #expect(reports.allSatisfy { $0.health["skipped_reports"] == 0 })
   }
 
-  /// Each rule but the first would fire, be told again or be resolved if it went by the wall clock.
+  /// Each rule but the first would fire, be reported again or be resolved if it went by the wall clock.
   private static let rules = """
     [busy]
     process_filter=Drip
@@ -226,7 +226,7 @@ struct ClockTests {
         (row.receivedRate, row.received, before.usage(pid: pid).received),
       ] {
         #expect(now >= then && rate >= 0)
-        // Told are thousandths of a second, and tenths of a byte per second.
+        // Reported are thousandths of a second, and tenths of a byte per second.
         #expect(abs(rate * interval - Double(now - then)) <= rate / 1000 + interval / 10 + 1, "\(after)")
       }
     }

@@ -68,9 +68,9 @@ struct DoctorTests {
     var problems = Set(lines.filter { $0.hasPrefix("problem  ") }.map(Self.subject))
     // The kernel tells it only to the host's own network namespace: a note, but for who lacks the capability too.
     if fault.problems.contains("capabilities") {
-      problems.remove("news of processes")
+      problems.remove("process events")
     } else {
-      #expect(child.output.text.contains("note     news of processes: "))
+      #expect(child.output.text.contains("note     process events: "))
     }
     #expect(problems == fault.problems, "\(child.output.text)")
     #expect(child.output.text.contains(fault.says))
@@ -88,7 +88,7 @@ struct DoctorTests {
     String(line.dropFirst("problem  ".count).prefix { $0 != ":" })
   }
 
-  @Test func `connections that are older than accounting are told`() async throws {
+  @Test func `connections that are older than accounting are reported`() async throws {
     let lab = try await Topology()
     try await lab.a.trackConnections(counting: false)
     try await lab.b.trackConnections()
@@ -99,7 +99,7 @@ struct DoctorTests {
     try await traffic.finish()
   }
 
-  @Test func `a bridge whose traffic netfilter does not see is told`() async throws {
+  @Test func `a bridge whose traffic netfilter does not see is reported`() async throws {
     let namespace = try await NetworkNamespace()
     try await namespace.trackConnections()
     try await namespace.ip("link add br-lab type bridge")

@@ -4,7 +4,7 @@ import Testing
 
 /// `--help` of each program, word for word: a change of flags is seen in review.
 ///
-/// `BWMON_REGENERATE=1 swift test --filter HelpTests` writes the files anew.
+/// `BWMON_REGENERATE=1 swift test --filter HelpTests` writes the files again.
 @Suite struct HelpTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
 

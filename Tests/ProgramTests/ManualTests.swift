@@ -4,7 +4,7 @@ import Testing
 
 /// The pages of the manual in Docs/man: what is written there is what the programs say.
 ///
-/// `make man` writes them anew.
+/// `make man` writes them again.
 @Suite(.serialized) struct ManualTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

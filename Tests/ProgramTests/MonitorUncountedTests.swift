@@ -1,7 +1,7 @@
 import Lab
 import Testing
 
-/// Connections that the kernel does not count: what processes move of them is told by the BPF program.
+/// Connections that the kernel does not count: what processes move of them is reported by the BPF program.
 @Suite(.needs(.namespaces, .calls), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorUncountedTests {
   private static let kinds = [
@@ -82,7 +82,7 @@ struct MonitorUncountedTests {
       for (_, usage) in Self.payloadOnA(of: run, kind.place) {
         expected = expected + HostView(received: isUDP ? 0 : usage.received, sent: usage.sent)
       }
-      // What TCP sends after the last call is told with the end of the connection.
+      // What TCP sends after the last call is reported with the end of the connection.
       try await run.finish()
     }
     let report = try await monitor.report("\(expected)") { $0.balance.total.view == expected }
@@ -157,7 +157,7 @@ struct MonitorUncountedTests {
   }
 
   @Test(arguments: ["bpf", "bpf-5.8"])
-  func `what a connection had moved before the start is not told`(witness: String) async throws {
+  func `what a connection had moved before the start is not reported`(witness: String) async throws {
     let lab = try await Topology()
     try await lab.a.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
     let server = try Traffic("tcp-serve", in: lab.b)
@@ -195,12 +195,12 @@ struct MonitorUncountedTests {
     try await monitor.report("a first report")
     client.go()
     _ = try await client.counts(2)
-    // What TCP sends after the last call is told with the end of the connection.
+    // What TCP sends after the last call is reported with the end of the connection.
     try await client.finish()
     let after = try await lab.b.countedBytes()
     let moved = after.received - before.received + after.sent - before.sent
     #expect(moved > 20_000_000)
-    // Without a BPF program what the connection moved before is told too.
+    // Without a BPF program what the connection moved before is reported too.
     let least = (witness == "lookup" && isTracked ? after.received + after.sent : moved) / 1_000 * 995
     let report = try await monitor.report("\(moved) bytes") {
       let usage = $0.usage(ofEndedAnd: [client.pid])

@@ -1,7 +1,7 @@
 import Lab
 import Testing
 
-/// P24: who the client is, told and heard.
+/// P24: who the client is, sent and received.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct PipeProxyTests {
   private static let signature = #"\r\n\r\n\0\r\nQUIT\n"#
@@ -16,7 +16,9 @@ struct PipeProxyTests {
         + String(repeating: #"\0"#, count: 15) + #"\x01@PORT@\x1f\x90"#
     ),
   ])
-  func `the target is told first, and that is not counted`(version: String, place: String, header: String)
+  func `the header goes to the target first, and that is not counted`(
+    version: String, place: String, header: String
+  )
     async throws
   {
     let lab = try Laboratory.topology
@@ -37,7 +39,7 @@ struct PipeProxyTests {
         "192.0.2.8"
       ),
     ] as [(String, String, String?)], [1, 1000])
-  func `a header is heard and taken away, whole or in pieces`(
+  func `a header is received and taken away, whole or in pieces`(
     what: (text: String, expected: String, client: String?), size: Int
   ) async throws {
     let lab = try Laboratory.topology

@@ -45,7 +45,7 @@ struct SensorTests {
     let after = try await aggregator.nextReport()
     #expect(after.row(named: "traffic")?.usage == row.usage && after.balance.total.view == truth)
     #expect(after.interval != nil && after.health["failed_reads"] ?? 0 > 0)
-    // What moves then counts, and the end of a process that only the first sensor saw is told.
+    // What moves then counts, and the end of a process that only the first sensor saw is reported.
     let (second, other) = try await traffic("tcp 10.77.1.2 PORT --send 200000 --hold", in: lab)
     _ = try await second.counted()
     let all = try await lab.viewOfA()

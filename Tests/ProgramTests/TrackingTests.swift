@@ -97,7 +97,7 @@ struct TrackingTests {
     #expect(second == first)
   }
 
-  @Test func `a table of that name that another process owns is told as that`() async throws {
+  @Test func `a table of that name that another process owns is reported as that`() async throws {
     let namespace = try await NetworkNamespace()
     let owner = try namespace.start(["nft", "-i"])
     owner.write("add table inet bwmon { flags owner; }\n")

@@ -55,7 +55,7 @@ import Testing
     let first = try publisher(silent)
     submit(first, 0..<10)
     try await eventually("the window", silent) { silent.records.count == 4 && waiting.count == 10 }
-    // As if it were killed: nothing more is told.
+    // As if it were killed: nothing more is reported.
     first.finish(within: .zero)
     #expect(waiting.count == 10)
     let side = OtherSide { _ in .delivered(0) }

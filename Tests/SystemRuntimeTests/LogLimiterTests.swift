@@ -20,15 +20,15 @@ import Testing
   @Test func `what lasts for an hour is said ever more seldom, and whole`() {
     var limiter = LogLimiter()
     var shown: [Int] = []
-    var told = 0
+    var counted = 0
     for tenth in 0..<36_000 {
       guard let held = limiter.admit("a", at: start + .milliseconds(100 * tenth)) else { continue }
       shown.append(tenth / 10)
-      told += held + 1
+      counted += held + 1
     }
     #expect(shown.prefix(8) == [0, 1, 3, 7, 15, 31, 63, 123])
     #expect(shown.count == 7 + (3_600 - 63 - 1) / 60)
-    #expect(told == (shown.last ?? 0) * 10 + 1)
+    #expect(counted == (shown.last ?? 0) * 10 + 1)
   }
 
   @Test func `after a minute without any it begins again`() {

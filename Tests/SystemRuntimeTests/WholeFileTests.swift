@@ -38,7 +38,7 @@ import Testing
     #expect(try outcome.value.withLock { $0 }?.get() == Array("[a]\nb=c\n".utf8))
   }
 
-  @Test func `a file that is longer than wanted can be told`() throws {
+  @Test func `a file that is longer than wanted can be recognized`() throws {
     #expect(try WholeFile.read("/proc/self/status", limit: 10).count > 10)
     #expect(throws: KernelError.self) { try WholeFile.read("/nonexistent", limit: 10) }
     #expect(throws: KernelError.self) { try WholeFile.read("/proc", limit: 10) }

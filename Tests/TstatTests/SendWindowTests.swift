@@ -86,13 +86,13 @@ import Testing
       let number = window.submit(slice, of: 0)
       #expect(window.takeComplete().isEmpty)
       _ = window.acknowledge(number)
-      #expect(window.hasNews && window.hasRoom)
+      #expect(window.hasUnrecorded && window.hasRoom)
     }
     // They are two numbers of one window.
     let last = window.submit(4, of: 0)
     #expect(window.worthRecording(all: true) == [.init(directory: 0, acknowledged: 5, refused: [4])])
     window.recorded(.init(directory: 0, acknowledged: 5, refused: [4]))
-    #expect(!window.hasNews)
+    #expect(!window.hasUnrecorded)
     _ = window.refuse(last)
     #expect(window.takeComplete() == [.init(directory: 0, acknowledged: 5, refused: [4])])
     for slice in 0..<2 { _ = window.submit(slice, of: 1) }

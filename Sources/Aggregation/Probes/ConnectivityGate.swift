@@ -191,8 +191,8 @@ public struct ConnectivityGate: Sendable {
     }
     if standings.contains(.awaited) { return .awaited }
     if standings.contains(.answering) { return .answering }
-    let isNews = !failing.isSubset(of: down) || others.isSubset(of: down)
-    return !failing.isEmpty && isNews ? .failing : .silent
+    let isNew = !failing.isSubset(of: down) || others.isSubset(of: down)
+    return !failing.isEmpty && isNew ? .failing : .silent
   }
 
   /// Something answers.
@@ -206,9 +206,9 @@ public struct ConnectivityGate: Sendable {
     }
     if let outage {
       // A round of before it may be over only now; the wall clock may have been set back.
-      let isNews = outage.time.isBefore(result.time) || new.since - outage.at >= Self.patience
+      let isLater = outage.time.isBefore(result.time) || new.since - outage.at >= Self.patience
       let admitted = isWhole ? admit([result]) : []
-      return Verdict(admitted: admitted, outage: isNews ? end(outage, new) : nil)
+      return Verdict(admitted: admitted, outage: isLater ? end(outage, new) : nil)
     }
     if isReference {
       answers[name] = Answer(isUp: true, first: Turn(at: new.since, time: result.time))

@@ -103,12 +103,12 @@ public struct ProbeLimits: Sendable {
     }
   }
 
-  /// How long what an alert tells of had lasted when it was raised.
+  /// How long what an alert reports had lasted when it was raised.
   public func hold(of alert: ProbeAlert) -> Duration {
     rules.first { $0.name == alert.rule }?.timing.hold ?? .zero
   }
 
-  /// The names of the rules that want to be told that the route to a target has changed.
+  /// The names of the rules that want a notification when the route to a target has changed.
   public mutating func rules(tellingRoutesOf target: ProbeTarget) -> [String] {
     var names: [String] = []
     for rule in rules where rule.tellsRoutes && matches(rule, target) { names.append(rule.name) }

@@ -19,10 +19,10 @@ public struct ProbeRule: Sendable {
   /// The time that a value is over; zero for the last round alone.
   let interval: Duration
   let timing: AlertTiming
-  /// Whether it wants to be told that a route has changed.
+  /// Whether it wants a notification when a route has changed.
   let tellsRoutes: Bool
 
-  /// Whether it has a limit: one that only wants to be told of routes has none.
+  /// Whether it has a limit: one that only wants notifications of routes has none.
   public var hasLimits: Bool { !levels.isEmpty }
 
   /// What tells the filter of a reloaded rule from the one before.

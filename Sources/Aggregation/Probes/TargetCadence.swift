@@ -41,7 +41,7 @@ struct TargetCadence: Sendable {
     /// Its last result is an answer from after the time that was asked about, and the next comes later.
     case answering
     /// Nothing is known of it: it is asked too seldom, or not at all.
-    case unheard
+    case unknown
   }
 
   /// How a target stands at `now` that may have answered since `failure`; its next result is waited for until `end`.
@@ -49,9 +49,9 @@ struct TargetCadence: Sendable {
     of name: String, since failure: Timestamp, at now: Instant,
     until end: Instant
   ) -> Standing {
-    guard let target = targets[name], now < target.due else { return .unheard }
+    guard let target = targets[name], now < target.due else { return .unknown }
     if target.due <= end { return .awaited }
-    return target.answered.map(failure.isBefore) ?? false ? .answering : .unheard
+    return target.answered.map(failure.isBefore) ?? false ? .answering : .unknown
   }
 }
 

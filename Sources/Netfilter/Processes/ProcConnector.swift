@@ -33,7 +33,7 @@ package struct ProcConnector: ~Copyable {
       if case .nothing = look { break waiting }
     }
     guard let answer else {
-      throw .unsupported("news of processes (the proc connector) in this pid namespace")
+      throw .unsupported("events of processes (the proc connector) in this pid namespace")
     }
     guard answer == 0 else { throw .notPermitted(operation) }
     // Linux 6.6 and later then send nothing else; older ones do not know this message and pass it over.

@@ -28,7 +28,7 @@ extension Warning {
     return Warning(
       code: "no_socket_diagnostics",
       text:
-        "the kernel does not tell of single \(names) sockets (sock_diag), so short-lived ones have no owner, and connections "
+        "the kernel does not report single \(names) sockets (sock_diag), so short-lived ones have no owner, and connections "
         + "older than accounting stay uncounted: run `modprobe -a inet_diag \(modules)`, or allow netlink's protocol 4 where a "
         + "sandbox or container forbids it.")
   }

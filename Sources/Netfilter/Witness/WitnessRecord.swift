@@ -6,7 +6,7 @@ import SystemRuntime
 /// What the BPF program reports in its ring (Sources/CBPF/include/witness_records.h).
 package enum WitnessRecord: Sendable, Hashable {
   /// A process was seen to use a socket for the first time, or the socket's ends have changed.
-  case sighting(slot: UInt32, user: WitnessUser, socket: WitnessedSocket, payload: Usage)
+  case firstUse(slot: UInt32, user: WitnessUser, socket: WitnessedSocket, payload: Usage)
   /// What a process runs.
   case process(WitnessedProcess)
   /// A process that was reported has ended.
@@ -19,7 +19,7 @@ package enum WitnessRecord: Sendable, Hashable {
       guard let record = bytes.structure(as: witness_sighting.self),
         let user = WitnessUser(record.process, record.start)
       else { return nil }
-      self = .sighting(
+      self = .firstUse(
         slot: record.slot, user: user, socket: WitnessedSocket(record.socket), payload: record.socket.payload)
     case WITNESS_PROCESS:
       guard let process = WitnessedProcess(bytes) else { return nil }

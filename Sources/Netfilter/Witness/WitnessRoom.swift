@@ -28,7 +28,7 @@ public struct WitnessLosses: Sendable, Hashable {
   public var unplacedReceived: UInt64 = 0
   /// Records that did not fit in the ring.
   public var ringFull: UInt64 = 0
-  /// Sightings among them; each is tried again with the next use of the socket.
+  /// First uses of sockets among them; each is tried again with the next use of the socket.
   public var unreported: UInt64 = 0
 
   /// Makes losses; none by default.

@@ -29,7 +29,8 @@ extension FiringAlert {
       ("count", String(count)), ("since", since.json), ("reported", time.json),
       ("value", "\(value)"), ("threshold", "\(threshold)"),
       ("interval_ms", String(Int64(interval.inMilliseconds))),
-      ("told", "[" + told.map { JSONText.string($0.name) }.joined(separator: ",") + "]"),
+      // The name of a key on disk, which earlier versions write too.
+      ("told", "[" + notified.map { JSONText.string($0.name) }.joined(separator: ",") + "]"),
     ]
     return JSONText.object(members)
   }
@@ -42,7 +43,7 @@ extension FiringAlert {
       let time = json.member("reported").flatMap(Timestamp.init),
       let value = json.member("value")?.number, let threshold = json.member("threshold")?.number,
       let interval = json.member("interval_ms")?.integer, (0...86_400_000).contains(interval),
-      case .array(let told) = json.member("told")?.content
+      case .array(let notified) = json.member("told")?.content
     else { return nil }
     let state = count > 1 ? Alert.State.repeated(count: count) : .firing
     let duration = Duration.milliseconds(interval)
@@ -63,8 +64,8 @@ extension FiringAlert {
           value: value, threshold: threshold, interval: duration, since: since, time: time))
     default: return nil
     }
-    let names = Set(told.compactMap(\.string))
-    self.told = DeliveryKind.allCases.filter { names.contains($0.name) }
+    let names = Set(notified.compactMap(\.string))
+    self.notified = DeliveryKind.allCases.filter { names.contains($0.name) }
   }
 
   private static let usage = "usage"

@@ -1,6 +1,6 @@
 public import Model
 
-/// An alert that fires, by what was last reported of it, and the deliveries that were told of it.
+/// An alert that fires, by what was last reported of it, and the deliveries that were notified of it.
 public struct FiringAlert: Sendable, Hashable {
   /// What was reported.
   public enum Report: Sendable, Hashable {
@@ -29,13 +29,13 @@ public struct FiringAlert: Sendable, Hashable {
 
   /// The last that was reported.
   public var report: Report
-  /// The deliveries that were told that it began.
-  public var told: [DeliveryKind]
+  /// The deliveries that were notified that it began.
+  public var notified: [DeliveryKind]
 
   /// Makes it.
-  public init(_ report: Report, told: [DeliveryKind]) {
+  public init(_ report: Report, notified: [DeliveryKind]) {
     self.report = report
-    self.told = told
+    self.notified = notified
   }
 }
 
@@ -73,12 +73,12 @@ public struct FiringAlerts: Sendable, Hashable {
   /// None.
   public init() {}
 
-  /// Takes what was reported, and who was told of it; returns whether the file changes with it.
-  public mutating func take(_ report: FiringAlert.Report, told: [DeliveryKind]) -> Bool {
+  /// Takes what was reported, and who was notified of it; returns whether the file changes with it.
+  public mutating func take(_ report: FiringAlert.Report, notified: [DeliveryKind]) -> Bool {
     let before = texts.removeValue(forKey: report.key)
     bytes -= before.map { $0.utf8.count + 1 } ?? 0
     if case .resolved = report.state { return before != nil }
-    let text = FiringAlert(report, told: told).json
+    let text = FiringAlert(report, notified: notified).json
     guard texts.count < Self.most, bytes + text.utf8.count < Self.mostBytes else {
       isIncomplete = true
       return before != nil

@@ -1,8 +1,8 @@
 public import Model
 
-/// Something that is to be told by mail, whatever its mail configuration says when it is sent.
+/// Something that is to be reported by mail, whatever its mail configuration says when it is sent.
 public struct MailReport: Sendable, Hashable {
-  /// Who reports: a section, or the program. Reports of one stream may be told in one mail.
+  /// Who reports: a section, or the program. Reports of one stream may be sent in one mail.
   public var stream: String
   /// The file of the configuration that it was reported for; nil in files of before there were several.
   public var configuration: String?
@@ -38,7 +38,7 @@ public struct MailReport: Sendable, Hashable {
 
   private static let mostOthers = 1_000_000
 
-  /// Whether both may be told in one mail.
+  /// Whether both may be sent in one mail.
   func isOfStream(of other: Self) -> Bool { stream == other.stream && configuration == other.configuration }
 
   /// This report and a later one of the same stream as one, with an empty line between where they have such themselves; nil

@@ -60,7 +60,7 @@ public struct MailService: Sendable {
   }
 
   /// Takes a report of `stream`, for the mail configuration in the file `configuration`; never waits. Reports of one stream
-  /// that wait are told in one mail, a line feed between; a repetition is left out where one waits. False when so many wait
+  /// that wait are sent in one mail, a line feed between; a repetition is left out where one waits. False when so many wait
   /// that this one is not taken. With `state` that is kept as soon as the report is, before it is sent.
   @discardableResult
   public func submit(

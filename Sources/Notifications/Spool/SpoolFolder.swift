@@ -55,7 +55,7 @@ public enum SpoolFolder {
       try files.rename(SpoolFiles<MailReport>.state, to: SpoolFiles<MailReport>.damagedState)
       place = SpoolFiles<MailReport>.damagedState
     } catch {
-      // It is where it was, until it is written anew.
+      // It is where it was, until it is written again.
     }
     let text =
       "what an earlier start left in \(folder.path) to go on with cannot be read (\(reason)), so what waited there is not "

@@ -47,7 +47,7 @@ struct SpoolSchedule: Sendable {
   }
 
   /// How it goes with one configuration.
-  private struct Lane: Sendable {
+  private struct State: Sendable {
     var sending: String?
     var failures = 0
     /// Nothing is sent until there are new configurations.
@@ -73,7 +73,7 @@ struct SpoolSchedule: Sendable {
   /// Those of the last `use` alone.
   private var named: MailConfigurations
   private(set) var entries: [MailEntry]
-  private var lanes: [String: Lane] = [:]
+  private var states: [String: State] = [:]
 
   /// Makes a schedule of what waits already, oldest first.
   init(
@@ -86,7 +86,7 @@ struct SpoolSchedule: Sendable {
   }
 
   /// True while an attempt is under way.
-  var isSending: Bool { lanes.values.contains { $0.sending != nil } }
+  var isSending: Bool { states.values.contains { $0.sending != nil } }
 
   /// Those that cannot be sent: the configuration that they are for is gone, and their section names none.
   var withoutConfiguration: [MailEntry] { entries.filter { configurations.file(for: $0.report) == nil } }
@@ -98,12 +98,12 @@ struct SpoolSchedule: Sendable {
 
   private func due(_ entry: MailEntry, _ now: Instant) -> Instant? {
     guard !entry.isStopped, let file = configurations.file(for: entry.report) else { return nil }
-    let lane = lanes[file] ?? Lane()
-    guard lane.sending == nil, !lane.isStopped else { return nil }
-    return max(entry.notBefore ?? now, lane.notBefore ?? now, now)
+    let state = states[file] ?? State()
+    guard state.sending == nil, !state.isStopped else { return nil }
+    return max(entry.notBefore ?? now, state.notBefore ?? now, now)
   }
 
-  private func isSending(_ entry: MailEntry) -> Bool { lanes.values.contains { $0.sending == entry.name } }
+  private func isSending(_ entry: MailEntry) -> Bool { states.values.contains { $0.sending == entry.name } }
 
   /// Takes a report; `name` is its file's, later in order than all before. Nil for a `repetition` of what a report that
   /// waits says.
@@ -131,7 +131,7 @@ struct SpoolSchedule: Sendable {
       let file = configurations.file(for: entries[index].report), let configuration = configurations[file]
     else { return nil }
     let absorbed = absorb(into: index)
-    lanes[file, default: Lane()].sending = entries[index].name
+    states[file, default: State()].sending = entries[index].name
     return Start(entry: entries[index], configuration: configuration, absorbed: absorbed)
   }
 
@@ -150,16 +150,16 @@ struct SpoolSchedule: Sendable {
 
   /// Takes how sending the report `name` ended; `outcome` is nil when nobody knows, as the end came first.
   mutating func finish(_ name: String, _ outcome: MailOutcome?, at now: Instant) -> Ending? {
-    guard let file = lanes.first(where: { $0.value.sending == name })?.key,
-      let index = entries.firstIndex(where: { $0.name == name }), var lane = lanes[file]
+    guard let file = states.first(where: { $0.value.sending == name })?.key,
+      let index = entries.firstIndex(where: { $0.name == name }), var state = states[file]
     else { return nil }
-    lane.sending = nil
-    defer { lanes[file] = lane }
+    state.sending = nil
+    defer { states[file] = state }
     switch outcome {
-    case .sent(let refused): return finishSent(index, refused, now, &lane)
+    case .sent(let refused): return finishSent(index, refused, now, &state)
     case .transient(let why, let mayHaveArrived):
-      lane.failures += 1
-      lane.notBefore = now + pauses.pause(after: lane.failures)
+      state.failures += 1
+      state.notBefore = now + pauses.pause(after: state.failures)
       if mayHaveArrived {
         // Others come first then: it may be this mail that the server breaks over.
         entries[index].isSealed = true
@@ -167,23 +167,23 @@ struct SpoolSchedule: Sendable {
       }
       let text =
         "a mail was not sent\(Self.shown(file)): \(why) It is tried again: see that the mail server is well."
-      return keep(name, .failure, "\(text) This is said once until mail is sent.", &lane)
+      return keep(name, .failure, "\(text) This is said once until mail is sent.", &state)
     case .permanent(let why):
-      lane.notBefore = now + pauses.whileUnusable
+      state.notBefore = now + pauses.whileUnusable
       let text =
         "a mail was not sent\(Self.shown(file)): \(why) Mail is tried again in six hours, at a restart and at a reload "
         + "of the configuration."
-      return keep(name, .failure, "\(text) This is said once until mail is sent.", &lane)
+      return keep(name, .failure, "\(text) This is said once until mail is sent.", &state)
     case .denied(let why):
-      lane.isStopped = true
+      state.isStopped = true
       // What was said before was of something else, or of other configurations.
-      lane.said.remove(.failure)
+      state.said.remove(.failure)
       let text =
         "a mail was not sent\(Self.shown(file)): \(why) It is tried again at a restart and at a reload of the configuration "
         + "(SIGHUP), not before; what comes until then is kept."
-      return keep(name, .failure, text, &lane)
+      return keep(name, .failure, text, &state)
     case .refused(let why, let mayBeTakenLater):
-      return finishRefused(index, why, mayBeTakenLater, now, file, &lane)
+      return finishRefused(index, why, mayBeTakenLater, now, file, &state)
     case nil:
       entries[index].isSealed = true
       return Ending(entry: entries[index], isDone: false)
@@ -194,32 +194,32 @@ struct SpoolSchedule: Sendable {
   mutating func use(_ new: MailConfigurations) {
     configurations = new.keeping(named)
     named = new
-    for file in lanes.keys { lanes[file]?.isStopped = false }
+    for file in states.keys { states[file]?.isStopped = false }
     for index in entries.indices { entries[index].isStopped = false }
     restart()
   }
 
   /// Forgets failures: the next attempt is due at once, but for what is stopped.
   mutating func restart() {
-    for file in lanes.keys {
-      lanes[file]?.failures = 0
-      lanes[file]?.notBefore = nil
+    for file in states.keys {
+      states[file]?.failures = 0
+      states[file]?.notBefore = nil
     }
     for index in entries.indices { entries[index].notBefore = nil }
   }
 
   private mutating func finishSent(
-    _ index: Int, _ refused: [RefusedRecipient], _ now: Instant, _ lane: inout Lane
+    _ index: Int, _ refused: [RefusedRecipient], _ now: Instant, _ state: inout State
   ) -> Ending {
     let (later, never) = (refused.filter(\.mayBeTakenLater), refused.filter { !$0.mayBeTakenLater })
     var warnings: [Warning] = []
     // One that was refused says more of others that are than one that never was.
-    let isOver = lane.said.contains(.failure) || !lane.said.isEmpty && entries[index].refusals > 0
+    let isOver = state.said.contains(.failure) || !state.said.isEmpty && entries[index].refusals > 0
     if isOver {
       warnings.append(Warning(code: "mail_failed", text: "mail is sent again.", isResolved: true))
-      lane.said = entries[index].refusals > 0 ? [] : lane.said.subtracting([.failure])
+      state.said = entries[index].refusals > 0 ? [] : state.said.subtracting([.failure])
     }
-    (lane.failures, lane.notBefore) = (0, nil)
+    (state.failures, state.notBefore) = (0, nil)
     if !never.isEmpty { warnings.append(Self.refusal(of: never)) }
     entries[index].refusals += 1
     guard !later.isEmpty, entries[index].refusals < Self.mostAttemptsForSome else {
@@ -246,9 +246,9 @@ struct SpoolSchedule: Sendable {
   /// The server refused this report; others wait for nothing.
   private mutating func finishRefused(
     _ index: Int, _ why: String, _ mayBeTakenLater: Bool, _ now: Instant, _ file: String,
-    _ lane: inout Lane
+    _ state: inout State
   ) -> Ending? {
-    (lane.failures, lane.notBefore) = (0, nil)
+    (state.failures, state.notBefore) = (0, nil)
     entries[index].refusals += 1
     let refusals = entries[index].refusals
     let isForSome = entries[index].report.recipients != nil
@@ -267,19 +267,20 @@ struct SpoolSchedule: Sendable {
       entries[index].notBefore = now + pauses.pause(after: shift + refusals)
       return keep(
         name, .refusalForNow,
-        "\(start) It is tried again; others are sent. This is said once until a refused mail is taken.", &lane
+        "\(start) It is tried again; others are sent. This is said once until a refused mail is taken.",
+        &state
       )
     }
     (entries[index].isStopped, entries[index].isSealed) = (true, true)
     let text =
       "\(start) It is tried again at a restart and at a reload of the configuration (SIGHUP); others are sent. This is said "
       + "once until a refused mail is taken."
-    return keep(name, .refusal, text, &lane)
+    return keep(name, .refusal, text, &state)
   }
 
-  private func keep(_ name: String, _ complaint: Complaint, _ text: String, _ lane: inout Lane) -> Ending? {
+  private func keep(_ name: String, _ complaint: Complaint, _ text: String, _ state: inout State) -> Ending? {
     guard let entry = entries.first(where: { $0.name == name }) else { return nil }
-    let isNew = lane.said.insert(complaint).inserted
+    let isNew = state.said.insert(complaint).inserted
     return Ending(
       entry: entry, isDone: false, warnings: isNew ? [Warning(code: "mail_failed", text: text)] : [])
   }

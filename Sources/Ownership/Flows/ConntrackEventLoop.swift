@@ -6,7 +6,7 @@ import SystemPackage
 
 /// What the listening thread owns and does.
 final class ConntrackEventLoop {
-  /// How often is read between two writes to the log, a few datagrams at a time.
+  /// How often is read between two writes to the queue, a few datagrams at a time.
   private static let stretch = 16
   /// How many milliseconds an event may wait where nobody is looked at: each waking takes a processor from the host.
   private static let rest: CInt = 20
@@ -22,7 +22,7 @@ final class ConntrackEventLoop {
   private var events: ConntrackEvents
   private var witness: EarlyAttribution
   private var watchdog = ReliabilityWatchdog()
-  private let log: FlowEventQueue
+  private let queue: FlowEventQueue
   private let looks: Bool
   private let stopper: Waker
   private let asker: Waker
@@ -35,14 +35,14 @@ final class ConntrackEventLoop {
   /// With `looks` it looks up the owners of new flows. `stopper` ends it. `asker` has it write all that was reported
   /// until then, and `answerer` says that it has. The entries of `living` have their numbers from another one before.
   init(
-    _ events: consuming ConntrackEvents, _ witness: consuming EarlyAttribution, _ log: FlowEventQueue,
+    _ events: consuming ConntrackEvents, _ witness: consuming EarlyAttribution, _ queue: FlowEventQueue,
     looks: Bool,
     living: LaterFlows, stopper: Waker, asker: Waker, answerer: Waker
   ) {
     generations = FlowGenerations(after: living)
     self.events = events
     self.witness = witness
-    self.log = log
+    self.queue = queue
     self.looks = looks
     self.stopper = stopper
     self.asker = asker
@@ -59,15 +59,15 @@ final class ConntrackEventLoop {
       let sources = rests ? [-1, -1] : [events.descriptor, witness.processEventDescriptor ?? -1]
       let due = due
       // Once reliability was given up it comes back only while somebody asks.
-      log.isResting = due < 0 && events.isReliable
+      queue.isResting = due < 0 && events.isReliable
       let isReadable: [Bool]
       do throws(Errno) {
         isReadable = try Readable.wait(
           for: [stopper.descriptor, asker.descriptor] + sources, timeout: rests ? Self.rest : due)
       } catch {
-        return fail(.failed("waiting for news of the connection table", error))
+        return fail(.failed("waiting for events of the connection table", error))
       }
-      log.isResting = false
+      queue.isResting = false
       if isReadable[0] { return }
       if rests, !isReadable[1] {
         rests = false
@@ -89,8 +89,8 @@ final class ConntrackEventLoop {
   }
 
   private func fail(_ error: KernelError) {
-    log.write { $0.failure = error }
-    log.answer(.max)
+    queue.write { $0.failure = error }
+    queue.answer(.max)
     answerer.wake()
   }
 
@@ -98,13 +98,13 @@ final class ConntrackEventLoop {
   /// if more comes than can be read.
   private func answer(_ thread: inout RealTimeThread) throws(KernelError) {
     asker.reset()
-    let question = log.asked
+    let question = queue.asked
     let end = Instant.now + Self.mostDelay
     for _ in 0..<Self.stretches {
       thread.yield(at: .now)
       guard try receiveEvents(), lookAtUnseen(&thread) || .now >= end else { continue }
       generations.rotate(at: .now)
-      log.answer(question)
+      queue.answer(question)
       answerer.wake()
       return lookAgain(&thread)
     }
@@ -147,7 +147,7 @@ final class ConntrackEventLoop {
     received.malformed += receipt.malformed
     for flow in unseen.takeOverdue(at: now) { witness.passOver(flow) }
     received.witness = condition
-    log.write { $0.append(received) }
+    queue.write { $0.append(received) }
     return receipt.isDrained
   }
 
@@ -174,7 +174,7 @@ final class ConntrackEventLoop {
       if urgent.contains(where: Readable.isNow) { break }
     }
     received.witness = condition
-    log.write { $0.append(received) }
+    queue.write { $0.append(received) }
     return unseen.isEmpty && !Readable.isNow(events.descriptor)
   }
 
@@ -195,7 +195,7 @@ final class ConntrackEventLoop {
     for description in witness.readPlaces() { received.descriptions[description.identity] = description }
     received.renamed = witness.takeRenamed()
     received.witness = condition
-    log.write { $0.append(received) }
+    queue.write { $0.append(received) }
   }
 
   private var condition: EarlyAttribution.Condition {

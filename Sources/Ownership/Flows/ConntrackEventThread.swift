@@ -3,12 +3,12 @@ import Model
 import Netfilter
 import SystemRuntime
 
-/// A thread that listens to the connection table, looks at once whose the new flows are, and writes both into a log.
+/// A thread that listens to the connection table, looks at once whose the new flows are, and writes both to a queue.
 final class ConntrackEventThread: Sendable {
   /// How long it may take until all that was reported is received.
   static let patience = Duration.seconds(1)
 
-  let log: FlowEventQueue
+  let queue: FlowEventQueue
   private let stopper: Waker
   private let asker: Waker
   private let answerer: Waker
@@ -22,34 +22,35 @@ final class ConntrackEventThread: Sendable {
     receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false,
     looks: Bool = true, living: LaterFlows = LaterFlows()
   ) throws(KernelError) {
-    let log = FlowEventQueue()
+    let queue = FlowEventQueue()
     let (stopper, asker, answerer) = (try Waker(), try Waker(), try Waker())
-    self.log = log
+    self.queue = queue
     (self.stopper, self.asker, self.answerer) = (stopper, asker, answerer)
     let events = try ConntrackEvents(receiveBuffer: receiveBuffer)
     let witness = try EarlyAttribution(namespaces: namespaces, at: .now)
     eventDescriptor = events.descriptor
     let loop = ConntrackEventLoop(
-      events, witness, log, looks: looks, living: living, stopper: stopper, asker: asker, answerer: answerer)
+      events, witness, queue, looks: looks, living: living, stopper: stopper, asker: asker, answerer: answerer
+    )
     try WorkerThread.start("flow-events", comesFirst: true) { loop.listen() }
     // It may keep a capability that others give up after this.
     answerer.wait(timeout: Self.patience)
   }
 
-  /// True when all that the kernel has reported until now is in the log already; false where the thread must be asked.
+  /// True when all that the kernel has reported until now is in the queue; false where the thread must be asked.
   var hasReceivedAll: Bool {
     // The thread stops resting before it reads, so this order misses nothing.
-    !Readable.isNow(eventDescriptor) && log.isResting
+    !Readable.isNow(eventDescriptor) && queue.isResting
   }
 
-  /// Returns when all that the kernel has reported until now is in the log; false if that takes longer than `patience`,
-  /// which is less by the time that it took.
+  /// Returns when all that the kernel has reported until now is in the queue; false if that takes longer than
+  /// `patience`, which is less by the time that it took.
   func settle(within patience: inout Duration) -> Bool {
-    let question = log.ask()
+    let question = queue.ask()
     asker.wake()
     let end = Instant.now + patience
     defer { patience = max(.zero, end - .now) }
-    while log.answered < question {
+    while queue.answered < question {
       let now = Instant.now
       if now >= end { return false }
       answerer.wait(timeout: end - now)

@@ -173,7 +173,7 @@ public final class LiveFlowTable: FlowTable {
 
   /// Takes what was received; if a reading fails it comes with the next.
   private func takeEvents(at now: Instant) {
-    guard let batch = listener?.log.take() else { return }
+    guard let batch = listener?.queue.take() else { return }
     received.missedEvents += batch.losses
     received.malformed += batch.malformed
     surplus += batch.surplus

@@ -21,7 +21,7 @@ extension EarlyAttribution {
         holding = finder.owner(ofInode: socket.inode, uid: socket.uid, at: now) { !isUrgent() }
       }
       guard let holding else {
-        revisits.add(flow, isClient: true, attempts: attempts, at: now)
+        retries.add(flow, isClient: true, attempts: attempts, at: now)
         return
       }
       if let owner, owner != holding.owner { return }

@@ -7,7 +7,7 @@ package struct EarlyAttribution: ~Copyable {
   var finder: OwnerFinder
   var sockets: FlowSocketLookup
   var portless: PortlessSockets
-  var revisits = LookupRetries()
+  var retries = LookupRetries()
   // Flows that a namespace which was not known may have, to be looked at once more.
   private var strangers: [Flow] = []
   private var hasEvents = false
@@ -65,7 +65,7 @@ package struct EarlyAttribution: ~Copyable {
   var condition: Condition {
     let counters = finder.counters
     return Condition(
-      unseen: passedOver + revisits.dropped + portless.unread + sockets.dropped + finder.dropped
+      unseen: passedOver + retries.dropped + portless.unread + sockets.dropped + finder.dropped
         + finder.forgotten + counters.cutShort + counters.unread,
       missedEvents: counters.lostEvents,
       malformed: counters.malformedEvents + sockets.malformed + portless.malformed, denied: finder.denied)
@@ -73,7 +73,7 @@ package struct EarlyAttribution: ~Copyable {
 
   /// When `idle` has something to do; nil when only an event can bring it something.
   package func due(at now: Instant) -> Instant? {
-    hasEvents || !strangers.isEmpty ? now : [revisits.next, sockets.due].compactMap(\.self).min()
+    hasEvents || !strangers.isEmpty ? now : [retries.next, sockets.due].compactMap(\.self).min()
   }
 
   /// Looks at both ends of a flow that was just made, and reports whose they are with what those processes run. An end
@@ -105,10 +105,10 @@ package struct EarlyAttribution: ~Copyable {
     if strangers.isEmpty { strangers = sockets.strangers(at: now) }
     // One in any case, so that a flood of what is urgent does not end all of this.
     repeat {
-      if let visit = revisits.takeNext(at: now) {
-        if isOver(visit.flow.identity) { continue }
+      if let retry = retries.takeNext(at: now) {
+        if isOver(retry.flow.identity) { continue }
         breathe()
-        lookAgain(visit, at: now, report, isUrgent)
+        lookAgain(retry, at: now, report, isUrgent)
       } else if let flow = strangers.popLast() {
         if !isOver(flow.identity) { _ = lookAtBoth(flow, at: now, report, isUrgent, breathe) }
       } else {
@@ -129,15 +129,15 @@ package struct EarlyAttribution: ~Copyable {
   mutating func readPlaces() -> [ProcessDescription] { finder.readPlaces(limit: 16) }
 
   private mutating func lookAgain(
-    _ visit: LookupRetries.Visit, at now: Instant,
+    _ retry: LookupRetries.Retry, at now: Instant,
     _ report: (EarlyOwner, ProcessDescription?) -> Void, _ isUrgent: () -> Bool
   ) {
-    if let seen = visit.seen { return lookForHandover(seen, visit, at: now, report, isUrgent) }
-    let attempts = visit.attempts + 1
-    if visit.flow.original.transport.hasPorts {
-      look(visit.flow, isClient: visit.isClient, attempts: attempts, at: now, report, isUrgent)
+    if let seen = retry.seen { return lookForHandover(seen, retry, at: now, report, isUrgent) }
+    let attempts = retry.attempts + 1
+    if retry.flow.original.transport.hasPorts {
+      look(retry.flow, isClient: retry.isClient, attempts: attempts, at: now, report, isUrgent)
     } else {
-      lookPortless(visit.flow, attempts: attempts, at: now, report, isUrgent)
+      lookPortless(retry.flow, attempts: attempts, at: now, report, isUrgent)
     }
   }
 
@@ -165,7 +165,7 @@ package struct EarlyAttribution: ~Copyable {
       // A client without a socket has closed it, or is another host. A server's comes with the handshake, and its
       // inode when it is accepted; one that was there and is gone was closed.
       let mayCome = attempts == 0 ? sockets.isListening(tuple, at: now) : found?.socket.state == .open
-      if !isClient && mayCome { revisits.add(flow, isClient: false, attempts: attempts, at: now) }
+      if !isClient && mayCome { retries.add(flow, isClient: false, attempts: attempts, at: now) }
       return found != nil || mayCome
     }
     let socket = found.socket
@@ -177,7 +177,7 @@ package struct EarlyAttribution: ~Copyable {
       holding = Self.search(&finder, &sockets, socket, tuple, at: now, isUrgent)
     }
     guard let holding else {
-      revisits.add(flow, isClient: isClient, attempts: attempts, at: now)
+      retries.add(flow, isClient: isClient, attempts: attempts, at: now)
       return true
     }
     let hasAddress = found.isElsewhere || !socket.local.address.isUnspecified
@@ -189,7 +189,7 @@ package struct EarlyAttribution: ~Copyable {
     if !isClient, tuple.transport == .tcp, attempts < LookupRetries.delays.count {
       let seen = LookupRetries.Seen(
         holding: holding, inode: socket.inode, hasAddress: hasAddress, turn: finder.observed.living.lastTurn)
-      revisits.add(seen, of: flow, at: now)
+      retries.add(seen, of: flow, at: now)
     }
     return true
   }

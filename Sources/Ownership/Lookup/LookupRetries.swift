@@ -4,7 +4,7 @@ import Model
 /// a child then, and a search through all processes must wait until nothing more urgent is left. Bounded.
 struct LookupRetries {
   /// An end of a flow that has no owner yet.
-  struct Visit {
+  struct Retry {
     var flow: Flow
     var isClient: Bool
     /// How often it was looked at.
@@ -34,18 +34,18 @@ struct LookupRetries {
 
   /// Ends of one number of attempts, which all wait equally long: the first to come is the first due.
   private struct Queue {
-    private var visits: [Visit] = []
+    private var retries: [Retry] = []
     // Where those begin that still wait.
     private var start = 0
 
-    var first: Visit? { start < visits.count ? visits[start] : nil }
+    var first: Retry? { start < retries.count ? retries[start] : nil }
 
-    mutating func append(_ visit: Visit) { visits.append(visit) }
+    mutating func append(_ retry: Retry) { retries.append(retry) }
 
     mutating func removeFirst() {
       start += 1
-      guard start == visits.count || start >= 256 else { return }
-      visits.removeFirst(start)
+      guard start == retries.count || start >= 256 else { return }
+      retries.removeFirst(start)
       start = 0
     }
   }
@@ -67,7 +67,7 @@ struct LookupRetries {
     }
     count += 1
     queues[attempts].append(
-      Visit(flow: flow, isClient: isClient, attempts: attempts, due: now + Self.delays[attempts]))
+      Retry(flow: flow, isClient: isClient, attempts: attempts, due: now + Self.delays[attempts]))
   }
 
   /// Notes that a socket may be handed on by who was seen with it: it is looked at `handoverLooks` times, not at those of
@@ -77,17 +77,17 @@ struct LookupRetries {
     guard let next, count < Self.capacity / 4 else { return }
     count += 1
     queues[next].append(
-      Visit(flow: flow, isClient: false, attempts: next, due: now + Self.delays[next], seen: seen))
+      Retry(flow: flow, isClient: false, attempts: next, due: now + Self.delays[next], seen: seen))
   }
 
   /// Takes one that is due, of several one that was looked at least often: its socket is the youngest. One at a time, so
   /// that what is more urgent can come between two.
-  mutating func takeNext(at now: Instant) -> Visit? {
+  mutating func takeNext(at now: Instant) -> Retry? {
     for index in queues.indices {
-      guard let visit = queues[index].first, visit.due <= now else { continue }
+      guard let retry = queues[index].first, retry.due <= now else { continue }
       queues[index].removeFirst()
       count -= 1
-      return visit
+      return retry
     }
     return nil
   }

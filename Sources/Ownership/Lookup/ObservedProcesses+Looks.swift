@@ -95,7 +95,7 @@ extension ObservedProcesses {
       living.update(pid) { $0.user = status.owner }
       return status.size > 0 && status.size == living[pid]?.descriptorCount ? nil : status.size
     } catch {
-      if isGone(error, pid), !endsAreTold { end(pid) }
+      if isGone(error, pid), !endsAreReported { end(pid) }
       return nil
     }
   }
@@ -133,7 +133,7 @@ extension ObservedProcesses {
       living.note(pid, isDenied: false)
       living.update(pid) { $0.descriptorCount = found == nil ? count : nil }
     } catch {
-      if isGone(error, pid), !endsAreTold { end(pid) }
+      if isGone(error, pid), !endsAreReported { end(pid) }
       return nil
     }
     return found.map { SocketHolders.Holder(pid: pid, number: $0) }

@@ -12,7 +12,7 @@ struct ObservedProcesses: ~Copyable {
   /// What those that have ended ran, if they owned a socket.
   var ended: EndedProcesses
   /// True while the kernel reports ends: then what cannot be found in /proc is not yet forgotten.
-  var endsAreTold = false
+  var endsAreReported = false
   /// Processes that ended between the sight of their descriptor and their name.
   var vanished: UInt64 = 0
   private(set) var sockets: SocketHolders

@@ -86,7 +86,7 @@ public struct OwnerFinder: ~Copyable {
     search = OwnerSearch(limits, at: now)
     // Before the list, so that nobody falls between.
     events = ProcessEvents(isWanted: usesEvents)
-    observed.endsAreTold = events.areTold
+    observed.endsAreReported = events.areReported
     listing.list(into: &observed)
     for pid in Array(observed.living.pids) { _ = observed.read(pid, rereads: true, seeking: 0) }
   }
@@ -177,7 +177,7 @@ public struct OwnerFinder: ~Copyable {
   }
 
   /// Adds the processes that started since the last look, where there are no events of them.
-  mutating func addStarted() { if !events.areTold { listing.addStarted(to: &observed) } }
+  mutating func addStarted() { if !events.areReported { listing.addStarted(to: &observed) } }
 
   /// Lists /proc, and takes in who is new and who is gone.
   mutating func list() { listing.list(into: &observed) }
@@ -197,7 +197,7 @@ public struct OwnerFinder: ~Copyable {
   /// Takes in the events that have arrived, without a look at any process.
   private mutating func receiveEvents() {
     let (messages, hasLost) = events.receive()
-    observed.endsAreTold = events.areTold
+    observed.endsAreReported = events.areReported
     for message in messages { take(message) }
     if hasLost { listing.outdate() }
     listing.update(&observed)

@@ -97,7 +97,7 @@ struct OwnerSearch {
     let start = observed.files.looks
     let end = start + UInt64(max(0, min(looks, allowance.available(at: now))))
     defer { allowance.spend(Int(observed.files.looks - start)) }
-    if !observed.endsAreTold && end > start { listing.list(into: &observed) }
+    if !observed.endsAreReported && end > start { listing.list(into: &observed) }
     var nextQuestion = start
     func goesOn() -> Bool {
       if observed.files.looks >= end {

@@ -27,7 +27,7 @@ struct ProcessEvents: ~Copyable {
   }
 
   /// True while it comes.
-  var areTold: Bool { descriptor != nil }
+  var areReported: Bool { descriptor != nil }
 
   /// Returns what has arrived. `hasLost` says that the kernel dropped some.
   mutating func receive() -> (messages: [ProcConnectorMessage], hasLost: Bool) {

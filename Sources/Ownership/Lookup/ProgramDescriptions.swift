@@ -47,7 +47,7 @@ struct ProgramDescriptions {
     guard let process = observed.living[identity.pid], process.identity == identity else {
       return observed.ended.description(of: identity)
     }
-    if let known = process.description, observed.endsAreTold || stillRuns(known, process, in: &observed) {
+    if let known = process.description, observed.endsAreReported || stillRuns(known, process, in: &observed) {
       return known
     }
     var description = readDescription(of: identity, process.folder, in: &observed)

@@ -18,12 +18,12 @@ struct NamespaceMembers {
     var joined: UInt64 = 0
     var nextLook: UInt64
     /// How many more ticks it counts as new.
-    var youth: UInt64
+    var newTicks: UInt64
     var pause: UInt64 = 1
   }
 
   private static let longestPause: UInt64 = 64
-  private static let youth: UInt64 = 32
+  private static let newTicks: UInt64 = 32
   /// How many processes of a namespace are kept to be asked.
   private static let most = 5
   /// The most threads that are looked at of one process, and in one tick: 2 to 5 us each.
@@ -63,13 +63,14 @@ struct NamespaceMembers {
     for process in processes {
       while old < members.endIndex, members[old].pid < process.pid { old += 1 }
       var member = Member(
-        pid: process.pid, folderInode: process.folderInode, nextLook: tick, youth: tick == 1 ? 0 : Self.youth)
+        pid: process.pid, folderInode: process.folderInode, nextLook: tick,
+        newTicks: tick == 1 ? 0 : Self.newTicks)
       if old < members.endIndex, members[old].pid == process.pid,
         members[old].folderInode == process.folderInode
       {
         member = members[old]
         if renamed.contains(process.pid) {
-          (member.nextLook, member.youth, member.pause) = (tick, Self.youth, 1)
+          (member.nextLook, member.newTicks, member.pause) = (tick, Self.newTicks, 1)
         }
       } else if !threads.isEmpty {
         threads[process.pid] = nil
@@ -93,7 +94,7 @@ struct NamespaceMembers {
         // It may have left since its process was looked at.
         looks += 1
         guard NamespaceLink.inode(of: "\(pid)/task/\(thread)", in: root) == namespace else { continue }
-        inside[namespace] = [Member(pid: thread, folderInode: 0, nextLook: 0, youth: 0)]
+        inside[namespace] = [Member(pid: thread, folderInode: 0, nextLook: 0, newTicks: 0)]
       }
     }
   }
@@ -122,9 +123,9 @@ struct NamespaceMembers {
       if error == .noSuchFileOrDirectory || error == .noSuchProcess { vanished += 1 }
     }
     // Of a new process with its looks 0, 1, 2, 4, 8, 16 and 32, then with each.
-    if (Self.youth - member.youth).nonzeroBitCount <= 1 { lookAtThreads(of: member, root) }
-    if member.youth > 0 {
-      member.youth -= 1
+    if (Self.newTicks - member.newTicks).nonzeroBitCount <= 1 { lookAtThreads(of: member, root) }
+    if member.newTicks > 0 {
+      member.newTicks -= 1
       member.nextLook = tick + 1
       return
     }

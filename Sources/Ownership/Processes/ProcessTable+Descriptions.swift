@@ -24,16 +24,16 @@ extension ProcessTable {
     guard var known = place.map({ descriptions.values[$0] }) ?? readDescription(of: identity) else {
       return nil
     }
-    var isNews = place == nil
+    var hasChanged = place == nil
     if known.exitedAt == nil, known.nextCheck <= tick {
       update(&known)
-      isNews = true
+      hasChanged = true
     }
     if ancestors, known.ancestors == nil {
       known.ancestors = readAncestors(of: identity)
-      isNews = true
+      hasChanged = true
     }
-    if isNews { remember(known) }
+    if hasChanged { remember(known) }
     return known.description(ancestors: ancestors)
   }
 

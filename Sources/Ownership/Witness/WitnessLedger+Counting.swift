@@ -11,7 +11,7 @@ extension WitnessLedger {
     for position in uses.indices where uses[position].isPending {
       guard let movement = Self.movement(of: uses[position], sockets) else { continue }
       body(movement)
-      uses[position].markTold()
+      uses[position].markReported()
     }
   }
 

@@ -31,8 +31,8 @@ extension WitnessLedger {
     for position in uses.indices where uses[position].isPending {
       let use = uses[position]
       guard sockets[Int(use.socket)].entry == nil, time - use.changed >= Self.waitTime else { continue }
-      untold += 1
-      uses[position].markTold()
+      unreported += 1
+      uses[position].markReported()
     }
   }
 

@@ -65,7 +65,7 @@ public struct WitnessLedger {
     var isPending: Bool { !isReported || total != reported }
 
     /// Notes that all of it was reported.
-    mutating func markTold() {
+    mutating func markReported() {
       isReported = true
       reported = total
     }
@@ -102,10 +102,10 @@ public struct WitnessLedger {
   /// Uses whose slot held something else: what a faulty program or reader would leave.
   var mismatches: UInt64 = 0
   /// Uses that there was no room to report, or of whose socket nothing was reported in time.
-  var untold: UInt64 = 0
+  var unreported: UInt64 = 0
 
   /// What there was no room or no record for, since start.
-  var dropped: UInt64 { untold + processes.dropped + rested.dropped }
+  var dropped: UInt64 { unreported + processes.dropped + rested.dropped }
 
   /// Starts with nothing at `now`. Movements leave out what `olderSockets` had carried by then. If not all of these are
   /// known, movements leave out what any socket had carried when it was first seen.
@@ -144,7 +144,7 @@ public struct WitnessLedger {
   /// Takes what the ring delivered.
   mutating func take(_ record: WitnessRecord, at now: Instant) {
     switch record {
-    case .sighting(let slot, let user, let socket, let payload):
+    case .firstUse(let slot, let user, let socket, let payload):
       guard positions.indices.contains(Int(slot)) else {
         mismatches += 1
         return
@@ -160,11 +160,11 @@ public struct WitnessLedger {
   /// whose slot had been given back, or that has closed. One that connects again counts from nothing.
   private mutating func meet(_ entry: WitnessedSocket, _ payload: Usage, at place: Int) {
     let base = sockets[place].base
-    let countsAnew = payload.received < base.received || payload.sent < base.sent
+    let countsAgain = payload.received < base.received || payload.sent < base.sent
     let isNew = sockets[place].entry == nil
     let older = isNew ? olderSockets.take(entry.key) : nil
     let mayHaveRested = isNew && older == nil && rested.take(entry.key, carried: payload)
-    if countsAnew || mayHaveRested || isNew && entry.isClosed {
+    if countsAgain || mayHaveRested || isNew && entry.isClosed {
       sockets[place].base = payload
     } else if let older, older.received <= payload.received, older.sent <= payload.sent {
       // Where it has less now it has been connected again.
@@ -254,10 +254,10 @@ public struct WitnessLedger {
   private mutating func leave(_ position: Int) {
     guard uses[position].isPending else { return }
     guard left.count < Self.leftLimit, let movement = Self.movement(of: uses[position], sockets) else {
-      return untold += 1
+      return unreported += 1
     }
     left.append(movement)
-    uses[position].markTold()
+    uses[position].markReported()
   }
 
   /// What is to be reported of a use; nil while the record of its socket is missing. Static, as a method would have a copy

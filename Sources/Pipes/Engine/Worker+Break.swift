@@ -37,7 +37,7 @@ extension Worker {
       let why = error.map { "\($0)" } ?? "connection reset"
       connection.pipe.warn(
         "target_failed",
-        "the target broke the connection of \(connection.source): \(why). The client was told by a reset.")
+        "the target broke the connection of \(connection.source): \(why). The client got a reset.")
     }
     let survivor = failed === connection.client ? received.sink : connection.client
     connection.breaking = Connection.Breaking(end: survivor, nextLook: now)

@@ -3,7 +3,7 @@ public import Model
 /// Which changes are mailed, and when: lines wait here until a mail may go. Does no I/O.
 ///
 /// The first mail goes at once. The next one has to wait for `minimum`, and each one after that for `step` more, up to
-/// `maximum`; what happens meanwhile goes into one mail. When no mail has gone for `maximum`, it begins anew, unless
+/// `maximum`; what happens meanwhile goes into one mail. When no mail has gone for `maximum`, it begins again, unless
 /// lines were held back all the time. A mail goes only while the network is up.
 public struct MailBackOff: Sendable {
   /// The subject of each mail.

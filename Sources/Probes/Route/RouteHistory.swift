@@ -4,18 +4,19 @@ public import Model
 ///
 /// Hops that do not answer change nothing, as for `RouteChange`. A router that was not seen at its place in the last traces is a
 /// change at once. A route of routers that were seen a moment ago is one only when it has held for some traces: where routers
-/// balance, routes alternate, and that is no news.
+/// balance, routes alternate, and that is no change.
 public struct RouteHistory: Sendable, Hashable {
   /// A change of the route.
   public struct Change: Sendable, Hashable {
-    /// The route that was told last, as it was last known.
+    /// The route that was reported last, as it was last known.
     public var from: RouteTrace
     /// The route as it is now known.
     public var to: RouteTrace
   }
 
-  /// A router is forgotten when it was not seen in so many traces; a route that comes back is told when so many have shown it in
-  /// a row. Of two routes that are taken at random, one comes so often in a row in one of 32,768 cases.
+  /// A router is forgotten when it was not seen in so many traces; a route that comes back is reported when so
+  /// many have shown it in a row. Of two routes that are taken at random, one comes so often in a row in one of 32,768
+  /// cases.
   public static let memory = 15
 
   /// A router at its distance, or without an address the length of a route.
@@ -27,8 +28,8 @@ public struct RouteHistory: Sendable, Hashable {
   private var number = 0
   /// The number of the last trace that had it; at most those of `memory` traces.
   private var seen: [Place: Int] = [:]
-  private var told: RouteTrace?
-  /// The route of the last traces, where that is not the one that was told.
+  private var reported: RouteTrace?
+  /// The route of the last traces, where that is not the one that was reported.
   private var current: RouteTrace?
   private var held = 0
 
@@ -46,12 +47,12 @@ public struct RouteHistory: Sendable, Hashable {
     }
     number += 1
     defer { note(trace) }
-    guard let told else {
-      self.told = trace
+    guard let reported else {
+      self.reported = trace
       return nil
     }
-    guard trace.differs(from: told) else {
-      self.told = told.completed(by: trace)
+    guard trace.differs(from: reported) else {
+      self.reported = reported.completed(by: trace)
       (current, held) = (nil, 0)
       return nil
     }
@@ -60,18 +61,18 @@ public struct RouteHistory: Sendable, Hashable {
     } else {
       (current, held) = (trace, 1)
     }
-    guard held >= Self.memory || isNew(trace, beside: told) else { return nil }
-    let change = Change(from: told, to: current ?? trace)
-    (self.told, current, held) = (change.to, nil, 0)
+    guard held >= Self.memory || isNew(trace, beside: reported) else { return nil }
+    let change = Change(from: reported, to: current ?? trace)
+    (self.reported, current, held) = (change.to, nil, 0)
     return change
   }
 
-  /// Whether `trace` differs from `told` by something that was not seen a moment ago.
-  private func isNew(_ trace: RouteTrace, beside told: RouteTrace) -> Bool {
+  /// Whether `trace` differs from `reported` by something that was not seen a moment ago.
+  private func isNew(_ trace: RouteTrace, beside reported: RouteTrace) -> Bool {
     let isOfOtherLength =
-      trace.ending == .reached && told.ending == .reached && trace.hops.count != told.hops.count
+      trace.ending == .reached && reported.ending == .reached && trace.hops.count != reported.hops.count
     if isOfOtherLength, seen[Place(hop: trace.hops.count)] == nil { return true }
-    return zip(trace.hops, told.hops).enumerated().contains { index, hops in
+    return zip(trace.hops, reported.hops).enumerated().contains { index, hops in
       guard let address = hops.0.address, let old = hops.1.address, address != old else { return false }
       return seen[Place(hop: index, address: address)] == nil
     }

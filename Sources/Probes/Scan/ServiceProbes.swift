@@ -146,7 +146,7 @@ final class ServiceProbes {
 
   /// Has a shortage said, if it is new.
   func note(_ shortage: ServiceShortage) {
-    if notice.isNews(shortage, at: .now) { sentences.append(shortage.sentence) }
+    if notice.isNew(shortage, at: .now) { sentences.append(shortage.sentence) }
   }
 
   /// Begins what waits, as far as there are places for it.

@@ -56,13 +56,13 @@ enum ServiceShortage: Sendable, Hashable {
 
 /// Says a shortage when it begins, and not again while it goes on. Does no I/O.
 struct ShortageNotice: Sendable {
-  /// A shortage that was away for so long begins anew.
+  /// A shortage that was away for so long begins again.
   static let pause = Duration.seconds(600)
 
   private var last: [ServiceShortage: Instant] = [:]
 
   /// Takes note of a shortage; returns whether it is to be said.
-  mutating func isNews(_ shortage: ServiceShortage, at now: Instant) -> Bool {
+  mutating func isNew(_ shortage: ServiceShortage, at now: Instant) -> Bool {
     last = last.filter { now - $0.value < Self.pause }
     defer { last[shortage] = now }
     return last[shortage] == nil

@@ -15,6 +15,6 @@ public final class Reporter<Value: Sendable>: Sendable {
     }
   }
 
-  /// Waits until a call that is under way is over; nothing is told afterwards. Not to be called by what is told.
+  /// Waits until a call that is under way is over; nothing is reported afterwards. Not to be called by `report`.
   public func close() { isClosed.withLock { $0 = true } }
 }

@@ -17,6 +17,6 @@ public struct BackOff: Sendable, Hashable {
     return current
   }
 
-  /// Begins anew, after a success.
+  /// Begins again, after a success.
   public mutating func reset() { current = first }
 }

@@ -27,7 +27,7 @@ public struct LastingMoment: Sendable, Hashable {
   }
 
   /// How long it is since `earlier`, never less than nothing: by the clock that is never set, or by the wall clock where the
-  /// host was started anew in between.
+  /// host was started again in between.
   public func elapsed(since earlier: Self) -> Duration {
     let isSameBoot = !boot.isEmpty && boot == earlier.boot
     let (later, before) = isSameBoot ? (sinceBoot, earlier.sinceBoot) : (wall, earlier.wall)

@@ -88,7 +88,7 @@ public struct CullPlan: Sendable {
     return nil
   }
 
-  /// Takes the news that a directory is gone.
+  /// Takes note that a directory is gone.
   public mutating func removed(_ index: Int) {
     if bytes.indices.contains(index) { totalBytes -= bytes[index] }
   }

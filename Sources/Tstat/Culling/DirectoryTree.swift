@@ -44,7 +44,7 @@ struct DirectoryTree {
     let own = try facts(of: folder)
     guard !own.isMountRoot else { throw .mountPoint(path: path) }
     guard level < Self.mostLevels else { throw .tooDeep(path: path) }
-    // Names are read anew after each batch, as removing them moves the others.
+    // Names are read again after each batch, as removing them moves the others.
     while case let names = try names(atMost: Self.batch, but: spared), !names.isEmpty {
       var isMoving = false
       for name in names {

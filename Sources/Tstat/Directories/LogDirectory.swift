@@ -21,7 +21,7 @@ public struct LogFile: Sendable, Hashable {
   public var size: Int64
   /// When its content was last changed.
   public var modified: FileTime
-  /// Its inode, by which it is told from a later file of the same name.
+  /// Its inode, by which it is distinguished from a later file of the same name.
   public var inode: UInt64
 
   /// Makes one.

@@ -99,7 +99,7 @@ public struct SendProgress: Sendable, Hashable {
     return String(hash, radix: 16)
   }
 
-  /// A text without line feeds from which the original can be told.
+  /// A text without line feeds from which the original can be restored.
   private static func oneLine(_ text: String) -> String {
     text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
   }

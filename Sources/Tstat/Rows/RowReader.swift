@@ -108,7 +108,7 @@ struct RowReader {
     for isServer in [false, true] {
       let bits = try row.count(.bytesUnique, ofServer: isServer, times: 8)
       let packets = try row.count(.packetsData, ofServer: isServer)
-      // Wrong types are told also of what is too small to be sent.
+      // Wrong types are reported also of what is too small to be sent.
       var tcp: [LogNumber?] = []
       tcp.reserveCapacity(keys.count)
       for origin in origins {

@@ -113,7 +113,7 @@ public struct SendWindow: Sendable {
   public func refusedCount(of directory: DirectoryNumber) -> Int { shipments[directory]?.refused.count ?? 0 }
 
   /// True when something was acknowledged that is not recorded.
-  public var hasNews: Bool {
+  public var hasUnrecorded: Bool {
     shipments.values.contains { $0.acknowledged > $0.recorded || $0.hasSettledAgain }
   }
 
@@ -129,12 +129,12 @@ public struct SendWindow: Sendable {
     shipments.filter(\.value.isComplete).keys.sorted().compactMap { drop($0) }
   }
 
-  /// What is worth a write to the disk: directories that half a window was acknowledged of since the last one, or all with news
-  /// when that makes room, or with `all`.
+  /// What is worth a write to the disk: directories that half a window was acknowledged of since the last one; or all of
+  /// which something was acknowledged, when that makes room or with `all`.
   public func worthRecording(all: Bool = false) -> [Record] {
     shipments.compactMap { directory, shipment in
-      let news = shipment.acknowledged - shipment.recorded
-      guard news > 0 || shipment.hasSettledAgain, all || !hasRoom || news * 2 >= window else { return nil }
+      let count = shipment.acknowledged - shipment.recorded
+      guard count > 0 || shipment.hasSettledAgain, all || !hasRoom || count * 2 >= window else { return nil }
       return shipment.record(directory)
     }.sorted { $0.directory < $1.directory }
   }
@@ -142,9 +142,9 @@ public struct SendWindow: Sendable {
   /// A state file is written.
   public mutating func recorded(_ record: Record) {
     guard let shipment = shipments[record.directory] else { return }
-    let news = record.acknowledged - shipment.recorded
-    unrecorded -= news
-    shipments[record.directory]?.underWay -= news
+    let count = record.acknowledged - shipment.recorded
+    unrecorded -= count
+    shipments[record.directory]?.underWay -= count
     shipments[record.directory]?.recorded = record.acknowledged
     shipments[record.directory]?.hasSettledAgain = false
   }

@@ -69,7 +69,7 @@ import Testing
         ]))
   }
 
-  @Test func `half fail with the reference, and the rest too long after it: each is told by itself`() {
+  @Test func `half fail with the reference, and the rest too long after it: each is reported by itself`() {
     play(
       Story(
         Self.even,

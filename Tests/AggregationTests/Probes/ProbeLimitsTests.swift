@@ -3,7 +3,7 @@ import Model
 import Testing
 
 /// What rules of a text make of results, a round a second unless said otherwise.
-private struct Watch {
+private struct RuleRun {
   var limits: ProbeLimits
   let start = Instant(sinceZero: .seconds(1_000_000))
 
@@ -43,9 +43,9 @@ private struct Watch {
   private func losses(_ received: Int...) -> [ProbeResult] { received.map { ping("gw", received: $0) } }
 
   @Test func `an alert is raised once and resolved once, each time`() throws {
-    var watch = try Watch("[r]\nloss_threshold=10")
+    var run = try RuleRun("[r]\nloss_threshold=10")
     #expect(
-      watch.rounds(losses(10, 9, 8, 7, 10, 10, 0, 9)) == [
+      run.rounds(losses(10, 9, 8, 7, 10, 10, 0, 9)) == [
         "2.0 r gw firing loss 20.0", "4.0 r gw below loss 0.0", "6.0 r gw firing loss 100.0",
         "7.0 r gw below loss 10.0",
       ])
@@ -67,39 +67,39 @@ private struct Watch {
   }
 
   @Test func `it must hold, and be over, for a time`() throws {
-    var watch = try Watch("[r]\nloss_threshold=10\nfor=3\nkeep_firing_for=2")
+    var run = try RuleRun("[r]\nloss_threshold=10\nfor=3\nkeep_firing_for=2")
     #expect(
-      watch.rounds(losses(0, 0, 0, 10, 0, 0, 0, 0, 10, 10, 0, 10, 10, 10, 10)) == [
+      run.rounds(losses(0, 0, 0, 10, 0, 0, 0, 0, 10, 10, 0, 10, 10, 10, 10)) == [
         "7.0 r gw firing loss 100.0", "13.0 r gw below loss 0.0",
       ])
   }
 
-  @Test func `it is told again after a time, counted, and not once it is clear`() throws {
-    var watch = try Watch("[r]\nloss_threshold=10\nrepeat=2\nkeep_firing_for=10")
+  @Test func `it is reported again after a time, counted, and not once it is clear`() throws {
+    var run = try RuleRun("[r]\nloss_threshold=10\nrepeat=2\nkeep_firing_for=10")
     #expect(
-      watch.rounds(losses(0, 0, 0, 0, 0, 10, 10, 10, 0)) == [
+      run.rounds(losses(0, 0, 0, 0, 0, 10, 10, 10, 0)) == [
         "0.0 r gw firing loss 100.0", "2.0 r gw repeat 2 loss 100.0", "4.0 r gw repeat 3 loss 100.0",
         "8.0 r gw repeat 4 loss 100.0",
       ])
   }
 
   @Test func `P26: between the clear level and the limit nothing changes`() throws {
-    var watch = try Watch("[r]\nrtt_threshold=100\nrtt_clear=80")
+    var run = try RuleRun("[r]\nrtt_threshold=100\nrtt_clear=80")
     let sine = [90.0, 101, 110, 90, 100, 81, 95, 110, 80, 90, 100]
     #expect(
-      watch.rounds(sine.map { ping("gw", milliseconds: $0) }) == [
+      run.rounds(sine.map { ping("gw", milliseconds: $0) }) == [
         "1.0 r gw firing rtt 101.0", "8.0 r gw below rtt 80.0",
       ])
   }
 
   @Test func `a value over an interval is that of all its requests, once the interval is full`() throws {
-    var watch = try Watch("[r]\nloss_threshold=20\ninterval=4")
+    var run = try RuleRun("[r]\nloss_threshold=20\ninterval=4")
     // Of 50 requests in 5 rounds 20 are lost.
     #expect(
-      watch.rounds(losses(0, 0, 10, 10, 10, 10, 10)) == [
+      run.rounds(losses(0, 0, 10, 10, 10, 10, 10)) == [
         "4.0 r gw firing loss 40.0", "5.0 r gw below loss 20.0",
       ])
-    var other = try Watch("[r]\nrtt_threshold=20\ninterval=2")
+    var other = try RuleRun("[r]\nrtt_threshold=20\ninterval=2")
     let bursts = [
       ping("gw", received: 1, milliseconds: 100), ping("gw", received: 10, milliseconds: 10),
       ping("gw", received: 9, milliseconds: 10), ping("gw", received: 1, milliseconds: 300),
@@ -109,16 +109,16 @@ private struct Watch {
   }
 
   @Test func `while everything is lost no round-trip time is known: nothing is raised or over`() throws {
-    var watch = try Watch("[r]\nrtt_threshold=50")
+    var run = try RuleRun("[r]\nrtt_threshold=50")
     #expect(
-      watch.rounds([
+      run.rounds([
         ping("gw", milliseconds: 10), lost("gw"), ping("gw", milliseconds: 60), lost("gw"),
         ping("gw", milliseconds: 70), ping("gw", milliseconds: 50),
       ]) == ["2.0 r gw firing rtt 60.0", "5.0 r gw below rtt 50.0"])
   }
 
   @Test func `a target is down while nothing of it answers`() throws {
-    var watch = try Watch("[r]\ndown=yes")
+    var run = try RuleRun("[r]\ndown=yes")
     func connect(_ answer: ProbeResult.Connection) -> ProbeResult {
       ProbeResult(target: target("web"), time: noon, finding: .connection(port: 80, answer))
     }
@@ -128,7 +128,7 @@ private struct Watch {
         finding: .scan(ServiceScan(http: http, https: .missing("no"), mysql: .missing("no"))))
     }
     #expect(
-      watch.rounds([
+      run.rounds([
         connect(.accepted(.milliseconds(1))), connect(.failed("refused")),
         connect(.accepted(.milliseconds(1))),
         ping("gw", received: 1), lost("gw"), lost("gw"), ping("gw", received: 1),
@@ -140,7 +140,7 @@ private struct Watch {
   }
 
   @Test func `what this host could not ask changes nothing`() throws {
-    var watch = try Watch("[r]\ndown=yes\nrtt_threshold=5")
+    var run = try RuleRun("[r]\ndown=yes\nrtt_threshold=5")
     let web = target("web")
     func connect(_ answer: ProbeResult.Connection) -> ProbeResult {
       ProbeResult(target: web, time: noon, finding: .connection(port: 80, answer))
@@ -152,21 +152,21 @@ private struct Watch {
     }
     let answered = ServiceScan.Web(roundTrip: .milliseconds(1), status: 200, server: nil)
     #expect(
-      watch.rounds([
+      run.rounds([
         connect(.unknown("x")), connect(.accepted(.milliseconds(1))), connect(.unknown("x")),
         scan(.answered(answered)), scan(.missing("no")), scan(.unknown("x")),
       ]).isEmpty)
     #expect(
-      watch.limits.states == [
+      run.limits.states == [
         ProbeState(name: "scanned", isUp: true, loss: nil, roundTrip: nil),
         ProbeState(name: "web", isUp: true, loss: nil, roundTrip: 1),
       ])
     #expect(
-      watch.rounds([connect(.failed("refused")), connect(.unknown("x")), connect(.accepted(.zero))], from: 6)
+      run.rounds([connect(.failed("refused")), connect(.unknown("x")), connect(.accepted(.zero))], from: 6)
         == ["6.0 r web firing down 1.0", "8.0 r web below down 0.0"])
   }
 
-  @Test func `a changed route is told to the rules that ask for it and match`() throws {
+  @Test func `a changed route is reported to the rules that ask for it and match`() throws {
     var limits = ProbeLimits(
       rules: try probeRules(
         "[all]\nroute_change=yes\n[some]\nprobe_filter=^way\nroute_change=yes\ndown=yes\n"
@@ -178,26 +178,26 @@ private struct Watch {
   }
 
   @Test func `a trace says nothing of limits`() throws {
-    var watch = try Watch("[r]\ndown=yes\nloss_threshold=0\nrtt_threshold=0")
+    var run = try RuleRun("[r]\ndown=yes\nloss_threshold=0\nrtt_threshold=0")
     let trace = ProbeResult(
       target: target("gw"), time: noon,
       finding: .trace(RouteTrace(hops: [], ending: .stopped(PathError(.networkUnreachable)))))
-    #expect(watch.rounds([trace, trace]).isEmpty)
-    #expect(watch.limits.states.isEmpty)
+    #expect(run.rounds([trace, trace]).isEmpty)
+    #expect(run.limits.states.isEmpty)
   }
 
   @Test func `a connection has a time while it is accepted`() throws {
-    var watch = try Watch("[r]\nrtt_threshold=5")
+    var run = try RuleRun("[r]\nrtt_threshold=5")
     func connect(_ answer: ProbeResult.Connection) -> ProbeResult {
       ProbeResult(target: target("web"), time: noon, finding: .connection(port: 80, answer))
     }
     #expect(
-      watch.rounds([connect(.accepted(.milliseconds(6))), connect(.failed("refused"))])
+      run.rounds([connect(.accepted(.milliseconds(6))), connect(.failed("refused"))])
         == ["0.0 r web firing rtt 6.0"])
-    #expect(watch.limits.states == [ProbeState(name: "web", isUp: false, loss: nil, roundTrip: nil)])
+    #expect(run.limits.states == [ProbeState(name: "web", isUp: false, loss: nil, roundTrip: nil)])
     #expect(
-      watch.rounds([connect(.accepted(.milliseconds(5)))], from: 2) == ["2.0 r web below rtt 5.0"])
-    #expect(watch.limits.states == [ProbeState(name: "web", isUp: true, loss: nil, roundTrip: 5)])
+      run.rounds([connect(.accepted(.milliseconds(5)))], from: 2) == ["2.0 r web below rtt 5.0"])
+    #expect(run.limits.states == [ProbeState(name: "web", isUp: true, loss: nil, roundTrip: 5)])
   }
 
   @Test(arguments: [
@@ -205,15 +205,15 @@ private struct Watch {
     ("w", ["gw", "web"]),
   ])
   func `a filter is searched in name and address`(filter: String, expected: [String]) throws {
-    var watch = try Watch("[r]\nloss_threshold=0\nprobe_filter=\(filter)")
-    let said = watch.rounds([lost("gw"), lost("web")])
+    var run = try RuleRun("[r]\nloss_threshold=0\nprobe_filter=\(filter)")
+    let said = run.rounds([lost("gw"), lost("web")])
     #expect(said.map { $0.split(separator: " ")[2] } == expected.map { Substring($0) })
   }
 
   @Test func `each rule and measure has an alert of its own`() throws {
-    var watch = try Watch("[a]\nloss_threshold=10\nrtt_threshold=5\n[b]\nloss_threshold=50\ndown=yes")
+    var run = try RuleRun("[a]\nloss_threshold=10\nrtt_threshold=5\n[b]\nloss_threshold=50\ndown=yes")
     #expect(
-      watch.rounds([ping("gw", received: 5, milliseconds: 9), lost("gw"), ping("gw")]) == [
+      run.rounds([ping("gw", received: 5, milliseconds: 9), lost("gw"), ping("gw")]) == [
         "0.0 a gw firing loss 50.0", "0.0 a gw firing rtt 9.0", "1.0 b gw firing loss 100.0",
         "1.0 b gw firing down 1.0", "2.0 a gw below loss 0.0", "2.0 a gw below rtt 1.0",
         "2.0 b gw below loss 0.0", "2.0 b gw below down 0.0",
@@ -221,44 +221,44 @@ private struct Watch {
   }
 
   @Test func `a reload keeps what fires, and ends what has no rule any more`() throws {
-    var watch = try Watch("[a]\nloss_threshold=10\ndown=yes\n[b]\ndown=yes\nprobe_filter=gw\n[c]\ndown=yes")
-    #expect(watch.take(lost("gw"), at: 0).count == 4)
-    watch.limits.reload(rules: try probeRules("[a]\nloss_threshold=20\n[b]\ndown=yes\nprobe_filter=g"))
+    var run = try RuleRun("[a]\nloss_threshold=10\ndown=yes\n[b]\ndown=yes\nprobe_filter=gw\n[c]\ndown=yes")
+    #expect(run.take(lost("gw"), at: 0).count == 4)
+    run.limits.reload(rules: try probeRules("[a]\nloss_threshold=20\n[b]\ndown=yes\nprobe_filter=g"))
     #expect(
-      watch.removed(at: 1) == [
+      run.removed(at: 1) == [
         "a gw removed down 1.0", "b gw removed down 1.0", "c gw removed down 1.0",
       ])
-    #expect(watch.removed(at: 2).isEmpty)
-    // A rule whose filter is another begins anew; the other does not fire again.
-    #expect(watch.take(lost("gw"), at: 3) == ["b gw firing down 1.0"])
-    #expect(watch.take(ping("gw"), at: 4) == ["a gw below loss 0.0", "b gw below down 0.0"])
+    #expect(run.removed(at: 2).isEmpty)
+    // A rule whose filter is another begins again; the other does not fire again.
+    #expect(run.take(lost("gw"), at: 3) == ["b gw firing down 1.0"])
+    #expect(run.take(ping("gw"), at: 4) == ["a gw below loss 0.0", "b gw below down 0.0"])
   }
 
   @Test func `a reload ends what is only on its way without a word`() throws {
-    var watch = try Watch("[a]\ndown=yes\nfor=5")
-    #expect(watch.take(lost("gw"), at: 0).isEmpty)
-    watch.limits.reload(rules: [])
-    watch.limits.keep(only: [])
-    #expect(watch.removed(at: 1).isEmpty)
+    var run = try RuleRun("[a]\ndown=yes\nfor=5")
+    #expect(run.take(lost("gw"), at: 0).isEmpty)
+    run.limits.reload(rules: [])
+    run.limits.keep(only: [])
+    #expect(run.removed(at: 1).isEmpty)
   }
 
   @Test func `P27: a target that is not probed any more is gone, once`() throws {
-    var watch = try Watch("[r]\ndown=yes")
-    #expect(watch.rounds([lost("gw"), lost("web"), ping("mail")]).count == 2)
-    watch.limits.keep(only: ["web", "mail"])
-    #expect(watch.removed(at: 5) == ["r gw gone down 1.0"])
-    #expect(watch.removed(at: 6).isEmpty)
-    #expect(watch.limits.states.map(\.name) == ["mail", "web"])
-    #expect(watch.take(lost("web"), at: 7).isEmpty)
+    var run = try RuleRun("[r]\ndown=yes")
+    #expect(run.rounds([lost("gw"), lost("web"), ping("mail")]).count == 2)
+    run.limits.keep(only: ["web", "mail"])
+    #expect(run.removed(at: 5) == ["r gw gone down 1.0"])
+    #expect(run.removed(at: 6).isEmpty)
+    #expect(run.limits.states.map(\.name) == ["mail", "web"])
+    #expect(run.take(lost("web"), at: 7).isEmpty)
   }
 
   @Test func `states are those of the last round, by name`() throws {
-    var watch = try Watch("[r]\nloss_threshold=50\ninterval=60")
-    _ = watch.rounds([
+    var run = try RuleRun("[r]\nloss_threshold=50\ninterval=60")
+    _ = run.rounds([
       lost("web"), ping("gw"), ping("gw", received: 9, milliseconds: 4), ping("b", sent: 0, received: 0),
     ])
     #expect(
-      watch.limits.states == [
+      run.limits.states == [
         ProbeState(name: "b", isUp: false, loss: nil, roundTrip: nil),
         ProbeState(name: "gw", isUp: true, loss: 10, roundTrip: 4),
         ProbeState(name: "web", isUp: false, loss: 100, roundTrip: nil),
@@ -266,11 +266,11 @@ private struct Watch {
   }
 
   @Test func `a search that takes too long is given up, and counted`() throws {
-    var watch = try Watch("[r]\ndown=yes\nprobe_filter=^(a+)+$")
+    var run = try RuleRun("[r]\ndown=yes\nprobe_filter=^(a+)+$")
     let long = ProbeResult(
       target: target(String(repeating: "a", count: 64) + "!"), time: noon,
       finding: .ping(PingBurst(sent: 1, roundTrips: [])))
-    #expect(watch.take(long, at: 0).isEmpty)
-    #expect(watch.limits.abandonedSearches > 0)
+    #expect(run.take(long, at: 0).isEmpty)
+    #expect(run.limits.abandonedSearches > 0)
   }
 }

@@ -19,13 +19,13 @@ import Testing
     var limits = ProbeLimits(rules: try probeRules(rules))
     limits.restore(alerts, at: start, noon.later(120))
     limits.keep(only: probed)
-    var told = limits.takeRemoved(at: noon.later(120))
+    var reported = limits.takeRemoved(at: noon.later(120))
     for (second, result) in rounds.enumerated() {
-      told += limits.update(
+      reported += limits.update(
         with: result, at: start + .seconds(second), noon.later(120 + Double(second)))
     }
-    #expect(told.allSatisfy { $0.since == noon || $0.state == .firing })
-    return told.map { alert in
+    #expect(reported.allSatisfy { $0.since == noon || $0.state == .firing })
+    return reported.map { alert in
       switch alert.state {
       case .firing: "firing \(alert.measure)"
       case .repeated(let count): "\(count) \(alert.measure)"
@@ -52,10 +52,10 @@ import Testing
       ("loss_threshold=10", .down, [ping("gw")], ["removed down at 120"]),
       ("down=yes\nprobe_filter=other", .down, [ping("gw")], ["removed down at 120"]),
     ] as [(String, ProbeAlert.Measure, [ProbeResult], [String])])
-  func `it is told once, with the start that it had`(
-    rule: String, measure: ProbeAlert.Measure, rounds: [ProbeResult], told: [String]
+  func `it is reported once, with the start that it had`(
+    rule: String, measure: ProbeAlert.Measure, rounds: [ProbeResult], reported: [String]
   ) throws {
-    #expect(try words("[r]\n\(rule)", [fired("gw", measure)], rounds) == told)
+    #expect(try words("[r]\n\(rule)", [fired("gw", measure)], rounds) == reported)
   }
 
   @Test func `a rule or a target that is no longer there ends it`() throws {

@@ -34,7 +34,7 @@ import Testing
         == AlertTiming(hold: .seconds(5), keepFiring: .milliseconds(2500), repeatInterval: .seconds(3600)))
   }
 
-  @Test func `what is not set is the last round alone, at once and told once`() throws {
+  @Test func `what is not set is the last round alone, at once and reported once`() throws {
     let rule = try #require(try probeRules("[r]\nloss_threshold=0\nprobe_filter=").first)
     #expect(rule.filter == nil)
     #expect(rule.levels == [.loss: ProbeRule.Level(threshold: 0, clear: 0)])

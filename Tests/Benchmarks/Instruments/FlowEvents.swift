@@ -19,7 +19,7 @@ import SystemRuntime
 
   var descriptor: CInt { unsafe mnl_socket_get_fd(socket) }
 
-  /// True when news waits.
+  /// True when an event waits.
   var hasNext: Bool {
     var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return unsafe poll(&wait, 1, 0) > 0

@@ -5,8 +5,8 @@ import Monitors
 import Netfilter
 import Ownership
 
-/// Says whose bytes the flows moved: what a BPF program told of sockets, else sockets and the processes that hold them,
-/// and what those run. The table is read outside the measured time.
+/// Says whose bytes the flows moved: what a BPF program reported of sockets, else sockets and the processes that hold
+/// them, and what those run. The table is read outside the measured time.
 struct JoinInstrument: Instrument {
   private let table: NetlinkFlowTable
   private let host: Host
@@ -82,7 +82,7 @@ struct JoinInstrument: Instrument {
     let named = readings.count { $0.process != nil }
     return join.named("join") + floor.named("floor")
       + [
-        ("refresh", refresh.cpu), ("news", report.cpu), ("sockets", sockets.cpu), ("ends", flowEnd.cpu),
+        ("refresh", refresh.cpu), ("events", report.cpu), ("sockets", sockets.cpu), ("ends", flowEnd.cpu),
         ("holders", hold.cpu),
         ("readings", read.cpu), ("entries", Double(entries.count)), ("moved", Double(count)),
         ("processes", Double(named)),

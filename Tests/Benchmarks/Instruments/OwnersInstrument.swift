@@ -8,14 +8,14 @@ import SystemRuntime
 /// of themselves.
 ///
 /// BWMON_NETNS names the network namespace of the programs, BWMON_CLIENTS their command line without the namespace.
-/// The finder is made outside it: the kernel tells of processes only in the host's.
+/// The finder is made outside it: the kernel reports processes only in the host's.
 struct OwnersInstrument: Instrument {
   private final class Parts {
     var witness: EarlyAttribution
     let flows: FlowEvents
 
     init() throws {
-      let finder = try OwnerFinder(usesEvents: Environment.value("BWMON_NEWS") != "0", at: .now)
+      let finder = try OwnerFinder(usesEvents: Environment.value("BWMON_PROCESS_EVENTS") != "0", at: .now)
       if let error = finder.eventError { throw error }
       try NamespaceEntry.enter(Environment.value("BWMON_NETNS") ?? "")
       witness = EarlyAttribution(finder, try SocketLookup(), at: .now)
@@ -111,7 +111,7 @@ struct OwnersInstrument: Instrument {
     let trials = Double(max(reports.count, 1))
     return [
       ("trials", Double(reports.count)), ("named", Double(fromEvent.count) / trials * 100),
-      ("wrong", Double(wrong)), ("nameless", Double(nameless)), ("unheard", Double(missed)),
+      ("wrong", Double(wrong)), ("nameless", Double(nameless)), ("unreported", Double(missed)),
       ("median", Self.quantile(fromEvent, 0.5)), ("p99", Self.quantile(fromEvent, 0.99)),
       ("connect_median", Self.quantile(fromConnect, 0.5)), ("connect_p99", Self.quantile(fromConnect, 0.99)),
       ("cpu", cpu.cpu / trials * 1e3),

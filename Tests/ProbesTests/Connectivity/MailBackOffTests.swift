@@ -44,7 +44,7 @@ import Testing
     (quietUntil: 61 + 3600, next: [61 + 3600, 61 + 3600 + 661]),
     (quietUntil: 61 + 3601, next: [61 + 3601, 61 + 3601 + 61]),
   ])
-  func `after a quiet time it begins anew`(quietUntil: Int, next: [Int]) {
+  func `after a quiet time it begins again`(quietUntil: Int, next: [Int]) {
     let times = mails(
       Self.backOff(), flaps: { $0 == 0 || $0 == 30 || $0 >= quietUntil }, until: next[1])
     #expect(times == [0, 61] + next)

@@ -77,7 +77,7 @@ import Testing
     #expect(Self.records(Self.read(lines)) == Self.records(Self.read([Self.core, Self.row, Self.row])))
   }
 
-  @Test func `columns are found anew at each header`() {
+  @Test func `columns are found again at each header`() {
     let other =
       "#01#s_ip:1 s_port:2 c_ip:3 c_port:4 durat:5 first:6 last:7 c_bytes_uniq:8 s_bytes_uniq:9 c_pkts_data:10 s_pkts_data:11"
     let records = Self.records(

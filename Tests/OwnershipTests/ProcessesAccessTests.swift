@@ -7,7 +7,7 @@ import Testing
 
 @testable import Ownership
 
-@Suite struct ProcessesVisibilityTests {
+@Suite struct ProcessesAccessTests {
   private let proc = ProcessesFakeProc()
 
   @Test func `processes that may not be read are counted, those of others still found`() throws {

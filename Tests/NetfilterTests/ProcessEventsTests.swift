@@ -7,7 +7,7 @@ import Testing
 @testable import SystemRuntime
 
 /// Messages of the proc connector: bytes as Linux 6.18 sends them, and what can be wrong with them.
-@Suite struct OwnersNewsTests {
+@Suite struct ProcessEventsTests {
   struct Row: CustomTestStringConvertible {
     var testDescription: String
     var kind: UInt32
@@ -18,7 +18,7 @@ import Testing
     /// time, detail of 24 bytes).
     var bytes: [UInt8] {
       let padded = detail + [UInt32](repeating: 0, count: 6 - detail.count)
-      return OwnersNewsTests.bytes([1, 1, 7, 0, 40, kind, 0, 0x258b_5179, 0x3f5] + padded)
+      return ProcessEventsTests.bytes([1, 1, 7, 0, 40, kind, 0, 0x258b_5179, 0x3f5] + padded)
     }
   }
 
@@ -44,7 +44,7 @@ import Testing
     Row(testDescription: "a change of name", kind: 0x200, detail: [9, 9, 0, 0], message: .other),
     Row(testDescription: "an end", kind: 0x8000_0000, detail: [25587, 25587, 0, 17], message: .exit(25587)),
     Row(testDescription: "the end of a thread", kind: 0x8000_0000, detail: [25588, 25587], message: .other),
-    Row(testDescription: "news of a later kernel", kind: 0x400, detail: [9, 9], message: .other),
+    Row(testDescription: "an event of a later kernel", kind: 0x400, detail: [9, 9], message: .other),
   ]
 
   private func decode(_ bytes: [UInt8]) -> ProcConnectorMessage? {
@@ -88,13 +88,13 @@ import Testing
     #expect(decode(bytes) == .other)
   }
 
-  @Test func `the kernel tells of a child's start, program and end`() throws {
-    var news = try connector()
+  @Test func `the kernel reports a child's start, program and end`() throws {
+    var events = try connector()
     let child = try OwnersChild(["true"])
     child.wait()
     var messages: [ProcConnectorMessage] = []
     while !messages.contains(.exit(child.pid)) {
-      let receipt = try news.receive(limit: 1_000) { messages.append($0) }
+      let receipt = try events.receive(limit: 1_000) { messages.append($0) }
       #expect(receipt.malformed == 0)
       if receipt.isDrained { sched_yield() }
     }
@@ -104,12 +104,12 @@ import Testing
     #expect(messages.filter(expected.contains) == expected)
   }
 
-  @Test func `news that did not fit is said to be lost`() throws {
+  @Test func `events that did not fit are said to be lost`() throws {
     // The kernel makes it as small as it allows: room for a few messages.
-    var news = try connector(receiveBuffer: 1)
+    var events = try connector(receiveBuffer: 1)
     for _ in 0..<20 { try OwnersChild(["true"]).wait() }
     var hasLost = false
-    while case let receipt = try news.receive(limit: 100, { _ in }), !receipt.isDrained || receipt.hasLost {
+    while case let receipt = try events.receive(limit: 100, { _ in }), !receipt.isDrained || receipt.hasLost {
       if receipt.hasLost { hasLost = true }
     }
     #expect(hasLost)
