@@ -20,6 +20,7 @@ struct Hub {
   private var aggregator: Aggregator
   private var thresholds: Thresholds
   private var notice: IncludeNotice
+  private var traffic = TrafficWindow()
   private var noticeStart = Instant.now
   private var isLast = false
 
@@ -73,9 +74,8 @@ struct Hub {
     {
       warnings.append(said)
     }
-    let found = probes.events(until: now, at: time) {
-      isMissing ? [] : TrafficShares.top(of: report, through: $0)
-    }
+    if !isMissing { traffic.add(report, at: now, keeping: probes.longestInterval) }
+    let found = probes.events(until: now, at: time) { traffic.top(through: $0, over: $1, at: now) }
     report.probes = probes.states
     let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
       var alert = alert

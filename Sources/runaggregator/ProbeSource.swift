@@ -16,6 +16,8 @@ final class ProbeSource: Source {
   private var paths = ProbePaths(towards: SourceAddress.towards)
   /// Whether somebody asks who moved what on the way to a target.
   private var isWatched = false
+  /// What an alert tells of who moved what is no longer ago than this: intervals of rules, and rounds.
+  private(set) var longestInterval = Duration.zero
   /// What was found and not judged yet.
   private var pending: [ProbeService.Report] = []
   private var limits: ProbeLimits
@@ -67,6 +69,7 @@ final class ProbeSource: Source {
     judged = Self.names(of: answering)
     references = Self.names(of: answering.filter(\.isReference))
     let intervals = answering.compactMap { plan in plan.cadence.map { (plan.name ?? plan.host, $0) } }
+    longestInterval = ([.seconds(10)] + intervals.map { $0.1 * 2 } + rules.map(\.interval)).max() ?? .zero
     gate.use(references: references, intervals: Dictionary(intervals, uniquingKeysWith: max), at: .now)
     isWatched = rules.contains(where: \.hasLimits)
     paths.keep(only: names)
@@ -122,10 +125,10 @@ final class ProbeSource: Source {
     return isWatched ? paths.sources : []
   }
 
-  /// Takes what was found until `now`: results, outages and alerts, in their order. `top` are who moved most through the
-  /// interfaces that have these addresses.
+  /// Takes what was found until `now`: results, outages and alerts, in their order. `top` are who moved most in so long a
+  /// time through the interfaces that have these addresses.
   func events(
-    until now: Instant, at time: Timestamp, top: (Set<IPAddress>) -> [ProbeAlert.Share]
+    until now: Instant, at time: Timestamp, top: (Set<IPAddress>, Duration) -> [ProbeAlert.Share]
   ) -> [Event] {
     var events = ended.map(Event.outage) + limits.takeRemoved(at: time).map(Event.probeAlert)
     ended = []
@@ -165,7 +168,7 @@ final class ProbeSource: Source {
 
   private func judge(
     _ verdict: ConnectivityGate.Verdict, _ now: Instant, _ time: Timestamp,
-    _ top: (Set<IPAddress>) -> [ProbeAlert.Share]
+    _ top: (Set<IPAddress>, Duration) -> [ProbeAlert.Share]
   ) -> [Event] {
     var events: [Event] = []
     if let outage = verdict.outage {
@@ -179,7 +182,7 @@ final class ProbeSource: Source {
 
   private func judge(
     _ result: ProbeResult, _ now: Instant, _ time: Timestamp,
-    _ top: (Set<IPAddress>) -> [ProbeAlert.Share], isTarget: Bool = true
+    _ top: (Set<IPAddress>, Duration) -> [ProbeAlert.Share], isTarget: Bool = true
   ) -> [Event] {
     var events: [Event] = []
     if isTarget, let outage = outages.take(result, at: now) { events.append(.outage(outage)) }
@@ -187,7 +190,9 @@ final class ProbeSource: Source {
       var alert = alert
       if case .resolved = alert.state {
       } else {
-        alert.top = top(paths.sources(towards: isTarget ? [result.target.name] : references))
+        // Without an interval the value is that of a round, and that is as long as it took.
+        let length = max(alert.interval, time.passed(since: result.time))
+        alert.top = top(paths.sources(towards: isTarget ? [result.target.name] : references), length)
       }
       return .probeAlert(alert)
     }

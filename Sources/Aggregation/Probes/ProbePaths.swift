@@ -33,10 +33,10 @@ public struct ProbePaths {
     paths[target.name] = Path(zone: zone, address: target.address, source: towards(target.address, zone))
   }
 
-  /// Asks again how a target is reached.
+  /// Asks again how a target is reached. Where there is no route any more it stays what it was: that is the path that fails.
   public mutating func refresh(_ name: String) {
-    guard let path = paths[name] else { return }
-    paths[name]?.source = towards(path.address, path.zone)
+    guard let path = paths[name], let source = towards(path.address, path.zone) else { return }
+    paths[name]?.source = source
   }
 
   /// Forgets all targets but these.

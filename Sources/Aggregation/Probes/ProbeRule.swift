@@ -17,7 +17,7 @@ public struct ProbeRule: Sendable {
   let filter: Pattern?
   let levels: [ProbeAlert.Measure: Level]
   /// The time that a value is over; zero for the last round alone.
-  let interval: Duration
+  public let interval: Duration
   let timing: AlertTiming
   /// Whether it wants a notification when a route has changed.
   let tellsRoutes: Bool
