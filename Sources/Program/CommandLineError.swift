@@ -52,6 +52,8 @@ package enum CommandLineError {
     if message.hasPrefix("Missing expected argument"), let unknown = unknownOption(in: given, help) {
       return "Unknown option '\(unknown)'"
     }
+    // Of several guesses the first.
+    let message = message.prefix { $0 != "\n" }
     let parts = message.split(separator: "'", omittingEmptySubsequences: false).map(String.init)
     // Missing value for 'OPTION <VALUE>'
     if parts.count == 3, parts[0] == "Missing value for ", let value = negative(after: parts[1], in: given) {
@@ -62,9 +64,9 @@ package enum CommandLineError {
       return message + ": write a time such as 10, 0.5, 500ms, 5m or 1h"
     }
     // Unknown option 'WRITTEN'. Did you mean 'SUGGESTED'?
-    guard parts.count == 5, parts[2] == ". Did you mean " else { return message }
+    guard parts.count == 5, parts[2] == ". Did you mean " else { return String(message) }
     let isNear = Spelling.nearest(to: parts[1], in: [parts[3]]) != nil
-    return isNear ? message : parts[0...1].joined(separator: "'") + "'"
+    return isNear ? String(message) : parts[0...1].joined(separator: "'") + "'"
   }
 
   /// The first of the given options in its long form that the help does not name.

@@ -32,9 +32,11 @@ struct RecordWriter {
     problems = problems.filter { kept.contains($0.job) }
   }
 
-  /// Adds the record of a result, which `flush` writes, unless it is a route that was written before, or one that this host had
+  /// Adds the record of a result at `time`, which it bears as the original's did, and which `flush` writes, unless it is a route that was written before, or one that this host had
   /// no means to find: a record of that would say that the target is down.
-  mutating func write(_ found: ProbeEngine.Outcome, _ plan: ProbePlan) throws(KernelError) {
+  mutating func write(
+    _ found: ProbeEngine.Outcome, _ plan: ProbePlan, at time: Timestamp
+  ) throws(KernelError) {
     say(found)
     if found.result.finding.isLacking { return }
     if case .trace(let trace) = found.result.finding,
@@ -42,9 +44,11 @@ struct RecordWriter {
     {
       return
     }
+    var result = found.result
+    result.time = time
     guard
       let record = ConnmonitorRecord(
-        found.result, usesJSON: plan.usesJSON, hasTimestamp: plan.hasTimestamp)
+        result, usesJSON: plan.usesJSON, hasTimestamp: plan.hasTimestamp)
     else { return }
     if isClosed { return }
     batch += record.description.utf8

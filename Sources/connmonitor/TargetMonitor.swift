@@ -98,7 +98,10 @@ struct TargetMonitor: ~Copyable {
       jobs.append(job)
     }
     if jobs.isEmpty {
-      Messages.say(.error(type: "Exception", "No hosts could be parsed!"))
+      let old =
+        isStarted
+        ? " \(input.name) has none that can be used: the list that was read before stays in force." : ""
+      Messages.say(.error(type: "Exception", "No hosts could be parsed!\(old)"))
       return isStarted
     }
     (self.plans, known) = (plans, found)
@@ -135,9 +138,10 @@ struct TargetMonitor: ~Copyable {
       case .overflowed(let text), .lacking(let text): Messages.say(.warning(text))
       }
     }
+    let time = WallClock.now()
     for outcome in engine.takeOutcomes() {
       guard let plan = plans[outcome.job.number] else { continue }
-      try records.write(outcome, plan)
+      try records.write(outcome, plan, at: time)
     }
     try records.flush()
   }

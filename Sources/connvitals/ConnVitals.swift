@@ -33,11 +33,13 @@ import SystemRuntime
   var hosts: [String]
 
   @Option(
-    name: [.customShort("H"), .long], help: ArgumentHelp("Look for at most this many hops.", valueName: "n"))
+    name: [.customShort("H", allowingJoined: true), .long],
+    help: ArgumentHelp("Look for at most this many hops.", valueName: "n"))
   var hops = 30
 
   @Option(
-    name: [.customShort("p"), .long], help: ArgumentHelp("Send this many pings to each host.", valueName: "n")
+    name: [.customShort("p", allowingJoined: true), .long],
+    help: ArgumentHelp("Send this many pings to each host.", valueName: "n")
   )
   var pings = 10
 

@@ -30,14 +30,14 @@ import SystemRuntime
   @OptionGroup var reference: ReferenceOptions
 
   @Option(
-    name: [.customShort("i"), .long],
+    name: [.customShort("i", allowingJoined: true), .long],
     help: ArgumentHelp(
       "The time between two checks, such as 2, 0.5 or 500ms. 0 is the least that is done, 0.01.",
       valueName: "seconds"))
   var interval = DurationArgument.seconds(2)
 
   @Option(
-    name: [.customShort("m"), .long],
+    name: [.customShort("m", allowingJoined: true), .long],
     help: ArgumentHelp(
       "An outage that is shorter than this is printed, with (ignored), and not mailed.", valueName: "seconds")
   )

@@ -6,11 +6,11 @@ import Program
 /// The flags that say what must be reachable, and in what time.
 struct ReferenceOptions: ParsableArguments {
   @Option(
-    name: [.customShort("a"), .long],
+    name: [.customShort("a", allowingJoined: true), .long],
     help: ArgumentHelp("The reference: a name or an address, IPv4 or IPv6.", valueName: "host"))
   var address = "8.8.8.8"
 
-  @Option(name: [.customShort("p"), .long], help: "Its TCP port.")
+  @Option(name: [.customShort("p", allowingJoined: true), .long], help: "Its TCP port.")
   var port: UInt16 = 53
 
   @Option(
@@ -25,7 +25,7 @@ struct ReferenceOptions: ParsableArguments {
   var also: [ReferenceEndpoint] = []
 
   @Option(
-    name: [.customShort("t"), .long],
+    name: [.customShort("t", allowingJoined: true), .long],
     help: ArgumentHelp(
       "A check without a connection after this time has failed; looking up a name is part of it. With 0 it has failed when the kernel gives up, after about two minutes.",
       valueName: "seconds"))

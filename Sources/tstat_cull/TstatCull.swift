@@ -30,12 +30,12 @@ import Tstat
   enum Format: String, ExpressibleByArgument, CaseIterable, Sendable { case plain, json }
 
   @Option(
-    name: [.customShort("d"), .long],
+    name: [.customShort("d", allowingJoined: true), .long],
     help: ArgumentHelp("The root of tstat's log directories.", valueName: "directory"))
   var directory: String
 
   @Option(
-    name: [.customShort("t"), .long], parsing: .unconditional,
+    name: [.customShort("t", allowingJoined: true), .long], parsing: .unconditional,
     help: ArgumentHelp("Keep directories for this long after they were sent.", valueName: "hours"))
   var ttl = 48
 

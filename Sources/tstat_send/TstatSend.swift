@@ -33,31 +33,33 @@ import Tstat
   enum Format: String, ExpressibleByArgument, CaseIterable, Sendable { case plain, json }
 
   @Option(
-    name: [.customShort("d"), .long],
+    name: [.customShort("d", allowingJoined: true), .long],
     help: ArgumentHelp("The root of tstat's log directories.", valueName: "directory"))
   var directory: String
 
   @Option(
-    name: [.customShort("c"), .long], help: ArgumentHelp("Where the logs go: an INI file.", valueName: "file")
+    name: [.customShort("c", allowingJoined: true), .long],
+    help: ArgumentHelp("Where the logs go: an INI file.", valueName: "file")
   )
   var config = "./config.ini"
 
   @Option(
-    name: [.customShort("T"), .long],
+    name: [.customShort("T", allowingJoined: true), .long],
     help: ArgumentHelp("Leave out what moved less: megabytes of 1,000,000 bytes.", valueName: "megabytes"))
   var threshold: Int64 = 1000
 
   @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("How to send: rabbit or http.", valueName: "type"))
+    name: [.customShort("t", allowingJoined: true), .long],
+    help: ArgumentHelp("How to send: rabbit or http.", valueName: "type"))
   var transport = Transport.rabbit
 
   @Option(
-    name: [.customShort("S"), .long],
+    name: [.customShort("S", allowingJoined: true), .long],
     help: ArgumentHelp("The sensor_id of each object. (default: the name of this host)", valueName: "id"))
   var sensor: String?
 
   @Option(
-    name: [.customShort("I"), .long],
+    name: [.customShort("I", allowingJoined: true), .long],
     help: ArgumentHelp(
       "The instance_id of each object, where one sensor has several tstats. (default: the number 0)",
       valueName: "id"))

@@ -39,12 +39,35 @@ struct ConnMonitorTests {
     try await monitor.record("the target from before", from: seen) { $0.addr == "127.0.0.2" }
     #expect(try monitor.records().allSatisfy { !["127.0.0.3", "127.0.0.4"].contains($0.addr) })
 
+    // A list without a host that can be used changes nothing either, and says so.
+    try monitor.reload("name.invalid ping=50 json=true")
+    let none = try await monitor.message("No hosts could be parsed!")
+    #expect(
+      none.contains(
+        " \(monitor.file) has none that can be used: the list that was read before stays in force."),
+      "\(none)")
+    let later = try monitor.records().count
+    try await monitor.record("the target from before", from: later) { $0.addr == "127.0.0.2" }
+
     try FileManager.default.removeItem(atPath: monitor.file)
     monitor.process.signal(SIGHUP)
     #expect(try await monitor.process.ended() == .exited(1))
     #expect(monitor.process.output.lines.last == "")
     let last = try #require(monitor.process.errors.lines.last)
     #expect(last.hasPrefix("EE: FileNotFoundError: Couldn't read input file '[Errno 2] "), "\(last)")
+  }
+
+  /// The original takes the time as it prints: a burst that waits for lost replies is later than one that began after it.
+  @Test func `timestamps are in the order of the records`() async throws {
+    let host = try await NetworkNamespace()
+    try await host.nft(
+      "table inet lab { chain in { type filter hook input priority 0; ip daddr 127.0.0.9 drop; }; }")
+    let monitor = try Monitor(
+      "127.0.0.1 ping=50 numpings=1 json=true\n127.0.0.9 ping=50 numpings=1 json=true", in: host)
+    try await monitor.record("a loss") { $0.addr == "127.0.0.9" && $0.ping?.loss == 100 }
+    #expect(try await monitor.endsWell())
+    let times = try monitor.records().map { try #require($0.timestamp) }
+    #expect(times.count > 2 && times == times.sorted(), "\(times)")
   }
 
   @Test func `names of a list that is out of date change nothing, whenever they are found`() async throws {

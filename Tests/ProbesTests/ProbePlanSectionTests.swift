@@ -45,6 +45,10 @@ import Testing
     ("type=connect\nhost=h", "f:1: [a] needs port, the TCP port to connect to: add a line port=..."),
     ("type=connect\nhost=h\nport=0", "f:4: port=\"0\" must be a whole number from 1 to 65535"),
     ("type=ping\nhost=h\ncount=0", "f:4: count=\"0\" must be a whole number from 1 to 65535"),
+    (
+      "type=ping\nhost=h\nnumpings=3\ncount=4",
+      "f:5: count is another name of numpings, which line 4 has: remove one of them"
+    ),
     ("type=ping\nhost=h\npayload=70000", "f:4: payload=\"70000\" must be a whole number from 0 to 65507"),
     ("type=trace\nhost=h\nhops=256", "f:4: hops=\"256\" must be a whole number from 1 to 255"),
     ("type=trace\nhost=h\nhop_timeout=0", "f:4: hop_timeout=\"0\" must be from 0.01 to 600 seconds"),

@@ -41,7 +41,7 @@ import Testing
       error: "Missing value for '--max-conn <n>'"),
     Mistake(
       program: "netconnmon", arguments: ["-t", "-0.5"],
-      error: "The value '-0.5' is invalid for '-t <seconds>': it is negative"),
+      error: "The value '-0.5' is invalid for '-t': it is negative"),
     Mistake(program: "runpipe", arguments: ["--wrongflag=1"], error: "Unknown option '--wrongflag'"),
     Mistake(program: "runpipe", arguments: ["--limit", "5k"], error: "Missing expected argument '<port>'"),
     Mistake(program: "connvitals", arguments: ["--wrongflag"], error: "Unknown option '--wrongflag'"),
@@ -60,6 +60,12 @@ import Testing
     Mistake(
       program: "netconnmon", arguments: ["-a", "8.8.8.8:53"],
       error: "8.8.8.8:53 names a port: write the host alone."),
+    Mistake(
+      program: "netconnmon", arguments: ["-p53", "-a8.8.8.8:53"],
+      error: "8.8.8.8:53 names a port: write the host alone."),
+    Mistake(
+      program: "connvitals", arguments: ["-H3", "-px", "127.0.0.1"],
+      error: "The value 'x' is invalid for '-p <n>'"),
     Mistake(
       program: "netconnmon", arguments: ["--spool", "here"],
       error: "--spool must be an absolute path, as /var/lib/bwmon/netconnmon."),

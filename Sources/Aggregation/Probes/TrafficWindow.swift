@@ -79,7 +79,9 @@ public struct TrafficWindow: Sendable {
   /// The applications that moved most, in the `length` before `now` or at least in the last report, through the interfaces
   /// that have one of `addresses`; in the direction in which more was moved there, with their share of all bytes in it.
   /// None where no interface has one, and without bytes.
-  public func top(through addresses: Set<IPAddress>, over length: Duration, at now: Instant) -> [ProbeAlert.Share] {
+  public func top(through addresses: Set<IPAddress>, over length: Duration, at now: Instant) -> [ProbeAlert
+    .Share]
+  {
     let wanted = Set(addresses.compactMap { interfaces[$0]?.number })
     let first = parts.firstIndex { $0.end > now - length } ?? parts.index(before: parts.endIndex)
     guard !wanted.isEmpty, parts.indices.contains(first) else { return [] }

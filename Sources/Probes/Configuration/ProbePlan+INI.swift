@@ -55,6 +55,12 @@ extension ProbePlan {
     switch kind {
     case .ping:
       var ping = Ping(interval: interval)
+      if let first = section.entry("count"), let second = section.entry("numpings") {
+        let (one, other) = first.line < second.line ? (first, second) : (second, first)
+        throw section.error(
+          at: other,
+          "\(other.key) is another name of \(one.key), which line \(one.line) has: remove one of them")
+      }
       // A burst of none would always be lost.
       for key in ["count", "numpings"] {
         if let count = try section.integer(key, in: 1...Self.counts.upperBound) { ping.count = count }

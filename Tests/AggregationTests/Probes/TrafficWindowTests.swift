@@ -37,7 +37,8 @@ import Testing
   private static let start = Instant(sinceZero: .seconds(1_000))
 
   private static func words(
-    _ window: TrafficWindow, through addresses: Set<IPAddress> = [eth0], over length: Duration, at now: Instant
+    _ window: TrafficWindow, through addresses: Set<IPAddress> = [eth0], over length: Duration,
+    at now: Instant
   ) -> [String] {
     window.top(through: addresses, over: length, at: now).map {
       "\($0.name) \($0.percent) \($0.direction.rawValue)"
