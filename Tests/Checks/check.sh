@@ -15,13 +15,32 @@ swift format lint --strict --configuration .swift-format -r Package.swift Source
 # An arrow that the package does not declare is an error of the build.
 swift build --explicit-target-dependency-import-check error >/dev/null ||
   fail "layers: a module imports what its target does not depend on"
-abilities='Monitors|Pipes|Probes|Aggregation|Output|Notifications|History|Dashboard|Tstat|AMQP|HTTPRecords|Publishing'
-for ability in Sources/*/; do
-  name=$(basename "$ability")
-  [[ $name =~ ^($abilities)$ ]] || continue
-  found=$(grep -rnE "^ *((public|package|internal) )?import ($abilities)\b" "$ability" | grep -v 'Dashboard/.*import Output')
-  [ -z "$found" ] || fail "layers: an ability imports another: $found"
+# Arrows point down, never sideways: modules of one layer, abilities among them, do not import each other.
+layers=(
+  'C[A-Z]+[A-Za-z0-9]*' 'Model INI Patterns' SystemRuntime 'Channel Curl Netfilter' Ownership Diagnosis
+  'Monitors Pipes Probes Aggregation Output Notifications Tstat AMQP HTTPRecords Publishing' Program Metering
+  'runmonitor runpipe runaggregator connvitals connmonitor netconnmon tstat_send tstat_cull'
+)
+layer_of() {
+  local number
+  for number in "${!layers[@]}"; do
+    [[ $1 =~ ^(${layers[number]// /|})$ ]] && echo "$number" && return
+  done
+}
+imports() {
+  grep -rhoE '^ *(@[A-Za-z_()]+ +)*((public|package|internal|fileprivate|private) +)?import +((struct|enum|class|actor|protocol|func|var|let|typealias) +)?[A-Za-z_0-9]+' "$1" --include='*.swift' | awk '{ print $NF }' | sort -u
+}
+for module in Sources/*/; do
+  name=$(basename "$module")
+  own=$(layer_of "$name")
+  [ -n "$own" ] || fail "layers: $name has none: give it one in Tests/Checks/check.sh and Docs/architecture.md"
+  for import in $(imports "$module"); do
+    [ -d "Sources/$import" ] || continue
+    [ "$(layer_of "$import")" -lt "${own:-0}" ] || fail "layers: $name imports $import, which is not below it"
+  done
 done
+# The search itself: a program imports what is below it.
+imports Sources/runpipe | grep -qx Pipes || fail "layers: the search for imports finds nothing where there is something"
 
 # The runtime, what decodes the kernel's answers, and the wrappers of PCRE2, libcurl, librabbitmq, zlib and OpenSSL's digests
 # may be unsafe; nothing else.
@@ -51,6 +70,17 @@ absent '\bAtomic\b' "an atomic outside SystemRuntime, Ownership, Pipes, Notifica
 absent '\.(writeOnly|readWrite)\b|\bO_(WRONLY|RDWR|CREAT)\b' \
   "a file opened to write, which the fence (Docs/decisions/0012) refuses: open it before, and name it here" \
   '^Sources/(Netfilter/Conntrack/ConntrackSettings|SystemRuntime/Files/(DurableFolder|Folder\+Changes))\.swift:'
+
+# Who shows or delivers events says of each kind what it does with it: a kind that is new is an error of the build.
+found=$(grep -rlE 'case .*\.probeAlert' Sources --include='*.swift' | xargs awk '
+  /^ *switch event \{$/ { indent = match($0, /[^ ]/); inside = 1; next }
+  inside && match($0, /[^ ]/) == indent && /^ *\}/ { inside = 0 }
+  inside && match($0, /[^ ]/) == indent && /default:/ { print FILENAME ":" FNR }')
+[ -z "$found" ] || fail "a default: in a switch over events: $found"
+
+# Tables and what programs print have lines of their own length.
+found=$(LC_ALL=C.UTF-8 awk 'FNR == 1 { code = 0 } /^```/ { code = !code } !code && !/^ *\|/ && length($0) > 120 { print FILENAME ":" FNR }' README.md Docs/*.md Docs/decisions/*.md)
+[ -z "$found" ] || fail "lines of more than 120 characters: $found"
 
 found=$(find Sources -type f -name '*.swift' -exec wc -l {} + | awk '$2 != "total" && $1 > 320')
 [ -z "$found" ] || fail "files of more than 320 lines, split as Type+Aspect.swift: $found"
@@ -84,9 +114,20 @@ for program in runmonitor runpipe; do
     esac
   done
 done
+links() { readelf -d "$bin/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
+# What the others link besides, each by what it is for.
+declare -A more=(
+  [runaggregator]='libcurl|libcrypto|libssl|librabbitmq'
+  [connvitals]='libcurl|libcrypto' [connmonitor]='libcurl|libcrypto' [netconnmon]='libcurl|libcrypto'
+  [tstat_send]='libcurl|libcrypto|libssl|librabbitmq' [tstat_cull]='libcrypto'
+)
+for program in "${!more[@]}"; do
+  for library in $(links "$program"); do
+    [[ $library =~ ^($allowed|${more[$program]})\.so ]] || fail "links: $program needs $library, which nothing here is for"
+  done
+done
 # libnetfilter_conntrack, which is under the GPL, is the oracle of tests and benchmarks alone: README says so. Those that only
 # probe do not read the connection table: neither netlink's library nor BPF's has a place in them.
-links() { readelf -d "$bin/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 for program in runmonitor runpipe runaggregator connvitals connmonitor netconnmon tstat_send tstat_cull; do
   needed=$(links "$program")
   [ -n "$needed" ] || fail "links: $program was not built"
