@@ -52,6 +52,22 @@ struct ConnVitalsPingTests {
     #expect(numbers.prefix(3).allSatisfy { $0 >= 200 } && numbers.last == 0, "\(numbers)")
   }
 
+  @Test(arguments: [("10.9.0.5", "10.9.1.2"), ("fd09:2::5", "fd09:1::2")], SocketKind.allCases)
+  func `a packet too big for the way is named, with what would pass`(
+    way: (target: String, hop: String), kind: SocketKind
+  ) async throws {
+    let first = way.hop.dropLast() + "1"
+    let site = try await ProbeSite(
+      "[target \(way.target)]\npath = \(first) \(way.hop)\n[hop \(way.hop)]\nanswer = too-big 1300")
+    try await kind.permit(in: site.host)
+    let events = try await site.host.events("-p 2 --payload-size 1400 \(way.target)")
+    let event = try #require(events.first)
+    #expect(event.loss == 100 && event.error?.contains("too big") == true, "\(event)")
+    #expect(event.error?.contains("1300") == true && event.error?.contains(way.hop) == true, "\(event)")
+    let small = try await site.host.events("-p 2 --payload-size 1000 \(way.target)")
+    #expect(small.first?.loss == 0)
+  }
+
   @Test(arguments: ["checksum", "identifier", "sequence", "source"], SocketKind.allCases)
   func `what is no reply of the host to this request counts for nothing`(
     forgery: String, kind: SocketKind

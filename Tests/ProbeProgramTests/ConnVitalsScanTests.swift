@@ -21,6 +21,8 @@ struct ConnVitalsScanTests {
   @Test(arguments: [
     ([String](), "None\tNone\tNone"), (["mysql"], #"None\tNone\tT, 5\.7\.2"#),
     (["http"], #"T, 200, we"ird\\ \\e\[31m\tNone\tNone"#), (["bare"], #"T, 200, Unknown\tNone\tNone"#),
+    (["tls1.0"], #"None\tT, 200, tls10\tNone"#), (["tls1.1"], #"None\tT, 200, tls11\tNone"#),
+    (["tls1.2"], #"None\tT, 200, tls12\tNone"#), (["garbage", "mysql"], #"None\tNone\tT, 5\.7\.2"#),
     (["https"], #"None\tT, 200, tls13\tNone"#), (["refusal"], "None\tNone\tNone"),
     (["http", "https", "mysql"], #"T, 200, we.*\tT, 200, tls13\tT, 5\.7\.2"#),
   ])

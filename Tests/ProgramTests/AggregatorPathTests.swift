@@ -64,7 +64,9 @@ struct AggregatorPathTests {
       interval=0.2
 
       """, to: "monitors")
-    let rules = try folder.write("[path]\nloss_threshold=20 %\n", to: "rules")
+    let rules = try folder.write(
+      "[path]\nloss_threshold=20 %\ninterval=2\n"
+        + "notification_command=sh -c 'echo $BWMON_SUBJECT: $BWMON_TOP >>\(folder.path)/said'\n", to: "rules")
     let aggregator = try Reporter(
       ["--monitor-config", monitors, "--app-config", apps, "--notification-config", rules],
       program: "runaggregator", interval: "0.5", in: lab.a)
@@ -88,6 +90,11 @@ struct AggregatorPathTests {
     for name in ["near", "far"] {
       let share = (alerts[name]?["top"] as? [Event])?.first?["percent"] as? Double
       #expect(share ?? 0 > 80, "\(alerts)")
+    }
+    try await eventually("commands", state: { folder.read("said") }) {
+      let said = folder.read("said").split(separator: "\n")
+      return said.contains { $0.wholeMatch(of: #/near: Web \d+ % of sent bytes/#) != nil }
+        && said.contains { $0.wholeMatch(of: #/far: Backup \d+ % of sent bytes/#) != nil } ? () : nil
     }
     let line =
       #/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: near exceeding 'loss' limit 20\.00: \d+\.\d\d %; Web \d+ % of sent bytes/#

@@ -33,6 +33,19 @@ struct LeastPrivilegeTests {
     Case(
       testDescription: "its sensor", program: "runaggregator", isSensor: true, kept: Privileges.measuring),
     Case(
+      testDescription: "its sensor with --source procfs", program: "runaggregator",
+      flags: ["--source", "procfs"],
+      isSensor: true, kept: Privileges.measuring, listens: false, mayListen: false),
+    Case(
+      testDescription: "its sensor with --namespaces", program: "runaggregator", namespaces: true,
+      isSensor: true, kept: Privileges.measuring | Privileges.system),
+    Case(
+      testDescription: "its sensor with --witness lookup", program: "runaggregator",
+      flags: ["--witness", "lookup"], isSensor: true, kept: Privileges.measuring),
+    Case(
+      testDescription: "its sensor with --witness bpf-5.8", program: "runaggregator",
+      flags: ["--witness", "bpf-5.8"], isSensor: true, kept: Privileges.measuring),
+    Case(
       testDescription: "runaggregator with pipes", program: "runaggregator",
       flags: ["--monitor-config", "PIPES"],
       kept: Privileges.forwarding | Privileges.probing | Privileges.files, listens: false,
@@ -82,6 +95,10 @@ struct LeastPrivilegeTests {
     let starters = try Privileges.ofThreads(pid) { $0 == Privileges.starter }
     let isStarterNeeded = row.mayListen && !isByLimit && ours.permitted & Privileges.scheduling != 0
     #expect(starters == (isStarterNeeded ? [expected] : []))
+    if let place = row.flags.firstIndex(of: "--witness") {
+      let threads = try Privileges.ofThreads(pid) { $0 == "witness" }
+      #expect(threads.count == (row.flags[place + 1] == "lookup" ? 0 : 1))
+    }
     let said = reporter.process.errors.text
     #expect(!said.contains("giving up") && !said.contains("seccomp"), "\(said)")
     try await reporter.stop()

@@ -54,6 +54,12 @@ struct SampleUnitTests {
     #expect(FileManager.default.fileExists(atPath: file), "\(file)")
   }
 
+  /// Those that read a file again at SIGHUP.
+  @Test(arguments: ["connmonitor.service", "netconnmon.service", "runaggregator.service"])
+  func `systemctl reload has its file read again`(name: String) throws {
+    #expect(try SampleUnit(name)["ExecReload"] == "/bin/kill -HUP $MAINPID")
+  }
+
   @Test func `systemd makes the user that the aggregator's unit names`() async throws {
     let folder = try ScratchFolder()
     try await run(["mkdir", "\(folder.path)/etc"])

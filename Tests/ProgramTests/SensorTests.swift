@@ -263,6 +263,9 @@ struct SensorTests {
       testDescription: "of another version", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE version\n",
       says: "of version 0.0.1, this program of 2.0.0"),
     Broken(
+      testDescription: "of a version to come", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE later\n",
+      says: "of version 99.0.0, this program of 2.0.0"),
+    Broken(
       testDescription: "sends a message of no known kind",
       script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE kind\n",
       says: "unknown kind 99"),
@@ -293,6 +296,48 @@ struct SensorTests {
     #expect(try await child.ended() == .exited(broken.status), "\(child.errors.text)")
     #expect(child.errors.text.contains(broken.says), "\(child.errors.text)")
     #expect(child.errors.lines.count == 1 && child.output.lines.isEmpty)
+  }
+
+  /// Beside runaggregator, else in the libexec folder of the same installation; another one in PATH is not for it.
+  @Test(arguments: ["bin", "libexec/bwmon", "elsewhere"])
+  func `the sensor is of the same installation`(place: String) async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let folder = try ScratchFolder()
+    try await run(["mkdir", "-p", "\(folder.path)/bin", "\(folder.path)/\(place)"])
+    let program = try await folder.copy(Program.path("runaggregator"), as: "bin/runaggregator")
+    let sensor = try await folder.copy(Program.path("runmonitor"), as: "\(place)/runmonitor")
+    let child = try lab.a.start([
+      "env", "PATH=\(folder.path)/\(place):/usr/bin:/bin", program, "--format", "json", "--count", "1",
+    ])
+    let status = try await child.ended()
+    #expect(status == .exited(place == "elsewhere" ? 69 : 0), "\(child.errors.text)")
+    if place == "elsewhere" {
+      #expect(child.errors.text.contains("is neither \(folder.path)/bin/runmonitor nor"))
+      #expect(child.errors.text.contains(" \(folder.path)/libexec/bwmon/runmonitor: install it"))
+    } else {
+      #expect(child.output.lines.contains { $0.contains("\"event\":\"usage\"") }, "\(sensor)")
+    }
+  }
+
+  @Test func `a hub that stands still loses nothing`() async throws {
+    let lab = try await MonitorAccountingTests.readyTopology()
+    let aggregator = try aggregator(in: lab)
+    try await aggregator.report("a first report")
+    aggregator.process.signal(SIGSTOP)
+    var clients: [(client: Traffic, server: Traffic)] = []
+    for _ in 0..<20 {
+      let pair = try await traffic("tcp 10.77.1.2 PORT --send 100000", in: lab)
+      _ = try await pair.client.counted()
+      try await pair.client.finish()
+      clients.append(pair)
+    }
+    let truth = try await lab.viewOfA()
+    aggregator.process.signal(SIGCONT)
+    let report = try await aggregator.report("\(truth)") { $0.balance.total.view == truth }
+    #expect(report.balance.sum == truth && report.row(named: "traffic")?.usage == truth, "\(report.rows)")
+    #expect(warnings(aggregator, "sensor_lost").isEmpty)
+    try await aggregator.stop()
+    for pair in clients { try await pair.server.finish() }
   }
 
   @Test(.needs(.packets))

@@ -4,6 +4,8 @@
 #   bare     port 80, no Server field
 #   plain    port 80, a Server field of one word
 #   https    port 443, TLS 1.3 alone
+#   tls1.N   port 443, TLS 1.N alone
+#   garbage  port 443, HTTP without TLS, and bytes that are neither
 #   mysql    port 3306, the greeting of a MySQL 5.7.2
 #   mysql8   port 3306, the greeting of a MySQL 8.0.36
 #   refusal  port 3306, MySQL's word that too many clients have come
@@ -37,26 +39,39 @@ def packet(content):
     return answer
 
 
-def tls(answer):
+def tls(answer, version=ssl.TLSVersion.TLSv1_3):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = context.maximum_version = version
+    # Debian's OpenSSL speaks TLS before 1.2 at this level alone.
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
     context.load_cert_chain(certificate, key)
     def wrapped(connection):
         answer(context.wrap_socket(connection, server_side=True))
     return wrapped
 
 
+def garbage(connection):
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(range(256)))
+    connection.close()
+
+
 ODD = b'we"ird\\ \x1b[31m'
 greeting = b"\n5.7.2-log\0" + b"\7\0\0\0" + b"A" * 59
+VERSIONS = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 SERVICES = {
     "http": (80, http(ODD)),
     "bare": (80, http(b"")),
     "plain": (80, http(b"lab")),
     "https": (443, tls(http(b"tls13"))),
+    "garbage": (443, garbage),
     "mysql": (3306, packet(greeting)),
     "mysql8": (3306, packet(greeting.replace(b"5.7.2-log", b"8.0.36"))),
     "refusal": (3306, packet(b"\xff\x10\x04#08004Too many connections")),
 }
+
+for minor, version in enumerate(VERSIONS):
+    SERVICES[f"tls1.{minor}"] = (443, tls(http(f"tls1{minor}".encode()), version))
 
 
 def serve(word, server, answer):

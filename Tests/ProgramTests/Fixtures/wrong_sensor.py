@@ -1,4 +1,4 @@
-"""Stands for a sensor that says what it should not: wrong_sensor.py version|kind|long|cut|early, or slow FIFO."""
+"""Stands for a sensor that says what it should not: wrong_sensor.py version|later|kind|long|cut|early, or slow FIFO."""
 import array
 import socket
 import struct
@@ -27,6 +27,8 @@ stream = channel()
 wish = sys.argv[1]
 if wish == "version":
     stream.sendall(message(1, text(b"0.0.1")))
+elif wish == "later":
+    stream.sendall(message(1, text(b"99.0.0")))
 elif wish == "kind":
     stream.sendall(message(99))
 elif wish == "long":
