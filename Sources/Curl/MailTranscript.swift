@@ -50,7 +50,7 @@ struct MailTranscript: Sendable, Hashable {
     }
   }
 
-  /// True when the server has been sent commands of the mail: what it refuses after that it may take of others.
+  /// True when the server has got the first commands of the mail: what it refuses after that it may take of others.
   var hasNamedMail: Bool { steps.contains { ["MAIL", "RCPT", "DATA"].contains($0.verb) } }
 
   /// True when the server was ready for the mail and has not said what became of it.

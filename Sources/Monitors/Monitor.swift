@@ -217,3 +217,57 @@ public final class Monitor: Meter {
       naming: sources.naming, interfaces: untracked.failure, events: sources.eventFailure)
   }
 }
+
+/// What a monitor counts and shows.
+public struct MonitorOptions: Sendable {
+  /// What any of them shows is shown.
+  public var filters: [MonitorFilter]
+  /// Which bytes are counted.
+  public var layer: Layer
+  /// Whether the first measurement holds what the table's flows had moved before; otherwise it is empty.
+  public var countsLookback: Bool
+  /// Whether processes come with the command lines of their ancestors.
+  public var wantsAncestors: Bool
+  /// The process whose bytes are counted and not shown.
+  public var hidden: Int32?
+
+  /// Makes options.
+  public init(
+    filters: [MonitorFilter], layer: Layer = .l3, countsLookback: Bool = true, wantsAncestors: Bool = false,
+    hiding hidden: Int32? = nil
+  ) {
+    self.filters = filters
+    self.layer = layer
+    self.countsLookback = countsLookback
+    self.wantsAncestors = wantsAncestors
+    self.hidden = hidden
+  }
+}
+
+/// The processes that readings named, until it was reported that they ended.
+struct ReportedProcesses: Sendable {
+  private var living: Set<ProcessIdentity> = []
+  /// Those that had ended before their bytes were seen, since the last measurement.
+  private var ended: [ProcessIdentity] = []
+  /// Those that ended between the last two measurements.
+  private var leaving: [ProcessIdentity] = []
+
+  /// Notes that a reading names a process. Where it does not live its last bytes came after its end: it is marked with
+  /// the next measurement.
+  mutating func add(_ process: ProcessIdentity, lives: Bool) {
+    if lives { living.insert(process) } else { ended.append(process) }
+  }
+
+  /// Whether a reading named it, and it lived.
+  func contains(_ process: ProcessIdentity) -> Bool { living.contains(process) }
+
+  /// Takes the processes that ended since the last measurement. Returns those to report as ended with this one, and those
+  /// that had ended when the last one was made.
+  mutating func take(exited: [ProcessIdentity]) -> (exited: [ProcessIdentity], retired: [ProcessIdentity]) {
+    let late = ended
+    let retired = leaving + late
+    ended = []
+    leaving = exited.filter { living.remove($0) != nil }
+    return (late + leaving, retired)
+  }
+}

@@ -45,9 +45,11 @@ extension ParsableCommand {
 
 /// What the command line's parser says, made ours.
 package enum CommandLineError {
-  /// The message for the arguments that were given, with what the parser does not say: an unknown option comes before an
-  /// argument that is missing, a negative number is no missing value, and how a time is written. A suggestion that is
-  /// not near what was written goes: `--once` is not `--source`. `help` names all options.
+  /// The message for the arguments that were given, with what the parser does not say.
+  ///
+  /// An unknown option comes before an argument that is missing, a negative number is no missing value, and the error
+  /// for a time says how one is written. A suggestion that is not near what was written goes: `--once` is not
+  /// `--source`. `help` names all options.
   package static func sentence(_ message: String, _ given: [String], help: String) -> String {
     if message.hasPrefix("Missing expected argument"), let unknown = unknownOption(in: given, help) {
       return "Unknown option '\(unknown)'"
@@ -79,8 +81,8 @@ package enum CommandLineError {
   /// The number below zero that was given after an option, as in `--count -1`.
   private static func negative(after option: String, in given: [String]) -> String? {
     let name = option.prefix { $0 != " " }
-    guard let place = given.firstIndex(where: { $0 == name }), place + 1 < given.count else { return nil }
-    let value = given[place + 1]
-    return value.hasPrefix("-") && value.dropFirst().first?.isNumber == true ? value : nil
+    return zip(given, given.dropFirst()).first { word, value in
+      word == name && value.hasPrefix("-") && DurationText.duration(String(value.dropFirst())) != nil
+    }?.1
   }
 }

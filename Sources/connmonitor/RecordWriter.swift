@@ -32,8 +32,10 @@ struct RecordWriter {
     problems = problems.filter { kept.contains($0.job) }
   }
 
-  /// Adds the record of a result at `time`, which it bears as the original's did, and which `flush` writes, unless it is a route that was written before, or one that this host had
-  /// no means to find: a record of that would say that the target is down.
+  /// Adds the record of a result; `flush` writes it. Its time is `time`, that of the writing, as the original's is.
+  ///
+  /// Left out is a route that was written before, and one that this host had no means to find: a record of that would say
+  /// that the target is down.
   mutating func write(
     _ found: ProbeEngine.Outcome, _ plan: ProbePlan, at time: Timestamp
   ) throws(KernelError) {

@@ -138,6 +138,7 @@ struct TargetMonitor: ~Copyable {
       case .overflowed(let text), .lacking(let text): Messages.say(.warning(text))
       }
     }
+    // What is written together has one time.
     let time = WallClock.now()
     for outcome in engine.takeOutcomes() {
       guard let plan = plans[outcome.job.number] else { continue }

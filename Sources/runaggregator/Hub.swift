@@ -75,7 +75,15 @@ struct Hub {
       warnings.append(said)
     }
     if !isMissing { traffic.add(report, at: now, keeping: probes.longestInterval) }
-    let found = probes.events(until: now, at: time) { traffic.top(through: $0, over: $1, at: now) }
+    // Where many targets fail together they ask for the same.
+    var shares: [TrafficQuestion: [ProbeAlert.Share]] = [:]
+    let found = probes.events(until: now, at: time) { addresses, length in
+      let question = TrafficQuestion(addresses: addresses, length: length)
+      if let known = shares[question] { return known }
+      let top = traffic.top(through: addresses, over: length, at: now)
+      shares[question] = top
+      return top
+    }
     report.probes = probes.states
     let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
       var alert = alert
@@ -157,4 +165,10 @@ extension FilterSettings {
       include: filter.include.map(\.source), exclude: filter.exclude.map(\.source),
       ignoresLocal: filter.ignoresLocal, excludesTunnels: filter.excludesTunnels)
   }
+}
+
+/// Who moved most on a way, and in how long a time.
+private struct TrafficQuestion: Hashable {
+  var addresses: Set<IPAddress>
+  var length: Duration
 }

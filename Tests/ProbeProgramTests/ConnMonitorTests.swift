@@ -158,6 +158,32 @@ struct ConnMonitorTests {
     #expect(try await monitor.endsWell())
   }
 
+  @Test(arguments: [
+    ("link set eth0 down", "link set eth0 up"),
+    ("addr del 10.77.1.1/24 dev eth0", "addr add 10.77.1.1/24 dev eth0"),
+  ])
+  func `an interface that goes and comes back is a loss, said once each time`(gone: String, back: String)
+    async throws
+  {
+    let lab = try await Topology()
+    let monitor = try Monitor("10.77.1.2 ping=50 numpings=2 json=true", in: lab.a)
+    func next(_ awaited: String, loss: Double) async throws {
+      let seen = try monitor.records().count
+      try await monitor.record(awaited, from: seen) { $0.ping?.loss == loss }
+    }
+    try await next("a reply", loss: 0)
+    for _ in 0..<2 {
+      try await lab.a.ip(gone)
+      try await next("a loss", loss: 100)
+      try await next("another loss", loss: 100)
+      try await lab.a.ip(back)
+      try await next("a reply again", loss: 0)
+    }
+    let said = monitor.process.errors.lines
+    #expect(said.count == 2 && said.allSatisfy { $0.hasPrefix("WW: 10.77.1.2: ") }, "\(said)")
+    #expect(try await monitor.endsWell())
+  }
+
   @Test(arguments: [SIGTERM, SIGINT])
   func `a signal lets what runs be finished and written`(signal: Int32) async throws {
     let site = try await ProbeSite(

@@ -84,9 +84,9 @@ struct OwnTrafficTests {
         aggregator.process.errors.lines.count { $0.contains("read again") } == attempt ? () : nil
       }
       try await aggregator.nextReport()
-      longest.append(try aggregator.reports().dropFirst(seen).compactMap(\.interval).max() ?? 0)
+      longest.append(try aggregator.reports().dropFirst(seen).compactMap(\.interval).max() ?? .infinity)
     }
-    #expect(longest.contains { $0 < 2.5 }, "\(longest)")
+    #expect(longest.count { $0 < 2.5 } >= 3, "\(longest)")
     try await aggregator.stop()
   }
 

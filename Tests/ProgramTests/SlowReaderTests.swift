@@ -75,7 +75,7 @@ struct SlowReaderTests {
       // What is above its limit, and no longer: the reports that say so cannot be written yet.
       try await eventually("a command for each", state: { folder.read("said") + reading.program.errors.text })
       {
-        folder.read("said").split(separator: "\n").count == 2 * round ? () : nil
+        folder.read("said").split(separator: "\n").count >= 2 * round ? () : nil
       }
     }
     #expect(try reading.reports().isEmpty)
@@ -84,8 +84,11 @@ struct SlowReaderTests {
       try reading.reports().contains { $0.row(named: "pipe-8080:127.0.0.1:9000")?.received == 2_000_000 }
         ? () : nil
     }
-    // Of four alerts each was written too.
-    #expect(reading.reader.output.text.components(separatedBy: "\"event\":\"alert\"").count == 5)
+    // Each alert that a command was run for was written too.
+    let said = folder.read("said").split(separator: "\n").count
+    try await eventually("as many alerts") {
+      reading.reader.output.text.components(separatedBy: "\"event\":\"alert\"").count > said ? () : nil
+    }
     try await reading.stop()
   }
 
@@ -119,7 +122,7 @@ struct SlowReaderTests {
         reading.reader.output.text.utf8.count > length + 1 << 20 ? () : nil
       }
       reading.pause()
-      return try reading.reports().last { $0.health["skipped_reports"] != 0 }
+      return try reading.reports().last { ($0.health["skipped_reports"] ?? 0) > 0 }
     }
     #expect(last.balance.total.view == truth)
     reading.read()

@@ -4,7 +4,7 @@ import Testing
 @testable import SystemRuntime
 
 /// Text on its way to a reader that is slow, or gone.
-@Suite struct OutputQueueTests {
+@Suite(.timeLimit(.minutes(1))) struct OutputQueueTests {
   /// A pipe that is read when the test wants.
   private struct Pipe: ~Copyable {
     let reader: CInt
@@ -13,6 +13,8 @@ import Testing
     init() throws {
       var ends: [CInt] = [0, 0]
       let error = unsafe pipe(&ends)
+      // Programs that other tests start have no part in it.
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       (reader, writer) = (ends[0], ends[1])
       // The writer waits, as standard output does.
       let failure = fcntl(reader, F_SETFL, O_NONBLOCK)
@@ -77,6 +79,7 @@ import Testing
     defer { _ = signal(SIGPIPE, ignored) }
     var ends: [CInt] = [0, 0]
     try #require(unsafe pipe(&ends) == 0)
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     close(ends[0])
     defer { close(ends[1]) }
     var queue = OutputQueue(to: ends[1])

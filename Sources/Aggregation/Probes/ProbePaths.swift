@@ -30,10 +30,14 @@ public struct ProbePaths {
 
   /// Takes note of where a target is.
   public mutating func locate(_ target: ProbeTarget, zone: UInt32) {
-    paths[target.name] = Path(zone: zone, address: target.address, source: towards(target.address, zone))
+    let before = paths[target.name].flatMap { $0.address == target.address ? $0.source : nil }
+    let source = towards(target.address, zone) ?? before
+    paths[target.name] = Path(zone: zone, address: target.address, source: source)
   }
 
-  /// Asks again how a target is reached. Where there is no route any more it stays what it was: that is the path that fails.
+  /// Asks again how a target is reached. Where there is no route any more it stays what it was.
+  ///
+  /// That is the path that fails.
   public mutating func refresh(_ name: String) {
     guard let path = paths[name], let source = towards(path.address, path.zone) else { return }
     paths[name]?.source = source

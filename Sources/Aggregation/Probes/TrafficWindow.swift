@@ -1,10 +1,11 @@
 public import Model
 
-/// Which applications moved most through an interface in an interval: what an alert about a path says of this host's own
-/// part in it.
+/// Which applications moved most through an interface in an interval: what an alert about a path says of this host's
+/// own part in it.
 ///
-/// Keeps what each report has of it. Reports that are long ago are added up, so that an interval begins a sixteenth of its
-/// length too early at most, and a day takes some two hundred sums.
+/// Keeps what each report has of it. Reports that are long ago are added up: an interval begins too early by a
+/// sixteenth of its length at most, and a day takes some two hundred sums. A sum has the names that moved most, so that
+/// their number has a bound where programs come and go.
 public struct TrafficWindow: Sendable {
   /// How many are named.
   public static let most = 3
@@ -12,6 +13,8 @@ public struct TrafficWindow: Sendable {
   private static let least = 1.0
   /// How often as old a sum is as it is long, at least.
   private static let fineness: Int64 = 16
+  /// The most names that a sum keeps.
+  static let mostNames = 1_000
 
   private struct Part {
     var start: Instant
@@ -26,6 +29,16 @@ public struct TrafficWindow: Sendable {
       for (name, parts) in later.applications {
         for part in parts { applications[name, default: []].add(part.usage, through: part.interface) }
       }
+      // Twice the bound before any goes: to find the least is dear.
+      if applications.count > 2 * TrafficWindow.mostNames { keepMost() }
+    }
+
+    private mutating func keepMost() {
+      let kept = applications.map {
+        (name: $0, bytes: $1.reduce(0) { $0 + $1.usage.received + $1.usage.sent })
+      }
+      .sorted { $0.bytes > $1.bytes }.prefix(TrafficWindow.mostNames)
+      applications = Dictionary(uniqueKeysWithValues: kept.map { ($0.name, applications[$0.name] ?? []) })
     }
   }
 
@@ -37,11 +50,12 @@ public struct TrafficWindow: Sendable {
   /// Makes one that has seen nothing.
   public init() {}
 
-  /// How many sums are kept.
+  /// How many sums are kept, and the most names that one of them has.
   var count: Int { parts.count }
+  var names: Int { parts.map(\.applications.count).max() ?? 0 }
 
-  /// Adds a report that ends at `now`, and keeps what is no longer ago than `longest`. A first report has what moved before
-  /// the start: it counts for nothing.
+  /// Adds a report that ends at `now`, and keeps what is no longer ago than `longest`. A first report has what moved
+  /// before the start: it counts for nothing.
   public mutating func add(_ report: UsageReport, at now: Instant, keeping longest: Duration) {
     guard let length = report.interval, !report.paths.isEmpty || !parts.isEmpty else { return }
     var part = Part(start: now - length, end: now)
@@ -64,31 +78,34 @@ public struct TrafficWindow: Sendable {
 
   /// Adds up neighbours that are long ago.
   private mutating func addUp(at now: Instant) {
-    var kept: [Part] = []
-    kept.reserveCapacity(parts.count)
-    for part in parts {
-      if let last = kept.last, (part.end - last.start) * Self.fineness <= now - part.end {
-        kept[kept.count - 1].add(part)
+    var next = 1
+    while next < parts.count {
+      let length = parts[next].end - parts[next - 1].start
+      if length * Self.fineness <= now - parts[next].end {
+        let later = parts.remove(at: next)
+        parts[next - 1].add(later)
       } else {
-        kept.append(part)
+        next += 1
       }
     }
-    parts = kept
   }
 
-  /// The applications that moved most, in the `length` before `now` or at least in the last report, through the interfaces
-  /// that have one of `addresses`; in the direction in which more was moved there, with their share of all bytes in it.
-  /// None where no interface has one, and without bytes.
+  /// The applications that moved most through the interfaces that have one of `addresses`, in the `length` before `now`
+  /// or in a report that ends then.
+  ///
+  /// In the direction in which more was moved there, with their share of all bytes in it. None where no interface has
+  /// one, and without bytes.
   public func top(through addresses: Set<IPAddress>, over length: Duration, at now: Instant) -> [ProbeAlert
     .Share]
   {
     let wanted = Set(addresses.compactMap { interfaces[$0]?.number })
-    let first = parts.firstIndex { $0.end > now - length } ?? parts.index(before: parts.endIndex)
-    guard !wanted.isEmpty, parts.indices.contains(first) else { return [] }
+    guard !wanted.isEmpty, let first = parts.firstIndex(where: { $0.end > now - length || $0.end == now })
+    else { return [] }
     var total = Usage.zero
     var applications: [String: Usage] = [:]
     for part in parts[first...] {
       for interface in wanted { total += part.interfaces[interface] ?? .zero }
+      if wanted.isDisjoint(with: part.interfaces.keys) { continue }
       for (name, moved) in part.applications { applications[name, default: .zero] += moved.usage(of: wanted) }
     }
     let direction = total.sent >= total.received ? Alert.Direction.sent : .received

@@ -3,7 +3,7 @@ import SystemPackage
 
 /// The settings of connection tracking in this network namespace (nf_conntrack-sysctl.rst).
 public enum ConntrackSettings {
-  fileprivate static let directory = "/proc/sys/net/netfilter/"
+  package static let directory = "/proc/sys/net/netfilter/"
 
   /// Whether new connections get byte counters (nf_conntrack_acct); nil where the kernel tracks nothing.
   public static func isAccounting() -> Bool? { number("nf_conntrack_acct").map { $0 != 0 } }
@@ -22,28 +22,43 @@ public enum ConntrackSettings {
   }
 }
 
-/// What is read of these settings with each reading of the table, kept open.
+/// What is read of these settings with each reading of the table. The files stay open; one that is not there, or fails, is
+/// opened again the next time: the kernel's module may be loaded later, and again.
 package struct ConntrackGauges: ~Copyable {
-  private let countFile: OpenFile?
-  private let eventsFile: OpenFile?
+  private struct Gauge: ~Copyable {
+    let path: String
+    private var file: OpenFile?
+
+    init(_ path: String) { self.path = path }
+
+    /// The number that the file has; nil where there is none.
+    mutating func read(into buffer: inout [UInt8]) -> Int? {
+      if file == nil { file = try? OpenFile(path) }
+      guard let count = try? file?.readAgain(into: &buffer),
+        let number = Int(decimal: buffer[..<count].prefix { $0 != 0x0a })
+      else {
+        file = nil
+        return nil
+      }
+      return number
+    }
+  }
+
+  private var countGauge: Gauge
+  private var eventsGauge: Gauge
   private var buffer = [UInt8](repeating: 0, count: 32)
 
-  /// Opens them in the network namespace of the calling thread; what is not there stays unknown.
-  package init() {
-    countFile = try? OpenFile(ConntrackSettings.directory + "nf_conntrack_count")
-    eventsFile = try? OpenFile(ConntrackSettings.directory + "nf_conntrack_events")
+  /// Makes them for the network namespace of the threads that read; `folder` is where the settings are.
+  package init(in folder: String = ConntrackSettings.directory) {
+    countGauge = Gauge(folder + "nf_conntrack_count")
+    eventsGauge = Gauge(folder + "nf_conntrack_events")
   }
 
   /// As `ConntrackSettings.count()`.
-  package mutating func count() -> Int? { Self.number(in: countFile, &buffer) }
+  package mutating func count() -> Int? { countGauge.read(into: &buffer) }
 
   /// As `ConntrackSettings.events()`.
-  package mutating func events() -> Int? { Self.number(in: eventsFile, &buffer) }
-
-  private static func number(in file: borrowing OpenFile?, _ buffer: inout [UInt8]) -> Int? {
-    guard let count = try? file?.readAgain(into: &buffer) else { return nil }
-    return Int(decimal: buffer[..<count].prefix { $0 != 0x0a })
-  }
+  package mutating func events() -> Int? { eventsGauge.read(into: &buffer) }
 }
 
 /// The switch of byte counters for new connections (nf_conntrack_acct), kept open so that it can be turned back

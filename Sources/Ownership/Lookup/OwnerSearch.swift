@@ -79,9 +79,13 @@ struct OwnerSearch {
       if let holder = observed.read(pid, rereads: isSmall, seeking: inode) { return holder }
       if isUrgent() { return nil }
     }
-    // Of the others only those with more or fewer descriptors than before: one question each.
-    for pid in servers.prefix(Self.listening).dropFirst(Self.listed) where observed.newCount(pid) != nil {
-      if let holder = observed.read(pid, rereads: false, seeking: inode) { return holder }
+    // Of the others only those that are known to have more or fewer descriptors than before: one question each.
+    for pid in servers.prefix(Self.listening).dropFirst(Self.listed) {
+      if let count = observed.newCount(pid), count > 0,
+        let holder = observed.read(pid, rereads: false, seeking: inode)
+      {
+        return holder
+      }
       if isUrgent() { return nil }
     }
     return nil

@@ -31,7 +31,7 @@ extension WitnessLedger {
     for position in uses.indices where uses[position].isPending {
       let use = uses[position]
       guard sockets[Int(use.socket)].entry == nil, time - use.changed >= Self.waitTime else { continue }
-      unreported += 1
+      unaccounted += 1
       uses[position].markReported()
     }
   }

@@ -102,10 +102,10 @@ public struct WitnessLedger {
   /// Uses whose slot held something else: what a faulty program or reader would leave.
   var mismatches: UInt64 = 0
   /// Uses that there was no room to report, or of whose socket nothing was reported in time.
-  var unreported: UInt64 = 0
+  var unaccounted: UInt64 = 0
 
   /// What there was no room or no record for, since start.
-  var dropped: UInt64 { unreported + processes.dropped + rested.dropped }
+  var dropped: UInt64 { unaccounted + processes.dropped + rested.dropped }
 
   /// Starts with nothing at `now`. Movements leave out what `olderSockets` had carried by then. If not all of these are
   /// known, movements leave out what any socket had carried when it was first seen.
@@ -254,7 +254,7 @@ public struct WitnessLedger {
   private mutating func leave(_ position: Int) {
     guard uses[position].isPending else { return }
     guard left.count < Self.leftLimit, let movement = Self.movement(of: uses[position], sockets) else {
-      return unreported += 1
+      return unaccounted += 1
     }
     left.append(movement)
     uses[position].markReported()

@@ -1,7 +1,7 @@
 import Model
 
-/// Lets the first line of each kind through, and of those that follow one after a second, after two more, after four, at
-/// last one a minute; the others are counted. What lasts is said, and fills no log.
+/// Lets the first line of each kind through, and of those that follow one after a second, after two more, after four,
+/// at last one a minute; the others are counted. What lasts is said, and fills no log.
 package struct LogLimiter: Sendable {
   /// How long a kind is silent after its first line.
   package static let pause = Duration.seconds(1)

@@ -47,6 +47,20 @@ import Testing
     #expect(paths.sources(towards: ["six"]).isEmpty && paths.sources.count == 1)
   }
 
+  @Test func `a target whose route has gone keeps the path that fails`() {
+    var source: IPAddress? = IPAddress(v4: 0x0a00_0001)
+    var paths = ProbePaths { _, _ in source }
+    paths.locate(target("gw", 0xc000_0201), zone: 0)
+    source = nil
+    paths.refresh("gw")
+    #expect(paths.sources(towards: ["gw"]) == [IPAddress(v4: 0x0a00_0001)])
+    // Its name was looked up again.
+    paths.locate(target("gw", 0xc000_0201), zone: 0)
+    #expect(paths.sources(towards: ["gw"]) == [IPAddress(v4: 0x0a00_0001)])
+    paths.locate(target("gw", 0xc000_0202), zone: 0)
+    #expect(paths.sources(towards: ["gw"]).isEmpty)
+  }
+
   @Test func `no more are asked for than a sensor takes`() {
     var paths = ProbePaths { address, _ in address }
     for number in UInt32(1)...200 { paths.locate(target("t\(number)", number), zone: 0) }

@@ -82,6 +82,28 @@ import Testing
     #expect(window.count == 0)
   }
 
+  @Test func `what moved before a gap is not of an interval after it`() {
+    var window = TrafficWindow()
+    window.add(second([row("Backup", 0, 300)]), at: Self.start, keeping: .seconds(60))
+    #expect(Self.words(window, over: .zero, at: Self.start) == ["Backup 100.0 sent"])
+    // Nothing was reported meanwhile.
+    #expect(Self.words(window, over: .zero, at: Self.start + .seconds(1)).isEmpty)
+    #expect(Self.words(window, over: .seconds(30), at: Self.start + .seconds(20)) == ["Backup 100.0 sent"])
+    #expect(Self.words(window, over: .seconds(30), at: Self.start + .seconds(3_600)).isEmpty)
+  }
+
+  @Test func `where programs come and go the names have a bound, and shares stay right`() {
+    var window = TrafficWindow()
+    var now = Self.start
+    for step in 0..<400 {
+      now = now + .seconds(1)
+      let brief = (0..<100).map { row("job \(step).\($0)", 0, 1) }
+      window.add(second(brief + [row("Backup", 0, 100)]), at: now, keeping: .seconds(86_400))
+    }
+    #expect(window.names <= 2 * TrafficWindow.mostNames)
+    #expect(Self.words(window, over: .seconds(400), at: now) == ["Backup 50.0 sent"])
+  }
+
   @Test func `what moved before the start is not of the interval`() {
     var window = TrafficWindow()
     var first = second([row("Backup", 0, 1_000_000)])
