@@ -54,6 +54,43 @@ struct ClockTests {
     #expect(jumps.count == 1 && abs(jump - step / .seconds(1)) < Self.slack, "\(jumps)")
   }
 
+  /// A record of connmonitor, as far as it matters here.
+  private struct Record: Decodable {
+    struct Ping: Decodable { var min, max, loss: Double }
+    var timestamp: Double
+    var ping: Ping
+  }
+
+  /// The kernel's stamps of what comes and goes are of the wall clock too, and of the machine's here.
+  @Test(arguments: [hour, .zero - hour])
+  func `setting the wall clock moves no time of a ping`(step: Duration) async throws {
+    let host = try await NetworkNamespace()
+    let clock = try await SteppedClock()
+    let folder = try ScratchFolder()
+    let hosts = try folder.write("127.0.0.1 ping=50 numpings=5 json=true\n", to: "hosts")
+    let monitor = try host.start(clock.wrapper + [Program.path("connmonitor"), hosts])
+    func records() throws -> [Record] {
+      try monitor.output.lines.filter { !$0.isEmpty }.map {
+        try JSONDecoder().decode(Record.self, from: Data($0.utf8))
+      }
+    }
+    func wait(for count: Int) async throws {
+      try await eventually("\(count) records", state: { monitor.errors.text }) {
+        try records().count >= count ? () : nil
+      }
+    }
+    try await wait(for: 3)
+    try clock.setWallClock(by: step)
+    try await wait(for: try records().count + 10)
+    #expect(try await monitor.stop() == .exited(0))
+    let answered = try records().filter { $0.ping.loss < 100 }
+    // A reply is waited for a second.
+    #expect(answered.count > 10 && answered.allSatisfy { $0.ping.min >= 0 && $0.ping.max < 1_000 })
+    let times = try records().map { $0.timestamp / 1_000 }
+    let jumps = zip(times, times.dropFirst()).map { $1 - $0 }.filter { abs($0) > Self.slack }
+    #expect(jumps.count == 1 && abs((jumps.first ?? 0) - step / .seconds(1)) < Self.slack, "\(jumps)")
+  }
+
   @Test func `a suspend is part of its interval, and of no rate after it`() async throws {
     let stage = try await Stage()
     let monitor = try Reporter(in: stage.lab.a, wrapper: stage.clock.wrapper)
