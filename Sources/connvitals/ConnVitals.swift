@@ -94,8 +94,8 @@ import SystemRuntime
     if hosts.isEmpty { throw ValidationError("Name at least one host.") }
     guard (1...255).contains(hops) else { throw ValidationError("--hops must be between 1 and 255.") }
     guard (0...10_000).contains(pings) else { throw ValidationError("--pings must be between 0 and 10000.") }
-    guard (0...65_000).contains(payloadSize) else {
-      throw ValidationError("--payload-size must be between 0 and 65000.")
+    guard (0...65_507).contains(payloadSize) else {
+      throw ValidationError("--payload-size must be between 0 and 65507.")
     }
     let flowCounts = ProbeJob.Trace.flowCounts
     guard flowCounts.contains(flows) else {

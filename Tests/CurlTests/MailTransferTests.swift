@@ -155,13 +155,17 @@ import Testing
     #expect(why.contains("connect"))
   }
 
-  @Test(arguments: [["silent-greeting"], ["silent-data"]])
-  func `a silent server is given up and holds nothing up`(words: [String]) async throws {
+  @Test(arguments: [
+    ["silent-greeting"], ["silent=EHLO"], ["silent=STARTTLS"], ["silent-tls"], ["silent=AUTH", "auth=PLAIN"],
+    ["silent=MAIL"], ["silent=RCPT"], ["silent-data"],
+  ])
+  func `a server that is silent at any step is given up and holds nothing up`(words: [String]) async throws {
     let silent = try await TestServer("mail_server", ["starttls"] + words)
     let server = try await TestServer("mail_server", ["starttls"])
     var slow = session(silent)
     // Long enough for the other mail, whatever this machine does meanwhile.
     slow.limits = TransferLimits(connect: .seconds(3), whole: .seconds(3))
+    if words.contains("silent=AUTH") { slow.login = MailSession.Login(user: "u", password: "p") }
     async let end = send(slow)
     _ = try await silent.reports("session", count: 1)
     #expect(try await send(session(server)) == .sent(refused: []))

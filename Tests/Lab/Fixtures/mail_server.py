@@ -3,7 +3,8 @@
 usage: mail_server.py CERTIFICATE KEY [WORD...]
 Words: implicit, starttls, auth=MECHANISMS, refuse-auth=CODE, rcpt=ADDRESS=CODE, data=CODE[xTIMES],
 refuse-text=TEXT=CODE (of mails with it), drop[xTIMES] (after the
-mail, before the answer), greeting=CODE, silent-greeting, silent-quit, silent-data.
+mail, before the answer), greeting=CODE, silent-greeting, silent-quit, silent-data, silent=COMMAND (once it comes),
+silent-tls (instead of its part of the handshake).
 Lines on stdout: `port N`, `session`, `command TEXT`, `auth USER PASSWORD`, `mail JSON`, `end`.
 """
 import base64
@@ -64,6 +65,8 @@ class Session:
                 return
             verb = line.split(" ")[0].upper()
             report("command " + (line if verb != "AUTH" else "AUTH"))
+            if f"silent={verb}" in words:
+                return self.hang()
             if verb == "QUIT":
                 return self.hang() if "silent-quit" in words else self.say("221 bye")
             handler = getattr(self, "do_" + verb.lower(), None)
@@ -82,6 +85,9 @@ class Session:
 
     def do_starttls(self, _):
         self.say("220 go")
+        if "silent-tls" in words:
+            self.hang()
+            return False
         self.connection = context().wrap_socket(self.connection, server_side=True)
         self.file, self.tls = self.connection.makefile("rb"), True
 
