@@ -33,44 +33,54 @@ public struct Launcher: ~Copyable {
     control = pair.ours
   }
 
-  /// Has a child started, in place of the one before; returns the channel to it. Errors: `sensorLost` where the program has
-  /// gone.
+  /// Has a child started, in place of the one before; returns the channel to it. Errors: `sensorLost`, a lasting one where
+  /// the program has gone.
   public func start() throws(KernelError) -> Channel {
     let pair = try LocalSocket.Pair()
-    guard control.hand(Wish.start.rawValue, pair.theirs) else { throw gone }
+    guard control.hand(Wish.start.rawValue, pair.theirs) else { throw failure }
     return Channel(pair.ours)
   }
 
   /// Waits for the end of the child, whose channel has closed, and returns how it ended. With `byForce` one that is stopped goes
-  /// on first, so that it can undo what it changed. One that does not end within seconds is ended. Errors: `sensorLost` where
-  /// the program has gone.
+  /// on first, so that it can undo what it changed. One that does not end within seconds is ended. Errors: `sensorLost`, a
+  /// lasting one where the program has gone.
   public func ending(byForce: Bool) throws(KernelError) -> ChildProgram.Ending {
     // An answer that came too late for the question before.
     while control.takeNow() != nil {}
     let deadline = Instant.now + Self.patience
     guard control.hand((byForce ? Wish.end : .wait).rawValue), let kind = try answer(until: deadline),
       let value = try answer(until: deadline)
-    else { throw gone }
+    else { throw failure }
     return kind == 0 ? .exited(Int32(value)) : .signal(Int32(value))
   }
 
-  /// Has undone what children left that were killed; returns once it is. None may live. Errors: `sensorLost` where the program
-  /// has gone.
+  /// Has undone what children left that were killed; returns once it is. None may live; the program goes on if it is stopped.
+  /// Errors: `sensorLost`.
   public func undo() throws(KernelError) {
     while control.takeNow() != nil {}
-    guard control.hand(Wish.undo.rawValue), try answer(until: .now + Self.patience) != nil else { throw gone }
+    program.goOn()
+    guard control.hand(Wish.undo.rawValue), try answer(until: .now + Self.patience) != nil else {
+      throw failure
+    }
   }
 
-  private var gone: KernelError {
-    let ending = program.wait(atMost: .milliseconds(100)).map { " (\($0))" } ?? ""
+  /// Why it did not do what was asked for: it has gone, for good, or it lives and does not answer.
+  private var failure: KernelError {
+    let ending = program.wait(atMost: .milliseconds(100))
+    guard ending != nil || control.isClosed else {
+      return .sensorLost(
+        "\(path), which starts the sensor (pid \(program.pid)), does not answer: it may be stopped (`kill -CONT "
+          + "\(program.pid)`), or this host is overloaded.")
+    }
     return .sensorLost(
-      "\(path), which starts the sensor (pid \(program.pid)), has ended\(ending): install it and this program from one "
-        + "release, and start this program again.", isLasting: true)
+      "\(path), which starts the sensor (pid \(program.pid)), has ended\(ending.map { " (\($0))" } ?? ""): install it and "
+        + "this program from one release, and start this program again.", isLasting: true)
   }
 
   /// Lets the program end, or ends it where it does not.
   public func finish() {
     control.endSending()
+    program.goOn()
     if program.wait(atMost: Self.patience) == nil { program.endAndWait() }
   }
 

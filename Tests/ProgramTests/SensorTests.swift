@@ -206,9 +206,17 @@ struct SensorTests {
       "tcp 10.77.1.2 PORT --send 30000000 --rate 100000 --hold", in: lab)
     try await aggregator.report("the client") { $0.row(named: "traffic") != nil }
     try folder.write("[m]\ntype=monitor\nexclude=traffic\n", to: "monitors")
-    kill(try aggregator.sensor().pid, SIGKILL)
+    // There is no other one until the process that starts it goes on.
+    let (sensor, launcher) = try aggregator.sensor()
+    kill(launcher, SIGSTOP)
+    kill(sensor, SIGKILL)
+    try await eventually("the loss", state: { aggregator.state }) {
+      warnings(aggregator, "sensor_lost").last == "firing" ? () : nil
+    }
     aggregator.process.signal(SIGHUP)
     try await aggregator.process.errors.first("the reload", from: 0) { $0.contains("read again") ? () : nil }
+    #expect(warnings(aggregator, "sensor_lost") == ["firing"])
+    kill(launcher, SIGCONT)
     try await aggregator.report("bytes that are hidden") { $0.balance.hidden.view.sent > 0 }
     client.process.signal(SIGKILL)
     try await aggregator.stop()

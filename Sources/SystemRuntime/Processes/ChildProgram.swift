@@ -59,7 +59,14 @@ public struct ChildProgram: Sendable {
   private init(pid: Int32) { self.pid = pid }
 
   /// Has it go on if it is stopped.
-  public func goOn() { kill(pid, SIGCONT) }
+  public func goOn() { if isOurs { kill(pid, SIGCONT) } }
+
+  /// Whether the number is this child's still: once it was waited for, another process may have it.
+  private var isOurs: Bool {
+    var information = unsafe siginfo_t()
+    // The kernel fills the variable it is given; what has ended stays to be waited for.
+    return unsafe waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0
+  }
 
   /// Waits for its end, but not longer than `limit`; nil if it has not ended, or there is no such child any more.
   @discardableResult public func wait(atMost limit: Duration) -> Ending? {
@@ -74,8 +81,9 @@ public struct ChildProgram: Sendable {
     }
   }
 
-  /// Ends it, whatever it does, and waits for that.
+  /// Ends it, whatever it does, and waits for that; nil if it was waited for before.
   @discardableResult public func endAndWait() -> Ending? {
+    guard isOurs else { return nil }
     kill(pid, SIGKILL)
     var status: CInt = 0
     while unsafe waitpid(pid, &status, 0) != pid { if errno != EINTR { return nil } }
