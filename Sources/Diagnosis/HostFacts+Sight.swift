@@ -40,12 +40,20 @@ extension HostFacts {
     if failure == .notPermitted && !missing.isEmpty || failure == .otherNumbers && hidden != nil {
       return nil
     }
+    // What is asked for by name is not replaced by another.
+    let isFatal = witness.tier == nil && witness.choice != .auto
     let loss =
-      witness.tier == nil
-      ? "sockets are looked up, so that short-lived connections may have no name"
-      : "\(WitnessTier.packets.name) is used, which does not divide the bytes of a socket that several processes use"
+      if let tier = witness.tier {
+        "\(tier.name) is used, which does not divide the bytes of a socket that several processes use, and does not see "
+          + "who receives datagrams and who uses packet sockets"
+      } else if isFatal {
+        "a start with --witness \(witness.choice.rawValue) ends"
+      } else {
+        "sockets are looked up, so that short-lived connections may have no name"
+      }
+    let isProblem = isFatal || failure.isMendable
     return DoctorFinding(
-      "witness", failure.isMendable ? .problem("\(loss): \(failure)") : .note("\(loss): \(failure)"))
+      "witness", isProblem ? .problem("\(loss): \(failure)") : .note("\(loss): \(failure)"))
   }
 
   var processEvents: DoctorFinding {

@@ -60,7 +60,15 @@ import Testing
     ) { $0.witness = WitnessProbe(choice: .auto, failures: [.notPermitted, .notPermitted]) },
     Row(
       testDescription: "another pid namespace", subject: "witness", says: ["looked up", "--pid=host"]
-    ) { $0.witness = WitnessProbe(choice: .calls, failures: [.otherNumbers]) },
+    ) { $0.witness = WitnessProbe(choice: .auto, failures: [.otherNumbers, .otherNumbers]) },
+    Row(
+      testDescription: "a BPF program that is asked for by name", subject: "witness",
+      says: ["a start with --witness bpf ends", "Linux 5.15.0", "use --witness bpf-5.8 or lookup."]
+    ) { $0.witness = WitnessProbe(choice: .calls, failures: [.tooOld(.calls, running: "5.15.0")]) },
+    Row(
+      testDescription: "no memory for BPF", subject: "witness",
+      says: ["looked up", "mapping the ring: Cannot allocate memory. Free memory"]
+    ) { $0.witness = WitnessProbe(choice: .auto, failures: [.failed("mapping the ring", .noMemory)]) },
     Row(
       testDescription: "a full table", subject: "room",
       says: ["12 of 12 entries", "`sysctl -w net.netfilter.nf_conntrack_max=24`"]
@@ -149,10 +157,62 @@ import Testing
     for part in row.says { #expect(line.contains(part), "\(line)") }
   }
 
+  /// What another kernel alone would mend: which way is used instead, what that costs, and why.
+  static let witnessNotes: [(probe: WitnessProbe, says: [String])] = [
+    (
+      WitnessProbe(choice: .auto, tier: .packets, failures: [.tooOld(.calls, running: "6.1.0-18")]),
+      ["bpf-5.8 is used", "several processes", "who receives datagrams", "Linux 6.1.0-18", "which needs"]
+    ),
+    (
+      WitnessProbe(
+        choice: .auto,
+        failures: [.tooOld(.calls, running: "5.4.0"), .tooOld(.packets, running: "5.4.0")]),
+      ["looked up", "Linux 5.4.0", "--witness bpf-5.8", "use --witness lookup."]
+    ),
+    (
+      WitnessProbe(choice: .auto, failures: [.withoutTypes]),
+      ["looked up", "/sys/kernel/btf/vmlinux is missing"]
+    ),
+    (
+      WitnessProbe(choice: .auto, failures: [.lockedDown]),
+      ["looked up", "locked down", "lockdown=integrity"]
+    ),
+    (WitnessProbe(choice: .auto, failures: [.unsupported("BPF")]), ["looked up", "has no BPF"]),
+    (
+      WitnessProbe(choice: .auto, failures: [.refused(.packets, log: "R1 is bad")]),
+      ["looked up", "refuses the program", "R1 is bad"]
+    ),
+  ]
+
+  @Test(arguments: witnessNotes)
+  func `a kernel without what a BPF program needs is a note with the reason`(
+    probe: WitnessProbe, says: [String]
+  )
+    throws
+  {
+    var facts = Self.well
+    facts.witness = probe
+    let finding = try #require(facts.findings.first { $0.subject == "witness" })
+    #expect(!finding.isProblem && "\(finding)".hasPrefix("note     witness: "))
+    for part in says { #expect("\(finding)".contains(part), "\(finding)") }
+  }
+
   static let wellRows: [(change: @Sendable (inout HostFacts) -> Void, line: String)] = [
     ({ _ in }, "ok       connection table: 12 entries"),
     ({ _ in }, "ok       tracking: IPv4 and IPv6"),
     ({ $0.probes.removeLast() }, "ok       tracking: IPv4"),
+    (
+      { $0.witness = WitnessProbe(choice: .auto, tier: .calls, failures: []) },
+      "ok       witness: bpf: the kernel reports who moves what"
+    ),
+    (
+      { $0.witness = WitnessProbe(choice: .packets, tier: .packets, failures: []) },
+      "ok       witness: bpf-5.8: the kernel reports who moves what"
+    ),
+    (
+      { $0.witness = WitnessProbe(choice: .lookup, failures: []) },
+      "ok       witness: sockets are looked up, as --witness lookup asks"
+    ),
     ({ $0.events = 1 }, "ok       events: the ends of connections are reported"),
     (
       {

@@ -18,7 +18,8 @@ struct MonitorStartTests {
   @Test(arguments: [
     ["--nonsense"], ["--interval"], ["--interval", "0"], ["--interval", "-1"], ["--interval", "soon"],
     ["--interval", "nan"], ["--count", "0"], ["--count", "-1"], ["--count", "1.5"], ["--format", "xml"],
-    ["--source", "ebpf"], ["--include"], ["--include", "("], ["--exclude", "a{2,1}"], ["--keep-tracking"],
+    ["--source", "ebpf"], ["--witness", "ebpf"], ["--include"], ["--include", "("], ["--exclude", "a{2,1}"],
+    ["--keep-tracking"],
     ["surplus"], ["--bandwidth=yes"],
   ])
   func `a wrong flag is 64 and says which`(flags: [String]) async throws {
@@ -134,6 +135,22 @@ struct MonitorStartTests {
     #expect(output.isEmpty)
     #expect(errors.count == 1)
     #expect(errors.first?.contains("setcap") == true)
+  }
+
+  @Test(.needs(.packets), arguments: ["bpf", "bpf-5.8", "auto"])
+  func `a BPF program that may not be loaded is replaced, unless it is asked for by name`(witness: String)
+    async throws
+  {
+    let namespace = try await NetworkNamespace()
+    try await namespace.trackConnections()
+    let capabilities = "-bpf,-perfmon,-sys_admin"
+    let (status, output, errors) = try await start(
+      ["--count", "1", "--format", "json", "--witness", witness], in: namespace,
+      wrapper: ["setpriv", "--inh-caps=\(capabilities)", "--bounding-set=\(capabilities)"])
+    let said = errors.filter { $0.contains("BPF programs may not be loaded: run as root") }
+    #expect(said.count == 1, "\(errors)")
+    #expect(status == .exited(witness == "auto" ? 0 : 77) && output.isEmpty == (witness != "auto"))
+    #expect(said.first?.contains("is looked up after the fact") == (witness == "auto"))
   }
 
   @Test func `enabling tracking needs the privilege too`() async throws {
