@@ -200,14 +200,16 @@ struct MonitorUncountedTests {
     let after = try await lab.b.countedBytes()
     let moved = after.received - before.received + after.sent - before.sent
     #expect(moved > 20_000_000)
-    // Without a BPF program what the connection moved before is reported too.
-    let truth = witness == "lookup" && isTracked ? after.received + after.sent : moved
-    let report = try await monitor.report("\(moved) bytes") {
+    // Payload, as a table that does not count has none of the headers. Without a BPF program what the connection moved before
+    // is reported too.
+    let payload: UInt64 = witness == "lookup" && isTracked ? 20_400_000 : 20_000_000
+    let report = try await monitor.report("\(payload) bytes") {
       let usage = $0.usage(ofEndedAnd: [client.pid])
-      return usage.sent + usage.received >= truth / 1_000 * 995
+      return usage.sent + usage.received >= payload / 1_000 * 995
     }
     let usage = report.usage(ofEndedAnd: [client.pid])
-    #expect(usage.sent + usage.received <= truth / 1_000 * 1_005, "\(usage)")
+    let most = isTracked ? payload : max(payload, moved)
+    #expect(usage.sent + usage.received <= most / 1_000 * 1_005, "\(usage)")
     try await monitor.stop()
     try await server.finish()
   }
