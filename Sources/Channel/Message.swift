@@ -33,7 +33,7 @@ public struct SensorSettings: Sendable, Hashable {
   public var wantsAncestors = false
   /// Whether what open connections had moved before is counted.
   public var countsLookback = true
-  /// The process whose bytes are counted and not shown.
+  /// The process that is left out of the rows; its bytes stay in the balance.
   public var hidden: Int32?
   /// What is shown.
   public var filters: [FilterSettings]

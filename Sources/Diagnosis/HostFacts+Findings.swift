@@ -105,8 +105,9 @@ extension HostFacts {
               + "processes are missed: run `sysctl -w net.netfilter.nf_conntrack_events=2`.")
         case 2:
           .ok(
-            "the ends of connections are reported, but for those that were made while nobody listened, whose last bytes "
-              + "may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot")
+            "the ends of connections are reported. Those of connections that are older than this program may be missing, "
+              + "and with them their last bytes: set net.netfilter.nf_conntrack_events=1 at boot to have them."
+          )
         default: .ok("the ends of connections are reported")
         }
       return DoctorFinding("events", verdict)

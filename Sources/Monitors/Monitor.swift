@@ -228,7 +228,7 @@ public struct MonitorOptions: Sendable {
   public var countsLookback: Bool
   /// Whether processes come with the command lines of their ancestors.
   public var wantsAncestors: Bool
-  /// The process whose bytes are counted and not shown.
+  /// The process that is left out of the rows; its bytes stay in the balance.
   public var hidden: Int32?
 
   /// Makes options.

@@ -235,8 +235,8 @@ import Testing
     ),
     (
       { _ in },
-      "ok       events: the ends of connections are reported, but for those that were made while nobody listened, whose "
-        + "last bytes may be lost; not with net.netfilter.nf_conntrack_events=1 set at boot"
+      "ok       events: the ends of connections are reported. Those of connections that are older than this program may "
+        + "be missing, and with them their last bytes: set net.netfilter.nf_conntrack_events=1 at boot to have them."
     ),
     ({ _ in }, "ok       priority: new connections are looked at before other programs go on"),
     (

@@ -29,7 +29,7 @@ extension FiringAlert {
       ("count", String(count)), ("since", since.json), ("reported", time.json),
       ("value", "\(value)"), ("threshold", "\(threshold)"),
       ("interval_ms", String(Int64(interval.inMilliseconds))),
-      // The name of a key on disk, which earlier versions write too.
+      // The key of files that are on disk already: renamed, what fires would fire again after an upgrade.
       ("told", "[" + notified.map { JSONText.string($0.name) }.joined(separator: ",") + "]"),
     ]
     return JSONText.object(members)

@@ -151,8 +151,8 @@ final class ConntrackEventLoop {
     return receipt.isDrained
   }
 
-  /// Looks whose the new flows are, the newest first, until more comes or somebody asks; returns whether all were
-  /// looked at.
+  /// Looks up the owners of new flows, the newest first, until more comes or somebody asks; returns whether all were
+  /// looked up.
   private func lookAtUnseen(_ thread: inout RealTimeThread) -> Bool {
     if unseen.isEmpty { return true }
     var received = FlowEventQueue.Batch()

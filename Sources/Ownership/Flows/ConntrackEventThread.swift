@@ -3,7 +3,8 @@ import Model
 import Netfilter
 import SystemRuntime
 
-/// A thread that listens to the connection table, looks at once whose the new flows are, and writes both to a queue.
+/// A thread that receives the events of the connection table. It looks up the owners of new flows at once, and writes
+/// events and owners to a queue.
 final class ConntrackEventThread: Sendable {
   /// How long it may take until all that was reported is received.
   static let patience = Duration.seconds(1)

@@ -109,10 +109,10 @@ final class Pipe: Sendable {
   }
 }
 
-/// What a pipe moved through each address of this host: a byte passes by the address that its client connected to, and by
-/// the one towards the target.
+/// What a pipe moved through each address of this host. A byte passes two: the one that its client connected to, and the
+/// one towards the target.
 final class PathTallies: Sendable {
-  /// The addresses that are told apart; what moves through more is counted for none.
+  /// The most addresses that are counted apart. Bytes of further addresses are counted for none.
   static let limit = 64
 
   private let tallies = Mutex<[IPAddress: ByteCounters]>([:])
