@@ -27,18 +27,22 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool =
 }
 
 // The fuzzer (`make fuzz`); for everybody else its targets are a test of the corpus.
+let fuzzed: [Target.Dependency] = [
+  "SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes", "Tstat", "CBPF",
+  "KernelLab",
+]
 let isFuzzing = Context.environment["BWMON_FUZZ"] != nil
 let fuzz: Target =
   isFuzzing
   ? .executableTarget(
     name: "fuzz",
-    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes", "Tstat"],
+    dependencies: fuzzed,
     path: "Tests/Fuzz",
     exclude: ["Corpus", "FuzzTests.swift"],
     swiftSettings: strict)
   : .testTarget(
     name: "FuzzTests",
-    dependencies: ["SystemRuntime", "Channel", "Netfilter", "Ownership", "Model", "INI", "Probes", "Tstat"],
+    dependencies: fuzzed,
     path: "Tests/Fuzz",
     exclude: ["Corpus", "Main.swift"],
     swiftSettings: strict)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,21 +29,13 @@ static const struct {
     {"executed", 1 | 2}, {"exited", 1 | 2},
 };
 
-// The ring of records, as linux/bpf.h describes it: mapped once, where libbpf maps it twice so that no record is in two
-// parts. Each page that is mapped counts as memory of the process.
-struct ring {
-  // The reader's page, and the writer's with the data behind it.
-  unsigned long *consumed;
-  const unsigned long *produced;
-  const char *data;
-  size_t size;
-  int poller;
-};
-
 struct cbpf_witness {
   struct bpf_object *object;
   struct bpf_link *links[PROGRAMS];
-  struct ring ring;
+  // What all descriptors of links are of: the kernel's one inode for what is no file.
+  struct stat kind;
+  struct cbpf_ring ring;
+  int poller;
   struct witness_slot *slots;
   size_t slots_bytes, mapped_bytes;
   int slots_map;
@@ -101,8 +94,9 @@ static int set_constants(struct bpf_object *object, const struct cbpf_options *o
   return 0;
 }
 
-// 0 or a number of errno.
-static int open_ring(struct ring *ring, int map, size_t size) {
+// Maps the ring once, where libbpf maps it twice so that no record is in two parts: each page that is mapped counts as
+// memory of the process. 0 or a number of errno.
+static int open_ring(struct cbpf_ring *ring, int map, size_t size) {
   void *own = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
   if (own == MAP_FAILED) return errno;
   ring->consumed = own;
@@ -111,24 +105,20 @@ static int open_ring(struct ring *ring, int map, size_t size) {
   ring->produced = other;
   ring->data = (const char *)other + page_size();
   ring->size = size;
-  // Of the map itself poll(2) says whether anything waits; of an epoll(7) whether somebody was woken for it.
-  ring->poller = epoll_create1(EPOLL_CLOEXEC);
-  if (ring->poller < 0) return errno;
-  struct epoll_event readable = {.events = EPOLLIN};
-  return epoll_ctl(ring->poller, EPOLL_CTL_ADD, map, &readable) ? errno : 0;
+  return 0;
 }
 
-static void close_ring(struct ring *ring) {
+// Of the map itself poll(2) says whether anything waits; of an epoll(7) whether somebody was woken for it.
+static int open_poller(struct cbpf_witness *witness, int map) {
+  witness->poller = epoll_create1(EPOLL_CLOEXEC);
+  if (witness->poller < 0) return errno;
+  struct epoll_event readable = {.events = EPOLLIN};
+  return epoll_ctl(witness->poller, EPOLL_CTL_ADD, map, &readable) ? errno : 0;
+}
+
+static void close_ring(struct cbpf_ring *ring) {
   if (ring->consumed) munmap(ring->consumed, page_size());
   if (ring->produced) munmap((void *)ring->produced, page_size() + ring->size);
-  if (ring->poller >= 0) close(ring->poller);
-}
-
-// Copies what begins at `from` and may go on at the ring's begin.
-static void copy_out(const struct ring *ring, size_t from, char *to, size_t count) {
-  size_t start = from & (ring->size - 1), rest = ring->size - start;
-  memcpy(to, ring->data + start, count < rest ? count : rest);
-  if (count > rest) memcpy(to + rest, ring->data, count - rest);
 }
 
 int cbpf_map_all(struct cbpf_witness *witness) {
@@ -160,7 +150,7 @@ struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_f
   memset(failure, 0, sizeof *failure);
   struct cbpf_witness *witness = calloc(1, sizeof *witness);
   if (!witness) return give_up(NULL, failure, CBPF_OPENING, ENOMEM);
-  witness->ring.poller = -1;
+  witness->poller = -1;
   libbpf_set_print(keep_log);
   listening = failure;
   struct bpf_object_open_opts named = {.sz = sizeof named, .object_name = "bwmon"};
@@ -190,21 +180,50 @@ struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_f
   if (mapped == MAP_FAILED) return give_up(witness, failure, CBPF_MAPPING, errno);
   witness->losses = mapped;
   error = open_ring(&witness->ring, bpf_map__fd(records), options->ring_bytes);
+  if (!error) error = open_poller(witness, bpf_map__fd(records));
   if (error) return give_up(witness, failure, CBPF_MAPPING, error);
 
   for (int i = 0; i < PROGRAMS; i++) {
     if (!(programs[i].tiers & options->tier)) continue;
     witness->links[i] = bpf_program__attach(loaded[i]);
-    if (!witness->links[i]) return give_up(witness, failure, CBPF_ATTACHING, errno);
+    if (!witness->links[i] || fstat(bpf_link__fd(witness->links[i]), &witness->kind))
+      return give_up(witness, failure, CBPF_ATTACHING, errno);
   }
   listening = NULL;
   return witness;
 }
 
+// Whether the descriptor that keeps a program at work is still open, and is one of a link.
+static bool is_held(const struct cbpf_witness *witness, const struct bpf_link *link) {
+  struct stat now;
+  return !fstat(bpf_link__fd(link), &now) && now.st_dev == witness->kind.st_dev && now.st_ino == witness->kind.st_ino;
+}
+
+int cbpf_at_work(const struct cbpf_witness *witness) {
+  int held = 0, links = 0;
+  for (int i = 0; i < PROGRAMS; i++) {
+    if (!witness->links[i]) continue;
+    links++;
+    held += is_held(witness, witness->links[i]);
+  }
+  return links > 0 && held == links;
+}
+
+void cbpf_detach(struct cbpf_witness *witness) {
+  for (int i = 0; i < PROGRAMS; i++) {
+    struct bpf_link *link = witness->links[i];
+    // Its number may be another descriptor's by now.
+    if (link && !is_held(witness, link)) bpf_link__disconnect(link);
+    bpf_link__destroy(link);
+    witness->links[i] = NULL;
+  }
+}
+
 void cbpf_close(struct cbpf_witness *witness) {
   if (!witness) return;
-  for (int i = 0; i < PROGRAMS; i++) bpf_link__destroy(witness->links[i]);
+  cbpf_detach(witness);
   close_ring(&witness->ring);
+  if (witness->poller >= 0) close(witness->poller);
   if (witness->slots) munmap(witness->slots, witness->slots_bytes);
   if (witness->losses) munmap((void *)witness->losses, page_size());
   bpf_object__close(witness->object);
@@ -212,36 +231,10 @@ void cbpf_close(struct cbpf_witness *witness) {
 }
 
 ptrdiff_t cbpf_read(struct cbpf_witness *witness, void *buffer, size_t size) {
-  if (size < cbpf_longest_record()) {
-    errno = ENOBUFS;
-    return -1;
-  }
-  struct ring *ring = &witness->ring;
-  unsigned long at = *ring->consumed;
-  char *to = buffer;
-  while (size - (size_t)(to - (char *)buffer) >= cbpf_longest_record()) {
-    if (at == __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE)) break;
-    const unsigned int *head = (const unsigned int *)(ring->data + (at & (ring->size - 1)));
-    unsigned int word = __atomic_load_n(head, __ATOMIC_ACQUIRE);
-    if (word & BPF_RINGBUF_BUSY_BIT) break;
-    unsigned int length = word & ~BPF_RINGBUF_DISCARD_BIT;
-    size_t padded = (length + 7) & ~(size_t)7;
-    // What our program does not write is passed over.
-    if (!(word & BPF_RINGBUF_DISCARD_BIT) && 8 + padded <= cbpf_longest_record()) {
-      memcpy(to, &length, sizeof length);
-      memset(to + sizeof length, 0, 4);
-      copy_out(ring, at + BPF_RINGBUF_HDR_SZ, to + 8, length);
-      to += 8 + padded;
-    }
-    at += BPF_RINGBUF_HDR_SZ + padded;
-    __atomic_store_n(ring->consumed, at, __ATOMIC_RELEASE);
-  }
-  return to - (char *)buffer;
+  return cbpf_read_ring(&witness->ring, buffer, size);
 }
 
-size_t cbpf_longest_record(void) { return 8 + sizeof(struct witness_process) + WITNESS_ARGUMENTS; }
-
-int cbpf_descriptor(const struct cbpf_witness *witness) { return witness->ring.poller; }
+int cbpf_descriptor(const struct cbpf_witness *witness) { return witness->poller; }
 
 struct witness_slot *cbpf_slots(const struct cbpf_witness *witness) { return witness->slots; }
 

@@ -50,6 +50,7 @@ public struct Attribution: Sendable {
   ) -> AttributedOwner {
     if hasEnded, let former = ownerBeforeSuccessor(flowEnd, holders) { return former }
     var attributed = find(flowEnd, holders, isDenied)
+    if flowEnd.isKernels(insteadOf: attributed.owner) { return AttributedOwner(owner: .kernel) }
     if flowEnd.isDoubtful { attributed.certainty.match = .relaxed }
     guard case .process(let process) = attributed.owner else { return attributed }
     let hasChanged = isAnothersNow(flowEnd, holders)

@@ -33,11 +33,24 @@ public struct FlowEnd: Sendable, Hashable {
   public var isLagging = false
   /// True when these bytes carry a tunnel if no process moved them.
   public var mayCarryTunnel = false
+  /// True when each call of a process would have been reported, and none for this end was.
+  public var isUnused = false
   /// Which of the interfaces that were asked for these bytes passed; zero for none.
   public var interface: Int32 = 0
 
   /// True when this end has sent, and not over a connection: only a living process can have.
   var isSentByDatagrams: Bool { usage.sent > 0 && (transport == .udp || transport == .udpLite) }
+
+  /// Whether the kernel itself moved the bytes, since nobody called it to: `owner` is what is found without that. A tunnel's
+  /// are, and datagrams that were sent by a socket without a holder; those that came may wait for a call.
+  func isKernels(insteadOf owner: Owner) -> Bool {
+    guard isUnused else { return false }
+    if isCarrier(of: owner) { return true }
+    return switch owner {
+    case .unattributed(.noHolder), .unattributed(.denied): isSentByDatagrams
+    default: false
+    }
+  }
 
   /// Who owns bytes for which there never was a socket.
   var ownerWithoutSocket: Owner {

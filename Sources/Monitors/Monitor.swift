@@ -76,7 +76,7 @@ public final class Monitor: Meter {
       try sources.readAddresses(isFirst: false)
     }
     let place = used.place(sources.local, isAccounting: condition.isAccounting, isLast: isLast)
-    if used.isWitnessed { accounting.add(used.report.uses, to: &moved, place, at: now) }
+    if used.isWitnessed || used.isSettling { accounting.add(used.report.uses, to: &moved, place, at: now) }
     let payload = UncountedUses.carried(by: moved.uncounted, place)
     let isTracked = moved.hasCounted
     var carried = Usage.zero
@@ -121,6 +121,7 @@ public final class Monitor: Meter {
     try sources.readTable(at: now)
     // What they moved during the reading of the table included.
     accounting.learn(used.read(at: now, of: sources.networks))
+    if used.report.isLast { sources.lookUpOwners() }
     if isFirst {
       untracked.read(at: now)
       try sources.readAddresses(isFirst: true)
@@ -212,6 +213,7 @@ public final class Monitor: Meter {
   private func conditions(_ health: Health, hasPayload: Bool) -> Conditions {
     Conditions(
       flows: health.flows, uncounted: health.uncounted, isWitnessed: used.isWitnessed,
+      isWitnessLost: used.isLost || used.report.isLast,
       hasPayload: hasPayload, isOffloaded: sources.isOffloaded, denied: sources.processes.deniedProcesses(),
       unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets,
       naming: sources.naming, interfaces: untracked.failure, events: sources.eventFailure)

@@ -35,6 +35,9 @@ public struct MonitorSources: ~Copyable {
     self.addresses = addresses
   }
 
+  /// Has the owners of new flows looked up from now on.
+  func lookUpOwners() { table.lookUpOwners() }
+
   /// Which sockets matter: those of other network namespaces are other hosts' to who does not look there.
   var networks: SocketNetworks { namespaces == nil ? .own : .all }
 

@@ -4,17 +4,29 @@ import Ownership
 
 /// Who used sockets since the reading before, where a witness reports it.
 struct UsedSockets {
-  private let witness: (any SocketWitness)?
+  private var witness: (any SocketWitness)?
+  private let network: UInt64?
+  private let isHost: Bool
+  /// Its condition when it was asked last.
+  private var condition = WitnessCondition()
+  private var hasBegun = false
   /// What it reported last.
   private(set) var report = WitnessReport()
   /// Who used them, by the ends of flows.
   private(set) var index = WitnessIndex()
 
   /// Asks `witness`; without one nobody is seen.
-  init(_ witness: (any SocketWitness)?) { self.witness = witness }
+  init(_ witness: (any SocketWitness)?) {
+    self.witness = witness
+    (network, isHost) = (witness?.network, witness?.isHost ?? false)
+  }
 
   /// Whether there is a witness.
   var isWitnessed: Bool { witness != nil }
+  /// True once the witness is gone.
+  private(set) var isLost = false
+  /// What was reported one reading ago may still matter.
+  private(set) var isSettling = false
   /// Whether frames are reported.
   var seesFrames: Bool { witness?.seesFrames ?? false }
 
@@ -23,23 +35,36 @@ struct UsedSockets {
   mutating func read(
     at now: Instant, of networks: SocketNetworks
   ) -> [ProcessIdentity: ProcessDescription] {
-    guard let witness else { return [:] }
     let before = report.descriptions
+    isSettling = report.isLast
+    if isSettling, let witness {
+      condition = witness.condition
+      (self.witness, isLost) = (nil, true)
+    }
+    guard let witness else {
+      report = WitnessReport()
+      if isLost { index.advance(by: [], network: nil, isComplete: false) }
+      return before
+    }
     report = witness.report(at: now, of: networks)
-    index.advance(by: report.uses, network: witness.network)
+    let unseen = witness.condition.unseen
+    index.advance(
+      by: report.uses, network: network, isComplete: hasBegun && unseen == condition.unseen && !report.isLast)
+    condition.unseen = unseen
+    // Before the first reading processes have used what nobody reports.
+    hasBegun = true
     return before.merging(report.descriptions) { $1 }
   }
 
   /// Where they are on a host with these addresses; `isLast` says that there is no next reading.
   func place(_ local: LocalAddresses, isAccounting: Bool?, isLast: Bool) -> UncountedUses.Place {
     UncountedUses.Place(
-      network: witness?.network, local: local, isHost: witness?.isHost ?? false, isAccounting: isAccounting,
-      isLast: isLast)
+      network: network, local: local, isHost: isHost, isAccounting: isAccounting, isLast: isLast)
   }
 
   /// Adds what was not reported, since start.
   func add(to health: inout Health) {
-    guard let condition = witness?.condition else { return }
+    let condition = witness?.condition ?? condition
     health.dropped += condition.unseen
     health.malformed += condition.malformed
   }

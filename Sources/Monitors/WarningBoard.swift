@@ -14,6 +14,8 @@ struct Conditions {
   var uncounted = 0
   /// Whether a BPF program reports what moves without counters.
   var isWitnessed = false
+  /// Whether there was one, which is gone.
+  var isWitnessLost = false
   /// Whether some of it moved in the last interval.
   var hasPayload = false
   /// Whether some connection is offloaded.
@@ -70,6 +72,7 @@ struct WarningBoard {
     }
     if let warning = conditions.withoutCounters { found.append(warning) }
     if let warning = conditions.withoutEntries { found.append(warning) }
+    if conditions.isWitnessLost { found.append(.witnessLost) }
     if conditions.isOffloaded { found.append(.offloaded) }
     if conditions.counterResets > 0 { found.append(.countersReset) }
     return added + found.filter { said.insert($0.code).inserted } + changes(of: conditions.lasting)
@@ -132,6 +135,8 @@ extension Conditions {
   /// Flows without counters are older than accounting, or it was turned off under us.
   fileprivate var withoutCounters: Warning? {
     if state.isAccounting == false { return .accountingOff(isWitnessed: isWitnessed) }
+    // Said with what is said of that.
+    if isWitnessLost { return nil }
     return uncounted > 0 ? .uncounted(uncounted, isWitnessed: isWitnessed) : nil
   }
 
@@ -219,6 +224,13 @@ extension Warning {
         + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
     )
   }
+
+  fileprivate static let witnessLost = Warning(
+    code: "witness_lost",
+    text:
+      "the BPF program that reports who moves what is gone: its descriptors were closed. From now on owners are looked "
+      + "up after the fact, so short-lived connections may have no name, and what the connection table does not count "
+      + "has no rows. Start the monitor again to load the program.")
 
   fileprivate static let countersReset = Warning(
     code: "counters_reset",

@@ -1,3 +1,5 @@
+import CBPF
+import KernelLab
 import Model
 import SystemRuntime
 
@@ -50,5 +52,28 @@ extension Target {
     let later = now + .seconds(3600)
     _ = ledger.settle(at: later) { held[$0] ?? WitnessSlot() }
     try law("no names but of those who live", ledger.count <= slotCount)
+  }
+
+  /// The ring's memory, which another may have written: two bytes of where it is read from, two of how much was
+  /// written, then its contents.
+  static func ring(_ input: [UInt8]) throws(Violation) {
+    guard input.count > 4 else { return }
+    let words = (0..<2).map { UInt(input[2 * $0]) | UInt(input[2 * $0 + 1]) << 8 }
+    let ring = WitnessRing(size: 1024, at: words[0] / 8 * 8)
+    for (place, byte) in input.dropFirst(4).prefix(ring.size).enumerated() { ring.put(byte, at: UInt(place)) }
+    let start = ring.consumed
+    ring.produced = start + words[1] / 8 * 8
+    var malformed: UInt64 = 0
+    for _ in 0...words[1] / 8 {
+      let before = ring.consumed
+      guard let bytes = ring.read(room: cbpf_longest_record()) else {
+        throw Violation(description: "a buffer for one record is enough")
+      }
+      try law("it reads no more than was written", ring.consumed - start <= ring.produced - start)
+      WitnessRecord.forEach(in: unsafe bytes.span.bytes, malformed: &malformed) { _ in }
+      // It waits for a record, or all was read.
+      if ring.consumed == before { return }
+    }
+    try law("each reading gets on", ring.consumed == ring.produced)
   }
 }

@@ -14,6 +14,8 @@ enum Target: String, CaseIterable {
   case lines
   /// Records of the BPF program.
   case witness
+  /// The ring in which they lie.
+  case ring
   /// Messages between the hub and a sensor.
   case channel
   /// Answers to probes, and connmonitor's file.
@@ -31,6 +33,7 @@ enum Target: String, CaseIterable {
     case .proc: try Self.proc(input)
     case .lines: try Self.lines(input)
     case .witness: try Self.witness(input)
+    case .ring: try Self.ring(input)
     case .channel: try Self.channel(input)
     case .probes: try Self.probes(input)
     case .tstat: try Self.tstat(input)

@@ -35,14 +35,16 @@ final class FakeHost {
   }
 
   /// Makes the monitor of this host; it reads the connections from `table`, else from the files.
-  func monitor(of table: (any FlowTable)? = nil, filters: [MonitorFilter] = [MonitorFilter()]) throws
-    -> Monitor
-  {
+  func monitor(
+    of table: (any FlowTable)? = nil, filters: [MonitorFilter] = [MonitorFilter()],
+    witness: (any SocketWitness)? = nil
+  ) throws -> Monitor {
     Monitor(
       table: try table ?? ProcfsFlowTable(root: proc.path),
       sockets: SocketTable(root: proc.path, usesNetlink: false),
       processes: try ProcessTable(root: proc.path), addresses: .fixed(Self.addresses),
-      filters: filters, countsLookback: true)
+      filters: filters, countsLookback: true, witness: witness,
+      state: { ConntrackState(isAccounting: true) })
   }
 
   /// Makes a socket: `tcp 10.0.0.1:80 192.0.2.9:5000`, or `tcp *:80` for one without a peer. One with a peer takes the

@@ -23,6 +23,8 @@ struct Scenario {
   var areAllNamespacesKnown = true
   /// The interfaces, where tunnels matter.
   var interfaces: [Interface] = []
+  /// Who was reported to use which socket.
+  var witness = WitnessIndex()
   /// Addresses of whose interfaces it is asked who moved how much there, and what passed them in the last tick.
   var paths: [String] = []
   private(set) var passed: [PathUsage] = []
@@ -123,7 +125,8 @@ struct Scenario {
     }
     let ends = accounting.ends(
       of: moved, sockets: SocketIndex(sockets), local: local, namespaces: index,
-      carriers: TunnelCarriers(of: interfaces), paths: PathInterfaces(of: paths.map(Self.address), local))
+      carriers: TunnelCarriers(of: interfaces), witness: witness,
+      paths: PathInterfaces(of: paths.map(Self.address), local))
     let names = commandLines
     let result = accounting.readings(of: ends, holders: holders, isDenied: isDenied) { identity in
       ProcessDescription(

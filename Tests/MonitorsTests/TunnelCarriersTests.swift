@@ -83,11 +83,12 @@ import Testing
   ]
 
   private func tick(
-    _ row: Row, _ filters: [MonitorFilter]
+    _ row: Row, _ filters: [MonitorFilter], isWitnessed: Bool = false
   ) -> (owners: [Owner: Usage], balance: Balance, readings: [Reading]) {
     var host = Scenario(filters: filters)
     host.isDenied = row.isDenied
     host.interfaces = row.interfaces
+    for _ in 0..<2 where isWitnessed { host.witness.advance(by: [], network: 1) }
     if let (local, remote, holder) = row.socket {
       let inode = host.socket(row.transport, local, remote, heldBy: holder)
       if holder == 0 { host.holders[inode] = [] }
@@ -106,6 +107,15 @@ import Testing
     var balance = rest.balance
     balance.hidden = .zero
     #expect(balance == all.balance)
+  }
+
+  /// Each call of a process would have been reported.
+  @Test(arguments: rows) func `with a BPF program what no process asked for is the kernel's`(row: Row) {
+    let looked = tick(row, [MonitorFilter()])
+    let seen = tick(row, [MonitorFilter()], isWitnessed: true)
+    let isKernels = row.owner == nil || row.testDescription.hasPrefix("WireGuard")
+    #expect(Array(seen.owners.keys) == (isKernels ? [.kernel] : Array(looked.owners.keys)))
+    #expect(seen.balance.total == looked.balance.total)
   }
 
   /// The other end's kernel has a socket for it, or its process is shown.

@@ -62,7 +62,7 @@ struct ConntrackEventThreadTests {
     throws
   {
     try ConntrackLab.inside {
-      let table = try LiveFlowTable { (_) throws(KernelError) in
+      let table = try LiveFlowTable { (_, _) throws(KernelError) in
         try ConntrackEventThread(receiveBuffer: 4_096)
       }
       var snapshot = FlowSnapshot()
@@ -80,7 +80,7 @@ struct ConntrackEventThreadTests {
 
   @Test func `a listener that fell behind keeps no ended entry in the table`() throws {
     try ConntrackLab.inside {
-      let table = try LiveFlowTable { (_) throws(KernelError) in
+      let table = try LiveFlowTable { (_, _) throws(KernelError) in
         try ConntrackEventThread(receiveBuffer: 4_096)
       }
       var snapshot = FlowSnapshot()

@@ -16,9 +16,12 @@ struct LiveFlowTableTests {
     var isBroken = false
     var started: [ConntrackEventThread] = []
 
-    func listen(_ living: LaterFlows) throws(KernelError) -> ConntrackEventThread {
+    var looks: [Bool] = []
+
+    func listen(_ living: LaterFlows, looks: Bool) throws(KernelError) -> ConntrackEventThread {
       if isBroken { throw .failed("listening", .noMemory) }
-      let listener = try ConntrackEventThread(living: living)
+      let listener = try ConntrackEventThread(looks: looks, living: living)
+      self.looks.append(looks)
       started.append(listener)
       return listener
     }
@@ -90,6 +93,33 @@ struct LiveFlowTableTests {
         try table.read(into: &snapshot, at: .now)
         #expect(Self.ports(snapshot.flows.prefix(snapshot.livingCount)).contains(port))
       }
+    }
+  }
+
+  @Test func `owners are looked up once it is asked for, and no end counts twice`() throws {
+    let child = try NamespacesChild()
+    try child.inside {
+      try NamespacesChild.trackConnections(counting: true)
+      let faults = Faults()
+      let table = try LiveFlowTable(looks: false, listen: faults.listen)
+      var snapshot = FlowSnapshot()
+      try table.read(into: &snapshot, at: .now)
+      try Self.makeFlow(to: 1)
+      try table.read(into: &snapshot, at: .now)
+      #expect(snapshot.earlyOwners.isEmpty)
+      try Self.makeFlow(to: 2)
+      // The end of the first is received by the listener that goes.
+      try OwnersChild(["conntrack", "-D", "-p", "udp", "--dport", "1"]).wait()
+      table.lookUpOwners()
+      table.lookUpOwners()
+      try table.read(into: &snapshot, at: .now)
+      #expect(faults.looks == [false, true])
+      #expect(Self.ports(snapshot.flows.dropFirst(snapshot.livingCount)) == [1])
+      let socket = try SocketsOpened(AF_INET, SOCK_DGRAM, .udp)
+      try socket.send(100, to: 3)
+      try table.read(into: &snapshot, at: .now)
+      #expect(Self.ports(snapshot.flows) == [2, 3])
+      #expect(snapshot.earlyOwners.contains { $0.flow.original.destination.port == 3 })
     }
   }
 

@@ -10,68 +10,38 @@ import Testing
 /// The BPF programs in the running kernel, beside a generator that counts its own bytes.
 @Suite(.needs(.namespaces), .serialized, .laboratory())
 struct WitnessKernelTests {
-  /// A server, a client, and what the machine needs for it.
-  struct Kind: Sendable, CustomTestStringConvertible {
-    var server: String
-    var client: String
-    var needs: [Requirement]
-    /// Whether the second tier sees what is received too.
-    var isTCP = true
-
-    init(_ server: String, _ client: String, needs: [Requirement] = []) {
-      self.server = server
-      self.client = client
-      self.needs = needs
-      isTCP = server.hasPrefix("tcp")
-    }
-
-    var testDescription: String { "\(server), \(client)" }
-  }
-
   static let tiers: [(WitnessTier, Requirement)] = [(.calls, .calls), (.packets, .packets)]
 
   static let streams = [
-    Kind("tcp-serve --send 70000", "tcp HOST PORT --send 300000 --receive 70000"),
-    Kind("tcp-serve --send 70000 --bind ::", "tcp ::1 PORT --send 300000 --receive 70000"),
+    WitnessedKind("tcp-serve --send 70000", "tcp HOST PORT --send 300000 --receive 70000"),
+    WitnessedKind("tcp-serve --send 70000 --bind ::", "tcp ::1 PORT --send 300000 --receive 70000"),
     // IPv4 in a socket of IPv6.
-    Kind("tcp-serve --send 7000 --bind ::", "tcp 127.0.0.1 PORT --send 30000 --receive 7000"),
-    Kind(
+    WitnessedKind("tcp-serve --send 7000 --bind ::", "tcp 127.0.0.1 PORT --send 30000 --receive 7000"),
+    WitnessedKind(
       "tcp-serve --send 70000 --method sendfile",
       "tcp HOST PORT --send 300000 --receive 70000 --method sendfile"),
-    Kind(
+    WitnessedKind(
       "tcp-serve --send 70000 --method splice", "tcp HOST PORT --send 300000 --receive 70000 --method splice"),
-    Kind("tcp-serve --send 70000 --method mmsg", "tcp HOST PORT --send 300000 --receive 70000 --method mmsg"),
-    Kind(
+    WitnessedKind(
+      "tcp-serve --send 70000 --method mmsg", "tcp HOST PORT --send 300000 --receive 70000 --method mmsg"),
+    WitnessedKind(
       "tcp-serve --send 70000 --method uring", "tcp HOST PORT --send 300000 --receive 70000 --method uring",
       needs: [.uring]),
-    Kind("tcp-serve --send 100", "tcp HOST PORT --send 200 --receive 100 --connections 50"),
-    Kind("tcp-serve --send 100", "tcp HOST PORT --send 200 --receive 100 --connections 50 --parallel"),
+    WitnessedKind("tcp-serve --send 100", "tcp HOST PORT --send 200 --receive 100 --connections 50"),
+    WitnessedKind(
+      "tcp-serve --send 100", "tcp HOST PORT --send 200 --receive 100 --connections 50 --parallel"),
   ]
   static let datagrams = [
-    Kind("udp-serve", "udp HOST PORT --count 200 --size 500 --echo"),
-    Kind("udp-serve", "udp HOST PORT --count 200 --size 500 --echo --connected"),
-    Kind("udp-serve --bind ::", "udp ::1 PORT --count 20 --size 64 --echo"),
-    Kind("udp-serve", "udp HOST PORT --count 200 --size 500 --echo --method mmsg"),
-    Kind("udp-serve", "udp HOST PORT --count 20 --size 500 --echo --method uring", needs: [.uring]),
-    Kind("udp-serve", "udp HOST PORT --count 5 --size 40000 --echo"),
+    WitnessedKind("udp-serve", "udp HOST PORT --count 200 --size 500 --echo"),
+    WitnessedKind("udp-serve", "udp HOST PORT --count 200 --size 500 --echo --connected"),
+    WitnessedKind("udp-serve --bind ::", "udp ::1 PORT --count 20 --size 64 --echo"),
+    WitnessedKind("udp-serve", "udp HOST PORT --count 200 --size 500 --echo --method mmsg"),
+    WitnessedKind("udp-serve", "udp HOST PORT --count 20 --size 500 --echo --method uring", needs: [.uring]),
+    WitnessedKind("udp-serve", "udp HOST PORT --count 5 --size 40000 --echo"),
   ]
 
-  /// Runs both to their end and returns what they counted.
-  private func run(_ kind: Kind, in lab: Topology, isRemote: Bool) async throws -> [Int32: Usage] {
-    let server = try Traffic(kind.server, in: isRemote ? lab.b : lab.a)
-    let port = try await server.ready()
-    let host = isRemote ? "10.77.1.2" : "127.0.0.1"
-    let client = try Traffic(
-      kind.client.replacing("HOST", with: host).replacing("PORT", with: "\(port)"), in: lab.a)
-    let count = try await client.counted()
-    try await client.finish()
-    try await server.finish()
-    let served = try await server.counted()
-    return [count.pid: count.usage, served.pid: served.usage]
-  }
-
   @Test(arguments: tiers, streams)
-  func `each end of a connection has all that it moved`(tier: (WitnessTier, Requirement), kind: Kind)
+  func `each end of a connection has all that it moved`(tier: (WitnessTier, Requirement), kind: WitnessedKind)
     async throws
   {
     for need in [tier.1] + kind.needs { try await need.orSkip() }
@@ -82,7 +52,7 @@ struct WitnessKernelTests {
       var lost: UInt64
       repeat {
         lost = lab.ringLosses
-        expected = try await run(kind, in: topology, isRemote: isRemote)
+        expected = try await kind.run(in: topology, isRemote: isRemote)
         found = try await lab.usages(of: expected)
         // The ring holds all of the host until it is read here: others' records may have filled it.
       } while found != expected && lab.ringLosses > lost
@@ -101,14 +71,14 @@ struct WitnessKernelTests {
   }
 
   @Test(arguments: tiers, datagrams)
-  func `each end of datagrams has all that it moved`(tier: (WitnessTier, Requirement), kind: Kind)
+  func `each end of datagrams has all that it moved`(tier: (WitnessTier, Requirement), kind: WitnessedKind)
     async throws
   {
     for need in [tier.1] + kind.needs { try await need.orSkip() }
     let topology = try Laboratory.topology
     var lab = try WitnessLab(tier.0, [topology.a, topology.b])
     for isRemote in kind.client.contains("HOST") ? [false, true] : [false] {
-      var expected = try await run(kind, in: topology, isRemote: isRemote)
+      var expected = try await kind.run(in: topology, isRemote: isRemote)
       // Older kernels have nothing that runs where datagrams are received.
       if tier.0 == .packets { expected = expected.mapValues { Usage(sent: $0.sent) } }
       #expect(try await lab.usages(of: expected) == expected, "remote: \(isRemote)")
@@ -255,55 +225,5 @@ struct WitnessKernelTests {
     #expect(others.filter { $0.value != Usage(received: 2_000, sent: 1_000) }.isEmpty)
     let notes = Set(others.keys.compactMap { lab.commandLines[$0]?.split(separator: " ").last })
     #expect(notes.count == 300)
-  }
-
-  @Test(arguments: tiers) func `a table that is half full has room for everybody`(
-    tier: (WitnessTier, Requirement)
-  ) async throws {
-    try await tier.1.orSkip()
-    let topology = try Laboratory.topology
-    // The program sees all of the host: in a round of many others' sockets table and ring are fuller than they should be.
-    let count = try await eventually("a round with few other sockets") { () async throws -> Int? in
-      var witness = try Witness(
-        tier.0, room: WitnessRoom(slots: 1_024, ringBytes: 1 << 20, wakeBytes: 1 << 18), at: .now)
-      // An answer on each connection: a server that is stopped leaves those alone that it had not accepted.
-      let server = try Traffic("tcp-serve --send 10", in: topology.a)
-      let port = try await server.ready()
-      // Their keys follow one another.
-      let client = try Traffic(
-        "tcp 127.0.0.1 \(port) --send 10 --receive 10 --connections 240 --parallel", in: topology.a)
-      _ = try await client.counted()
-      try await client.finish()
-      try await server.finish()
-      let lost = witness.lost
-      witness.tell(at: .now) { _ in }
-      let count = witness.ledger.count
-      guard lost.ringFull == 0, lost.unplaced == 0 || count < 600 else { return nil }
-      #expect(lost == WitnessLosses())
-      return count
-    }
-    #expect(count >= 480)
-  }
-
-  @Test(arguments: tiers) func `a ring and a table that are too small lose nothing in silence`(
-    tier: (WitnessTier, Requirement)
-  ) async throws {
-    try await tier.1.orSkip()
-    let topology = try Laboratory.topology
-    var witness = try Witness(
-      tier.0, room: WitnessRoom(slots: 64, ringBytes: 4_096, wakeBytes: 1_024), at: .now)
-    let server = try Traffic("tcp-serve", in: topology.a)
-    let port = try await server.ready()
-    let client = try Traffic("tcp 127.0.0.1 \(port) --send 10 --connections 200 --parallel", in: topology.a)
-    _ = try await client.counted()
-    try await client.finish()
-    try await server.finish()
-    let lost = witness.lost
-    #expect(lost.ringFull > 0 && lost.unplaced > 0)
-    if tier.0 == .calls { #expect(lost.unplacedSent > 0) }
-    // What has a slot is still counted, as far as the program is concerned.
-    var reported = 0
-    witness.tell(at: .now) { reported += $0.usage.isZero ? 0 : 1 }
-    #expect(reported > 0)
   }
 }

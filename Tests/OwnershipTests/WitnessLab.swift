@@ -20,8 +20,10 @@ struct WitnessLab: ~Copyable {
   /// All that a process was called, in this order.
   private(set) var names: [Int32: [String]] = [:]
 
-  init(_ tier: WitnessTier, _ namespaces: [NetworkNamespace]) throws {
-    witness = try Witness(tier, at: .now)
+  init(
+    _ tier: WitnessTier, _ namespaces: [NetworkNamespace], hasCookies: Bool = KernelRelease.givesCookies
+  ) throws {
+    witness = try Witness(tier, hasCookies: hasCookies, at: .now)
     networks = Set(namespaces.map(\.inode))
   }
 

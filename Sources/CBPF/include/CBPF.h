@@ -42,8 +42,26 @@ struct cbpf_witness;
 /// needs any, nor bpf(2). Returns nil and fills `failure` where that is not possible.
 struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_failure *failure);
 
-/// Takes the program out of the kernel.
+/// 1 while the descriptors are open that keep the program at work, else 0.
+int cbpf_at_work(const struct cbpf_witness *witness);
+
+/// Takes the program out of the kernel; what it has written can still be read.
+void cbpf_detach(struct cbpf_witness *witness);
+
+/// Takes the program out of the kernel, and frees its maps.
 void cbpf_close(struct cbpf_witness *witness);
+
+/// A ring of records, as linux/bpf.h describes it: the reader's place, the writer's, and the data.
+struct cbpf_ring {
+  unsigned long *consumed;
+  const unsigned long *produced;
+  const char *data;
+  /// Bytes of the data, a power of two.
+  size_t size;
+};
+
+/// The same as `cbpf_read`, of any ring.
+ptrdiff_t cbpf_read_ring(struct cbpf_ring *ring, void *buffer, size_t size);
 
 /// Copies records that wait into `buffer` as long as the longest one would fit: each after its length in four bytes and
 /// four of nothing, filled up to a multiple of eight. Returns how many bytes, -1 with errno.

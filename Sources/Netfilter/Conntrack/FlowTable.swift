@@ -9,6 +9,14 @@ public protocol FlowTable: AnyObject {
 
   /// What did not go as it should, since start.
   var condition: FlowTableCondition { get }
+
+  /// Has the owners of new flows looked up from now on, where that can be done.
+  func lookUpOwners()
+}
+
+extension FlowTable {
+  /// Does nothing.
+  public func lookUpOwners() {}
 }
 
 /// A table without entries, where the kernel has none.

@@ -49,6 +49,12 @@ import SystemPackage
       of: tier, Stage(rawValue: failure.stage) ?? .opening, Errno(rawValue: failure.error), log: log)
   }
 
+  /// False once it is gone from the kernel, or does not report all that it did: something closed its descriptors.
+  package var isAtWork: Bool { unsafe cbpf_at_work(handle) == 1 }
+
+  /// Takes it out of the kernel; what it has reported can still be read.
+  package func detach() { unsafe cbpf_detach(handle) }
+
   /// Returns once each run of a program that had begun has ended; false where the kernel cannot say.
   package static func waitForAll() -> Bool { cbpf_wait_for_programs() == 0 }
 

@@ -14,7 +14,8 @@ public final class LiveFlowTable: FlowTable {
   /// Nil while it does not work.
   private var listener: ConntrackEventThread?
   private var listening = Recovery<KernelError>()
-  private let listen: (LaterFlows) throws(KernelError) -> ConntrackEventThread
+  private let listen: (LaterFlows, _ looks: Bool) throws(KernelError) -> ConntrackEventThread
+  private var looks: Bool
   private var living = LiveFlowSet()
   private var later = LaterFlows()
   /// Nil where a witness reports what moves without counters.
@@ -37,7 +38,8 @@ public final class LiveFlowTable: FlowTable {
   /// Starts to listen. With `looks` the owners of new flows are looked up, and with `namespaces` in other network
   /// namespaces too. Errors: `notPermitted`, `unsupported`.
   public convenience init(namespaces: Bool = false, looks: Bool = true) throws(KernelError) {
-    try self.init(counters: looks ? SocketCounters() : nil) { (living) throws(KernelError) in
+    try self.init(counters: looks ? SocketCounters() : nil, looks: looks) {
+      (living, looks) throws(KernelError) in
       try ConntrackEventThread(namespaces: namespaces, looks: looks, living: living)
     }
   }
@@ -45,14 +47,26 @@ public final class LiveFlowTable: FlowTable {
   /// Takes what is received by the listener that `listen` starts, also later in the place of one that ended; it is given the
   /// entries that have numbers.
   init(
-    counters: consuming SocketCounters? = nil,
-    listen: @escaping (LaterFlows) throws(KernelError) -> ConntrackEventThread
+    counters: consuming SocketCounters? = nil, looks: Bool = true,
+    listen: @escaping (LaterFlows, _ looks: Bool) throws(KernelError) -> ConntrackEventThread
   ) throws(KernelError) {
     self.counters = counters
+    self.looks = looks
     self.listen = listen
-    listener = try listen(later)
+    listener = try listen(later, looks)
     table = try NetlinkFlowTable()
     query = try FlowQuery()
+  }
+
+  /// Has the owners of new flows looked up from the next reading on, by a listener in the place of the one that does not:
+  /// what is reported between the two is missed. Counters of sockets stay out: what these had carried was another's to count.
+  public func lookUpOwners() {
+    guard !looks else { return }
+    looks = true
+    var patience = ConntrackEventThread.patience
+    _ = listener?.settle(within: &patience)
+    takeEvents(at: .now)
+    replaceListener()
   }
 
   /// What did not go as it should, since start.
@@ -156,7 +170,7 @@ public final class LiveFlowTable: FlowTable {
   private func startListening(at now: Instant) {
     guard listener == nil, listening.isDue(at: now) else { return }
     do throws(KernelError) {
-      listener = try listen(later)
+      listener = try listen(later, looks)
       listening.succeed()
       // Nothing was received until now.
       living.take(FlowEventQueue.Batch(losses: 1))
@@ -183,8 +197,13 @@ public final class LiveFlowTable: FlowTable {
     for flow in batch.ended { later.note(ended: flow.identity) }
     if waiting.isEmpty { waiting = batch } else { received.missedEvents += waiting.append(batch) }
     guard let failure = batch.failure else { return }
-    listener = nil
     listening.fail(failure, at: now)
+    replaceListener()
+  }
+
+  /// Ends the listener; the next reading starts another.
+  private func replaceListener() {
+    listener = nil
     received.missedEvents += 1
     witnessBefore.add(witness)
     witness = EarlyAttribution.Condition()

@@ -18,12 +18,13 @@ public struct Witness: ~Copyable {
   /// How long slots of sockets that have closed stay in use at least while records come.
   static let settleInterval = Duration.milliseconds(200)
 
-  /// Loads the programs of `tier`. What `olderSockets` had carried before is not counted.
-  public init(
+  /// Loads the programs of `tier`, as on a kernel that gives programs cookies of sockets or not. What `olderSockets` had
+  /// carried before is not counted.
+  package init(
     _ tier: WitnessTier, room: WitnessRoom = WitnessRoom(), olderSockets: OlderSockets = OlderSockets(),
-    at now: Instant
+    hasCookies: Bool = KernelRelease.givesCookies, at now: Instant
   ) throws(WitnessError) {
-    program = try WitnessProgram(tier, room: room)
+    program = try WitnessProgram(tier, room: room, hasCookies: hasCookies)
     ledger = WitnessLedger(tier: tier, slotCount: program.table.count, olderSockets: olderSockets, at: now)
     (swept, settled) = (now, now)
   }
@@ -43,6 +44,12 @@ public struct Witness: ~Copyable {
 
   /// What is at work.
   public var tier: WitnessTier { program.tier }
+
+  /// False once the program is gone from the kernel.
+  var isAtWork: Bool { program.isAtWork }
+
+  /// Takes what is left of the program out of the kernel.
+  func detach() { program.detach() }
 
   /// Readable for poll(2) while much waits to be read.
   var descriptor: CInt { program.descriptor }

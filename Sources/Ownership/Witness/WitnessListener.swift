@@ -97,6 +97,11 @@ public final class WitnessListener: SocketWitness, Sendable {
   public func report(at now: Instant, of networks: SocketNetworks) -> WitnessReport {
     state.withLock { state in
       var report = WitnessReport()
+      if !state.witness.isAtWork {
+        // A part of it would report a part of what moves.
+        state.witness.detach()
+        report.isLast = true
+      }
       var users: Set<WitnessUser> = []
       var latest: WitnessUser?
       // A user's sockets mostly follow one another.
@@ -156,14 +161,19 @@ private struct Reader: Sendable {
   let descriptor: CInt
   let stopper: Waker
 
+  /// How often is read while the kernel does not let us wait.
+  private static let pause = Duration.milliseconds(100)
+
   /// Calls `read` whenever much waits, until the stopper wakes it or `read` returns false.
   func run(_ read: () -> Bool) {
     while true {
-      guard let isReadable = try? Readable.wait(for: [stopper.descriptor, descriptor], timeout: -1) else {
-        return
+      if let isReadable = try? Readable.wait(for: [stopper.descriptor, descriptor], timeout: -1) {
+        if isReadable[0] { return }
+        if isReadable[1], !read() { return }
+      } else {
+        Poller.pause(for: Self.pause)
+        if !read() { return }
       }
-      if isReadable[0] { return }
-      if isReadable[1], !read() { return }
     }
   }
 }

@@ -37,6 +37,8 @@ public struct WitnessReport: Sendable {
   public var renamed: [ProcessIdentity] = []
   /// What all those processes run, also where they have ended.
   public var descriptions: [ProcessIdentity: ProcessDescription] = [:]
+  /// The program is gone: there is nothing after this.
+  public var isLast = false
 
   /// Makes an empty report.
   public init() {}
