@@ -8,7 +8,8 @@ struct BalanceTests {
   private static let frames = "packet --interface eth0 --count 4096 --size 1038 --gate --hold"
   private static let frameBytes: UInt64 = 4096 * 1024
 
-  @Test func `all categories are conntrack's sum, and with what is untracked that of the interfaces`()
+  @Test(.eachWitness, .sayingTheWitness)
+  func `all categories are conntrack's sum, and with what is untracked that of the interfaces`()
     async throws
   {
     let lab = try await MonitorAccountingTests.readyTopology()

@@ -57,7 +57,9 @@ struct MonitorNameTests {
     #expect(name.contains(disguise.shows))
     try await monitor.stop()
     for format in ["json", "plain", "table"] {
-      let text = try await lab.a.run([Program.path("runmonitor"), "--count", "1", "--format", format])
+      let way = EachWitness.way.map { ["--witness", $0] } ?? []
+      let text = try await lab.a.run(
+        [Program.path("runmonitor"), "--count", "1", "--format", format] + way)
       #expect(text.unicodeScalars.allSatisfy { !Self.isHarmful($0) }, "\(format): \(text.debugDescription)")
       #expect(
         text.split(separator: "\n").count(where: {

@@ -13,7 +13,8 @@ struct MonitorServerTests {
     #expect(unnamed.sent <= connections * 200 && unnamed.received <= connections * 200, "\(unnamed)")
   }
 
-  @Test(arguments: ways, ["", "--prefork"])
+  /// Of each request the worker makes nothing, or so many milliseconds of work.
+  @Test(arguments: ways, ["", "--prefork", "--work 1", "--prefork --work 1", "--prefork --work 2"])
   func `each worker has its own connections, however short`(witness: String, kind: String) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     let monitor = try Reporter(["--witness", witness], in: lab.a)
@@ -89,18 +90,24 @@ struct MonitorServerTests {
     try await server.finish()
   }
 
-  /// Requests one after the other, a few at a time, and as many as the machine makes.
-  @Test(arguments: ways, [(20, 1), (1_000, 2), (8_000, 8)])
-  func `nginx has all that it sent`(witness: String, load: (requests: Int, atOnce: Int)) async throws {
+  /// So many requests, at so many a second, or as fast as eight clients ask.
+  @Test(arguments: ways, [(40, 20), (2_000, 1_000), (8_000, nil)] as [(Int, Int?)])
+  func `nginx has all that it sent`(witness: String, load: (requests: Int, rate: Int?)) async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     let nginx = try await Nginx(in: lab.a)
     let monitor = try Reporter(["--witness", witness], interval: "1", in: lab.a)
     try await monitor.report("a first report")
     // The table forgets an ended connection when the next one has its ends.
     try await lab.b.countPackets()
-    let text = try await lab.b.run(
-      "ab -q -n \(load.requests) -c \(load.atOnce) http://10.77.1.1:8080/page")
-    #expect(text.contains("Failed requests:        0"))
+    if let rate = load.rate {
+      let file = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "Fixtures/paced_requests.py").path
+      let text = try await lab.b.run(["python3", file, "10.77.1.1", "8080", "\(rate)", "\(load.requests)"])
+      #expect(text == "\(load.requests)\n")
+    } else {
+      let text = try await lab.b.run("ab -q -n \(load.requests) -c 8 http://10.77.1.1:8080/page")
+      #expect(text.contains("Failed requests:        0"))
+    }
     let last = try await eventually("all that the peer has counted", state: { monitor.state }) {
       let counted = try await lab.b.countedBytes()
       let last = try monitor.reports().last

@@ -12,7 +12,7 @@ static const struct {
   int (*run)(const struct options *);
   const char *use;
 } commands[] = {
-    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--exec FILE] [--sctp|--mptcp]"},
+    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--work MS] [--exec FILE] [--sctp|--mptcp]"},
     {"tcp", tcp_client,
      "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS] [--step]] "
      "[--source-port P] [--sctp|--mptcp]"},

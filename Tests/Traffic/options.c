@@ -7,7 +7,7 @@
 
 enum { BIND = 1, PORT, SEND, RECEIVE, AFTER, COUNT, SIZE, RATE, WINDOW, CONNECTIONS, WORKERS, METHOD, SOURCE_PORT,
        PROTOCOL, FD, LINGER, INTERFACE, EXEC, NOTE, CONNECTED, ECHO, PARALLEL, GATE, HOLD, RAW, PREFORK, KEEP, STEP,
-       SCTP, MPTCP, NETWORK };
+       SCTP, MPTCP, NETWORK, WORK };
 
 static const struct option names[] = {
     {"bind", 1, 0, BIND},           {"port", 1, 0, PORT},
@@ -25,7 +25,7 @@ static const struct option names[] = {
     {"raw", 0, 0, RAW},             {"prefork", 0, 0, PREFORK},
     {"keep", 0, 0, KEEP},           {"step", 0, 0, STEP},
     {"sctp", 0, 0, SCTP},           {"mptcp", 0, 0, MPTCP},
-    {"network", 1, 0, NETWORK},
+    {"network", 1, 0, NETWORK},     {"work", 1, 0, WORK},
     {0, 0, 0, 0},
 };
 
@@ -86,6 +86,7 @@ struct options parse_options(int argc, char **argv) {
     case SCTP: o.sctp = true; break;
     case MPTCP: o.mptcp = true; break;
     case NETWORK: o.network = optarg; break;
+    case WORK: o.work = (int)number(optarg); break;
     default: exit(64);
     }
   }

@@ -72,6 +72,8 @@ static void serve(int listener, const struct options *options) {
     }
     streams[count++] = (struct stream){.fd = fd, .to_send = options->send, .to_receive = UINT64_MAX};
     totals.connections++;
+    // As one who works on a request before the next is taken.
+    if (options->work) pause_until(now() + options->work * 1e-3);
   }
 }
 

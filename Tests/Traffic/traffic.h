@@ -21,7 +21,7 @@ struct options {
   const char *bind, *interface, *exec, *network;
   enum method method;
   uint64_t send, receive, after, count, size, rate, window, connections, workers;
-  int source_port, protocol, fd, linger;
+  int source_port, protocol, fd, linger, work;
   bool connected, echo, parallel, gate, hold, raw, prefork, keep, step, sctp, mptcp;
 };
 
