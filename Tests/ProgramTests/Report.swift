@@ -115,6 +115,12 @@ struct Report: Sendable, Decodable {
 
   private struct Kind: Decodable { var event: String }
 
+  /// Seconds since 1970 of a time in a line.
+  static func moment(_ text: String) throws -> Double {
+    try Date(text, strategy: .iso8601.year().month().day().time(includingFractionalSeconds: true))
+      .timeIntervalSince1970
+  }
+
   /// The row of a process.
   func row(pid: Int32) -> Row? { rows.first { $0.pid == pid } }
 

@@ -63,6 +63,14 @@ struct Reporter: Sendable {
     }
   }
 
+  /// The states of a warning so far, in their order: firing or resolved.
+  func warnings(_ code: String) -> [String] {
+    process.output.lines.compactMap {
+      $0.contains("\"code\":\"\(code)\"")
+        ? ($0.contains("\"state\":\"firing\"") ? "firing" : "resolved") : nil
+    }
+  }
+
   /// The process that measures for runaggregator, and its parent, which starts it. Throws where there is none yet.
   func sensor() throws -> (pid: Int32, launcher: Int32) {
     for launcher in Self.children(of: process.pid) where Self.name(of: launcher) == "runmonitor" {

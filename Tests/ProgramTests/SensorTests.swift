@@ -9,13 +9,6 @@ struct SensorTests {
     try Reporter(["--auto-group"] + flags, program: "runaggregator", in: lab.a)
   }
 
-  private func warnings(_ program: Reporter, _ code: String) -> [String] {
-    program.process.output.lines.compactMap {
-      $0.contains("\"code\":\"\(code)\"")
-        ? ($0.contains("\"state\":\"firing\"") ? "firing" : "resolved") : nil
-    }
-  }
-
   /// A connection of another host's server that moves what it is told to.
   private func traffic(_ line: String, in lab: Topology) async throws -> (client: Traffic, server: Traffic) {
     let server = try Traffic("tcp-serve", in: lab.b)
@@ -37,7 +30,7 @@ struct SensorTests {
     let killed = try aggregator.sensor().pid
     kill(killed, SIGKILL)
     try await eventually("another sensor", state: { aggregator.state }) {
-      warnings(aggregator, "sensor_lost") == ["firing", "resolved"] ? () : nil
+      aggregator.warnings("sensor_lost") == ["firing", "resolved"] ? () : nil
     }
     #expect(try aggregator.sensor().pid != killed)
     #expect(aggregator.process.errors.text.contains("signal 9"))
@@ -71,7 +64,7 @@ struct SensorTests {
     let (client, server) = try await traffic("tcp 10.77.1.2 PORT --send 300000 --hold", in: lab)
     _ = try await client.counted()
     try await eventually("a warning", state: { aggregator.state }) {
-      warnings(aggregator, "unread_table").last == "firing" ? () : nil
+      aggregator.warnings("unread_table").last == "firing" ? () : nil
     }
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
@@ -80,7 +73,7 @@ struct SensorTests {
     try await aggregator.report("the pipe goes on") { $0.row(named: "pipe-8080:127.0.0.1:9000") != nil }
     kill(sensor, SIGCONT)
     try await eventually("no warning", state: { aggregator.state }) {
-      warnings(aggregator, "unread_table").last == "resolved" ? () : nil
+      aggregator.warnings("unread_table").last == "resolved" ? () : nil
     }
     try await aggregator.report("the client") { $0.row(named: "traffic")?.sent ?? 0 > 300_000 }
     #expect(try aggregator.sensor().pid == sensor)
@@ -109,12 +102,12 @@ struct SensorTests {
     // Each later one comes after the report has gone on without it, and none is left out or counts twice.
     for answer in UInt64(1)...3 {
       try await eventually("a warning", state: { aggregator.state }) {
-        warnings(aggregator, "unread_table").filter { $0 == "firing" }.count == Int(answer) ? () : nil
+        aggregator.warnings("unread_table").filter { $0 == "firing" }.count == Int(answer) ? () : nil
       }
       try opener.write(contentsOf: Data([1]))
       try await aggregator.report("answer \(answer)") { $0.balance.total.sent == 9 * (answer + 1) }
     }
-    #expect(warnings(aggregator, "sensor_lost").isEmpty)
+    #expect(aggregator.warnings("sensor_lost").isEmpty)
     opener.write(Data([1, 1, 1]))
     try await aggregator.stop()
   }
@@ -130,46 +123,6 @@ struct SensorTests {
     #expect(!aggregator.process.errors.text.contains("stays 1"), "\(aggregator.process.errors.text)")
     #expect(try await lab.a.sysctl("net.netfilter.nf_conntrack_acct") == "0")
     #expect(!(try await lab.a.run("nft list ruleset").contains("bwmon")))
-  }
-
-  @Test func `without a launcher and a sensor it ends, or goes on with its pipes and says so`() async throws {
-    let host = try await NetworkNamespace()
-    try await host.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
-    let folder = try ScratchFolder()
-    let files = try folder.write(
-      "[m]\ntype=monitor\n[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n", to: "monitors")
-    for flags in [[], ["--monitor-config", files]] {
-      let aggregator = try Reporter(["--enable-tracking"] + flags, program: "runaggregator", in: host)
-      try await aggregator.report("a first report")
-      let sensor = try aggregator.sensor()
-      kill(sensor.launcher, SIGKILL)
-      kill(sensor.pid, SIGKILL)
-      if flags.isEmpty {
-        #expect(try await aggregator.process.ended() == .exited(69))
-      } else {
-        try await aggregator.process.errors.first("a warning", from: 0) {
-          $0.contains("Nothing is measured any more") ? () : nil
-        }
-        aggregator.process.signal(SIGHUP)
-        try await aggregator.process.errors.first("why not", from: 0) {
-          $0.contains("stays in force") ? () : nil
-        }
-        #expect(try await aggregator.process.stop() == .exited(69))
-      }
-      #expect(aggregator.process.errors.text.contains("start this program again"))
-      #expect(aggregator.process.errors.text.contains("nf_conntrack_acct stays 1"))
-      try await host.setSysctl("net.netfilter.nf_conntrack_acct", to: "0")
-    }
-  }
-
-  @Test func `a configuration that only its owner may read is root's to use`() async throws {
-    let host = try await NetworkNamespace()
-    let folder = try ScratchFolder()
-    let path = try folder.write("[all]\nrule=.\n", to: "apps")
-    try await run(["chown", "-R", "65534", folder.path])
-    try await run(["chmod", "700", folder.path])
-    let child = try host.start([Program.path("runaggregator"), "--app-config", path, "--count", "1"])
-    #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
   }
 
   @Test func `a reload that fails leaves no sensor behind`() async throws {
@@ -211,11 +164,11 @@ struct SensorTests {
     kill(launcher, SIGSTOP)
     kill(sensor, SIGKILL)
     try await eventually("the loss", state: { aggregator.state }) {
-      warnings(aggregator, "sensor_lost").last == "firing" ? () : nil
+      aggregator.warnings("sensor_lost").last == "firing" ? () : nil
     }
     aggregator.process.signal(SIGHUP)
     try await aggregator.process.errors.first("the reload", from: 0) { $0.contains("read again") ? () : nil }
-    #expect(warnings(aggregator, "sensor_lost") == ["firing"])
+    #expect(aggregator.warnings("sensor_lost") == ["firing"])
     kill(launcher, SIGCONT)
     try await aggregator.report("bytes that are hidden") { $0.balance.hidden.view.sent > 0 }
     client.process.signal(SIGKILL)
@@ -242,7 +195,7 @@ struct SensorTests {
     default:
       kill(sensor.pid, SIGKILL)
       try await eventually("another sensor", state: { aggregator.state }) {
-        warnings(aggregator, "sensor_lost") == ["firing", "resolved"] ? () : nil
+        aggregator.warnings("sensor_lost") == ["firing", "resolved"] ? () : nil
       }
       #expect(try await lab.a.run("nft list ruleset").contains("bwmon"))
       if victim == "both" { kill(aggregator.process.pid, SIGKILL) } else { try await aggregator.stop() }
@@ -251,79 +204,6 @@ struct SensorTests {
       let isOff = try await lab.a.sysctl("net.netfilter.nf_conntrack_acct") == "0"
       let rules = try await lab.a.run("nft list ruleset")
       return isOff && !rules.contains("bwmon") ? () : nil
-    }
-  }
-
-  struct Broken: Sendable, CustomTestStringConvertible {
-    var testDescription: String
-    /// What stands beside runaggregator; nil for nothing.
-    var script: String?
-    var mode = "755"
-    var status: Int32 = 69
-    var says: String
-  }
-
-  @Test(arguments: [
-    Broken(testDescription: "absent", says: "install it beside this program"),
-    Broken(testDescription: "not executable", script: "#!/bin/sh\n", mode: "644", says: "may not be run"),
-    Broken(testDescription: "ends at once", script: "#!/bin/sh\nexit 3\n", says: "start this program again"),
-    Broken(
-      testDescription: "of another version", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE version\n",
-      says: "of version 0.0.1, this program of 2.0.0"),
-    Broken(
-      testDescription: "of a version to come", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE later\n",
-      says: "of version 99.0.0, this program of 2.0.0"),
-    Broken(
-      testDescription: "sends a message of no known kind",
-      script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE kind\n",
-      says: "unknown kind 99"),
-    Broken(
-      testDescription: "sends one that is too long",
-      script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE long\n",
-      says: "too long"),
-    Broken(
-      testDescription: "sends one that is cut", script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE cut\n",
-      says: "the sensor has ended"),
-    Broken(
-      testDescription: "answers what was not asked",
-      script: "#!/bin/sh\nexec /usr/bin/python3 FIXTURE early\n",
-      says: "not expected"),
-  ])
-  func `a sensor that cannot be used ends the start, and is said`(broken: Broken) async throws {
-    let host = try await NetworkNamespace()
-    let folder = try ScratchFolder()
-    let program = try await folder.copy(Program.path("runaggregator"), as: "runaggregator")
-    if let script = broken.script {
-      let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(
-        path: "Fixtures/wrong_sensor.py")
-      let path = try await folder.write(
-        program: script.replacing("FIXTURE", with: fixture.path), to: "runmonitor")
-      try await run(["chmod", broken.mode, path])
-    }
-    let child = try host.start([program, "--format", "json", "--count", "1"])
-    #expect(try await child.ended() == .exited(broken.status), "\(child.errors.text)")
-    #expect(child.errors.text.contains(broken.says), "\(child.errors.text)")
-    #expect(child.errors.lines.count == 1 && child.output.lines.isEmpty)
-  }
-
-  /// Beside runaggregator, else in the libexec folder of the same installation; another one in PATH is not for it.
-  @Test(arguments: ["bin", "libexec/bwmon", "elsewhere"])
-  func `the sensor is of the same installation`(place: String) async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let folder = try ScratchFolder()
-    try await run(["mkdir", "-p", "\(folder.path)/bin", "\(folder.path)/\(place)"])
-    let program = try await folder.copy(Program.path("runaggregator"), as: "bin/runaggregator")
-    let sensor = try await folder.copy(Program.path("runmonitor"), as: "\(place)/runmonitor")
-    let child = try lab.a.start([
-      "env", "PATH=\(folder.path)/\(place):/usr/bin:/bin", program, "--format", "json", "--count", "1",
-    ])
-    let status = try await child.ended()
-    #expect(status == .exited(place == "elsewhere" ? 69 : 0), "\(child.errors.text)")
-    if place == "elsewhere" {
-      #expect(child.errors.text.contains("is neither \(folder.path)/bin/runmonitor nor"))
-      #expect(child.errors.text.contains(" \(folder.path)/libexec/bwmon/runmonitor: install it"))
-    } else {
-      #expect(child.output.lines.contains { $0.contains("\"event\":\"usage\"") }, "\(sensor)")
     }
   }
 
@@ -343,60 +223,8 @@ struct SensorTests {
     aggregator.process.signal(SIGCONT)
     let report = try await aggregator.report("\(truth)") { $0.balance.total.view == truth }
     #expect(report.balance.sum == truth && report.row(named: "traffic")?.usage == truth, "\(report.rows)")
-    #expect(warnings(aggregator, "sensor_lost").isEmpty)
+    #expect(aggregator.warnings("sensor_lost").isEmpty)
     try await aggregator.stop()
     for pair in clients { try await pair.server.finish() }
-  }
-
-  @Test(.needs(.packets))
-  func `capabilities of the sensor's file are enough for any user's runaggregator`() async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let copy = try await CopyForEveryone(of: "runaggregator")
-    let sensor = copy.path.replacing("runaggregator", with: "runmonitor")
-    try await run([
-      "setcap", "cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep", sensor,
-    ])
-    let aggregator = Reporter(
-      process: try lab.a.start([
-        "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--format", "json",
-        "--interval", "0.1", "--auto-group",
-      ]))
-    try await aggregator.report("a first report")
-    for thread in try Privileges.ofThreads(aggregator.process.pid) {
-      #expect(thread.permitted == 0 && thread.isFenced && thread.noNewPrivileges)
-    }
-    // Started again it has them as well.
-    for _ in 0..<2 {
-      for thread in try Privileges.ofThreads(try aggregator.sensor().pid) {
-        #expect(thread.permitted == Privileges.measuring && thread.isFenced)
-      }
-      let known = warnings(aggregator, "sensor_lost").count
-      kill(try aggregator.sensor().pid, SIGKILL)
-      try await eventually("another sensor", state: { aggregator.state }) {
-        warnings(aggregator, "sensor_lost").count == known + 2 ? () : nil
-      }
-    }
-    let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 3000000").run(in: lab)
-    try await aggregator.report("root's process") { $0.row(named: "traffic")?.sent ?? 0 > 3_000_000 }
-    try await traffic.finish()
-    try await aggregator.stop()
-  }
-
-  @Test func `without any privilege it says what to do, as runmonitor does`() async throws {
-    let host = try await NetworkNamespace()
-    let copy = try await CopyForEveryone(of: "runaggregator")
-    let child = try host.start([
-      "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path, "--count", "1",
-    ])
-    #expect(try await child.ended() == .exited(77))
-    #expect(
-      child.errors.text.contains("setcap") && child.errors.text.contains("/runmonitor"),
-      "\(child.errors.text)")
-  }
-
-  @Test func `started by hand it says whose it is`() async throws {
-    let child = try ChildProcess([Program.path("runmonitor"), "--sensor"])
-    #expect(try await child.ended() == .exited(78))
-    #expect(child.errors.text.contains("start that instead"), "\(child.errors.text)")
   }
 }

@@ -3,6 +3,13 @@ import Lab
 
 /// The clocks of a program under test, moved without touching the machine's.
 struct SteppedClock {
+  /// How far tests set the wall clock.
+  static let hour = Duration.seconds(3600)
+  /// Forwards, and backwards.
+  static let hourEitherWay: [Duration] = [hour, .zero - hour]
+  /// Seconds: longer than any test, and much shorter than an hour.
+  static let slack = 600.0
+
   /// What runs a program by these clocks.
   let wrapper: [String]
 
@@ -34,5 +41,25 @@ struct SteppedClock {
     try file.seek(toOffset: offset)
     // One write of eight bytes, the lowest first.
     try file.write(contentsOf: Data((0..<8).map { UInt8(truncatingIfNeeded: nanoseconds >> (8 * $0)) }))
+  }
+}
+
+/// A server in B, to which senders of A drip.
+struct ClockStage {
+  let lab: Topology
+  let server: Traffic
+  let port: Int
+  let clock: SteppedClock
+
+  init() async throws {
+    lab = try await MonitorAccountingTests.readyTopology()
+    server = try Traffic("tcp-serve", in: lab.b)
+    port = try await server.ready()
+    clock = try await SteppedClock()
+  }
+
+  func drip(_ rate: Int, _ note: String) throws -> Traffic {
+    try Traffic(
+      "tcp 10.77.1.2 \(port) --rate \(rate) --send 100000000000 --note \(note)", in: lab.a)
   }
 }

@@ -141,6 +141,9 @@ final class SendSite: Sendable {
 
   // MARK: Runs
 
+  /// The flags of a run that sends by HTTP.
+  static let overHTTP = ["-t", "http"]
+
   /// Starts a run that takes all directories and all rows, unless flags say otherwise.
   func start(
     _ flags: [String] = [], wrapper: [String] = [], environment: [String: String] = [:],
@@ -217,5 +220,21 @@ final class SendSite: Sendable {
     let code = unsafe EVP_Digest(Array(data), data.count, &digest, nil, EVP_sha256(), nil)
     precondition(code == 1)
     return digest.map { String(format: "%02x", $0) }.joined()
+  }
+}
+
+extension RabbitServer {
+  /// A site whose messages go to a queue of this broker.
+  func site(
+    _ queue: String, changing changes: [String: String] = [:], more: String = ""
+  ) throws -> SendSite {
+    try SendSite(SendSite.rabbit(port: port, queue: queue, changing: changes, more: more))
+  }
+}
+
+extension TestServer {
+  /// A site whose messages go to this web server.
+  func site(path: String = "/") throws -> SendSite {
+    try SendSite(SendSite.http(port: port, path: path))
   }
 }
