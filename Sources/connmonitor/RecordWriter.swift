@@ -100,6 +100,8 @@ struct RecordWriter {
   }
 
   private mutating func note(_ job: ProbeJob, _ port: UInt16, _ problem: String?) {
+    // Most of the time nothing is wrong anywhere.
+    if problem == nil, problems.isEmpty { return }
     let matter = Matter(job: job, port: port)
     // Another reason for the same is not said again.
     if let problem, problems.insert(matter).inserted { Messages.say(.warning(problem)) }

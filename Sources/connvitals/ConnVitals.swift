@@ -114,14 +114,22 @@ import SystemRuntime
 
   static func main() {
     do {
+      let words = Array(CommandLine.arguments.dropFirst())
       // The parser would ask for hosts first.
-      if CommandLine.arguments.dropFirst().contains(where: { $0 == "-V" || $0 == "--version" }) {
+      if words.contains(where: { $0 == "-V" || $0 == "--version" }) {
         try StandardOutput.printLine(configuration.version)
         end()
       }
-      try parse().run()
+      let rest = words.firstIndex(of: "--") ?? words.endIndex
+      try parse(words[..<rest].flatMap(separated) + words[rest...]).run()
       end()
     } catch { end(after: error) }
+  }
+
+  /// Flags with an option and its value behind them, each by itself: `-jp2` is `-j -p2`, as the original takes it.
+  private static func separated(_ word: String) -> [String] {
+    guard let parts = word.wholeMatch(of: /-([Ptsj]+)([Hp].*)/)?.output else { return [word] }
+    return ["-\(parts.1)", "-\(parts.2)"]
   }
 
   func run() throws {

@@ -157,6 +157,56 @@ def first():
              "ms", 1, laboratory.spread(rounds, "apart"), f"{len(rounds)} rounds, first {laboratory.spread(rounds, 'first')} ms")
 
 
+def record_of(file, address, begin):
+    """How long after `begin` the first record of an address comes, in seconds."""
+    while not any(address in line for line in open(file)):
+        if time.monotonic() - begin > 10:
+            raise SystemExit(f"no record of {address}")
+        time.sleep(0.002)
+    return time.monotonic() - begin
+
+
+def prompt():
+    """The first record after the start, without a route for IPv6, and after another host took the place of the first."""
+    for family in ["all", "default"]:
+        laboratory.command(f"sysctl -qw net.ipv6.conf.{family}.disable_ipv6=1")
+    one, other, rounds = "127.0.0.1", "127.0.0.2", []
+    for _ in range(ROUNDS):
+        path = listed("hosts", [f"{one} ping=500 json=true"])
+        records = f"{FOLDER}/records"
+        with open(records, "wb") as output:
+            begin = time.monotonic()
+            process = subprocess.Popen([CONNMONITOR, path], stdout=output, stderr=subprocess.DEVNULL)
+            start = record_of(records, one, begin)
+            listed("hosts", [f"{other} ping=500 json=true"])
+            begin = time.monotonic()
+            process.send_signal(signal.SIGHUP)
+            reload = record_of(records, other, begin)
+            end(process)
+        rounds.append({"start": start, "reload": reload})
+    for name, words in [("start", "after the start"), ("reload", "of another host after a reload")]:
+        goal(f"probes: first record {words}", laboratory.median(rounds, name), "s", 1, laboratory.spread(rounds, name))
+
+
+def far():
+    """The time of a ping to a host that answers after 200 ms: a TUN device and a network in user space."""
+    scenario = listed("scenario", ["[network]", "addresses = 10.9.0.1", "[target 10.9.0.5]", "delay = 200"])
+    network = subprocess.Popen(
+        [f"{laboratory.PROGRAMS}/fakenet", scenario], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if network.stdout.readline().strip() != "ready":
+        raise SystemExit("the network in user space is not ready")
+    path = listed("hosts", ["10.9.0.5 ping=1000 numpings=10 json=true"])
+    rounds = []
+    for _ in range(ROUNDS):
+        _, records = monitor(path, 5)
+        own = [record["ping"]["avg"] for record in records if "ping" in record and record["ping"]["loss"] == 0]
+        rounds.append({"own": statistics.median(own), "apart": abs(statistics.median(own) - 200)})
+    network.stdin.close()
+    network.wait()
+    goal("probes: time of a ping to a host 200 ms away, apart from that", laboratory.median(rounds, "apart"), "ms", 1,
+         f"{laboratory.median(rounds, 'own'):.3f} ms")
+
+
 def whole():
     """1,000 hosts with pings, traces and scans."""
     rounds = []
@@ -175,7 +225,7 @@ def main():
     laboratory.command("ip link set lo up")
     os.mkdir(FOLDER)
     try:
-        for part in [many, beside, exact, first, whole]:
+        for part in [many, beside, exact, first, prompt, far, whole]:
             if part.__name__ in os.environ.get("PROBES", part.__name__):
                 part()
     finally:

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || exec sudo --preserve-env=PATH "$0" "$@"
 release=.build-release
-for product in runmonitor runpipe runaggregator connmonitor tstat_send benchmark traffic; do
+for product in runmonitor runpipe runaggregator connmonitor tstat_send benchmark traffic fakenet; do
   swift build -c release --static-swift-stdlib --scratch-path $release --product $product >$release.log 2>&1 ||
     { cat $release.log >&2 && exit 1; }
 done

@@ -66,6 +66,13 @@ import Testing
     Mistake(
       program: "connvitals", arguments: ["-H3", "-px", "127.0.0.1"],
       error: "The value 'x' is invalid for '-p <n>'"),
+    // As the original takes it: -j -p2x, and what is behind -- is a host.
+    Mistake(
+      program: "connvitals", arguments: ["-jtp2x", "127.0.0.1"],
+      error: "The value '2x' is invalid for '-p <n>'"),
+    Mistake(
+      program: "connvitals", arguments: ["-jp", "2y", "127.0.0.1"],
+      error: "The value '2y' is invalid for '-p <n>'"),
     Mistake(
       program: "netconnmon", arguments: ["--spool", "here"],
       error: "--spool must be an absolute path, as /var/lib/bwmon/netconnmon."),

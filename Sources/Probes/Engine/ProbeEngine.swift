@@ -132,7 +132,7 @@ public final class ProbeEngine {
   }
 
   private static let pauseWhenFull = Duration.milliseconds(1)
-  private static let pauseWhenFast = Duration.milliseconds(4)
+  private static let pauseWhenFast = Duration.milliseconds(8)
 
   /// True where replies are better taken together than each when it comes: requests that wait are sent first.
   private var canPause: Bool {

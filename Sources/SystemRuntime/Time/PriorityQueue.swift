@@ -14,10 +14,11 @@ package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
   package mutating func insert(_ element: Element) {
     heap.append(element)
     var child = heap.count - 1
-    while child > 0, case let parent = (child - 1) / 2, heap[child] < heap[parent] {
-      heap.swapAt(child, parent)
+    while child > 0, case let parent = (child - 1) / 2, element < heap[parent] {
+      heap[child] = heap[parent]
       child = parent
     }
+    heap[child] = element
   }
 
   /// Removes all but those that `isKept` names.
@@ -30,15 +31,15 @@ package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
   package mutating func popFirst() -> Element? {
     guard let first = heap.first, let last = heap.popLast() else { return nil }
     guard !heap.isEmpty else { return first }
-    heap[0] = last
     var parent = 0
     while case let left = 2 * parent + 1, left < heap.count {
       let right = left + 1
       let child = right < heap.count && heap[right] < heap[left] ? right : left
-      guard heap[child] < heap[parent] else { break }
-      heap.swapAt(child, parent)
+      guard heap[child] < last else { break }
+      heap[parent] = heap[child]
       parent = child
     }
+    heap[parent] = last
     return first
   }
 }
