@@ -15,7 +15,7 @@ DOC = $(DESTDIR)$(PREFIX)/share/doc/bwmon
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1
 RELEASE := .build-release
 FUZZ := .build-fuzz
-FUZZ_TARGETS := conntrack sockets interfaces connector proc lines witness channel probes tstat
+FUZZ_TARGETS := conntrack sockets interfaces connector proc lines witness ring channel probes tstat
 RUNS ?= 100000
 TRIALS ?= 5
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

@@ -42,26 +42,6 @@ public final class Monitor: Meter {
     self.options = options
   }
 
-  /// The same, of all that its parts are made of. With `readsNamespaces` the owners of flows that this network namespace
-  /// only forwards are looked for in the others; the rest is as in `MonitorOptions`.
-  public convenience init(
-    table: any FlowTable, sockets: consuming SocketTable, processes: consuming ProcessTable,
-    addresses: LocalAddressSource, filters: [MonitorFilter], countsLookback: Bool,
-    wantsAncestors: Bool = false, readsNamespaces: Bool = false, interfaces: InterfaceTable? = nil,
-    layer: Layer = .l3, hiding hidden: Int32? = nil, witness: (any SocketWitness)? = nil,
-    warnings: [Warning] = [],
-    state: @escaping () -> ConntrackState = ConntrackState.read
-  ) {
-    let sources = MonitorSources(
-      table: table, sockets: sockets, processes: processes, addresses: addresses,
-      readsNamespaces: readsNamespaces)
-    let options = MonitorOptions(
-      filters: filters, layer: layer, countsLookback: countsLookback, wantsAncestors: wantsAncestors,
-      hiding: hidden)
-    self.init(
-      sources, witness: witness, interfaces: interfaces, options: options, warnings: warnings, state: state)
-  }
-
   /// Returns what moved between the last call and `now`; the first time what had moved before.
   ///
   /// Errors: those of reading the connection table, or when /proc cannot be listed.

@@ -1,7 +1,7 @@
 import Model
 public import Netfilter
 public import Ownership
-import SystemRuntime
+public import SystemRuntime
 
 /// What a monitor reads of its host: the connection table, sockets, processes, other network namespaces and addresses.
 ///
@@ -33,6 +33,15 @@ public struct MonitorSources: ~Copyable {
     namespaces = readsNamespaces ? NamespaceTable(processes) : nil
     self.processes = processes
     self.addresses = addresses
+  }
+
+  /// Those of this host beside `table`. Errors: /proc cannot be listed, or a socket cannot be had.
+  public static func host(
+    _ table: any FlowTable, readsNamespaces: Bool
+  ) throws(KernelError) -> MonitorSources {
+    MonitorSources(
+      table: table, sockets: SocketTable(), processes: try ProcessTable(),
+      addresses: .kernel(try LocalAddressReader()), readsNamespaces: readsNamespaces)
   }
 
   /// Has the owners of new flows looked up from now on.

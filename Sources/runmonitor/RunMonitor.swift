@@ -94,10 +94,10 @@ import SystemRuntime
     let filter = MonitorFilter(
       include: include, exclude: exclude, ignoresLocal: ignoreLocal, excludesTunnels: source.excludeTunnels)
     let monitor = Monitor(
-      table: table, sockets: SocketTable(), processes: try ProcessTable(),
-      addresses: .kernel(try LocalAddressReader()), filters: [filter], countsLookback: !noLookback,
-      readsNamespaces: source.readsNamespaces, interfaces: try InterfaceTable(), layer: layer,
-      witness: witness, warnings: warnings)
+      try .host(table, readsNamespaces: source.readsNamespaces), witness: witness,
+      interfaces: try InterfaceTable(),
+      options: MonitorOptions(filters: [filter], layer: layer, countsLookback: !noLookback),
+      warnings: warnings)
     // A script that wants so many reports waits for them, and not for ever.
     var guarded = GuardedMeter(monitor, self.report.count == nil ? .afterTheFirst : .none)
     var totals = ProcessTotals()

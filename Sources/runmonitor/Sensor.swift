@@ -74,13 +74,12 @@ struct Sensor: ~Copyable {
     privilege.drop(diagnostics, listens: source.source != .procfs)
     try TrackedTable.with(source, witness, privilege, diagnostics, note: note) {
       (table, warnings) throws(KernelError) in
+      let options = MonitorOptions(
+        filters: filters, layer: source.layer, countsLookback: settings.countsLookback,
+        wantsAncestors: settings.wantsAncestors, hiding: settings.hidden)
       let monitor = Monitor(
-        table: table, sockets: SocketTable(), processes: try ProcessTable(),
-        addresses: .kernel(try LocalAddressReader()), filters: filters,
-        countsLookback: settings.countsLookback,
-        wantsAncestors: settings.wantsAncestors, readsNamespaces: source.readsNamespaces,
-        interfaces: try InterfaceTable(), layer: source.layer, hiding: settings.hidden,
-        witness: witness.witness, warnings: warnings)
+        try .host(table, readsNamespaces: source.readsNamespaces), witness: witness.witness,
+        interfaces: try InterfaceTable(), options: options, warnings: warnings)
       do throws(ChannelError) {
         try sendRemarks()
         try channel.send(.ready)

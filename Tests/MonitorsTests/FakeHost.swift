@@ -39,11 +39,12 @@ final class FakeHost {
     of table: (any FlowTable)? = nil, filters: [MonitorFilter] = [MonitorFilter()],
     witness: (any SocketWitness)? = nil
   ) throws -> Monitor {
-    Monitor(
+    let sources = MonitorSources(
       table: try table ?? ProcfsFlowTable(root: proc.path),
       sockets: SocketTable(root: proc.path, usesNetlink: false),
-      processes: try ProcessTable(root: proc.path), addresses: .fixed(Self.addresses),
-      filters: filters, countsLookback: true, witness: witness,
+      processes: try ProcessTable(root: proc.path), addresses: .fixed(Self.addresses))
+    return Monitor(
+      sources, witness: witness, options: MonitorOptions(filters: filters),
       state: { ConntrackState(isAccounting: true) })
   }
 

@@ -24,11 +24,11 @@ import Testing
     _ snapshots: [FlowSnapshot], condition: FlowTableCondition = FlowTableCondition(),
     state: @escaping () -> ConntrackState = { ConntrackState() }
   ) throws -> Monitor {
-    Monitor(
+    let sources = MonitorSources(
       table: ScriptedTable(snapshots, condition: condition),
       sockets: SocketTable(root: "/nonexistent", usesNetlink: false),
-      processes: try ProcessTable(), addresses: .fixed(LocalAddresses([Scenario.address("10.0.0.1")])),
-      filters: [MonitorFilter()], countsLookback: true, state: state)
+      processes: try ProcessTable(), addresses: .fixed(LocalAddresses([Scenario.address("10.0.0.1")])))
+    return Monitor(sources, options: MonitorOptions(filters: [MonitorFilter()]), state: state)
   }
 
   @Test func `bytes whose sockets cannot be read are counted, have no owner, and it is said once`() throws {

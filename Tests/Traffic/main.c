@@ -12,9 +12,9 @@ static const struct {
   int (*run)(const struct options *);
   const char *use;
 } commands[] = {
-    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--work MS] [--exec FILE] [--sctp|--mptcp]"},
+    {"tcp-serve", tcp_server, "[--bind A] [--port P] [--send N] [--connections N] [--workers N [--prefork]] [--work MS] [--exec FILE [--rate B]] [--sctp|--mptcp]"},
     {"tcp", tcp_client,
-     "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS] [--step]] "
+     "HOST PORT [--send N] [--receive N] [--rate B] [--connections N [--parallel] [--linger MS] [--step] [--work MS]] "
      "[--source-port P] [--sctp|--mptcp]"},
     {"tcp-fork", tcp_fork, "HOST PORT --send N --after N: the parent exits after --send, its child goes on"},
     {"tcp-exec", tcp_exec, "HOST PORT --send N --after N --exec FILE: becomes FILE between the two"},

@@ -31,6 +31,7 @@ static void one_after_another(const struct options *options) {
       wait_for_byte();
     }
     close(stream.fd);
+    if (options->work) pause_until(now() + options->work / 1000.0);
   }
 }
 

@@ -27,11 +27,12 @@ static void delegate(int fd, const struct options *options) {
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
-    char number[16], size[32];
+    char number[16], size[32], rate[32];
     snprintf(number, sizeof number, "%d", fd);
     snprintf(size, sizeof size, "%llu", (unsigned long long)options->send);
+    snprintf(rate, sizeof rate, "%llu", (unsigned long long)options->rate);
     if (fcntl(fd, F_SETFD, 0)) fail("F_SETFD");
-    execl(options->exec, options->exec, "tcp-resume", "--fd", number, "--after", size, (char *)0);
+    execl(options->exec, options->exec, "tcp-resume", "--fd", number, "--after", size, "--rate", rate, (char *)0);
     fail("exec %s", options->exec);
   }
   close(fd);
