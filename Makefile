@@ -31,8 +31,8 @@ TEST_PACKAGES := iproute2 nftables conntrack iputils-ping traceroute python3 pro
   groff-base mandoc
 BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 
-# Values only: they need no root, no namespaces and none of the programs that the other tests talk to.
-UNIT_TESTS := Aggregation|INI|Model|Monitors|Notifications|Output|Patterns|Probes|Status
+# Values and decoders: they need no root, no namespaces and no server; what does is skipped for who is not root.
+UNIT_TESTS := Aggregation|Channel|Fuzz|INI|Model|Monitors|Netfilter|Notifications|Output|Patterns|Probes|Publishing|Status|Tstat
 
 # The programs that probe, and mail: they come apart. More at a time than two processors do makes others late.
 PROBE_TESTS := ^(ProbeProgramTests|TstatProgramTests|FakeNetworkTests|CurlTests|ConnectivityMailTests)\.|NetConnMon|AggregatorProbes|AggregatorMail
