@@ -26,7 +26,8 @@ extension ThresholdRule {
     let hasLimit = received != nil || sent != nil
     guard hasLimit || Self.thresholds.contains(where: { section.entry($0) != nil }) else {
       throw section.error(
-        "[\(section.name)] has no limit: set in_threshold or out_threshold to more than 0, in kB/s")
+        "[\(section.name)] has no limit: set in_threshold or out_threshold to more than 0, in kB/s, or of probes "
+          + "loss_threshold, rtt_threshold, down or route_change")
     }
     self.init(
       name: section.name, filter: try Self.filter(of: section), received: received, sent: sent,

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/membarrier.h>
 #include <stdarg.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,8 +32,6 @@ static const struct {
 struct cbpf_witness {
   struct bpf_object *object;
   struct bpf_link *links[PROGRAMS];
-  // What all descriptors of links are of: the kernel's one inode for what is no file.
-  struct stat kind;
   struct cbpf_ring ring;
   int poller;
   struct witness_slot *slots;
@@ -186,17 +184,20 @@ struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_f
   for (int i = 0; i < PROGRAMS; i++) {
     if (!(programs[i].tiers & options->tier)) continue;
     witness->links[i] = bpf_program__attach(loaded[i]);
-    if (!witness->links[i] || fstat(bpf_link__fd(witness->links[i]), &witness->kind))
-      return give_up(witness, failure, CBPF_ATTACHING, errno);
+    if (!witness->links[i]) return give_up(witness, failure, CBPF_ATTACHING, errno);
   }
   listening = NULL;
   return witness;
 }
 
 // Whether the descriptor that keeps a program at work is still open, and is one of a link.
-static bool is_held(const struct cbpf_witness *witness, const struct bpf_link *link) {
-  struct stat now;
-  return !fstat(bpf_link__fd(link), &now) && now.st_dev == witness->kind.st_dev && now.st_ino == witness->kind.st_ino;
+static bool is_held(const struct bpf_link *link) {
+  char path[32], kind[sizeof "anon_inode:bpf_link"];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", bpf_link__fd(link));
+  ssize_t length = readlink(path, kind, sizeof kind);
+  // Without /proc only a number that is free can be told.
+  if (length < 0) return fcntl(bpf_link__fd(link), F_GETFD) >= 0;
+  return length == (ssize_t)sizeof kind - 1 && !memcmp(kind, "anon_inode:bpf_link", sizeof kind - 1);
 }
 
 int cbpf_at_work(const struct cbpf_witness *witness) {
@@ -204,7 +205,7 @@ int cbpf_at_work(const struct cbpf_witness *witness) {
   for (int i = 0; i < PROGRAMS; i++) {
     if (!witness->links[i]) continue;
     links++;
-    held += is_held(witness, witness->links[i]);
+    held += is_held(witness->links[i]);
   }
   return links > 0 && held == links;
 }
@@ -213,7 +214,7 @@ void cbpf_detach(struct cbpf_witness *witness) {
   for (int i = 0; i < PROGRAMS; i++) {
     struct bpf_link *link = witness->links[i];
     // Its number may be another descriptor's by now.
-    if (link && !is_held(witness, link)) bpf_link__disconnect(link);
+    if (link && !is_held(link)) bpf_link__disconnect(link);
     bpf_link__destroy(link);
     witness->links[i] = NULL;
   }

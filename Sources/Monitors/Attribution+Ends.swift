@@ -53,7 +53,7 @@ extension Attribution {
             isLocal: server != nil, match: client,
             isDoubtful: !isClientOurs && !namespaces.isComplete && !client.isWitnessed,
             isLagging: flow.isOffloaded, mayCarryTunnel: mayCarryTunnel,
-            isUnused: witness.isComplete && !client.isWitnessed,
+            isUnused: isClientOurs && witness.isComplete && !client.isWitnessed,
             interface: paths.interface(of: flow, .client, isLoopback: isLoopback)))
       }
       if let server {
@@ -63,7 +63,7 @@ extension Attribution {
             transport: transport, isLocal: client != nil, match: server,
             isDoubtful: !isServerOurs && !namespaces.isComplete && !server.isWitnessed,
             isLagging: flow.isOffloaded, mayCarryTunnel: mayCarryTunnel,
-            isUnused: witness.isComplete && !server.isWitnessed,
+            isUnused: isServerOurs && witness.isComplete && !server.isWitnessed,
             interface: paths.interface(of: flow, .server, isLoopback: isLoopback)))
       }
       if client == nil && server == nil {

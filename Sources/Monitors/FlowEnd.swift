@@ -33,7 +33,7 @@ public struct FlowEnd: Sendable, Hashable {
   public var isLagging = false
   /// True when these bytes carry a tunnel if no process moved them.
   public var mayCarryTunnel = false
-  /// True when each call of a process would have been reported, and none for this end was.
+  /// True when each call of a process for this end would have been reported, and none was.
   public var isUnused = false
   /// Which of the interfaces that were asked for these bytes passed; zero for none.
   public var interface: Int32 = 0

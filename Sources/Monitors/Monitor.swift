@@ -193,7 +193,7 @@ public final class Monitor: Meter {
   private func conditions(_ health: Health, hasPayload: Bool) -> Conditions {
     Conditions(
       flows: health.flows, uncounted: health.uncounted, isWitnessed: used.isWitnessed,
-      isWitnessLost: used.isLost || used.report.isLast,
+      isWitnessLost: used.isLost,
       hasPayload: hasPayload, isOffloaded: sources.isOffloaded, denied: sources.processes.deniedProcesses(),
       unreadNamespaces: health.unreadNamespaces, counterResets: health.counterResets,
       naming: sources.naming, interfaces: untracked.failure, events: sources.eventFailure)

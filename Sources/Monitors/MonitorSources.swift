@@ -35,7 +35,7 @@ public struct MonitorSources: ~Copyable {
     self.addresses = addresses
   }
 
-  /// Those of this host beside `table`. Errors: /proc cannot be listed, or a socket cannot be had.
+  /// The sources of this host, with `table` as its connection table. Errors: /proc cannot be listed, or a socket cannot be had.
   public static func host(
     _ table: any FlowTable, readsNamespaces: Bool
   ) throws(KernelError) -> MonitorSources {

@@ -37,22 +37,22 @@ struct UsedSockets {
   ) -> [ProcessIdentity: ProcessDescription] {
     let before = report.descriptions
     isSettling = report.isLast
-    if isSettling, let witness {
-      condition = witness.condition
-      (self.witness, isLost) = (nil, true)
+    if isSettling {
+      witness = nil
+      // Nobody would report that another has the socket now.
+      index = WitnessIndex()
     }
     guard let witness else {
       report = WitnessReport()
-      if isLost { index.advance(by: [], network: nil, isComplete: false) }
       return before
     }
     report = witness.report(at: now, of: networks)
-    let unseen = witness.condition.unseen
-    index.advance(
-      by: report.uses, network: network, isComplete: hasBegun && unseen == condition.unseen && !report.isLast)
-    condition.unseen = unseen
-    // Before the first reading processes have used what nobody reports.
-    hasBegun = true
+    let latest = witness.condition
+    // The second tier does not see each call; what processes used before the first reading is not reported.
+    let isComplete = hasBegun && witness.seesFrames && latest == condition && !report.isLast
+    (condition, hasBegun) = (latest, true)
+    if report.isLast { isLost = true }
+    index.advance(by: report.uses, network: network, isComplete: isComplete)
     return before.merging(report.descriptions) { $1 }
   }
 
@@ -64,7 +64,6 @@ struct UsedSockets {
 
   /// Adds what was not reported, since start.
   func add(to health: inout Health) {
-    let condition = witness?.condition ?? condition
     health.dropped += condition.unseen
     health.malformed += condition.malformed
   }

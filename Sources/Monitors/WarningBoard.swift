@@ -135,7 +135,7 @@ extension Conditions {
   /// Flows without counters are older than accounting, or it was turned off under us.
   fileprivate var withoutCounters: Warning? {
     if state.isAccounting == false { return .accountingOff(isWitnessed: isWitnessed) }
-    // Said with what is said of that.
+    // `witness_lost` says what becomes of them.
     if isWitnessLost { return nil }
     return uncounted > 0 ? .uncounted(uncounted, isWitnessed: isWitnessed) : nil
   }

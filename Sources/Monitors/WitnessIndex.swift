@@ -19,12 +19,12 @@ public struct WitnessIndex: Sendable {
   /// Makes an index in which nobody is found. `seed` keeps strangers from choosing ports whose pairs collide.
   public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
 
-  /// True when a process that is not found here has used nothing.
+  /// True when a process of this network namespace that is not found here has used nothing.
   var isComplete: Bool { complete >= 2 }
 
   /// Takes what was used in the latest interval; `isComplete` says that these are all uses. `network` is the network
   /// namespace of the connection table.
-  public mutating func advance(by uses: [WitnessReport.Use], network: UInt64?, isComplete: Bool = true) {
+  public mutating func advance(by uses: [WitnessReport.Use], network: UInt64?, isComplete: Bool) {
     complete = isComplete ? complete + 1 : 0
     before = latest
     latest = WitnessedInterval(uses, network: network, seed: seed)

@@ -59,7 +59,7 @@ struct TargetInput: Sendable {
         if let path {
           try WholeFile.read(path, limit: TextLines.maximumSize)
         } else {
-          try WholeFile.read("/dev/stdin", limit: TextLines.maximumSize, patience: Self.patience)
+          try WholeFile.readStandardInput(limit: TextLines.maximumSize, patience: Self.patience)
         }
     } catch { throw .unreadable(error) }
     do throws(INIError) { return try TargetList(name: name, bytes: bytes) } catch { throw .invalid(error) }

@@ -127,6 +127,7 @@ struct TargetMonitor: ~Copyable {
     } catch {
       Messages.say(error.message)
       if case .unreadable = error { return false }
+      Messages.say(.warning("\(input.name) is wrong: the list that was read before stays in force."))
       return true
     }
   }

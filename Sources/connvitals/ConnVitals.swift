@@ -128,8 +128,12 @@ import SystemRuntime
 
   /// Flags with an option and its value behind them, each by itself: `-jp2` is `-j -p2`, as the original takes it.
   private static func separated(_ word: String) -> [String] {
-    guard let parts = word.wholeMatch(of: /-([Ptsj]+)([Hp].*)/)?.output else { return [word] }
-    return ["-\(parts.1)", "-\(parts.2)"]
+    let flags = word.dropFirst().prefix { "Ptsj".contains($0) }
+    let rest = word.dropFirst(1 + flags.count)
+    guard word.hasPrefix("-"), !flags.isEmpty, rest.hasPrefix("H") || rest.hasPrefix("p") else {
+      return [word]
+    }
+    return ["-\(flags)", "-\(rest)"]
   }
 
   func run() throws {

@@ -17,7 +17,7 @@ import SystemRuntime
     discussion: """
       Reads netfilter's connection table: the bytes of IP packets, as the kernel counts them, or with --layer payload \
       what of them applications sent. Without --bandwidth \
-      totals are shown, with what the connections that are open at the start had moved before.
+      totals are shown, with what the connections that the table has at the start had moved before.
 
       Needs root, or once: setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep runmonitor. Exit status: 0 \
       done; 1 --doctor found something; 64 wrong flags; 69 the kernel does not count, or cannot, and no BPF program is at work; 75 try again; 77 no privilege.

@@ -94,7 +94,11 @@ func thresholdRules(_ text: String) throws(INIError) -> [ThresholdRule] {
   }
 
   @Test(arguments: [
-    ("[r]", "n.cfg:1: [r] has no limit: set in_threshold or out_threshold to more than 0, in kB/s"),
+    (
+      "[r]",
+      "n.cfg:1: [r] has no limit: set in_threshold or out_threshold to more than 0, in kB/s, or of probes "
+        + "loss_threshold, rtt_threshold, down or route_change"
+    ),
     (
       "[r]\nin_threshold=50\nprocess_filter=curl\n  interval=5",
       "n.cfg:3: process_filter goes on in the next line, which is indented: write it in one line, or unindent the next"

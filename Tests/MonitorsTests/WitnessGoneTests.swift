@@ -105,4 +105,22 @@ import Testing
     }
     #expect(sum == Usage(received: 0, sent: hasEntry ? 68 : 40))
   }
+
+  /// A socket that nobody holds sends datagrams, which each call of a process would explain.
+  @Test func `where a use was not reported the kernel is not named for it`() throws {
+    host.addSocket(8, "udp *:51820")
+    var owners: [String] = []
+    for second in 0...9 {
+      host.setFlow(
+        "udp 10.0.0.1:51820 192.0.2.9:51820", zone: 0, 100 * UInt64(second + 1), 0, isOffloaded: false)
+      if second == 4 { witness.condition.unseen = 1 }
+      if second == 7 { witness.condition.malformed = 1 }
+      let readings = try reading(second, bytes: 1).readings.filter { $0.process == nil }
+      owners += readings.map { $0.owner == .kernel ? "kernel" : "nobody" }
+    }
+    #expect(
+      owners == [
+        "nobody", "nobody", "kernel", "kernel", "nobody", "nobody", "kernel", "nobody", "nobody", "kernel",
+      ])
+  }
 }

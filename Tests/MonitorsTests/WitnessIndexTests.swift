@@ -12,8 +12,8 @@ import Testing
 
   private func index(_ latest: [WitnessReport.Use], before: [WitnessReport.Use] = []) -> WitnessIndex {
     var index = WitnessIndex()
-    index.advance(by: before, network: Self.here)
-    index.advance(by: latest, network: Self.here)
+    index.advance(by: before, network: Self.here, isComplete: true)
+    index.advance(by: latest, network: Self.here, isComplete: true)
     return index
   }
 

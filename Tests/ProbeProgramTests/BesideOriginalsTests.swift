@@ -72,7 +72,8 @@ struct BesideOriginalsTests {
 
   @Test(arguments: [
     "-p 3 127.0.0.1", "-p 1 ::1", "-p 3 one.test", "-j -p 3 one.test", "-p 2 127.0.0.1 ::1", "-tP 127.0.0.1",
-    "-ts -p 3 127.0.0.1", "-tsj -p 3 ::1", "-jp 0 127.0.0.1", "-p 0 ::1", "-P 127.0.0.1", "-jP 127.0.0.1 ::1",
+    "-ts -p 3 127.0.0.1", "-tsj -p 3 ::1", "-jp 0 127.0.0.1", "-jp2 127.0.0.1", "-p 0 ::1", "-P 127.0.0.1",
+    "-jP 127.0.0.1 ::1",
     "-sP 127.0.0.1", "-sPj ::1", "-t -H 3 -p 2 127.0.0.1 127.0.0.1",
   ])
   func `connvitals writes what the original writes`(line: String) async throws {

@@ -35,6 +35,7 @@ struct ConnMonitorTests {
     try monitor.reload("127.0.0.3 ping=50 json=true\n127.0.0.4 ping=50 bogus=1")
     let said = try await monitor.message("bogus")
     #expect(said.hasPrefix("EE: OSError: \(monitor.file):2: unknown option \"bogus\""), "\(said)")
+    try await monitor.message("\(monitor.file) is wrong: the list that was read before stays in force.")
     let seen = try monitor.records().count
     try await monitor.record("the target from before", from: seen) { $0.addr == "127.0.0.2" }
     #expect(try monitor.records().allSatisfy { !["127.0.0.3", "127.0.0.4"].contains($0.addr) })
@@ -55,6 +56,22 @@ struct ConnMonitorTests {
     #expect(monitor.process.output.lines.last == "")
     let last = try #require(monitor.process.errors.lines.last)
     #expect(last.hasPrefix("EE: FileNotFoundError: Couldn't read input file '[Errno 2] "), "\(last)")
+  }
+
+  /// A file that only another user could open, and a socket, which nobody can.
+  @Test func `standard input is read as it was given`() async throws {
+    let host = try await NetworkNamespace()
+    let copy = try await CopyForEveryone(of: "connmonitor")
+    let folder = try ScratchFolder()
+    let file = try folder.write("127.0.0.1\n", to: "hosts", permissions: 0o600)
+    let nobody = CopyForEveryone.nobody.joined(separator: " ")
+    #expect(
+      try await host.run(["sh", "-c", "\(nobody) \(copy.path) --check-config < \(file)"])
+        == "standard input is valid\n")
+    let script =
+      "import socket, subprocess, sys; a, b = socket.socketpair(); a.sendall(b'127.0.0.1\\n'); a.close(); "
+      + "sys.exit(subprocess.run([sys.argv[1], '--check-config'], stdin=b).returncode)"
+    #expect(try await host.run(["python3", "-c", script, copy.path]) == "standard input is valid\n")
   }
 
   /// The original takes the time as it prints: a burst that waits for lost replies is later than one that began after it.

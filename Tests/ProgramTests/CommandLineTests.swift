@@ -66,7 +66,7 @@ import Testing
     Mistake(
       program: "connvitals", arguments: ["-H3", "-px", "127.0.0.1"],
       error: "The value 'x' is invalid for '-p <n>'"),
-    // As the original takes it: -j -p2x, and what is behind -- is a host.
+    // As the original takes them: -j -t -p2x.
     Mistake(
       program: "connvitals", arguments: ["-jtp2x", "127.0.0.1"],
       error: "The value '2x' is invalid for '-p <n>'"),

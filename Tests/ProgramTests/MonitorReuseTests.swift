@@ -5,53 +5,6 @@ import Testing
 @Suite(
   .needs(.namespaces), .serialized, .laboratory(), .eachWitness, .sayingTheWitness, .timeLimit(.minutes(20)))
 struct MonitorReuseTests {
-  /// Makes a client for each line of its input, the second with the number of the first. Another program may be faster to
-  /// take the number: then once more.
-  private static let twice = """
-    read -r
-    "$1" tcp 10.77.1.2 "$2" --send 1000000 --linger 1000 &
-    first=$!
-    wait $first
-    read -r
-    for ((tries = 0; tries < 100; tries++)); do
-      echo $((first - 1)) > /proc/sys/kernel/ns_last_pid
-      bash -c '[ $$ = "$0" ] && exec "$@"' $first "$1" tcp 10.77.1.2 "$2" --send 400000 && exit
-    done
-    exit 1
-    """
-
-  /// On the host, where BPF programs see processes.
-  @Test(.needs(.nextPid)) func `a number that comes a second time is another process`() async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let server = try Traffic("tcp-serve", in: lab.b)
-    let port = try await server.ready()
-    let monitor = try Reporter(interval: "0.5", in: lab.a)
-    try await monitor.report("a first report")
-    let clients = try lab.a.start(["bash", "-c", Self.twice, "bash", Program.traffic, "\(port)"])
-    clients.write("\n")
-    let first = try await monitor.report("the first") { report in
-      report.rows.contains { $0.name.contains("--send 1000000") }
-    }
-    let pid = first.rows.first { $0.name.contains("--send 1000000") }?.pid
-    // Where it is looked up, only who lives while it is looked at.
-    clients.write("\n")
-    #expect(try await clients.ended() == .exited(0), "\(clients.errors.text)")
-    let truth = try await lab.viewOfA()
-    let report = try await monitor.report("\(truth)") { $0.balance.total.view == truth }
-    let rows = report.rows.filter { $0.kind != "remainder" }
-    let (old, new) = (
-      rows.filter { $0.name.contains("--send 1000000") }, rows.filter { $0.name.contains("--send 400000") }
-    )
-    #expect(
-      old.allSatisfy { $0.sent > 1_000_000 } && new.allSatisfy { $0.sent < 1_000_000 && $0.sent > 400_000 })
-    #expect(rows.count == old.count + new.count && old.count == 1 && pid.map { $0 > 0 } ?? true)
-    if EachWitness.way != "lookup" {
-      #expect(new.count == 1 && report.balance.attributed.view == truth)
-    }
-    try await monitor.stop()
-    try await server.finish()
-  }
-
   @Test func `two connections with the same ends within one interval are two processes'`() async throws {
     let lab = try await MonitorAccountingTests.readyTopology()
     try await lab.a.setSysctl("net.ipv4.tcp_max_tw_buckets", to: "0")

@@ -29,10 +29,15 @@ struct WitnessLostTests {
     let older = try Traffic(
       "udp 10.77.1.2 \(try await echo.ready()) --size 1000 --count 200 --echo --step --hold", in: lab.a)
     _ = try await older.counts(1)
-    let across = try Traffic("\(line) 200000000", in: lab.a)
+    let across = try Traffic("\(line) 30000000 --rate 10000000", in: lab.a)
     try await monitor.report("what is moved") { $0.usage(pid: across.pid).sent > 1_000_000 }
     monitor.process.signal(SIGUSR2)
     try await monitor.process.errors.first("a warning") { $0.contains("who moves what is gone") ? () : nil }
+    #expect(try #require(try monitor.reports().last).usage(pid: across.pid).sent < 30_000_000)
+    // One that begins and ends at once may have no name then; its bytes count.
+    let brief = try Traffic("tcp 10.77.1.2 \(port) --send 100000", in: lab.a)
+    _ = try await brief.counted()
+    try await brief.finish()
     _ = try await across.counted()
     older.go()
     _ = try await older.counts(2)
@@ -42,8 +47,11 @@ struct WitnessLostTests {
     let entries = try await lab.quietConnections()
     let truth = HostView(entries, addresses: Topology.addressesOfA)
     let report = try await monitor.report("\(truth) in all") { $0.balance.total.view == truth }
-    #expect(report.balance.attributed.view == truth, "\(report.balance.unattributed.reasons)")
-    #expect(Set(report.rows.compactMap(\.pid)) == [older.pid, across.pid, later.pid])
+    let unnamed = report.balance.unattributed
+    #expect(
+      report.balance.attributed.view + unnamed.view == truth && unnamed.sent < 200_000, "\(unnamed.reasons)")
+    let pids = Set(report.rows.compactMap(\.pid))
+    #expect(pids.subtracting([brief.pid]) == [older.pid, across.pid, later.pid])
     #expect(report.usage(pid: older.pid) == HostView(received: 200 * 1028, sent: 200 * 1028))
     #expect(report.rows.allSatisfy { $0.layer == nil })
     #expect(monitor.process.errors.lines.count { $0.contains("who moves what is gone") } == 1)

@@ -60,12 +60,12 @@ struct cbpf_ring {
   size_t size;
 };
 
-/// The same as `cbpf_read`, of any ring.
-ptrdiff_t cbpf_read_ring(struct cbpf_ring *ring, void *buffer, size_t size);
-
 /// Copies records that wait into `buffer` as long as the longest one would fit: each after its length in four bytes and
 /// four of nothing, filled up to a multiple of eight. Returns how many bytes, -1 with errno.
 ptrdiff_t cbpf_read(struct cbpf_witness *witness, void *buffer, size_t size);
+
+/// The same, of any ring.
+ptrdiff_t cbpf_read_ring(struct cbpf_ring *ring, void *buffer, size_t size);
 
 /// What a buffer for `cbpf_read` must hold at least.
 size_t cbpf_longest_record(void);

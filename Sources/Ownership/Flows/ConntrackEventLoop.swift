@@ -23,7 +23,6 @@ final class ConntrackEventLoop {
   private var witness: EarlyAttribution
   private var watchdog = ReliabilityWatchdog()
   private let queue: FlowEventQueue
-  private let looks: Bool
   private let stopper: Waker
   private let asker: Waker
   private let answerer: Waker
@@ -32,18 +31,16 @@ final class ConntrackEventLoop {
   private var unseen = PendingLookups()
   private var lookedAgain = Instant.now
 
-  /// With `looks` it looks up the owners of new flows. `stopper` ends it. `asker` has it write all that was reported
+  /// It looks up the owners of new flows while `queue` says so. `stopper` ends it. `asker` has it write all that was reported
   /// until then, and `answerer` says that it has. The entries of `living` have their numbers from another one before.
   init(
     _ events: consuming ConntrackEvents, _ witness: consuming EarlyAttribution, _ queue: FlowEventQueue,
-    looks: Bool,
     living: LaterFlows, stopper: Waker, asker: Waker, answerer: Waker
   ) {
     generations = FlowGenerations(after: living)
     self.events = events
     self.witness = witness
     self.queue = queue
-    self.looks = looks
     self.stopper = stopper
     self.asker = asker
     self.answerer = answerer
@@ -73,7 +70,7 @@ final class ConntrackEventLoop {
         rests = false
         continue
       }
-      rests = !looks
+      rests = !queue.looks
       do throws(KernelError) {
         if isReadable[1] {
           try answer(&thread)
@@ -135,7 +132,7 @@ final class ConntrackEventLoop {
         reported.note(made: flow)
         generations.number(made: &flow)
         received.created.append(flow.identity)
-        guard looks else { return }
+        guard queue.looks else { return }
         if fill < Self.hurry { unseen.add(flow, at: now) } else { witness.passOver(flow) }
       case .destroyed(var flow):
         if reported.isRepeated(flow) { return }

@@ -23,7 +23,7 @@ final class ConntrackEventThread: Sendable {
     receiveBuffer: CInt = ConntrackEvents.receiveBuffer, namespaces: Bool = false,
     looks: Bool = true, living: LaterFlows = LaterFlows()
   ) throws(KernelError) {
-    let queue = FlowEventQueue()
+    let queue = FlowEventQueue(looks: looks)
     let (stopper, asker, answerer) = (try Waker(), try Waker(), try Waker())
     self.queue = queue
     (self.stopper, self.asker, self.answerer) = (stopper, asker, answerer)
@@ -31,8 +31,7 @@ final class ConntrackEventThread: Sendable {
     let witness = try EarlyAttribution(namespaces: namespaces, at: .now)
     eventDescriptor = events.descriptor
     let loop = ConntrackEventLoop(
-      events, witness, queue, looks: looks, living: living, stopper: stopper, asker: asker, answerer: answerer
-    )
+      events, witness, queue, living: living, stopper: stopper, asker: asker, answerer: answerer)
     try WorkerThread.start("flow-events", comesFirst: true) { loop.listen() }
     // It may keep a capability that others give up after this.
     answerer.wait(timeout: Self.patience)

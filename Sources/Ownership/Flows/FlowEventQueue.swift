@@ -93,6 +93,16 @@ final class FlowEventQueue: Sendable {
   private let questions = Atomic<UInt64>(0)
   private let answers = Atomic<UInt64>(0)
   private let resting = Atomic<Bool>(false)
+  private let looking: Atomic<Bool>
+
+  /// Makes one of a thread that looks up the owners of new flows where `looks` says so.
+  init(looks: Bool = true) { looking = Atomic(looks) }
+
+  /// Whether the thread that listens looks up the owners of new flows.
+  var looks: Bool {
+    get { looking.load(ordering: .relaxed) }
+    set { looking.store(newValue, ordering: .relaxed) }
+  }
 
   /// Asks the thread that listens to write all that was reported until now; returns the number of this question.
   func ask() -> UInt64 { questions.add(1, ordering: .sequentiallyConsistent).newValue }

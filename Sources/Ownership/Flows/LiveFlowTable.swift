@@ -58,15 +58,11 @@ public final class LiveFlowTable: FlowTable {
     query = try FlowQuery()
   }
 
-  /// Has the owners of new flows looked up from the next reading on, by a listener in the place of the one that does not:
-  /// what is reported between the two is missed. Counters of sockets stay out: what these had carried was another's to count.
+  /// Has the listener look up the owners of new flows from now on. Counters of sockets stay out: what these had carried was
+  /// another's to count.
   public func lookUpOwners() {
-    guard !looks else { return }
     looks = true
-    var patience = ConntrackEventThread.patience
-    _ = listener?.settle(within: &patience)
-    takeEvents(at: .now)
-    replaceListener()
+    listener?.queue.looks = true
   }
 
   /// What did not go as it should, since start.
@@ -197,13 +193,8 @@ public final class LiveFlowTable: FlowTable {
     for flow in batch.ended { later.note(ended: flow.identity) }
     if waiting.isEmpty { waiting = batch } else { received.missedEvents += waiting.append(batch) }
     guard let failure = batch.failure else { return }
-    listening.fail(failure, at: now)
-    replaceListener()
-  }
-
-  /// Ends the listener; the next reading starts another.
-  private func replaceListener() {
     listener = nil
+    listening.fail(failure, at: now)
     received.missedEvents += 1
     witnessBefore.add(witness)
     witness = EarlyAttribution.Condition()

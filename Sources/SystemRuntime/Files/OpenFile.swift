@@ -42,6 +42,13 @@ import SystemPackage
     descriptor = try Self.open(path, in: folder, isFolder, followsLinks: followsLinks)
   }
 
+  /// What this program was given as its standard input, also where it could not be opened again: a socket, or a file of another
+  /// user.
+  init(standardInput: Void) throws(Errno) {
+    descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+    guard descriptor >= 0 else { throw .last }
+  }
+
   deinit { close(descriptor) }
 
   /// True for a plain file: no folder, FIFO, socket or device.

@@ -11,19 +11,29 @@ public enum WholeFile {
 
   /// The same; the writer of a pipe may take as long as `patience` until it says more.
   package static func read(_ path: String, limit: Int, patience: Duration) throws(KernelError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    do throws(Errno) {
-      let file = try OpenFile(path)
-      while bytes.count <= limit {
-        let count = try next(of: file, into: &buffer, patience)
-        if count == 0 { break }
-        bytes += buffer[..<count]
-      }
-      return bytes
-    } catch {
+    do throws(Errno) { return try read(OpenFile(path), limit: limit, patience) } catch {
       throw .unreadable(path: path, error)
     }
+  }
+
+  /// The same of standard input; who types may take as long as `patience` until the next line.
+  package static func readStandardInput(limit: Int, patience: Duration) throws(KernelError) -> [UInt8] {
+    do throws(Errno) { return try read(OpenFile(standardInput: ()), limit: limit, patience) } catch {
+      throw .unreadable(path: "/dev/stdin", error)
+    }
+  }
+
+  private static func read(
+    _ file: consuming OpenFile, limit: Int, _ patience: Duration
+  ) throws(Errno) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while bytes.count <= limit {
+      let count = try next(of: file, into: &buffer, patience)
+      if count == 0 { break }
+      bytes += buffer[..<count]
+    }
+    return bytes
   }
 
   /// What comes next; a pipe is waited for.

@@ -42,12 +42,14 @@ public final class Waker: Sendable {
 /// Waits for descriptors to become readable (poll(2)). For the few of a thread; `Poller` is for many.
 package enum Readable {
   /// Which of `descriptors` are readable, or have an error, within `timeout` milliseconds; -1 waits for ever. A negative
-  /// descriptor is passed over. A signal ends the wait with none. Errors: those of poll(2).
+  /// descriptor is passed over. A signal ends the wait with none. Errors: those of poll(2), and EBADF for one that is closed.
   package static func wait(for descriptors: [CInt], timeout: CInt) throws(Errno) -> [Bool] {
     var waits = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     // In bounds: the array and its count.
     let count = unsafe poll(&waits, nfds_t(waits.count), timeout)
     guard count >= 0 || errno == EINTR else { throw .last }
+    // Whoever waits for it would never wait again.
+    if count > 0, waits.contains(where: { $0.revents & Int16(POLLNVAL) != 0 }) { throw .badFileDescriptor }
     return waits.map { $0.revents != 0 }
   }
 

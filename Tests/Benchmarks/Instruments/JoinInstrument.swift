@@ -50,7 +50,7 @@ struct JoinInstrument: Instrument {
     let report = Cost.of {
       guard let witness = host.witness else { return }
       let report = witness.report(at: .now, of: .own)
-      index.advance(by: report.uses, network: witness.network)
+      index.advance(by: report.uses, network: witness.network, isComplete: true)
       accounting.learn(report.descriptions)
     }
     let local = try host.addresses.read()
