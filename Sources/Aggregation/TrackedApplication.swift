@@ -116,7 +116,9 @@ struct TrackedApplication: Sendable {
       var alert = alert(rule, level, value, of: activities[index])
       alert.state = change.state
       // The average of a window that began before the end may be above the limit still.
-      if alert.state == .resolved(.gone), isIdle { alert.value = .zero }
+      if alert.state == .resolved(.gone) {
+        alert.value = moved.rates(over: .nanoseconds(span.duration))[activities[index].direction]
+      }
       alert.time = span.time
       alerts.append(alert)
     }

@@ -94,7 +94,8 @@ extension HostFacts {
         "events",
         .problem(
           "/proc does not report new and ended connections, so that last bytes and short-lived processes are missed: "
-            + "start with --source netlink, as root, or `\(KernelError.setcap)`."))
+            + "start with --source netlink; where that is refused, \(KernelError.privilegeAdvice(["CAP_NET_ADMIN"]))."
+        ))
     }
     return events.map {
       let verdict: DoctorFinding.Verdict =

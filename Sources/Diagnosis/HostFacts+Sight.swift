@@ -16,7 +16,7 @@ extension HostFacts {
       "capabilities",
       missing.isEmpty
         ? .ok("all that are needed")
-        : .problem("\(names) are missing: run as root, or `\(KernelError.setcap)`."))
+        : .problem("\(names) are missing: \(KernelError.privilegeAdvice(missing.names))."))
   }
 
   package var visibility: DoctorFinding {
@@ -65,8 +65,8 @@ extension HostFacts {
       "process events",
       missing.contains(.network)
         ? .problem(
-          "the kernel reports no starts and ends of processes without CAP_NET_ADMIN, \(loss): run as root, or "
-            + "`\(KernelError.setcap)`.")
+          "the kernel reports no starts and ends of processes without CAP_NET_ADMIN, \(loss): "
+            + "\(KernelError.privilegeAdvice(["CAP_NET_ADMIN"])).")
         : .note(
           "the kernel reports starts and ends of processes only in the host's network and pid namespaces, \(loss): "
             + "in a container nothing is to be done, run on the host to have them."))
@@ -82,11 +82,12 @@ extension HostFacts {
       case .denied:
         .problem(
           "others that are not looked into, so that what their processes move counts as forwarded: "
-            + "\(others.known). Run as root, or give CAP_SYS_ADMIN as well.")
+            + "\(others.known). Give CAP_SYS_ADMIN as well, or start with --no-namespaces.")
       case .read where others.unread > 0:
         .problem(
           "others that could not be looked into, so that what their processes move counts as forwarded: "
-            + "\(others.unread) of \(others.known). Run as root, or raise the limit of open files (`ulimit -n`)."
+            + "\(others.unread) of \(others.known). Raise the limit of open files (`ulimit -n`), or start with "
+            + "--no-namespaces."
         )
       case .read: .ok("others: \(others.known), all can be looked into")
       }

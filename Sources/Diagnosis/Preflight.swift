@@ -78,8 +78,8 @@ extension Warning {
     Warning(
       code: "missing_capabilities",
       text:
-        "other users' processes cannot be named without \(names.joined(separator: ", ")): run as root, or "
-        + "`\(KernelError.setcap)`.")
+        "other users' processes cannot be named without \(names.joined(separator: ", ")): "
+        + "\(KernelError.privilegeAdvice(names)).")
   }
 
   /// The code of `tableNearlyFull`.

@@ -33,8 +33,8 @@ public struct TrackingSwitch: ~Copyable {
       if !keep { note?.isSet = true }
       try accounting?.set(true)
       changes.append(
-        "set net.netfilter.nf_conntrack_acct=1 (was 0); of TCP connections that exist already payload is counted, "
-          + "without headers")
+        "set net.netfilter.nf_conntrack_acct=1 (was 0); connections that exist already count with the payload of their "
+          + "sockets, TCP's within 0.5 %")
     }
     let table = Self.table(keep: keep)
     let operation = "adding nft table inet \(table)"

@@ -72,7 +72,9 @@ public struct INISection: Sendable, Hashable {
 
   private func hint(_ key: String, _ known: [String]) -> String {
     if let near = Spelling.nearest(to: key, in: known) { return " (did you mean \(near)?)" }
-    return "; the known keys are " + known.joined(separator: ", ")
+    // Readers of one section may share a key.
+    var listed: Set<String> = []
+    return "; the known keys are " + known.filter { listed.insert($0).inserted }.joined(separator: ", ")
   }
 }
 

@@ -44,7 +44,7 @@ public struct OpenedWitness: Sendable {
     code: "older_sockets",
     text:
       "not all TCP sockets that were there at the start could be read, so `payload` lacks the first bytes of each "
-      + "connection: run `modprobe -a inet_diag tcp_diag`, or run as root.")
+      + "connection: run `modprobe -a inet_diag tcp_diag`.")
 
   /// `others`, and why there is no program though one was wanted. Whoever lacks capabilities, or cannot see processes,
   /// gets one line that says so.

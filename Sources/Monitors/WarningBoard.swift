@@ -221,7 +221,7 @@ extension Warning {
     Warning(
       code: "unread_namespaces",
       text: "\(count) network namespaces could not be looked into, so what their processes move counts as "
-        + "forwarded: run as root, raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
+        + "forwarded: raise the limit of open files (`ulimit -n`), or start with --no-namespaces."
     )
   }
 

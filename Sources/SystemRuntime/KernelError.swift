@@ -35,7 +35,7 @@ extension KernelError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .notPermitted(let operation):
-      "\(operation): permission denied. Run as root, or give the program its capabilities once: \(Self.setcap)"
+      "\(operation): permission denied. To mend that \(Self.privilegeAdvice())."
     case .unsupported(let what):
       "\(what) is not available: load the kernel module (`modprobe nf_conntrack nf_conntrack_netlink`), or "
         + "run on a kernel that has it."
@@ -60,9 +60,19 @@ extension KernelError: CustomStringConvertible {
     }
   }
 
+  private static let capabilities = "cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon"
+
   /// The command that gives a program what it needs to run without root.
-  public static var setcap: String {
-    "setcap cap_net_admin,cap_dac_read_search,cap_sys_ptrace,cap_bpf,cap_perfmon+ep \(ProgramFile.own ?? "PROGRAM")"
+  public static var setcap: String { "setcap \(capabilities)+ep \(ProgramFile.own ?? "PROGRAM")" }
+
+  /// How this program gets `missing` capabilities, all that it may need where they are not known: what follows `: ` or
+  /// `To mend that `, without a full stop. Root lacks what its container or unit was not given.
+  public static func privilegeAdvice(_ missing: [String] = []) -> String {
+    guard ProcessUser.isRoot else { return "run as root, or `\(setcap)`" }
+    let names = missing.isEmpty ? capabilities : missing.joined(separator: ",").lowercased()
+    return
+      "give \(names) to this container (docker: --cap-add) or unit (systemd: CapabilityBoundingSet=): root lacks that "
+      + "here"
   }
 
   /// What to do where a system call failed: the machine's state is not our bug.

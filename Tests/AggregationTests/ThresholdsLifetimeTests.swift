@@ -88,6 +88,15 @@ import Testing
     #expect(watching.alerts.last?.value == .zero)
   }
 
+  /// Its last processes moved a little in the tick in which they ended; the window still has what they moved before.
+  @Test func `the rate of what is gone is that of its last tick`() throws {
+    var watching = try Watching("[r]\nin_threshold=100\ninterval=10")
+    for _ in 0..<10 { watching.tick(105) }
+    watching.tick(30, pids: [])
+    #expect(watching.reported.last == "11 gone received app")
+    #expect(watching.alerts.last?.value == .kibibytesPerSecond(30))
+  }
+
   @Test func `a filter is searched in the name, and remainders are only named`() throws {
     var watching = try Watching(
       """

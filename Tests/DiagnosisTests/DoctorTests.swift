@@ -20,7 +20,7 @@ import Testing
   static let problems = [
     Row(
       testDescription: "no privilege", subject: "connection table",
-      says: ["reading x: permission denied", "setcap "]
+      says: ["reading x: permission denied", KernelError.privilegeAdvice()]
     ) { $0.table = .failure(.notPermitted("reading x")) },
     Row(
       testDescription: "no conntrack", subject: "connection table", says: ["x is not available", "modprobe "]
@@ -38,7 +38,7 @@ import Testing
     },
     Row(
       testDescription: "no capability for BPF", subject: "witness",
-      says: ["looked up", "cap_bpf and cap_perfmon"]
+      says: ["looked up", KernelError.privilegeAdvice(["CAP_BPF", "CAP_PERFMON"])]
     ) { $0.witness = WitnessProbe(choice: .auto, failures: [.notPermitted, .notPermitted]) },
     Row(
       testDescription: "another pid namespace", subject: "witness", says: ["looked up", "--pid=host"]
@@ -79,7 +79,7 @@ import Testing
     ) { $0.events = 0 },
     Row(
       testDescription: "no events of /proc", subject: "events",
-      says: ["/proc does not report", "--source netlink", "setcap cap_net_admin"]
+      says: ["/proc does not report", "--source netlink", KernelError.privilegeAdvice(["CAP_NET_ADMIN"])]
     ) { $0.hasEndEvents = false },
     Row(
       testDescription: "no events of /proc, nor of the kernel", subject: "events", says: ["--source netlink"]
@@ -88,7 +88,7 @@ import Testing
     },
     Row(
       testDescription: "old connections", subject: "old connections",
-      says: [": 3. ", "from their sockets", "/etc/sysctl.d/"]
+      says: [": 3. ", "from their sockets, within 0.5 %", "/etc/sysctl.d/"]
     ) { $0.table = .success(HostFacts.Table(entries: 12, uncounted: 3)) },
     Row(testDescription: "offload", subject: "offload", says: [": 4. ", "`counter`"]) {
       $0.table = .success(HostFacts.Table(entries: 12, offloaded: 4))
@@ -107,14 +107,14 @@ import Testing
     ) { $0.withoutDiagnostics = [.udp] },
     Row(
       testDescription: "no CAP_SYS_PTRACE", subject: "capabilities",
-      says: ["CAP_SYS_PTRACE are missing", "setcap cap_net_admin"]
+      says: ["CAP_SYS_PTRACE are missing", KernelError.privilegeAdvice(["CAP_SYS_PTRACE"])]
     ) { $0.missing = .processes },
     Row(testDescription: "hidepid", subject: "processes", says: ["the sentence"]) {
       $0.hidden = Warning(code: "processes_hidden", text: "the sentence")
     },
     Row(
       testDescription: "processes of other users", subject: "processes",
-      says: ["1 (init), 7 (sshd), 9 (nginx) and 2 more. ", "setcap "]
+      says: ["1 (init), 7 (sshd), 9 (nginx) and 2 more. ", KernelError.privilegeAdvice()]
     ) {
       $0.denied = DeniedProcesses(
         count: 5, names: ["1 (init)", "7 (sshd)", "9 (nginx)"], isMendable: true)

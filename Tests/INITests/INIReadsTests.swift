@@ -172,7 +172,9 @@ import Testing
   @Test(arguments: ["x", "colour", "for_ever_and_ever"])
   func `an unknown key far from all others lists them`(key: String) throws {
     let section = try read("[s]\n\(key)=1").sections[0]
-    let error = #expect(throws: INIError.self) { try section.checkKeys(known: ["interval", "for"]) }
+    let error = #expect(throws: INIError.self) {
+      try section.checkKeys(known: ["interval", "for", "interval"])
+    }
     #expect(error?.description == "f:2: unknown key \"\(key)\" in [s]; the known keys are interval, for")
   }
 

@@ -85,6 +85,17 @@ import Testing
     #expect(finder.looks - before < 41 + 10)
   }
 
+  @Test func `of two hundred who hold a listener the one that became known last is found`() throws {
+    let proc = ProcessesFakeProc(in: "/dev/shm")
+    proc.add(10, sockets: [3: 501])
+    for worker in Int32(20)..<220 { proc.add(worker, start: 200, parent: 10, sockets: [3: 501]) }
+    var finder = try OwnerFinder(root: proc.path, usesEvents: false, limits: OwnerFinder.Limits(), at: start)
+    let last = try #require(finder.observed.sockets.holders(of: 501).last).pid
+    proc.hold(last, 77, 600)
+    #expect(finder.owner(ofInode: 600, uid: 1000, acceptedBy: 501)?.owner.pid == last)
+    #expect(finder.search.servers(holding: 501, in: &finder.observed).first == last)
+  }
+
   @Test func `a child that accepts for its parent is found, and one that nobody knows to listen`() throws {
     proc.add(10, sockets: [3: 501])
     proc.add(11, start: 200, sockets: [3: 501, 4: 600])

@@ -53,6 +53,9 @@ struct MonitorPrivilegeTests {
         copy.path, "--format", "json", "--count", "2", "--interval", "0.1", "--no-namespaces",
       ])
     #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
+    // Root is not told to be root.
+    let isRoot = !row.wrapper.contains("--reuid")
+    #expect(!isRoot || !child.errors.text.contains("as root"), "\(child.errors.text)")
     let report = try #require(try child.output.lines.compactMap { try Report(line: $0) }.last)
     #expect(report.balance.total.view == truth)
     #expect(report.balance.sum == truth)

@@ -21,7 +21,10 @@ struct TrackingTests {
     let during = try await settings(lab.a)
     #expect(during.accounting == "1")
     #expect(during.rules.contains("table inet"))
-    #expect(monitor.process.errors.text.contains("nf_conntrack_acct"))
+    #expect(
+      monitor.process.errors.text.contains(
+        "nf_conntrack_acct=1 (was 0); connections that exist already count with the payload of their sockets, "
+          + "TCP's within 0.5 %"))
     #expect(monitor.process.errors.text.contains("nft"))
     let traffic = try await TrafficKind(.client, "tcp-serve", "tcp HOST PORT --send 3000000").run(in: lab)
     let truth = try await lab.viewOfA()

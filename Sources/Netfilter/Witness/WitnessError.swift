@@ -44,8 +44,7 @@ extension WitnessError: CustomStringConvertible {
       "the kernel does not describe its types (/sys/kernel/btf/vmlinux is missing): run one that was built with "
         + "CONFIG_DEBUG_INFO_BTF, or use --witness lookup."
     case .notPermitted:
-      "BPF programs may not be loaded: run as root, give cap_bpf and cap_perfmon to \(ProgramFile.own ?? "this program") with setcap, "
-        + "or use --witness lookup."
+      "BPF programs may not be loaded: \(KernelError.privilegeAdvice(["CAP_BPF", "CAP_PERFMON"])); or use --witness lookup."
     case .otherNumbers:
       "processes have other numbers here than the kernel's programs see, or /proc hides some: run outside of a PID "
         + "namespace (docker: --pid=host), or use --witness lookup."

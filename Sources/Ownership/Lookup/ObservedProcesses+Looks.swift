@@ -8,10 +8,18 @@ extension ObservedProcesses {
   private static let looksPerSocket = 128
   private static let ancestorLimit = 8
 
-  /// The processes that hold the socket, as far as is known, each looked at again.
-  mutating func holders(of inode: UInt64) -> [ProcessIdentity] {
+  /// The processes that hold the socket, as far as is known, each looked at again. Where more are known than are looked at,
+  /// those of `first` come first.
+  mutating func holders(
+    of inode: UInt64, atMost limit: Int = looksPerSocket, first: [Int32] = []
+  ) -> [ProcessIdentity] {
     var holders: [ProcessIdentity] = []
-    for holder in sockets.holders(of: inode).prefix(Self.looksPerSocket) {
+    var known = sockets.holders(of: inode)
+    if known.count > limit {
+      let preferred = Set(first)
+      known = known.filter { preferred.contains($0.pid) } + known.filter { !preferred.contains($0.pid) }
+    }
+    for holder in known.prefix(limit) {
       guard stillHolds(holder, inode), let identity = living[holder.pid]?.identity else { continue }
       if !holders.contains(identity) { holders.append(identity) }
     }

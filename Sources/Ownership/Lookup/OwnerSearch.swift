@@ -25,8 +25,10 @@ struct OwnerSearch {
 
   /// The processes that hold a listener, as far as is known: those that accepted last first, then the youngest.
   func servers(holding listener: UInt64, in observed: inout ObservedProcesses) -> [Int32] {
-    let holders = observed.holders(of: listener).sorted(by: >).map(\.pid)
-    let recent = observed.living.recentOwners.filter(holders.contains)
+    let accepted = observed.living.recentOwners
+    let holders = observed.holders(of: listener, atMost: Self.listening, first: accepted)
+      .sorted(by: >).map(\.pid)
+    let recent = accepted.filter(holders.contains)
     return recent + holders.filter { !recent.contains($0) }
   }
 

@@ -187,7 +187,7 @@ extension ProbeEngine {
       return
         "this user may not send ICMP: pings are lost, and traces use UDP, which filters may drop where they pass pings; "
         + "run `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, "
-        + "or `setcap cap_net_raw+ep \(ProgramFile.own ?? "PROGRAM")`, or run as root."
+        + "or `setcap cap_net_raw+ep \(ProgramFile.own ?? "PROGRAM")`\(ProcessUser.isRoot ? "" : ", or run as root")."
     case .addressFamilyNotSupported:
       return "this host has no \(family): targets with such addresses are lost."
     case let error where error.isShortage:

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
 ///
-/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, which this thread keeps alone, until it has used its share of a
+/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, which this thread and the one that starts it keep, until it has used its share of a
 /// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait
 /// less (Linux 6.12 and later) and need no privilege.
 public struct RealTimeThread {
