@@ -83,20 +83,12 @@ struct RecordWriter {
     switch found.result.finding {
     case .ping(let burst):
       note(found.job, 0, burst.error.map { "\(address): \($0)" })
-    // The engine says what is lacking.
-    case .scan(let scan) where scan.isPartial: break
     case .scan(let scan):
-      note(found.job, 80, Self.problem(scan.http, address, 80))
-      note(found.job, 443, Self.problem(scan.https, address, 443))
-      note(found.job, 3306, Self.problem(scan.mysql, address, 3306))
+      for (port, problem) in ConnvitalsMessage.services(of: scan, at: address) {
+        note(found.job, port, problem)
+      }
     case .trace, .connection: break
     }
-  }
-
-  private static func problem(
-    _ answer: ServiceScan.Answer<some Sendable & Hashable>, _ address: IPAddress, _ port: UInt16
-  ) -> String? {
-    if case .missing(let why) = answer { "Could not connect to \(address):\(port) - \(why)" } else { nil }
   }
 
   private mutating func note(_ job: ProbeJob, _ port: UInt16, _ problem: String?) {

@@ -58,17 +58,26 @@ extension ConnVitals {
       for outcome in engine.takeOutcomes() {
         guard let position = positions[outcome.job.number] else { continue }
         reports[position].take(outcome.result.finding)
-        if case .ping(let burst) = outcome.result.finding, let error = burst.error,
-          error.reason != .notPermitted
-        {
-          say(.warning("\(outcome.job.target.address): \(error)"))
-        }
+        for problem in problems(of: outcome, writer) { say(.warning(problem)) }
         try writer.write(outcome.result)
       }
       while next < reports.count, isIdle || reports[next].isWhole(jobs[next]) {
         try writer.write(reports[next])
         next += 1
       }
+    }
+  }
+
+  /// What is to be said of a result besides its report.
+  private func problems(of outcome: ProbeEngine.Outcome, _ writer: ReportWriter) -> [String] {
+    let address = outcome.job.target.address
+    switch outcome.result.finding {
+    case .ping(let burst):
+      return burst.error.flatMap { $0.reason == .notPermitted ? nil : ["\(address): \($0)"] } ?? []
+    case .scan(let scan):
+      // Other formats have the reason.
+      return writer.isOriginal ? ConnvitalsMessage.services(of: scan, at: address).compactMap(\.problem) : []
+    case .trace, .connection: return []
     }
   }
 
@@ -84,6 +93,14 @@ private struct ReportWriter {
   private enum Style { case plain, json, table(ProbeTable), events(JSONRenderer) }
 
   private var style: Style
+
+  /// Whether it writes the original's lines.
+  var isOriginal: Bool {
+    switch style {
+    case .plain, .json: true
+    case .table, .events: false
+    }
+  }
 
   init(_ options: ConnVitals) {
     let isTerminal = StandardOutput.isTerminal

@@ -33,6 +33,18 @@ struct ConnVitalsScanTests {
     #expect(lines.last?.wholeMatch(of: regex) != nil, "\(lines)")
   }
 
+  /// Garbage where TLS is spoken, silence, a database that refuses: one line each, in the formats that have no reason.
+  @Test(arguments: ["", "-j ", "--format json ", "--format table "])
+  func `what does not answer as it should is said once`(format: String) async throws {
+    let child = try await Self.scan(
+      ["silent80", "garbage", "refusal"], "-sP --timeout 2 \(format)127.0.0.1")
+    let said = child.errors.lines.map { $0.prefix { $0 != "\t" } }
+    #expect(said.count == (format.hasPrefix("--") ? 0 : 3), "\(said)")
+    for (line, port) in zip(said, [80, 443, 3306]) {
+      #expect(line.hasPrefix("WW: Could not connect to 127.0.0.1:\(port) - ") && line.count > 45, "\(line)")
+    }
+  }
+
   @Test(arguments: ["127.0.0.1", "::1"])
   func `a certificate that nobody knows is reported, and the server all the same`(address: String)
     async throws

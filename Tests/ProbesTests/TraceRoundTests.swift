@@ -34,10 +34,10 @@ import Testing
 
   @Test func `several hops are asked at a time, and more as they answer`() {
     var round = round()
-    #expect(send(&round, at: 0).map(\.hopLimit) == Array(1...8))
+    #expect(send(&round, at: 0).map(\.ttl) == Array(1...8))
     round.answer(
-      .init(hopLimit: 2, attempt: 1), .timeExceeded(by: Self.router(2)), received: at(5), stamp: nil)
-    #expect(send(&round, at: 5).map(\.hopLimit) == [9])
+      .init(ttl: 2, attempt: 1), .timeExceeded(by: Self.router(2)), received: at(5), stamp: nil)
+    #expect(send(&round, at: 5).map(\.ttl) == [9])
     #expect(round.deadline == at(1000).instant)
   }
 
@@ -46,12 +46,12 @@ import Testing
     _ = send(&round, at: 0)
     for limit in [3, 1] {
       round.answer(
-        .init(hopLimit: limit, attempt: 1), .timeExceeded(by: Self.router(limit)), received: at(limit),
+        .init(ttl: limit, attempt: 1), .timeExceeded(by: Self.router(limit)), received: at(limit),
         stamp: at(limit).wall)
     }
     for limit in [6, 4, 5, 7, 8] {
       round.answer(
-        .init(hopLimit: limit, attempt: 1), .reached(Self.destination), received: at(9), stamp: nil)
+        .init(ttl: limit, attempt: 1), .reached(Self.destination), received: at(9), stamp: nil)
     }
     #expect(!isOver(&round, at: at(10).instant))
     // The second hop is silent: it is asked once more, then the trace is over.
@@ -85,11 +85,11 @@ import Testing
     _ = send(&round, at: 0)
     let error = PathError(.prohibited, reporter: Self.router(3))
     round.answer(
-      .init(hopLimit: 1, attempt: 1), .timeExceeded(by: Self.router(1)), received: at(1), stamp: nil)
+      .init(ttl: 1, attempt: 1), .timeExceeded(by: Self.router(1)), received: at(1), stamp: nil)
     round.answer(
-      .init(hopLimit: 2, attempt: 1), .timeExceeded(by: Self.router(2)), received: at(2), stamp: nil)
+      .init(ttl: 2, attempt: 1), .timeExceeded(by: Self.router(2)), received: at(2), stamp: nil)
     for limit in [3, 4, 5] {
-      round.answer(.init(hopLimit: limit, attempt: 1), .stopped(error), received: at(3), stamp: nil)
+      round.answer(.init(ttl: limit, attempt: 1), .stopped(error), received: at(3), stamp: nil)
     }
     #expect(isOver(&round, at: at(3).instant))
     #expect(round.trace.hops.map(\.address) == [Self.router(1), Self.router(2), Self.router(3)])
@@ -109,9 +109,9 @@ import Testing
     var round = round(hops: 1)
     _ = send(&round, at: 0)
     #expect(send(&round, at: 1000).map(\.attempt) == [2])
-    round.answer(.init(hopLimit: 1, attempt: 1), .reached(Self.destination), received: at(1001), stamp: nil)
+    round.answer(.init(ttl: 1, attempt: 1), .reached(Self.destination), received: at(1001), stamp: nil)
     #expect(!isOver(&round, at: at(1001).instant))
-    round.answer(.init(hopLimit: 1, attempt: 2), .reached(Self.destination), received: at(1003), stamp: nil)
+    round.answer(.init(ttl: 1, attempt: 2), .reached(Self.destination), received: at(1003), stamp: nil)
     #expect(round.trace.hops == [.init(Self.destination, .milliseconds(3))])
   }
 
@@ -120,7 +120,7 @@ import Testing
     _ = send(&round, at: 0)
     for request in [(0, 1), (4, 1), (255, 1), (1, 0), (1, 7)] {
       round.answer(
-        .init(hopLimit: request.0, attempt: request.1), .reached(Self.destination), received: at(1),
+        .init(ttl: request.0, attempt: request.1), .reached(Self.destination), received: at(1),
         stamp: nil)
     }
     #expect(round.trace.ending == .exhausted && round.trace.hops.allSatisfy { $0.address == nil })

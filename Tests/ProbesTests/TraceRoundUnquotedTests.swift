@@ -49,8 +49,8 @@ import Testing
     var (time, mostUnderWay) = (0, 0)
     while true {
       while let request = round.nextRequest(at: at(time)) {
-        requests.append(request.hopLimit)
-        let index = min(request.hopLimit, path.count) - 1
+        requests.append(request.ttl)
+        let index = min(request.ttl, path.count) - 1
         guard let delay = path[index].delay else { continue }
         for _ in 0..<(path[index].isDoubled ? 2 : 1) {
           arrivals.append((time + delay, index, path[index].quotes ? request : nil))

@@ -50,6 +50,23 @@ import Testing
     }
   }
 
+  @Test func `an interface that goes down and comes back is one outage`() async throws {
+    let lab = try await Topology()
+    let server = try await Self.server(lab.b, "10.77.1.2")
+    let monitor = try lab.a.start([
+      Program.path("netconnmon"), "-a", "10.77.1.2", "-p", "7000", "-i", "0.02", "-t", "1",
+    ])
+    try await Self.checks(5, at: server)
+    try await lab.a.ip("link set eth0 down")
+    _ = try await Self.changes(1, of: monitor)
+    try await lab.a.ip("link set eth0 up")
+    let said = try await Self.changes(2, of: monitor)
+    #expect(said.first?.hasPrefix("False") == true && said.last?.hasPrefix("True") == true, "\(said)")
+    try await Self.checks(10, at: server)
+    #expect(monitor.output.lines.count == 2 && monitor.errors.text.isEmpty, "\(monitor.errors.text)")
+    #expect(try await monitor.stop() == .exited(0))
+  }
+
   @Test(arguments: [SIGTERM, SIGINT])
   func `it says nothing while the network is up, and ends at a signal`(signal: Int32) async throws {
     let namespace = try await NetworkNamespace()

@@ -80,6 +80,28 @@ struct TerminalTests {
     }
   }
 
+  /// A line a hop, and colour for loss; -j is the original's JSON there, too.
+  @Test(arguments: ["table", "without colour", "-j"])
+  func `connvitals has a table on a terminal`(way: String) async throws {
+    let lab = try await Topology()
+    let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/terminal.py")
+    let child = try lab.a.start(
+      ["python3", script.path, "100", "30", Program.path("connvitals"), "-t", "-p", "1", "--timeout", "1"]
+        + (way == "-j" ? ["-j"] : []) + ["10.77.1.2", "10.77.1.99"],
+      environment: way == "without colour" ? ["NO_COLOR": "1"] : [:])
+    #expect(try await child.ended() == .exited(0), "\(child.errors.text)")
+    let text = child.output.text
+    #expect(text.contains("\u{1b}[") == (way == "table"), "\(text.debugDescription)")
+    #expect(text.contains("\u{1b}[31m") == (way == "table"), "\(text.debugDescription)")
+    if way == "-j" {
+      #expect(text.split(separator: "\r\n").allSatisfy { $0.hasPrefix("{\"addr\":") }, "\(text)")
+    } else {
+      #expect(
+        text.split(separator: "\r\n").contains { $0.contains("trace") && $0.contains("10.77.1.2") },
+        "\(text.debugDescription)")
+    }
+  }
+
   /// East Asian wide characters and emoji, of the blocks that the names here are from, take two columns (UAX #11).
   private static func columns(of line: String) -> Int {
     line.reduce(0) { sum, character in

@@ -18,4 +18,18 @@ public enum ConnvitalsMessage: Sendable, Hashable {
     // ISO 8613-6's direct colour.
     return color ? "\u{1b}[38;2;\(rgb)m\(line) \u{1b}[m" : line
   }
+
+  /// What is said of each service of a host, by its port: why it is missing; nil where it has answered. Nothing is where the
+  /// host that asks lacks something.
+  public static func services(of scan: ServiceScan, at address: IPAddress) -> [(
+    port: UInt16, problem: String?
+  )] {
+    func problem(_ answer: ServiceScan.Answer<some Sendable & Hashable>, _ port: UInt16) -> (UInt16, String?)
+    {
+      guard case .missing(let why) = answer else { return (port, nil) }
+      return (port, "Could not connect to \(address):\(port) - \(why)")
+    }
+    if scan.isPartial { return [] }
+    return [problem(scan.http, 80), problem(scan.https, 443), problem(scan.mysql, 3306)]
+  }
 }

@@ -68,10 +68,10 @@ final class EchoChannel {
     sequence &+= 1
   }
 
-  /// Sends what waits, by way of `hopLimit` routers at most (0: the usual); what the kernel has no room for stays.
-  func flush(hopLimit: Int = 0, _ read: () -> RoundTripClock.Reading, _ handed: (Handed) -> Void) {
+  /// Sends what waits, by way of `ttl` routers at most (0: the usual); what the kernel has no room for stays.
+  func flush(ttl: Int = 0, _ read: () -> RoundTripClock.Reading, _ handed: (Handed) -> Void) {
     guard !queued.isEmpty else { return }
-    socket.limitHops(to: hopLimit)
+    socket.limitTTL(to: ttl)
     var start = 0
     var retries = 0
     rate.add(queued.count, at: read().instant)

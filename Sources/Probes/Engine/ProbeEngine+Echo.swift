@@ -62,9 +62,9 @@ extension ProbeEngine {
         // One hop limit at a time: it is the socket's.
         channel.add(
           token, to: target.job.target.address, zone: target.job.zone, payload: TraceDatagram.size)
-        flush(key, hopLimit: limit)
+        flush(key, ttl: limit)
         channel.drop()
-      } else if let refusal = sendDatagram(token, of: flow, target.job, hopLimit: limit) {
+      } else if let refusal = sendDatagram(token, of: flow, target.job, ttl: limit) {
         let reason = PathError.Reason(refusal)
         // A hop that this host has no means to ask is silent.
         if reason != .notSent { fail(target, part, key, reason) }
@@ -91,13 +91,13 @@ extension ProbeEngine {
     let keys = unsent
     unsent = []
     for key in keys {
-      flush(key, hopLimit: 0)
+      flush(key, ttl: 0)
       if channels[key]?.isWaiting ?? false { unsent.append(key) }
     }
   }
 
-  private func flush(_ key: ChannelKey, hopLimit: Int) {
-    channels[key]?.flush(hopLimit: hopLimit, Self.readClocks) { handed in
+  private func flush(_ key: ChannelKey, ttl: Int) {
+    channels[key]?.flush(ttl: ttl, Self.readClocks) { handed in
       guard let target = targets[handed.token.target] else { return }
       let part = handed.token.part
       if let refusal = handed.refusal {

@@ -226,9 +226,9 @@ public final class ProbeEngine {
   }
 
   /// Sends a datagram for a trace; returns why it cannot be.
-  func sendDatagram(_ token: EchoToken, of flow: Int, _ job: ProbeJob, hopLimit: Int) -> Errno? {
+  func sendDatagram(_ token: EchoToken, of flow: Int, _ job: ProbeJob, ttl: Int) -> Errno? {
     do throws(Errno) {
-      try datagrams.send(token, of: flow, to: job.target.address, zone: job.zone, hopLimit: hopLimit, poller)
+      try datagrams.send(token, of: flow, to: job.target.address, zone: job.zone, ttl: ttl, poller)
       return nil
     } catch { return error }
   }

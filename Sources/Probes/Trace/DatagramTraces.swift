@@ -38,11 +38,11 @@ final class DatagramTraces {
 
   /// Sends a request of a flow; `poller` reports what comes for it. Errors: why it cannot be sent.
   func send(
-    _ token: EchoToken, of number: Int, to address: IPAddress, zone: UInt32, hopLimit: Int,
+    _ token: EchoToken, of number: Int, to address: IPAddress, zone: UInt32, ttl: Int,
     _ poller: borrowing Poller
   ) throws(Errno) {
     let flow = try flow(number, of: token.target, address, zone, poller)
-    try flow.socket.send(datagram.bytes(token), hopLimit: hopLimit)
+    try flow.socket.send(datagram.bytes(token), ttl: ttl)
   }
 
   private func flow(

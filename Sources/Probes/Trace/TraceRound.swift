@@ -81,7 +81,7 @@ struct TraceRound: Sendable {
     probes[index].asks.append(Ask(sent: now, unquoted: unquoted.count))
     probes[index].isWaiting = true
     unquoted.addRequest()
-    return Request(hopLimit: index + 1, attempt: probes[index].asks.count)
+    return Request(ttl: index + 1, attempt: probes[index].asks.count)
   }
 
   /// The nearest hop that nothing is known of yet.
@@ -98,18 +98,18 @@ struct TraceRound: Sendable {
 
   /// A request: how many routers it may pass, and which attempt for that it is.
   struct Request: Sendable, Hashable {
-    var hopLimit: Int
+    var ttl: Int
     var attempt: Int
 
-    init(hopLimit: Int, attempt: Int) {
-      self.hopLimit = hopLimit
+    init(ttl: Int, attempt: Int) {
+      self.ttl = ttl
       self.attempt = attempt
     }
 
     /// As tokens carry it.
-    init(rawValue: UInt16) { self.init(hopLimit: Int(rawValue & 0xff), attempt: Int(rawValue >> 8)) }
+    init(rawValue: UInt16) { self.init(ttl: Int(rawValue & 0xff), attempt: Int(rawValue >> 8)) }
 
-    var rawValue: UInt16 { UInt16(attempt) << 8 | UInt16(hopLimit) }
+    var rawValue: UInt16 { UInt16(attempt) << 8 | UInt16(ttl) }
   }
 
   /// Takes note of when exactly a request was sent.
@@ -224,7 +224,7 @@ struct TraceRound: Sendable {
   }
 
   private func position(of request: Request) -> (index: Int, ask: Int)? {
-    let (index, ask) = (request.hopLimit - 1, request.attempt - 1)
+    let (index, ask) = (request.ttl - 1, request.attempt - 1)
     guard probes.indices.contains(index), probes[index].asks.indices.contains(ask) else { return nil }
     return (index, ask)
   }

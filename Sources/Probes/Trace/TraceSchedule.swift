@@ -103,7 +103,7 @@ struct TraceSchedule: Sendable {
         guard let request = run?.rounds[index].round.nextRequest(at: now), let flow = run?.rounds[index].flow
         else { break }
         nextSend = now.instant + Self.gap
-        send(EchoTokenPart(round: clock.number, number: request.rawValue), flow, request.hopLimit)
+        send(EchoTokenPart(round: clock.number, number: request.rawValue), flow, request.ttl)
       }
     }
     return false

@@ -39,7 +39,7 @@ public struct EchoSocket: ~Copyable {
   public let identifier: UInt16
 
   private let file: Descriptor
-  private var hopLimit = 0
+  private var ttl = 0
   /// Whether the kernel stamps what is sent.
   public private(set) var stampsSent = false
 
@@ -82,9 +82,9 @@ public struct EchoSocket: ~Copyable {
   package var descriptor: CInt { file.number }
 
   /// What is sent from now on is dropped by the router of this number; 0 for the usual limit.
-  public mutating func limitHops(to limit: Int) {
-    guard limit != hopLimit else { return }
-    if clinux_icmp_hop_limit(descriptor, family.number, CInt(limit)) == 0 { hopLimit = limit }
+  public mutating func limitTTL(to limit: Int) {
+    guard limit != ttl else { return }
+    if clinux_icmp_hop_limit(descriptor, family.number, CInt(limit)) == 0 { ttl = limit }
   }
 
   /// Whether the kernel stamps what is sent from now on.

@@ -40,9 +40,9 @@ public struct TraceSocket: ~Copyable {
   /// The descriptor, for waiting; it stays this socket's.
   package var descriptor: CInt { file.number }
 
-  /// Sends a datagram, by way of `hopLimit` routers at most. Errors: those of setsockopt(2) and send(2).
-  public func send(_ bytes: [UInt8], hopLimit: Int) throws(Errno) {
-    guard clinux_icmp_hop_limit(descriptor, family.number, CInt(hopLimit)) == 0 else { throw .last }
+  /// Sends a datagram, by way of `ttl` routers at most. Errors: those of setsockopt(2) and send(2).
+  public func send(_ bytes: [UInt8], ttl: Int) throws(Errno) {
+    guard clinux_icmp_hop_limit(descriptor, family.number, CInt(ttl)) == 0 else { throw .last }
     for _ in 0..<EchoSocket.mostRetries {
       if sendOnce(bytes) { return }
       // The socket reports the error of an earlier datagram at the next one, and another may come before that is sent.

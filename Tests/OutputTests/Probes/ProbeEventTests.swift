@@ -126,7 +126,7 @@ import Output
     #expect(!OutageLine(outage).description.unicodeScalars.contains { $0.value < 0x20 || $0 == "\u{202e}" })
   }
 
-  @Test func `lines and tables have no place for a probe yet`() {
+  @Test func `what a probe finds has no line in plain and no row in a table`() {
     var table = TableRenderer(width: 80, height: nil, color: false)
     #expect(table.render(.probe(probe(.ping(sampleBurst)))).isEmpty)
     for style in PlainRenderer.Style.allCases {
