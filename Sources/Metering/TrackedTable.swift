@@ -76,8 +76,8 @@ public enum TrackedTable {
         code: "table_of_procfs",
         text:
           "the connection table is read from /proc, because netlink does not answer this user: the last bytes of "
-          + "connections that end between two reports are missed. To mend that "
-          + "\(KernelError.privilegeAdvice(["CAP_NET_ADMIN"])).")
+          + "connections that end between two reports are missed. "
+          + KernelError.privilegeSentence(["CAP_NET_ADMIN"]))
     ]
   }
 

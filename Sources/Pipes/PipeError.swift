@@ -29,6 +29,14 @@ public enum PipeError: Error, Sendable, Hashable {
 }
 
 extension PipeError: CustomStringConvertible {
+  /// Root lacks it where its container or unit withholds it.
+  private static var bindAdvice: String {
+    ProcessUser.isRoot
+      ? "Give CAP_NET_BIND_SERVICE to this container (docker: --cap-add) or unit (systemd: CapabilityBoundingSet=)"
+      : "Run as root, give the program CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service+ep /its/path`, with what it has "
+        + "already)"
+  }
+
   /// A sentence for an administrator.
   public var description: String {
     switch self {
@@ -38,8 +46,7 @@ extension PipeError: CustomStringConvertible {
     case .ours(let endpoint, let name):
       "cannot listen on \(endpoint): \(name) of this program holds the port. A change of bind needs a restart."
     case .privileged(let endpoint):
-      "cannot listen on \(endpoint): ports below 1024 need a privilege. Run as root, give the program "
-        + "CAP_NET_BIND_SERVICE (`setcap cap_net_bind_service+ep /its/path`, with what it has already), or take a "
+      "cannot listen on \(endpoint): ports below 1024 need a privilege. \(Self.bindAdvice), or take a "
         + "higher port."
     case .notLocal(let endpoint):
       "cannot listen on \(endpoint): this host does not have that address. `ip address` lists those it has."

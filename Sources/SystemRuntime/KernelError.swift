@@ -35,7 +35,7 @@ extension KernelError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .notPermitted(let operation):
-      "\(operation): permission denied. To mend that \(Self.privilegeAdvice())."
+      "\(operation): permission denied. \(Self.privilegeSentence())"
     case .unsupported(let what):
       "\(what) is not available: load the kernel module (`modprobe nf_conntrack nf_conntrack_netlink`), or "
         + "run on a kernel that has it."
@@ -65,14 +65,20 @@ extension KernelError: CustomStringConvertible {
   /// The command that gives a program what it needs to run without root.
   public static var setcap: String { "setcap \(capabilities)+ep \(ProgramFile.own ?? "PROGRAM")" }
 
-  /// How this program gets `missing` capabilities, all that it may need where they are not known: what follows `: ` or
-  /// `To mend that `, without a full stop. Root lacks what its container or unit was not given.
+  /// How this program gets the capabilities that are `missing`, or all of them where that is not known. Without a capital and
+  /// a full stop. To run as root helps nobody who is root: the container or the unit withholds them.
   public static func privilegeAdvice(_ missing: [String] = []) -> String {
     guard ProcessUser.isRoot else { return "run as root, or `\(setcap)`" }
     let names = missing.isEmpty ? capabilities : missing.joined(separator: ",").lowercased()
     return
       "give \(names) to this container (docker: --cap-add) or unit (systemd: CapabilityBoundingSet=): root lacks that "
       + "here"
+  }
+
+  /// The same as a sentence.
+  public static func privilegeSentence(_ missing: [String] = []) -> String {
+    let advice = privilegeAdvice(missing)
+    return advice.prefix(1).uppercased() + advice.dropFirst() + "."
   }
 
   /// What to do where a system call failed: the machine's state is not our bug.

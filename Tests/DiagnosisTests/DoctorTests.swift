@@ -20,7 +20,7 @@ import Testing
   static let problems = [
     Row(
       testDescription: "no privilege", subject: "connection table",
-      says: ["reading x: permission denied", KernelError.privilegeAdvice()]
+      says: ["reading x: permission denied. ", KernelError.privilegeSentence()]
     ) { $0.table = .failure(.notPermitted("reading x")) },
     Row(
       testDescription: "no conntrack", subject: "connection table", says: ["x is not available", "modprobe "]
@@ -114,7 +114,7 @@ import Testing
     },
     Row(
       testDescription: "processes of other users", subject: "processes",
-      says: ["1 (init), 7 (sshd), 9 (nginx) and 2 more. ", KernelError.privilegeAdvice()]
+      says: ["1 (init), 7 (sshd), 9 (nginx) and 2 more. ", KernelError.privilegeSentence()]
     ) {
       $0.denied = DeniedProcesses(
         count: 5, names: ["1 (init)", "7 (sshd)", "9 (nginx)"], isMendable: true)

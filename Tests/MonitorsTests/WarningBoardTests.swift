@@ -112,6 +112,6 @@ import Testing
   @Test func `processes that nobody here may read are a note with their names, others a warning`() {
     let unreadable = DeniedProcesses(count: 5, names: ["1 (init)"], isMendable: false).warning
     #expect(unreadable.isNote && unreadable.text.contains("1 (init) and 4 more"))
-    #expect(!Self.denied.warning.isNote && Self.denied.warning.text.contains(KernelError.privilegeAdvice()))
+    #expect(!Self.denied.warning.isNote && Self.denied.warning.text.contains(KernelError.privilegeSentence()))
   }
 }

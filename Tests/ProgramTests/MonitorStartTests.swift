@@ -122,7 +122,7 @@ struct MonitorStartTests {
     let (status, _, errors) = try await start(["--count", "1"], in: namespace, wrapper: without)
     #expect(status == .exited(0))
     #expect(
-      errors.filter { $0.contains("is read from /proc") && $0.contains("give cap_net_admin to") }.count == 1)
+      errors.filter { $0.contains("is read from /proc") && $0.contains("Give cap_net_admin to") }.count == 1)
   }
 
   @Test func `root without CAP_NET_ADMIN is refused by netlink`() async throws {
@@ -136,7 +136,7 @@ struct MonitorStartTests {
     #expect(errors.count == 1)
     // Root is not told to be root.
     #expect(
-      errors.first?.contains("give cap_net_admin,") == true && errors.first?.contains("as root") == false)
+      errors.first?.contains("Give cap_net_admin,") == true && errors.first?.contains("as root") == false)
   }
 
   @Test(.needs(.packets), arguments: ["bpf", "bpf-5.8", "auto"])

@@ -5,6 +5,17 @@ import Testing
 
 /// Restarts, kills and a mail server that is away, over which netconnmon loses no line and tells none twice.
 @Suite(.needs(.namespaces), .timeLimit(.minutes(10))) struct NetConnMonMailRestartTests {
+  /// Starts it once more, and waits until what was kept has been sent, once.
+  private func expectOneMail(of lines: [String], _ setting: NetConnMonMailSetting) async throws {
+    let second = try setting.start()
+    let mail = try #require(try await setting.server.mails(count: 1).first)
+    #expect(mail.textLines == lines)
+    try await setting.nothingWaits()
+    #expect(try await second.stop() == .exited(0))
+    #expect(setting.server.reports("mail").count == 1)
+    #expect(second.output.text.isEmpty && second.errors.text.isEmpty, "\(second.errors.text)")
+  }
+
   @Test(arguments: [SIGTERM, SIGKILL])
   func `a server that is away, and a restart, lose no report and send none twice`(signal: Int32) async throws
   {
@@ -24,13 +35,7 @@ import Testing
     #expect(setting.waiting.count == 1)
     #expect(setting.server.reports("mail").isEmpty)
     try await setting.namespace.nft("delete table inet lab")
-    let second = try setting.start()
-    let mail = try #require(try await setting.server.mails(count: 1).first)
-    #expect(mail.textLines == lines)
-    try await setting.nothingWaits()
-    #expect(try await second.stop() == .exited(0))
-    #expect(setting.server.reports("mail").count == 1)
-    #expect(second.output.text.isEmpty && second.errors.text.isEmpty, "\(second.errors.text)")
+    try await expectOneMail(of: lines, setting)
     try await reference.stop(SIGKILL)
   }
 
@@ -112,13 +117,7 @@ import Testing
     #expect(try await first.stop(SIGKILL) == .signalled(SIGKILL))
     try setting.folder.write(state, to: "state/spool/program.state")
     try await setting.namespace.nft("delete table inet lab")
-    let second = try setting.start()
-    let mail = try #require(try await setting.server.mails(count: 1).first)
-    #expect(mail.textLines == lines)
-    try await setting.nothingWaits()
-    #expect(try await second.stop() == .exited(0))
+    try await expectOneMail(of: lines, setting)
     try await reference.stop(SIGKILL)
-    #expect(setting.server.reports("mail").count == 1)
-    #expect(second.output.text.isEmpty && second.errors.text.isEmpty, "\(second.errors.text)")
   }
 }

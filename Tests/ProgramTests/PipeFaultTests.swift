@@ -78,15 +78,17 @@ struct PipeFaultTests {
     try await first.stop()
   }
 
-  @Test func `a port below 1024 needs a privilege`() async throws {
+  /// Root is not told to be root.
+  @Test(arguments: [
+    ("--reuid 65534 --clear-groups --inh-caps=-all", false), ("--inh-caps=-all --bounding-set=-all", true),
+  ])
+  func `a port below 1024 needs a privilege`(flags: String, isRoot: Bool) async throws {
     let lab = try Laboratory.topology
     let program = try lab.a.start(
-      [
-        "setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all", Program.path("runpipe"), "80",
-        "host",
-      ])
+      ["setpriv"] + flags.split(separator: " ").map(String.init) + [Program.path("runpipe"), "80", "host"])
     #expect(try await program.ended() == .exited(77))
     #expect(program.errors.text.contains("CAP_NET_BIND_SERVICE"))
+    #expect(program.errors.text.contains("as root") == !isRoot, "\(program.errors.text)")
   }
 
   @Test func `a target that refuses, is a black hole, then answers`() async throws {

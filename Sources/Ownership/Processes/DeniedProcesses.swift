@@ -25,8 +25,8 @@ public struct DeniedProcesses: Sendable, Hashable {
     let more = count > names.count ? (names.isEmpty ? "\(count)" : " and \(count - names.count) more") : ""
     let list = names.joined(separator: ", ") + more
     return isMendable
-      ? "processes that may not be read, so that bytes of their sockets have no owner: \(list). To mend that "
-        + "\(KernelError.privilegeAdvice())."
+      ? "processes that may not be read, so that bytes of their sockets have no owner: \(list). "
+        + KernelError.privilegeSentence()
       : "a sandbox or a security module lets nobody here read what processes have open: \(list). Bytes of "
         + "their sockets have no owner; nothing is to be done."
   }

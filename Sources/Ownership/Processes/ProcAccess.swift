@@ -39,7 +39,7 @@ struct ProcAccess: Equatable {
       return Warning(
         code: "processes_hidden",
         text: "\(path) is mounted with hidepid=\(hidepid): processes of other users cannot be seen and their "
-          + "bytes have no owner. To mend that \(KernelError.privilegeAdvice())."
+          + "bytes have no owner. \(KernelError.privilegeSentence())"
       )
     }
     guard isPidOnly else { return nil }

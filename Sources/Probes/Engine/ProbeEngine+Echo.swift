@@ -194,7 +194,9 @@ extension ProbeEngine {
       return
         "there is no ICMP socket for \(family), and nothing is known of targets until this is over: \(error). "
         + error.remedy(limit: nil)
-    default: return "opening an ICMP socket for \(family): \(error.description). Try again as root."
+    default:
+      return "opening an ICMP socket for \(family): \(error.description). "
+        + (ProcessUser.isRoot ? "Look in the kernel's log (`dmesg`)." : "Try again as root.")
     }
   }
 }
