@@ -6,14 +6,15 @@ public let patience = Duration.seconds(180)
 ///
 /// - Throws: `LabError.deadline` after `limit`, with `state()` as what was there instead.
 public func eventually<Answer>(
-  _ awaited: String, within limit: Duration = patience, state: () -> String = { "nothing" },
+  _ awaited: @autoclosure () -> String, within limit: Duration = patience,
+  state: () -> String = { "nothing" },
   condition: () async throws -> Answer?
 ) async throws -> Answer {
   let deadline = ContinuousClock.now + limit
   while true {
     if let answer = try await condition() { return answer }
     guard ContinuousClock.now < deadline else {
-      throw LabError.deadline(waitingFor: awaited, state: state())
+      throw LabError.deadline(waitingFor: awaited(), state: state())
     }
     try await Task.sleep(for: .milliseconds(10))
   }

@@ -39,11 +39,12 @@ public final class GrowingText: Sendable {
 
   /// Waits for a line for which `match` has an answer and returns that.
   public func first<Answer>(
-    _ awaited: String, from start: Int = 0, within limit: Duration = patience,
+    _ awaited: @autoclosure () -> String, from start: Int = 0, within limit: Duration = patience,
     where match: (String) throws -> Answer?
   ) async throws -> Answer {
     var next = start
-    return try await eventually(awaited, within: limit, state: { lines.suffix(5).joined(separator: "\n") }) {
+    return try await eventually(awaited(), within: limit, state: { lines.suffix(5).joined(separator: "\n") })
+    {
       let lines = lines
       while next < lines.count {
         next += 1

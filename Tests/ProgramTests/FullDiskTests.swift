@@ -89,11 +89,12 @@ struct FullDiskTests {
   @Test func `what was never written is an error at the end, and what was cut is said`() async throws {
     let lab = try Laboratory.topology
     let program = try pipe(in: lab)
+    // It listens before it reports.
+    try await program.fails(1)
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
     let peer = try PipePeer("hold", target: "-", ["1"], in: lab.a)
     try await peer.said("open")
-    try await program.fails(1)
     #expect(try await program.process.stop(SIGINT) == .exited(75))
     #expect(program.complaints == 2 && program.process.errors.lines.last?.contains("error: ") == true)
     #expect(program.process.errors.lines.contains("runpipe: cut 1 open connection"))

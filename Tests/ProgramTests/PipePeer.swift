@@ -37,11 +37,15 @@ struct PipePeer {
     #expect(try await probe.process.ended() != .exited(0))
   }
 
-  /// Waits for a line that begins with `word` and returns it.
+  /// Waits for a line that begins with `word` and returns it. Its end without one is an error.
   @discardableResult
   func said(_ word: String, within limit: Duration = patience) async throws -> String {
-    try await process.output.first("\(word) of `\(process.command)`; \(process.errors.text)", within: limit) {
-      $0.hasPrefix(word) ? $0 : nil
+    try await eventually("\(word) of `\(process.command)`; \(process.errors.text)", within: limit) {
+      // Its end is looked at first: all that it wrote is there then.
+      let status = process.status
+      if let line = process.output.lines.first(where: { $0.hasPrefix(word) }) { return line }
+      guard let status else { return nil }
+      throw LabError.failed(command: process.command, status: "\(status)", output: process.errors.text)
     }
   }
 
