@@ -46,8 +46,22 @@ int clinux_udp_probe_socket(int family) {
   return number;
 }
 
+// Lets messages of this type pass alone: what the kernel compares before it copies a message for the socket.
+static void pass(int socket, int family, int type) {
+  if (family == AF_INET) {
+    const struct icmp_filter dropped = {.data = ~(1U << type)};
+    setsockopt(socket, SOL_RAW, ICMP_FILTER, &dropped, sizeof dropped);
+    return;
+  }
+  struct icmp6_filter passed;
+  ICMP6_FILTER_SETBLOCKALL(&passed);
+  ICMP6_FILTER_SETPASS(type, &passed);
+  setsockopt(socket, IPPROTO_ICMPV6, ICMP6_FILTER, &passed, sizeof passed);
+}
+
 int clinux_icmp_filter(int socket, int family, uint16_t identifier) {
   const int reply = family == AF_INET ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
+  pass(socket, family, reply);
   // A raw socket of IPv4 sees the IP header, one of IPv6 does not.
   struct sock_filter steps[] = {
       family == AF_INET ? (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0)
@@ -68,6 +82,10 @@ int clinux_icmp_hop_limit(int socket, int family, int limit) {
   if (limit == 0) limit = -1;
   return family == AF_INET ? set(socket, IPPROTO_IP, IP_TTL, limit)
                            : set(socket, IPPROTO_IPV6, IPV6_UNICAST_HOPS, limit);
+}
+
+int clinux_icmp_refuse_long(int socket, int refuse) {
+  return set(socket, IPPROTO_IP, IP_MTU_DISCOVER, refuse ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT);
 }
 
 static socklen_t store(const struct clinux_address *address, int family, struct sockaddr_storage *place) {

@@ -2,32 +2,51 @@ extension Double {
   /// This number with exactly `decimals` (0 to 9) digits after the point, rounded as printf(3)'s `%.Nf` does:
   /// to the nearest, the exact binary value deciding, ties to even. `nan`, `inf` and `-inf` as they are.
   public func fixed(_ decimals: Int) -> String {
-    guard isFinite else { return description }
-    let sign = self.sign == .minus ? "-" : ""
-    let scale = Self.scales[decimals]
+    var bytes: [UInt8] = []
+    appendFixed(decimals, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Appends this number as `fixed` has it: text of many numbers needs no string for each.
+  public func appendFixed(_ decimals: Int, to bytes: inout [UInt8]) {
+    guard isFinite else { return bytes.append(contentsOf: description.utf8) }
     guard magnitude < 0x1p53 else {
-      return sign + Self.large(magnitude)
-        + (decimals > 0 ? "." + String(repeating: "0", count: decimals) : "")
+      let zeros = decimals > 0 ? "." + String(repeating: "0", count: decimals) : ""
+      return bytes.append(contentsOf: ((sign == .minus ? "-" : "") + Self.large(magnitude) + zeros).utf8)
     }
+    let (whole, part) = scaled(by: Self.scales[decimals])
+    Self.append(isNegative: sign == .minus, whole, part, decimals, to: &bytes)
+  }
+
+  /// This number's magnitude in units of 1 / `scale`, rounded: whole numbers and the rest.
+  private func scaled(by scale: UInt64) -> (whole: UInt64, part: UInt64) {
     // magnitude = significand * 2^-shift with a significand below 2^53, so the product is exact.
     let isSubnormal = exponentBitPattern == 0
     let significand = significandBitPattern | (isSubnormal ? 0 : 1 << 52)
     let shift = 1075 - max(1, Int(exponentBitPattern))
-    let scaled = (UInt128(significand) * UInt128(scale)).roundedShift(right: shift)
-    let (whole, part) =
-      UInt64(exactly: scaled)?.quotientAndRemainder(dividingBy: scale)
-      ?? (UInt64(scaled / UInt128(scale)), UInt64(scaled % UInt128(scale)))
-    return Self.text(isNegative: self.sign == .minus, whole, part, decimals)
+    let product = significand.multipliedFullWidth(by: scale)
+    // Most numbers need no arithmetic of 128 bits, which takes several times as long.
+    if (1..<64).contains(shift), product.high >> UInt64(shift - 1) == 0 {
+      let quotient = product.high << UInt64(64 - shift) | product.low >> UInt64(shift)
+      let (rest, half) = (product.low & (1 << UInt64(shift) - 1), UInt64(1) << UInt64(shift - 1))
+      let isUp = rest > half || (rest == half && quotient & 1 == 1)
+      let (whole, part) = (quotient + (isUp ? 1 : 0)).quotientAndRemainder(dividingBy: scale)
+      return (whole, part)
+    }
+    let rounded = (UInt128(significand) * UInt128(scale)).roundedShift(right: shift)
+    return (UInt64(rounded / UInt128(scale)), UInt64(rounded % UInt128(scale)))
   }
 
-  /// The digits from the last to the first, without a string for each part.
-  private static func text(isNegative: Bool, _ whole: UInt64, _ part: UInt64, _ decimals: Int) -> String {
+  /// The digits are made from the last to the first.
+  private static func append(
+    isNegative: Bool, _ whole: UInt64, _ part: UInt64, _ decimals: Int, to bytes: inout [UInt8]
+  ) {
     // A sign, 16 digits at most, a point, nine digits.
-    var bytes = [UInt8](repeating: 0, count: 32)
-    var start = bytes.count
+    var digits = InlineArray<32, UInt8>(repeating: 0)
+    var start = digits.count
     func put(_ byte: UInt8) {
       start -= 1
-      bytes[start] = byte
+      digits[start] = byte
     }
     func put(_ value: UInt64, atLeast count: Int) {
       var (rest, digits) = (value, 0)
@@ -41,7 +60,7 @@ extension Double {
     if decimals > 0 { put(UInt8(ascii: ".")) }
     put(whole, atLeast: 1)
     if isNegative { put(UInt8(ascii: "-")) }
-    return String(decoding: bytes[start...], as: UTF8.self)
+    for index in start..<digits.count { bytes.append(digits[index]) }
   }
 
   /// Powers of ten.

@@ -51,7 +51,7 @@ public struct PingBurst: Sendable, Hashable {
       let values = times.map(\.inMilliseconds)
       guard let least = values.min(), let greatest = values.max() else { return nil }
       let mean = values.reduce(0, +) / Double(values.count)
-      let squares = values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +)
+      let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
       minimum = least
       maximum = greatest
       self.mean = mean

@@ -9,8 +9,6 @@ package struct JSONWriter {
   private var bytes: [UInt8] = []
   private var needsComma = false
 
-  private init() {}
-
   /// Takes `text` over, without copying it, and starts one after it that will have about `capacity` bytes.
   package init(after text: inout [UInt8], capacity: Int) {
     swap(&bytes, &text)
@@ -19,9 +17,16 @@ package struct JSONWriter {
 
   /// `text` as a JSON string.
   static func quoted(_ text: String) -> String {
-    var writer = JSONWriter()
+    var bytes: [UInt8] = []
+    appendQuoted(text, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Appends `text` as a JSON string.
+  static func appendQuoted(_ text: String, to bytes: inout [UInt8]) {
+    var writer = JSONWriter(after: &bytes, capacity: text.utf8.count + 2)
     writer.quote(text)
-    return String(decoding: writer.bytes, as: UTF8.self)
+    swap(&writer.bytes, &bytes)
   }
 
   /// How many bytes there are so far, with those before the text.
@@ -77,7 +82,7 @@ package struct JSONWriter {
   package mutating func number(_ value: Double, decimals: Int) {
     // Most rates are zero.
     if value == 0, decimals == 1 { return element { $0.append("0.0") } }
-    element { $0.append(value.isFinite ? value.fixed(decimals) : "null") }
+    element { value.isFinite ? value.appendFixed(decimals, to: &$0.bytes) : $0.append("null") }
   }
 
   private mutating func enclose(_ open: UInt8, _ close: UInt8, _ body: (inout JSONWriter) -> Void) {

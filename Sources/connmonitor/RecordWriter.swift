@@ -14,6 +14,14 @@ struct RecordWriter {
   /// Paths and services with which something is wrong, which was said.
   private var problems: Set<Matter> = []
 
+  /// What a line of the list says of its records.
+  struct Format {
+    let usesJSON: Bool
+    let hasTimestamp: Bool
+
+    init(_ plan: ProbePlan) { (usesJSON, hasTimestamp) = (plan.usesJSON, plan.hasTimestamp) }
+  }
+
   private struct Matter: Hashable {
     var job: ProbeJob
     /// The port of a service, 0 for the path.
@@ -37,7 +45,7 @@ struct RecordWriter {
   /// Left out is a route that was written before, and one that this host had no means to find: a record of that would say
   /// that the target is down.
   mutating func write(
-    _ found: ProbeEngine.Outcome, _ plan: ProbePlan, at time: Timestamp
+    _ found: ProbeEngine.Outcome, _ format: Format, at time: Timestamp
   ) throws(KernelError) {
     say(found)
     if found.result.finding.isLacking { return }
@@ -50,10 +58,10 @@ struct RecordWriter {
     result.time = time
     guard
       let record = ConnmonitorRecord(
-        result, usesJSON: plan.usesJSON, hasTimestamp: plan.hasTimestamp)
+        result, usesJSON: format.usesJSON, hasTimestamp: format.hasTimestamp)
     else { return }
     if isClosed { return }
-    batch += record.description.utf8
+    batch += record.bytes
     batch.append(UInt8(ascii: "\n"))
     // A record that has no room behind those that wait is left out and counted by itself.
     if isWaiting || output.isFailing { try writeBatch() }

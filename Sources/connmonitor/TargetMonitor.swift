@@ -23,7 +23,8 @@ struct TargetMonitor: ~Copyable {
   /// The number of the list that was read last.
   private var lastList = 0
   private var records = RecordWriter()
-  private var plans: [Int: ProbePlan] = [:]
+  /// How the records of each job are written, by its number.
+  private var formats: [Int: RecordWriter.Format] = [:]
   /// The addresses of the hosts that are probed, for when a name server does not answer at a reload.
   private var known: [String: HostLookup.Answer] = [:]
   private var isFinishing = false
@@ -82,7 +83,7 @@ struct TargetMonitor: ~Copyable {
     // What still runs is of the list before.
     if isFinishing { return true }
     var jobs: [ProbeJob] = []
-    var plans: [Int: ProbePlan] = [:]
+    var formats: [Int: RecordWriter.Format] = [:]
     var found: [String: HostLookup.Answer] = [:]
     for lookup in lookups {
       let host = lookup.plan.host
@@ -94,7 +95,7 @@ struct TargetMonitor: ~Copyable {
       }
       guard let job else { continue }
       found[host] = answer
-      plans[lookup.plan.line] = lookup.plan
+      formats[lookup.plan.line] = RecordWriter.Format(lookup.plan)
       jobs.append(job)
     }
     if jobs.isEmpty {
@@ -104,7 +105,7 @@ struct TargetMonitor: ~Copyable {
       Messages.say(.error(type: "Exception", "No hosts could be parsed!\(old)"))
       return isStarted
     }
-    (self.plans, known) = (plans, found)
+    (self.formats, known) = (formats, found)
     records.keep(only: jobs)
     isStarted = true
     if !isFinishing { engine.use(jobs) }
@@ -142,8 +143,8 @@ struct TargetMonitor: ~Copyable {
     // What is written together has one time.
     let time = WallClock.now()
     for outcome in engine.takeOutcomes() {
-      guard let plan = plans[outcome.job.number] else { continue }
-      try records.write(outcome, plan, at: time)
+      guard let format = formats[outcome.job.number] else { continue }
+      try records.write(outcome, format, at: time)
     }
     try records.flush()
   }

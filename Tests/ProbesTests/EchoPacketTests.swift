@@ -37,7 +37,7 @@ import Testing
     let bytes = request(.v4, payload: payload)
     #expect(bytes.count == 8 + payload)
     // RFC 1071: the sum over a message with its checksum is all ones.
-    #expect(EchoPacket.sum(bytes[...]) == 0xffff)
+    #expect(EchoPacket.sum(of: bytes) == 0xffff)
   }
 
   @Test func `all requests to a target have one checksum, so that they take one path`() {
@@ -117,7 +117,7 @@ import Testing
   private static func datagram(_ reply: [UInt8], options: Int = 0) -> [UInt8] {
     var reply = reply
     reply[2...3] = [0, 0]
-    let sum = ~EchoPacket.sum(reply[...])
+    let sum = ~EchoPacket.sum(of: reply)
     reply[2...3] = [UInt8(sum >> 8), UInt8(sum & 0xff)]
     let length = UInt8(20 + options + reply.count)
     return [0x45 + UInt8(options / 4), 0, 0, length] + [UInt8](repeating: 0, count: 16 + options) + reply
@@ -205,6 +205,8 @@ import Testing
 }
 
 extension EchoPacket {
+  fileprivate static func sum(of bytes: [UInt8]) -> UInt16 { sum(bytes.span) }
+
   fileprivate func reply(_ bytes: [UInt8], _ family: EchoSocket.Family, hasHeader: Bool) -> Reference? {
     // In bounds: the span is the array's own.
     unsafe reply(bytes.span.bytes, family, hasHeader: hasHeader)

@@ -15,7 +15,8 @@ int clinux_icmp_socket(int family, int raw);
 /// A UDP socket that does not block and reports errors of the path with stamps. -1 with errno.
 int clinux_udp_probe_socket(int family);
 
-/// Has a raw socket take only echo replies with this identifier (a filter in the kernel); 0, -1 with errno.
+/// Has a raw socket take only echo replies with this identifier (two filters in the kernel: icmp(7)'s by type comes before the
+/// message is copied for the socket); 0, -1 with errno.
 int clinux_icmp_filter(int socket, int family, uint16_t identifier);
 
 /// Whether the kernel stamps what is sent as well; a sent message then comes back by the error queue. 0, -1 with errno.
@@ -23,6 +24,10 @@ int clinux_icmp_stamp_sent(int socket, int stamps);
 
 /// The number of routers after which what is sent is dropped; 0 for the usual. 0, -1 with errno.
 int clinux_icmp_hop_limit(int socket, int family, int limit);
+
+/// Whether the kernel refuses what is longer than its interface takes, instead of cutting it (IP_MTU_DISCOVER of ip(7), IPv4
+/// only); 0, -1 with errno.
+int clinux_icmp_refuse_long(int socket, int refuse);
 
 /// An address: its 16 bytes as IPv6 has them, IPv4's mapped, and the interface of a link-local one.
 struct clinux_address {

@@ -5,14 +5,18 @@ public import Model
 /// As text a line with the name, and the address where it is another, a line with the time if it is wanted, and the
 /// data as connvitals has it. As JSON one line; the original has spaces behind its commas where it has no time.
 public struct ConnmonitorRecord: Sendable, Hashable, CustomStringConvertible {
-  /// The record, without a line feed at its end.
-  public let description: String
+  /// The record in UTF-8, without a line feed at its end.
+  public let bytes: [UInt8]
+
+  /// The record as text.
+  public var description: String { String(decoding: bytes, as: UTF8.self) }
 
   /// Makes the record of `result`; nil for an attempt to connect, which the original did not have.
   public init?(_ result: ProbeResult, usesJSON: Bool, hasTimestamp: Bool) {
-    let description = usesJSON ? Self.json(result, hasTimestamp) : Self.text(result, hasTimestamp)
-    guard let description else { return nil }
-    self.description = description
+    let bytes =
+      usesJSON ? Self.json(result, hasTimestamp) : Self.text(result, hasTimestamp).map { Array($0.utf8) }
+    guard let bytes else { return nil }
+    self.bytes = bytes
   }
 
   private static func text(_ result: ProbeResult, _ hasTimestamp: Bool) -> String? {
@@ -29,29 +33,33 @@ public struct ConnmonitorRecord: Sendable, Hashable, CustomStringConvertible {
     return ([head] + (hasTimestamp ? [result.time.ctime] : []) + [data]).joined(separator: "\n")
   }
 
-  private static func json(_ result: ProbeResult, _ hasTimestamp: Bool) -> String? {
-    let data: String
-    switch result.finding {
-    case .ping(let burst): data = #""ping":"# + ConnvitalsJSON.ping(burst)
-    case .trace(let trace): data = #""trace":"# + ConnvitalsJSON.trace(trace)
-    case .scan(let scan): data = #""scan":"# + ConnvitalsJSON.scan(scan)
-    case .connection: return nil
-    }
+  private static func json(_ result: ProbeResult, _ hasTimestamp: Bool) -> [UInt8]? {
+    if case .connection = result.finding { return nil }
     let separator = hasTimestamp ? "," : ", "
-    var text = "{"
-    text.reserveCapacity(256)
-    text += ConnvitalsJSON.address(result.target)
-    text += separator
-    text += ConnvitalsJSON.name(result.target)
-    text += separator
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(256)
+    func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+    append("{")
+    append(ConnvitalsJSON.address(result.target))
+    append(separator)
+    append(#""name":"#)
+    JSONWriter.appendQuoted(result.target.name, to: &bytes)
+    append(separator)
     if hasTimestamp {
-      text += #""timestamp":"#
-      text += result.time.milliseconds.fixed(6)
-      text += separator
+      append(#""timestamp":"#)
+      result.time.milliseconds.appendFixed(6, to: &bytes)
+      append(separator)
     }
-    text += data
-    text += "}"
-    return text
+    switch result.finding {
+    case .ping(let burst):
+      append(#""ping":"#)
+      ConnvitalsJSON.append(burst, to: &bytes)
+    case .trace(let trace): append(#""trace":"# + ConnvitalsJSON.trace(trace))
+    case .scan(let scan): append(#""scan":"# + ConnvitalsJSON.scan(scan))
+    case .connection: break
+    }
+    append("}")
+    return bytes
   }
 }
 

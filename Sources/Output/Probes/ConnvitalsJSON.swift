@@ -17,16 +17,25 @@ public enum ConnvitalsJSON {
 
   /// `{"min":..,"avg":..,"max":..,"std":..,"loss":..}`; -1 for the times when nothing was received.
   public static func ping(_ burst: PingBurst) -> String {
-    var text = ""
-    text.reserveCapacity(128)
-    for (name, value) in zip(pingNames, burst.columns) {
-      text += name
-      text += value.fixed(6)
-    }
-    return text + "}"
+    var bytes: [UInt8] = []
+    append(burst, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
   }
 
-  private static let pingNames = [#"{"min":"#, #","avg":"#, #","max":"#, #","std":"#, #","loss":"#]
+  /// Appends the same: thousands come in a second.
+  static func append(_ burst: PingBurst, to bytes: inout [UInt8]) {
+    func append(_ name: String, _ value: Double) {
+      bytes.append(contentsOf: name.utf8)
+      value.appendFixed(6, to: &bytes)
+    }
+    let times = burst.statistics
+    append(#"{"min":"#, times?.minimum ?? -1)
+    append(#","avg":"#, times?.mean ?? -1)
+    append(#","max":"#, times?.maximum ?? -1)
+    append(#","std":"#, times?.deviation ?? -1)
+    append(#","loss":"#, burst.loss)
+    bytes.append(UInt8(ascii: "}"))
+  }
 
   /// `[["*"],["10.168.253.8", 2.187014]]`: a hop that did not answer, and one that did. A trace that could not leave
   /// this host is one that did not.

@@ -20,9 +20,13 @@ final class EchoChannel {
   private var messages = EchoMessages()
   private var queued: [EchoToken] = []
   private var rate: SendRate
+  /// True where an interface takes less than any other: what is longer is cut.
+  private var isNarrow = false
 
   /// The most requests that are sent between two readings of the clock.
   private static let batch = 8
+  /// What every interface takes but a few: 576 bytes (RFC 791) without an IP header with all options.
+  private static let usualRoom = 516
 
   /// Opens the socket. Errors: those of `EchoSocket`.
   init(
@@ -76,6 +80,7 @@ final class EchoChannel {
     var retries = 0
     rate.add(queued.count, at: read().instant)
     socket.stampSent(!rate.isHigh)
+    socket.refuseLong(rate.isHigh && !isNarrow && messages.longest <= Self.usualRoom)
     while start < queued.count {
       let reading = read()
       do throws(Errno) {
@@ -85,6 +90,11 @@ final class EchoChannel {
         retries = 0
       } catch {
         if error == .wouldBlock || error == .noBufferSpace { break }
+        if error == .messageTooLong, socket.refusesLong {
+          isNarrow = true
+          socket.refuseLong(false)
+          continue
+        }
         // The socket reports the error of an earlier request at the next one, and another may come before that is sent.
         if retries < EchoSocket.mostRetries {
           socket.clearError()
@@ -163,6 +173,8 @@ final class EchoChannel {
         return (token, .timeExceeded(by: router, stamp: envelope.stamp))
       }
       return (token, .error(PathError(reason, reporter: envelope.offender), stamp: envelope.stamp))
+    // The error queue has it as well: it was cut and sent.
+    case .local(.messageTooLong, _) where isNarrow: return nil
     case .local(let errno, let info):
       guard let reference = packet.quoted(bytes, family), let token = token(of: reference) else { return nil }
       return (token, .error(PathError(PathError.Reason(errno, info: info)), stamp: nil))

@@ -23,6 +23,8 @@ struct ChannelKey: Hashable, Sendable {
 
   var token: UInt64 { ProbeEngine.firstChannelToken + UInt64(index) }
 
+  func hash(into hasher: inout Hasher) { hasher.combine(index) }
+
   /// What makes the identifier of each socket another one.
   var index: UInt16 {
     (family == .v4 ? 0 : 1) + (isTrace ? 2 : 0) + (isSilent ? 4 : 0) + UInt16(truncatingIfNeeded: flow) << 3
@@ -40,9 +42,7 @@ extension ProbeEngine {
     var refused: [EchoTokenPart] = []
     let finished = target.ping?.advance(at: now, time) { part in
       guard let channel else { return refused.append(part) }
-      channel.add(
-        target.token(part), to: target.job.target.address, zone: target.job.zone,
-        payload: target.job.ping?.payload ?? 0)
+      channel.add(target.token(part), to: target.address, zone: target.zone, payload: target.payload)
     }
     if let channel, channel.isWaiting, !unsent.contains(key) { unsent.append(key) }
     for part in refused { fail(target, part, key, reason(of: key)) }
@@ -61,7 +61,7 @@ extension ProbeEngine {
       if target.job.trace?.isUDP != true, let channel = channel(key) {
         // One hop limit at a time: it is the socket's.
         channel.add(
-          token, to: target.job.target.address, zone: target.job.zone, payload: TraceDatagram.size)
+          token, to: target.address, zone: target.zone, payload: TraceDatagram.size)
         flush(key, ttl: limit)
         channel.drop()
       } else if let refusal = sendDatagram(token, of: flow, target.job, ttl: limit) {
@@ -213,7 +213,7 @@ extension ProbedTarget {
       return false
     case .reply(let peer, let stamp):
       // Only the host that was asked may answer; to a multicast or broadcast address others do.
-      guard peer == job.target.address else { return false }
+      guard peer == address else { return false }
       if !key.isTrace { return ping?.reply(part, received: reading, stamp: stamp) ?? false }
       return trace?.answer(part, of: key.flow, .reached(peer), received: reading, stamp: stamp) ?? false
     case .timeExceeded(let router, let stamp):

@@ -27,7 +27,7 @@ public final class ProbeEngine {
 
   let packet: EchoPacket
   let identifier: UInt16
-  var targets: [UInt32: ProbedTarget] = [:]
+  var targets = TargetTable()
   var deadlines = DeadlineQueue()
   var channels: [ChannelKey: EchoChannel] = [:]
   var refusals: [ChannelKey: Errno] = [:]
@@ -85,10 +85,10 @@ public final class ProbeEngine {
     let wanted = Set(jobs)
     for (job, number) in numbers where !wanted.contains(job) {
       numbers[job] = nil
-      targets[number] = nil
       services.cancel(target: number)
       datagrams.cancel(target: number)
     }
+    var used = targets.all.filter { numbers[$0.job] == $0.number }
     let added = jobs.filter { numbers[$0] == nil }
     let first = FirstRounds(count: added.count)
     for (index, job) in added.enumerated() where numbers[job] == nil {
@@ -97,21 +97,22 @@ public final class ProbeEngine {
       let target = ProbedTarget(lastNumber, job) { interval, perSecond in
         now + first.delay(of: index, interval: interval, perSecond: perSecond)
       }
-      targets[lastNumber] = target
+      used.append(target)
       for kind in ProbedTarget.Kind.allCases { schedule(target, kind, at: target.wake(kind)) }
     }
+    targets = TargetTable(used)
   }
 
   /// Begins no rounds any more; those that run go on until `isIdle`.
   public func finish() {
-    for target in targets.values {
+    for target in targets.all {
       target.finish()
       for kind in ProbedTarget.Kind.allCases { schedule(target, kind, at: target.wake(kind)) }
     }
   }
 
   /// True when nothing is left to do.
-  public var isIdle: Bool { targets.values.allSatisfy(\.isOver) }
+  public var isIdle: Bool { targets.all.allSatisfy(\.isOver) }
 
   /// Waits until something was found, a signal or a waker that is watched came (then true), or `limit` has passed; does meanwhile
   /// what is due.
@@ -132,7 +133,7 @@ public final class ProbeEngine {
   }
 
   private static let pauseWhenFull = Duration.milliseconds(1)
-  private static let pauseWhenFast = Duration.milliseconds(8)
+  private static let pauseWhenFast = Duration.milliseconds(9)
 
   /// True where replies are better taken together than each when it comes: requests that wait are sent first.
   private var canPause: Bool {

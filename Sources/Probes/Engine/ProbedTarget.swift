@@ -8,22 +8,30 @@ final class ProbedTarget {
   /// The kinds of probes that have deadlines of their own.
   enum Kind: UInt8, Sendable, CaseIterable { case ping, trace, scan, connect }
 
+  // What each message touches stands together and first: of thousands of targets none is in the processor's cache.
   /// What its tokens have.
   let number: UInt32
-  let job: ProbeJob
   let family: EchoSocket.Family
+  /// What is asked for with each request, out of the job.
+  let address: IPAddress
+  let zone: UInt32
+  let payload: Int
+  /// When each kind is to be looked at, as the deadline queue has it: another entry is out of date.
+  private var wakes = InlineArray<4, Instant?>(repeating: nil)
   var ping: PingSchedule?
+  let job: ProbeJob
   var trace: TraceSchedule?
   var scan: ScanSchedule?
   var connect: ConnectSchedule?
-  /// When each kind is to be looked at, as the deadline queue has it: another entry is out of date.
-  private var wakes = [Instant?](repeating: nil, count: Kind.allCases.count)
 
   /// Prepares the probes of `job`. `start` says when rounds begin of which one comes each so long, and of which so many targets
   /// may begin in a second.
   init(_ number: UInt32, _ job: ProbeJob, start: (Duration?, Int) -> Instant) {
     self.number = number
     self.job = job
+    address = job.target.address
+    zone = job.zone
+    payload = job.ping?.payload ?? 0
     family = EchoSocket.Family(of: job.target.address)
     ping = job.ping.map { PingSchedule($0, start: start($0.interval, 1000)) }
     trace = job.trace.map { TraceSchedule($0, start: start($0.interval, 100)) }
@@ -66,4 +74,30 @@ final class ProbedTarget {
 
   /// True when nothing is left to do.
   var isOver: Bool { Kind.allCases.allSatisfy { wake($0) == nil } }
+}
+
+/// Targets by their numbers. A dictionary would take several times as long, for each message twice.
+struct TargetTable {
+  private var slots: [ProbedTarget?] = []
+
+  /// Makes a table. Numbers that follow each other find their places at once.
+  init(_ targets: [ProbedTarget] = []) {
+    var size = 1
+    while size < 2 * targets.count { size *= 2 }
+    slots = Array(repeating: nil, count: size)
+    for target in targets { slots[slot(of: target.number)] = target }
+  }
+
+  /// All of them.
+  var all: [ProbedTarget] { slots.compactMap(\.self) }
+
+  /// The target with this number; nil where it is gone.
+  subscript(number: UInt32) -> ProbedTarget? { slots[slot(of: number)] }
+
+  /// Where it is, or the empty slot where it would be: half of them or more are empty, or all.
+  private func slot(of number: UInt32) -> Int {
+    var slot = Int(number) & (slots.count - 1)
+    while let other = slots[slot], other.number != number { slot = (slot + 1) & (slots.count - 1) }
+    return slot
+  }
 }

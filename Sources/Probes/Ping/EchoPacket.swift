@@ -54,21 +54,19 @@ struct EchoPacket: Sendable {
     to bytes: inout [UInt8]
   ) {
     let start = bytes.count
-    bytes.append(bigEndian: UInt32(family == .v4 ? 8 : 128) << 24)
-    bytes.append(bigEndian: UInt32(identifier) << 16 | UInt32(sequence))
+    bytes.append(contentsOf: repeatElement(0, count: Self.headerSize + payload))
+    var message = bytes.mutableSpan
+    message.put(UInt32(family == .v4 ? 8 : 128) << 24, at: start)
+    message.put(UInt32(identifier) << 16 | UInt32(sequence), at: start + 4)
     if payload >= Self.cookieSize {
-      bytes.append(bigEndian: secret)
-      bytes.append(bigEndian: token.rawValue)
-      bytes.append(bigEndian: balance(identifier, sequence, token))
-    } else {
-      bytes.append(contentsOf: repeatElement(0, count: max(0, payload)))
+      message.put(secret, at: start + 8)
+      message.put(token.rawValue, at: start + 16)
+      message.put(balance(identifier, sequence, token), at: start + 24)
+      for index in start + Self.headerSize + Self.cookieSize..<message.count {
+        message[index] = UInt8(truncatingIfNeeded: index - start)
+      }
     }
-    while bytes.count < start + Self.headerSize + payload {
-      bytes.append(UInt8(truncatingIfNeeded: bytes.count - start))
-    }
-    let sum = ~Self.sum(bytes[start...])
-    bytes[start + 2] = UInt8(sum >> 8)
-    bytes[start + 3] = UInt8(sum & 0xff)
+    message.put(~Self.sum(message.span.extracting(start...)), at: start + 2)
   }
 
   /// What makes the sum of identifier, sequence, token and itself the number of target and flow.
@@ -85,14 +83,14 @@ struct EchoPacket: Sendable {
   }
 
   /// The one's complement sum of `bytes` as 16-bit words (RFC 1071).
-  static func sum(_ bytes: ArraySlice<UInt8>) -> UInt16 {
+  static func sum(_ bytes: Span<UInt8>) -> UInt16 {
     var total: UInt32 = 0
-    var index = bytes.startIndex
-    while index + 1 < bytes.endIndex {
+    var index = 0
+    while index + 1 < bytes.count {
       total += UInt32(bytes[index]) << 8 | UInt32(bytes[index + 1])
       index += 2
     }
-    if index < bytes.endIndex { total += UInt32(bytes[index]) << 8 }
+    if index < bytes.count { total += UInt32(bytes[index]) << 8 }
     return fold(total)
   }
 
@@ -177,11 +175,11 @@ struct EchoPacket: Sendable {
   }
 }
 
-extension [UInt8] {
-  /// Appends a number in network order.
-  fileprivate mutating func append(bigEndian value: some FixedWidthInteger & UnsignedInteger) {
-    for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
-      append(UInt8(truncatingIfNeeded: value >> shift))
+extension MutableSpan<UInt8> {
+  /// Puts a number in network order at `offset`.
+  fileprivate mutating func put(_ value: some FixedWidthInteger & UnsignedInteger, at offset: Int) {
+    for index in 0..<value.bitWidth / 8 {
+      self[offset + index] = UInt8(truncatingIfNeeded: value >> (value.bitWidth - 8 - 8 * index))
     }
   }
 }

@@ -102,8 +102,12 @@ struct PingRound: Sendable {
 
   /// What it found; `late` are the replies to rounds before that came since, `more` the second copies to the one before.
   func burst(late: Int, more: Int) -> PingBurst {
-    PingBurst(
-      sent: requests.count, roundTrips: requests.compactMap(\.roundTrip), duplicates: duplicates + more,
-      late: late, error: error)
+    var roundTrips: [Duration] = []
+    roundTrips.reserveCapacity(requests.count)
+    for request in requests {
+      if let roundTrip = request.roundTrip { roundTrips.append(roundTrip) }
+    }
+    return PingBurst(
+      sent: requests.count, roundTrips: roundTrips, duplicates: duplicates + more, late: late, error: error)
   }
 }

@@ -17,6 +17,7 @@ struct RoundTripClock: Sendable {
   /// How far the clocks may part without the wall clock having been set: adjtimex(2) slews by 500 ppm at most.
   private static let slew = Duration.microseconds(50)
   private static let slewPerSecond = Duration.microseconds(600)
+  private static let slewOfSecond = slew + slewPerSecond
 
   /// The round-trip time of a request that was sent at `sent` and whose reply was read at `received`; `sentStamp` and
   /// `receivedStamp` are the kernel's. Never negative, never longer than what passed between both readings.
@@ -26,7 +27,8 @@ struct RoundTripClock: Sendable {
     let seen = max(.zero, received.instant - sent.instant)
     guard let receivedStamp else { return seen }
     let parted = Duration.nanoseconds(received.wall &- sent.wall) - seen
-    let allowed = slew + slewPerSecond * (seen.inSeconds + 1)
+    // Most replies come within a second, and less is to be reckoned for them.
+    let allowed = seen < .seconds(1) ? slewOfSecond : slewOfSecond + slewPerSecond * seen.inSeconds
     guard parted.magnitude <= allowed else { return seen }
     let stamped = Duration.nanoseconds(receivedStamp &- (sentStamp ?? sent.wall))
     return stamped >= .zero && stamped <= seen + allowed ? stamped : seen

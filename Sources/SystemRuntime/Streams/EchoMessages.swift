@@ -9,6 +9,9 @@ public struct EchoMessages: Sendable {
   private(set) var offsets: [Int] = []
   private(set) var addresses: [clinux_address] = []
 
+  /// No message is longer, in bytes.
+  public private(set) var longest = 0
+
   /// Makes an empty list.
   public init() {}
 
@@ -21,6 +24,7 @@ public struct EchoMessages: Sendable {
     write(&bytes)
     offsets.append(start)
     lengths.append(UInt32(bytes.count - start))
+    longest = max(longest, bytes.count - start)
     addresses.append(clinux_address(address, zone: zone))
   }
 
@@ -40,6 +44,7 @@ public struct EchoMessages: Sendable {
     lengths.removeAll(keepingCapacity: true)
     offsets.removeAll(keepingCapacity: true)
     addresses.removeAll(keepingCapacity: true)
+    longest = 0
   }
 }
 

@@ -10,7 +10,8 @@ package struct DeadlineQueue: Sendable {
     package var token: UInt64
 
     package static func < (left: Entry, right: Entry) -> Bool {
-      left.time == right.time ? left.token < right.token : left.time < right.time
+      // Equal times are rare, and a comparison is a call.
+      left.time < right.time || (left.token < right.token && left.time == right.time)
     }
   }
 
