@@ -28,6 +28,11 @@ static _Thread_local int keeps_priority;
 
 void clinux_keep_priority(void) { keeps_priority = 1; }
 
+int clinux_has_priority(void) {
+  struct clinux_capabilities held;
+  return clinux_get_capabilities(&held) == 0 && (held.effective >> CAP_SYS_NICE & 1);
+}
+
 /// Only system calls: a signal may have interrupted anything.
 static int confine_thread(struct clinux_capabilities capabilities, int for_good) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -22,7 +22,7 @@ public struct LeastPrivilege: Sendable {
   /// Drops capabilities. Call it first: what is opened later is opened without them.
   ///
   /// With `listens` a thread will listen to the connection table, which should come first. Where no limit can permit
-  /// that, CAP_SYS_NICE stays until `fence(_:)`, and after that with such threads alone.
+  /// that, CAP_SYS_NICE stays until `fence(_:)`, and after that with that thread alone.
   public func drop(_ diagnostics: Diagnostics, listens: Bool = false) {
     drop(toKeep: listens && !RealTimeThread.allow() ? kept.union(.priority) : kept, diagnostics)
   }
@@ -33,8 +33,7 @@ public struct LeastPrivilege: Sendable {
     }
   }
 
-  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, if that has started,
-  /// and one that only starts others like it.
+  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, now or later.
   public func fence(_ diagnostics: Diagnostics) {
     if RealTimeThread.hasCapability {
       do throws(KernelError) { try RealTimeThread.reserve() } catch { diagnostics.warning("\(error)") }

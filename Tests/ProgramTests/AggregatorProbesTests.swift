@@ -86,6 +86,46 @@ struct AggregatorProbesTests {
     try await aggregator.stop()
   }
 
+  @Test func `an interface that goes down and comes up is one outage of local connectivity`() async throws {
+    let stage = try await ProbesStage()
+    let lab = stage.lab
+    for number in 3...4 { try await lab.b.ip("addr add 10.77.1.\(number)/24 dev eth0") }
+    let aggregator = try stage.start(
+      try stage.monitors(
+        ["gw 10.77.1.2 reference=yes", "a 10.77.1.3"],
+        more: "[b]\ntype=connect\nhost=10.77.1.2\nport=\(stage.port)\ninterval=0.2\n"),
+      rules: "[paths]\nloss_threshold=5\ndown=yes\nCOMMAND\n")
+    func connected(_ count: Int) async throws {
+      let before = try aggregator.events("probe").count {
+        $0["target"] as? String == "b" && $0["rtt"] is Double
+      }
+      try await eventually("\(count) connections", state: { aggregator.state }) {
+        let now = try aggregator.events("probe").count {
+          $0["target"] as? String == "b" && $0["rtt"] is Double
+        }
+        return now >= before + count ? () : nil
+      }
+    }
+    try await aggregator.rounds(3, of: ["gw", "a"], loss: 0)
+    try await connected(3)
+    try await lab.a.ip("link set eth0 down")
+    try await aggregator.event("outage", "its begin") { $0["state"] as? String == "firing" }
+    try await aggregator.rounds(2, of: ["gw", "a"], loss: 100)
+    try await lab.a.ip("link set eth0 up")
+    try await aggregator.event("outage", "its end") { $0["state"] as? String == "resolved" }
+    _ = try await stage.run("resolved.down", of: aggregator)
+    try await aggregator.rounds(5, of: ["gw", "a"], loss: 0)
+    try await connected(3)
+    for kind in ["outage", "alert"] {
+      let events = try aggregator.events(kind)
+      #expect(
+        events.map { $0["subject"] as? String } == ["local connectivity", "local connectivity"], "\(events)")
+      #expect(events.map { $0["state"] as? String } == ["firing", "resolved"])
+    }
+    #expect(try stage.names().count == 2)
+    try await aggregator.stop()
+  }
+
   @Test func `P15: what fails together with the reference is one outage, and targets resume without a word`()
     async throws
   {

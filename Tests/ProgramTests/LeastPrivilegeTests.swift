@@ -13,8 +13,6 @@ struct LeastPrivilegeTests {
     var isSensor = false
     var kept: UInt64
     var listens = true
-    /// Whether a thread that listens may start later.
-    var mayListen = true
   }
 
   static let cases = [
@@ -27,15 +25,15 @@ struct LeastPrivilegeTests {
       kept: Privileges.measuring),
     Case(
       testDescription: "runmonitor --source procfs", flags: ["--source", "procfs"],
-      kept: Privileges.measuring, listens: false, mayListen: false),
+      kept: Privileges.measuring, listens: false),
     Case(
-      testDescription: "runaggregator", program: "runaggregator", kept: 0, listens: false, mayListen: false),
+      testDescription: "runaggregator", program: "runaggregator", kept: 0, listens: false),
     Case(
       testDescription: "its sensor", program: "runaggregator", isSensor: true, kept: Privileges.measuring),
     Case(
       testDescription: "its sensor with --source procfs", program: "runaggregator",
       flags: ["--source", "procfs"],
-      isSensor: true, kept: Privileges.measuring, listens: false, mayListen: false),
+      isSensor: true, kept: Privileges.measuring, listens: false),
     Case(
       testDescription: "its sensor with --namespaces", program: "runaggregator", namespaces: true,
       isSensor: true, kept: Privileges.measuring | Privileges.system),
@@ -48,15 +46,14 @@ struct LeastPrivilegeTests {
     Case(
       testDescription: "runaggregator with pipes", program: "runaggregator",
       flags: ["--monitor-config", "PIPES"],
-      kept: Privileges.forwarding | Privileges.probing | Privileges.files, listens: false,
-      mayListen: false),
+      kept: Privileges.forwarding | Privileges.probing | Privileges.files, listens: false),
     Case(
       testDescription: "runpipe", program: "runpipe", flags: ["907", "127.0.0.1", "908"],
-      kept: Privileges.forwarding, listens: false, mayListen: false),
+      kept: Privileges.forwarding, listens: false),
     Case(
       testDescription: "runpipe --clients", program: "runpipe",
       flags: ["907", "127.0.0.1", "908", "--clients"], kept: Privileges.forwarding | Privileges.naming,
-      listens: false, mayListen: false),
+      listens: false),
   ]
 
   @Test(arguments: cases) func `nothing but what is needed is kept, on any thread`(row: Case) async throws {
@@ -78,10 +75,9 @@ struct LeastPrivilegeTests {
     expected.ambient = 0
     expected.noNewPrivileges = true
     expected.isFenced = true
-    let special = [Privileges.listener, Privileges.starter]
-    let others = try Privileges.ofThreads(pid) { !special.contains($0) }
+    let others = try Privileges.ofThreads(pid) { $0 != Privileges.listener }
     #expect(Set(others) == [expected])
-    // Where no limit lets it come first, the thread that listens keeps what does, and the one that starts it.
+    // Where no limit lets it come first, the thread that listens keeps what does.
     let isByLimit = ours.permitted & Privileges.resources != 0
     if !isByLimit { expected.add(ours.permitted & Privileges.scheduling) }
     let listeners = try Privileges.ofThreads(pid) { $0 == Privileges.listener }
@@ -92,9 +88,6 @@ struct LeastPrivilegeTests {
         try Privileges.policies(pid, of: Privileges.listener) == [1] ? () : nil
       }
     }
-    let starters = try Privileges.ofThreads(pid) { $0 == Privileges.starter }
-    let isStarterNeeded = row.mayListen && !isByLimit && ours.permitted & Privileges.scheduling != 0
-    #expect(starters == (isStarterNeeded ? [expected] : []))
     if let place = row.flags.firstIndex(of: "--witness") {
       let threads = try Privileges.ofThreads(pid) { $0 == "witness" }
       #expect(threads.count == (row.flags[place + 1] == "lookup" ? 0 : 1))

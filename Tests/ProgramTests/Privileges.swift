@@ -14,10 +14,8 @@ struct Privileges: Hashable, CustomStringConvertible {
   static let probing: UInt64 = 1 << 13
   static let resources: UInt64 = 1 << 24
   static let scheduling: UInt64 = 1 << 23
-  /// The name of the thread that listens to the connection table.
+  /// The name of the thread that listens to the connection table, or will.
   static let listener = "flow-events"
-  /// The name of the thread that starts another such thread, where a limit cannot let it come first.
-  static let starter = "flow-starter"
   /// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE.
   static let naming: UInt64 = 1 << 2 | 1 << 19
 

@@ -21,6 +21,9 @@ int clinux_confine(struct clinux_capabilities capabilities, int for_good, int al
 /// From now on clinux_confine leaves the calling thread CAP_SYS_NICE, where it has that.
 void clinux_keep_priority(void);
 
+/// Whether the calling thread may use CAP_SYS_NICE.
+int clinux_has_priority(void);
+
 /// Refuses from now on, with EPERM, the system calls that only an intruder would make: running programs, changing
 /// files (unless `writes_files`), meddling with other processes, changing the kernel. Without `any_socket`, also sockets
 /// other than netlink's.

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// Lets the calling thread run as soon as it wakes: the socket that it was woken for may be gone in a millisecond.
 ///
-/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, which this thread and the one that starts it keep, until it has used its share of a
+/// It comes before all usual threads where `allow()` or CAP_SYS_NICE permits that, until it has used its share of a
 /// processor; for the rest of that tenth of a second, and where it is not permitted, it has short turns, which wait
 /// less (Linux 6.12 and later) and need no privilege.
 public struct RealTimeThread {
@@ -22,10 +22,10 @@ public struct RealTimeThread {
   /// True where CAP_SYS_NICE permits that as well, as long as this thread has it.
   public static var hasCapability: Bool { Capabilities.priority.isSubset(of: .effective) }
 
-  /// Lets threads that are started from now on have CAP_SYS_NICE too when others give it up: one that is idle keeps it,
-  /// and starts them. Errors: where no thread can be started.
+  /// Has the thread that comes first keep CAP_SYS_NICE when others give it up, also where it has nothing to run yet.
+  /// Errors: where no thread can be started.
   public static func reserve() throws(KernelError) {
-    let code = clinux_reserve_starter()
+    let code = clinux_reserve_first_thread()
     if code != 0 { throw .failed("starting a thread", Errno(rawValue: code)) }
   }
 

@@ -5,7 +5,7 @@ import SystemPackage
 /// A thread of its own for work that waits in the kernel.
 public enum WorkerThread {
   /// Starts a thread that runs `body` to its end; `name`, of at most 15 bytes, is what ps(1) and top(1) show.
-  /// With `comesFirst` it is one that may use `RealTimeThread`, also after `RealTimeThread.reserve()`.
+  /// With `comesFirst` it is the one that keeps CAP_SYS_NICE for `RealTimeThread`, or a new one while that is in use.
   public static func start(
     _ name: String, comesFirst: Bool = false, _ body: sending @escaping () -> Void
   ) throws(KernelError) {
