@@ -6,16 +6,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
-// Whether there is the thread, and what it is to run next; all under the lock.
+// What the thread does and what it is to run next, all under the lock. It is busy from when it is given something.
 static enum { none, idle, busy } state = none;
 static void *(*next_body)(void *);
 static void *next_argument;
+// Whether it has what others gave up.
+static int has_priority;
 
 static int start(void *(*body)(void *), void *argument) {
   pthread_t thread;
@@ -26,58 +27,49 @@ static int start(void *(*body)(void *), void *argument) {
 
 static void *serve(void *unused) {
   (void)unused;
-  prctl(PR_SET_NAME, "flow-events", 0L, 0L, 0L);
   clinux_keep_priority();
   pthread_mutex_lock(&lock);
+  has_priority = clinux_has_priority();
   for (;;) {
-    state = idle;
-    pthread_cond_broadcast(&changed);
     while (next_body == NULL) pthread_cond_wait(&changed, &lock);
     void *(*body)(void *) = next_body;
+    void *argument = next_argument;
     next_body = NULL;
     pthread_mutex_unlock(&lock);
-    body(next_argument);
+    body(argument);
     pthread_mutex_lock(&lock);
+    state = idle;
+    pthread_cond_broadcast(&changed);
   }
   return NULL;
 }
 
-/// Makes the thread if there is none; under the lock.
-static int make(void) {
-  int error = state == none ? start(serve, NULL) : 0;
-  while (error == 0 && state == none) pthread_cond_wait(&changed, &lock);
-  return error;
-}
-
-/// Gives it what it runs a moment to return: one that failed says so before. Under the lock.
+/// Waits a second at most until what it runs has returned: a listener says that it failed just before it returns. Under the
+/// lock.
 static void wait_until_idle(void) {
   struct timespec end;
   clock_gettime(CLOCK_MONOTONIC, &end);
-  end.tv_nsec += 100000000;
-  if (end.tv_nsec >= 1000000000) end.tv_sec++, end.tv_nsec -= 1000000000;
+  end.tv_sec++;
   while (state == busy && pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT) continue;
 }
 
-int clinux_reserve_first_thread(void) {
-  pthread_mutex_lock(&lock);
-  int error = make();
-  pthread_mutex_unlock(&lock);
-  return error;
+/// Gives it something to run, and makes it where there is none; 0, or why it does not run that. Under the lock.
+static int give(void *(*body)(void *), void *argument) {
+  if (state == busy) return EBUSY;
+  int error = state == none ? start(serve, NULL) : 0;
+  if (error != 0) return error;
+  state = busy;
+  next_body = body;
+  next_argument = argument;
+  pthread_cond_broadcast(&changed);
+  return 0;
 }
 
 int clinux_start_thread(void *(*body)(void *), void *argument, int comes_first) {
   if (!comes_first) return start(body, argument);
   pthread_mutex_lock(&lock);
-  int error = make();
-  // A new thread has what this one has: where that is enough, nothing is waited for.
-  if (error == 0 && state == busy && !clinux_has_priority()) wait_until_idle();
-  int is_mine = error == 0 && state == idle;
-  if (is_mine) {
-    state = busy;
-    next_body = body;
-    next_argument = argument;
-    pthread_cond_broadcast(&changed);
-  }
+  if (state == busy && has_priority && !clinux_has_priority()) wait_until_idle();
+  int error = give(body, argument);
   pthread_mutex_unlock(&lock);
-  return is_mine ? 0 : start(body, argument);
+  return error == 0 ? 0 : start(body, argument);
 }

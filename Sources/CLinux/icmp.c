@@ -46,7 +46,7 @@ int clinux_udp_probe_socket(int family) {
   return number;
 }
 
-// Lets messages of this type pass alone: what the kernel compares before it copies a message for the socket.
+// Drops other types before a message is copied for the socket; those of IPv4 from 32 on are left to the second filter.
 static void pass(int socket, int family, int type) {
   if (family == AF_INET) {
     const struct icmp_filter dropped = {.data = ~(1U << type)};
@@ -85,6 +85,11 @@ int clinux_icmp_hop_limit(int socket, int family, int limit) {
 }
 
 int clinux_icmp_refuse_long(int socket, int refuse) {
+  int before;
+  socklen_t length = sizeof before;
+  if (refuse && (getsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &before, &length) != 0 || before != IP_PMTUDISC_WANT)) {
+    return -1;
+  }
   return set(socket, IPPROTO_IP, IP_MTU_DISCOVER, refuse ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT);
 }
 

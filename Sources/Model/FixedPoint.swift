@@ -21,6 +21,7 @@ extension Double {
   /// This number's magnitude in units of 1 / `scale`, rounded: whole numbers and the rest.
   private func scaled(by scale: UInt64) -> (whole: UInt64, part: UInt64) {
     // magnitude = significand * 2^-shift with a significand below 2^53, so the product is exact.
+    if self == 0 { return (0, 0) }
     let isSubnormal = exponentBitPattern == 0
     let significand = significandBitPattern | (isSubnormal ? 0 : 1 << 52)
     let shift = 1075 - max(1, Int(exponentBitPattern))
@@ -30,8 +31,8 @@ extension Double {
       let quotient = product.high << UInt64(64 - shift) | product.low >> UInt64(shift)
       let (rest, half) = (product.low & (1 << UInt64(shift) - 1), UInt64(1) << UInt64(shift - 1))
       let isUp = rest > half || (rest == half && quotient & 1 == 1)
-      let (whole, part) = (quotient + (isUp ? 1 : 0)).quotientAndRemainder(dividingBy: scale)
-      return (whole, part)
+      let rounded = quotient + (isUp ? 1 : 0)
+      return (rounded / scale, rounded % scale)
     }
     let rounded = (UInt128(significand) * UInt128(scale)).roundedShift(right: shift)
     return (UInt64(rounded / UInt128(scale)), UInt64(rounded % UInt128(scale)))

@@ -33,12 +33,9 @@ public struct LeastPrivilege: Sendable {
     }
   }
 
-  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens, now or later.
+  /// Raises the fence for all threads, and takes CAP_SYS_NICE from all but the thread that listens.
   public func fence(_ diagnostics: Diagnostics) {
-    if RealTimeThread.hasCapability {
-      do throws(KernelError) { try RealTimeThread.reserve() } catch { diagnostics.warning("\(error)") }
-      drop(toKeep: kept, diagnostics)
-    }
+    if RealTimeThread.hasCapability { drop(toKeep: kept, diagnostics) }
     guard children == .none else { return }
     do throws(KernelError) { try Confinement.fence(anySocket: anySocket, writesFiles: writesFiles) } catch {
       diagnostics.warning("\(error)")

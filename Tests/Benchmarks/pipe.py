@@ -2,7 +2,8 @@
 """What runpipe costs, beside HAProxy (tuned for splice, and as Debian ships it) and socat, in the same run.
 
 usage: pipe.py [--quick] [--goals] [bulk|rate|busy|latency|idle|limit|laws]...
-Each figure is the median of several runs, taken in turns. The forwarder has the last processor for itself where there
+Each figure is the median of several runs (RUNS of the environment says how many), taken in turns; each ratio that of the
+ratios of runs that follow each other, for the machine's speed drifts. The forwarder has the last processor for itself where there
 are four or more; with fewer, all share them all. `laws` is no figure: 1 GiB both ways, over the loopback, to a reader
 that stops, and over a wire of 50 ms that loses 1 %. Ends with status 1 and says why when one of them is broken, with
 --goals also when a goal is missed.
@@ -18,6 +19,7 @@ WANTED = [word for word in sys.argv[1:] if not word.startswith("--")] or PARTS
 FIXTURES = os.path.join(HERE, "../ProgramTests/Fixtures")
 MISSED, BROKEN = [], []
 RUNS, SECONDS = (3, 1.5) if QUICK else (7, 3)
+RUNS = int(os.environ.get("RUNS", RUNS))
 PORT, TARGET = 21080, 21081
 CPUS = sorted(os.sched_getaffinity(0))
 PROXY_CPUS = set(CPUS[-1:]) if len(CPUS) >= 4 else set(CPUS)
@@ -125,7 +127,7 @@ def load(*words):
 
 
 def measure(peers, body, extra=()):
-    """Medians by peer of the tuples that body returns, the peers taken in turns."""
+    """By peer the tuples that body returns, the peers taken in turns."""
     found = {name: [] for name in peers}
     names = list(peers)
     for run in range(RUNS):
@@ -135,7 +137,7 @@ def measure(peers, body, extra=()):
         for name in order if run % 2 else reversed(order):
             with Forwarder(name, extra) as forwarder:
                 found[name].append(body(forwarder))
-    return {name: [statistics.median(column) for column in zip(*rows)] for name, rows in found.items()}
+    return found
 
 
 def goal(is_met, text):
@@ -154,11 +156,14 @@ def law(holds, text):
 
 def table(title, results, unit, index=0, scale=1.0, more_is_better=True, digits=1, goals={}):
     """`goals`: how many times as good as a peer runpipe has to be."""
-    ours = results["runpipe"][index]
+    ours = [row[index] for row in results["runpipe"]]
     print(f"\n{title}")
-    for name, values in results.items():
-        value = values[index]
-        ratio = (ours / value if more_is_better else value / ours) if value and ours else float("nan")
+    for name, rows in results.items():
+        theirs = [row[index] for row in rows]
+        value = statistics.median(theirs)
+        pairs = [(own / other if more_is_better else other / own) if own and other else float("nan")
+                 for own, other in zip(ours, theirs)]
+        ratio = statistics.median(pairs)
         note = "" if name == "runpipe" else f"   runpipe is {ratio:.2f} x as good"
         if name in goals:
             note += goal(round(ratio, 2) >= goals[name], f"{title}: {ratio:.2f} x as good as {name}, not {goals[name]}")

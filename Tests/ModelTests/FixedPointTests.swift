@@ -31,6 +31,21 @@ import Model
     }
   }
 
+  /// Any bits of numbers below 2^53, subnormal ones among them, and those just beside the edges of what 64 bits hold.
+  @Test func `any digits are printf's`() {
+    var state: UInt64 = 11
+    for index in 0..<40_000 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      // Half of them near one: where shifts are of 64 bits or a few less.
+      let exponent = index % 2 == 0 ? (state >> 53) % 1076 : 1000 + (state >> 53) % 60
+      let value = Double(
+        sign: state & 1 == 0 ? .plus : .minus, exponentBitPattern: UInt(exponent),
+        significandBitPattern: index % 3 == 0 ? state & 0xffff << 36 : state >> 12)
+      let decimals = Int(state >> 30) % 10
+      #expect(value.fixed(decimals) == String(format: "%.\(decimals)f", value))
+    }
+  }
+
   @Test(arguments: [
     (0x1p127, "170141183460469231731687303715884105728.0"),
     (0x1p128, "340282366920938463463374607431768211456.0"),

@@ -179,6 +179,10 @@ import Testing
     Clocks(testDescription: "and back", wallStep: -3_600_000, receivedStamp: -3_599_996, expected: 10),
     Clocks(testDescription: "back by a little", wallStep: -5, receivedStamp: -1, expected: 10),
     Clocks(testDescription: "slewed", wallStep: 0.02, receivedStamp: 4.02, expected: 4.02),
+    Clocks(
+      testDescription: "by as much as a second's slewing", wallStep: 0.64, receivedStamp: 4.64, expected: 4.64
+    ),
+    Clocks(testDescription: "by more", wallStep: 0.66, receivedStamp: 4.66, expected: 10),
     Clocks(testDescription: "a stamp before the request", receivedStamp: -1, expected: 10),
     Clocks(testDescription: "a stamp after it was read", receivedStamp: 12, expected: 10),
   ])

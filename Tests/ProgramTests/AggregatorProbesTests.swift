@@ -95,15 +95,13 @@ struct AggregatorProbesTests {
         ["gw 10.77.1.2 reference=yes", "a 10.77.1.3"],
         more: "[b]\ntype=connect\nhost=10.77.1.2\nport=\(stage.port)\ninterval=0.2\n"),
       rules: "[paths]\nloss_threshold=5\ndown=yes\nCOMMAND\n")
+    func connections() throws -> Int {
+      try aggregator.events("probe").count { $0["target"] as? String == "b" && $0["rtt"] is Double }
+    }
     func connected(_ count: Int) async throws {
-      let before = try aggregator.events("probe").count {
-        $0["target"] as? String == "b" && $0["rtt"] is Double
-      }
+      let before = try connections()
       try await eventually("\(count) connections", state: { aggregator.state }) {
-        let now = try aggregator.events("probe").count {
-          $0["target"] as? String == "b" && $0["rtt"] is Double
-        }
-        return now >= before + count ? () : nil
+        try connections() >= before + count ? () : nil
       }
     }
     try await aggregator.rounds(3, of: ["gw", "a"], loss: 0)

@@ -40,7 +40,10 @@ struct PipePeer {
   /// Waits for a line that begins with `word` and returns it. Its end without one is an error.
   @discardableResult
   func said(_ word: String, within limit: Duration = patience) async throws -> String {
-    try await eventually("\(word) of `\(process.command)`; \(process.errors.text)", within: limit) {
+    try await eventually(
+      "\(word) of `\(process.command)`; \(process.errors.text)", within: limit,
+      state: { process.output.lines.suffix(5).joined(separator: "\n") }
+    ) {
       // Its end is looked at first: all that it wrote is there then.
       let status = process.status
       if let line = process.output.lines.first(where: { $0.hasPrefix(word) }) { return line }

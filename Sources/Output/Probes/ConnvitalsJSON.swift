@@ -24,18 +24,15 @@ public enum ConnvitalsJSON {
 
   /// Appends the same: thousands come in a second.
   static func append(_ burst: PingBurst, to bytes: inout [UInt8]) {
-    func append(_ name: String, _ value: Double) {
+    let columns = burst.columns
+    for (index, name) in pingNames.enumerated() {
       bytes.append(contentsOf: name.utf8)
-      value.appendFixed(6, to: &bytes)
+      columns[index].appendFixed(6, to: &bytes)
     }
-    let times = burst.statistics
-    append(#"{"min":"#, times?.minimum ?? -1)
-    append(#","avg":"#, times?.mean ?? -1)
-    append(#","max":"#, times?.maximum ?? -1)
-    append(#","std":"#, times?.deviation ?? -1)
-    append(#","loss":"#, burst.loss)
     bytes.append(UInt8(ascii: "}"))
   }
+
+  private static let pingNames = [#"{"min":"#, #","avg":"#, #","max":"#, #","std":"#, #","loss":"#]
 
   /// `[["*"],["10.168.253.8", 2.187014]]`: a hop that did not answer, and one that did. A trace that could not leave
   /// this host is one that did not.
@@ -53,7 +50,16 @@ public enum ConnvitalsJSON {
 
   static func address(_ target: ProbeTarget) -> String { "\"addr\":\"\(target.address)\"" }
 
-  static func name(_ target: ProbeTarget) -> String { #""name":"# + JSONWriter.quoted(target.name) }
+  static func name(_ target: ProbeTarget) -> String {
+    var bytes: [UInt8] = []
+    appendName(target, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  static func appendName(_ target: ProbeTarget, to bytes: inout [UInt8]) {
+    bytes.append(contentsOf: #""name":"#.utf8)
+    JSONWriter.appendQuoted(target.name, to: &bytes)
+  }
 
   private static let none = #""None""#
 

@@ -21,7 +21,8 @@ public enum ConnvitalsText {
   /// The least, mean and greatest time, the sample deviation and the loss in percent, between tabs; -1 for the times
   /// when nothing was received.
   public static func ping(_ burst: PingBurst) -> String {
-    burst.columns.map { $0.fixed(3) }.joined(separator: "\t")
+    let columns = burst.columns
+    return columns.indices.map { columns[$0].fixed(3) }.joined(separator: "\t")
   }
 
   /// One line a hop, its address and time between tabs, or `*` for one that did not answer, joined by line feeds. A
@@ -51,7 +52,7 @@ public enum ConnvitalsText {
 
 extension PingBurst {
   /// The figures of the predecessor's record, in its order.
-  var columns: [Double] {
+  var columns: InlineArray<5, Double> {
     guard let statistics else { return [-1, -1, -1, -1, 100] }
     return [statistics.minimum, statistics.mean, statistics.maximum, statistics.deviation, loss]
   }

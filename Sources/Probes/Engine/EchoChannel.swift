@@ -20,8 +20,8 @@ final class EchoChannel {
   private var messages = EchoMessages()
   private var queued: [EchoToken] = []
   private var rate: SendRate
-  /// True where an interface takes less than any other: what is longer is cut.
-  private var isNarrow = false
+  /// True where an interface, or one on the way to a target, took less than usual: what is longer is cut from then on.
+  private(set) var isNarrow = false
 
   /// The most requests that are sent between two readings of the clock.
   private static let batch = 8
@@ -90,7 +90,7 @@ final class EchoChannel {
         retries = 0
       } catch {
         if error == .wouldBlock || error == .noBufferSpace { break }
-        if error == .messageTooLong, socket.refusesLong {
+        if error == .messageTooLong, socket.refusesLong, !isNarrow {
           isNarrow = true
           socket.refuseLong(false)
           continue
@@ -169,12 +169,12 @@ final class EchoChannel {
     case .path(let type, let code, let info):
       guard let reference = packet.quoted(bytes, family), let token = token(of: reference) else { return nil }
       let reason = PathError.Reason(family, type: type, code: code, info: info)
+      // A router may not cut what may not be cut here.
+      if case .tooBig = reason, socket.refusesLong { isNarrow = true }
       if reason == .timeExceeded, let router = envelope.offender {
         return (token, .timeExceeded(by: router, stamp: envelope.stamp))
       }
       return (token, .error(PathError(reason, reporter: envelope.offender), stamp: envelope.stamp))
-    // The error queue has it as well: it was cut and sent.
-    case .local(.messageTooLong, _) where isNarrow: return nil
     case .local(let errno, let info):
       guard let reference = packet.quoted(bytes, family), let token = token(of: reference) else { return nil }
       return (token, .error(PathError(PathError.Reason(errno, info: info)), stamp: nil))

@@ -23,6 +23,7 @@ struct ChannelKey: Hashable, Sendable {
 
   var token: UInt64 { ProbeEngine.firstChannelToken + UInt64(index) }
 
+  // One word is hashed instead of four: each message looks its socket up.
   func hash(into hasher: inout Hasher) { hasher.combine(index) }
 
   /// What makes the identifier of each socket another one.

@@ -133,6 +133,7 @@ public final class ProbeEngine {
   }
 
   private static let pauseWhenFull = Duration.milliseconds(1)
+  /// With what there is to do a round then takes the 10 ms that are between two requests of a burst.
   private static let pauseWhenFast = Duration.milliseconds(9)
 
   /// True where replies are better taken together than each when it comes: requests that wait are sent first.

@@ -5,10 +5,11 @@ import SystemRuntime
 ///
 /// A class, because several of its parts change with each message: a value in a dictionary is copied in and out for each.
 final class ProbedTarget {
-  /// The kinds of probes that have deadlines of their own.
+  /// The kinds of probes that have deadlines of their own; `wakes` has room for so many.
   enum Kind: UInt8, Sendable, CaseIterable { case ping, trace, scan, connect }
 
   // What each message touches stands together and first: of thousands of targets none is in the processor's cache.
+
   /// What its tokens have.
   let number: UInt32
   let family: EchoSocket.Family
@@ -74,30 +75,4 @@ final class ProbedTarget {
 
   /// True when nothing is left to do.
   var isOver: Bool { Kind.allCases.allSatisfy { wake($0) == nil } }
-}
-
-/// Targets by their numbers. A dictionary would take several times as long, for each message twice.
-struct TargetTable {
-  private var slots: [ProbedTarget?] = []
-
-  /// Makes a table. Numbers that follow each other find their places at once.
-  init(_ targets: [ProbedTarget] = []) {
-    var size = 1
-    while size < 2 * targets.count { size *= 2 }
-    slots = Array(repeating: nil, count: size)
-    for target in targets { slots[slot(of: target.number)] = target }
-  }
-
-  /// All of them.
-  var all: [ProbedTarget] { slots.compactMap(\.self) }
-
-  /// The target with this number; nil where it is gone.
-  subscript(number: UInt32) -> ProbedTarget? { slots[slot(of: number)] }
-
-  /// Where it is, or the empty slot where it would be: half of them or more are empty, or all.
-  private func slot(of number: UInt32) -> Int {
-    var slot = Int(number) & (slots.count - 1)
-    while let other = slots[slot], other.number != number { slot = (slot + 1) & (slots.count - 1) }
-    return slot
-  }
 }

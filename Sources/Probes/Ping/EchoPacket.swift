@@ -54,7 +54,7 @@ struct EchoPacket: Sendable {
     to bytes: inout [UInt8]
   ) {
     let start = bytes.count
-    bytes.append(contentsOf: repeatElement(0, count: Self.headerSize + payload))
+    bytes.append(contentsOf: repeatElement(0, count: Self.headerSize + max(0, payload)))
     var message = bytes.mutableSpan
     message.put(UInt32(family == .v4 ? 8 : 128) << 24, at: start)
     message.put(UInt32(identifier) << 16 | UInt32(sequence), at: start + 4)

@@ -27,7 +27,7 @@ struct RoundTripClock: Sendable {
     let seen = max(.zero, received.instant - sent.instant)
     guard let receivedStamp else { return seen }
     let parted = Duration.nanoseconds(received.wall &- sent.wall) - seen
-    // Most replies come within a second, and less is to be reckoned for them.
+    // Below a second the allowance is that of a second: a product of durations takes long.
     let allowed = seen < .seconds(1) ? slewOfSecond : slewOfSecond + slewPerSecond * seen.inSeconds
     guard parted.magnitude <= allowed else { return seen }
     let stamped = Duration.nanoseconds(receivedStamp &- (sentStamp ?? sent.wall))

@@ -22,13 +22,6 @@ public struct RealTimeThread {
   /// True where CAP_SYS_NICE permits that as well, as long as this thread has it.
   public static var hasCapability: Bool { Capabilities.priority.isSubset(of: .effective) }
 
-  /// Has the thread that comes first keep CAP_SYS_NICE when others give it up, also where it has nothing to run yet.
-  /// Errors: where no thread can be started.
-  public static func reserve() throws(KernelError) {
-    let code = clinux_reserve_first_thread()
-    if code != 0 { throw .failed("starting a thread", Errno(rawValue: code)) }
-  }
-
   /// Prepares the calling thread, which alone may use this value. It keeps CAP_SYS_NICE when others give it up.
   public init() {
     clinux_keep_priority()
