@@ -48,7 +48,8 @@ extension IPAddress: CustomStringConvertible {
     return best.count > 1 ? best : nil
   }
 
-  /// Four numbers of one to three digits, with dots between them.
+  /// Four numbers of one to three digits, with dots between them. One that begins with a zero is none: inet_aton(3), and so
+  /// every resolver, takes it for octal.
   private static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
     var (bits, numbers, digits, number) = (UInt32(0), 1, 0, UInt32(0))
     for byte in text {
@@ -58,6 +59,7 @@ extension IPAddress: CustomStringConvertible {
         continue
       }
       guard case let digit = byte &- UInt8(ascii: "0"), digit < 10 else { return nil }
+      if digits > 0, number == 0 { return nil }
       (digits, number) = (digits + 1, number * 10 + UInt32(digit))
       guard digits <= 3, number <= 255 else { return nil }
     }

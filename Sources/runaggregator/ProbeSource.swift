@@ -174,9 +174,13 @@ final class ProbeSource: Source {
     if let outage = verdict.outage {
       events.append(.outage(outage))
       events += judge(Self.result(of: outage), now, time, top, isTarget: false)
-      localOutage = if case .began = outage.state { (outage, now) } else { nil }
+      localOutage = if case .began = outage.state { (outage, gate.outageSince ?? now) } else { nil }
     }
-    for admitted in verdict.admitted { events += judge(admitted, now, time, top) }
+    for admitted in verdict.admitted {
+      // Only the outage itself is of the moment that it came: alerts wait from when it counts.
+      if let outage = outages.take(admitted.result, at: admitted.arrival) { events.append(.outage(outage)) }
+      events += judge(admitted.result, now, time, top)
+    }
     return events
   }
 
@@ -184,9 +188,7 @@ final class ProbeSource: Source {
     _ result: ProbeResult, _ now: Instant, _ time: Timestamp,
     _ top: (Set<IPAddress>, Duration) -> [ProbeAlert.Share], isTarget: Bool = true
   ) -> [Event] {
-    var events: [Event] = []
-    if isTarget, let outage = outages.take(result, at: now) { events.append(.outage(outage)) }
-    events += limits.update(with: result, at: now, time).map { alert in
+    limits.update(with: result, at: now, time).map { alert in
       var alert = alert
       if case .resolved = alert.state {
       } else {
@@ -196,7 +198,6 @@ final class ProbeSource: Source {
       }
       return .probeAlert(alert)
     }
-    return events
   }
 
   /// An outage of this host's network as rules with `down=yes` see it.

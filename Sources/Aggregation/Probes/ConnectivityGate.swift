@@ -6,39 +6,11 @@ public import Model
 /// targets that are asked meanwhile fail with them, that is one outage of local connectivity; the targets stay as they were.
 /// Where one of them answers, each speaks for itself. Without references all passes.
 public struct ConnectivityGate: Sendable {
-  /// What comes of a result, or of time that has passed.
-  public struct Verdict: Sendable, Hashable {
-    /// The results that count; those of one target in their order.
-    public var admitted: [ProbeResult] = []
-    /// What begins or ends.
-    public var outage: Outage?
-  }
-
   /// What an outage of this host's network is called.
   public static let subject = "local connectivity"
   /// How long a result is held back for references and targets that say nothing. What fails so long after the references is
   /// not said to fail together with them.
   public static let patience = Duration.seconds(30)
-
-  private struct Held {
-    var result: ProbeResult
-    var since: Instant
-    /// When it came; its round was over then.
-    var arrival: Timestamp
-  }
-
-  /// What a reference said the last time.
-  private struct Answer {
-    var isUp: Bool
-    /// The first result in a row that said so.
-    var first: Turn
-  }
-
-  private struct Turn {
-    var at: Instant
-    /// When the last round began of those that made it.
-    var time: Timestamp
-  }
 
   /// What the targets say while all references fail.
   private enum Agreement {
@@ -68,7 +40,7 @@ public struct ConnectivityGate: Sendable {
   /// A target has answered while all references failed: it is them.
   private var isReferencesFault = false
   private var upSince: Instant
-  private var outage: Turn?
+  private var outage: Ongoing?
   private var lastEnd: Turn?
 
   /// Knows nothing yet. `references` are those of the targets that stand for this host's network; `intervals` are the times
@@ -79,6 +51,9 @@ public struct ConnectivityGate: Sendable {
     upSince = now
     use(references: references, intervals: intervals, at: now)
   }
+
+  /// Since when this host's network fails; nil while it does not.
+  public var outageSince: Instant? { outage?.since }
 
   /// True while there is something to be told apart: references, and more than one target.
   public private(set) var isGuarding = false
@@ -100,7 +75,7 @@ public struct ConnectivityGate: Sendable {
 
   /// Continues an outage of an earlier run, which began at `since`; it is now `time`, and rounds of before do not end it.
   public mutating func restore(outageSince since: Instant, _ time: Timestamp) {
-    if isGuarding { outage = Turn(at: since, time: time) }
+    if isGuarding { outage = Ongoing(known: Turn(at: since, time: time), since: since) }
   }
 
   /// Takes note of a target that was down at the end of an earlier run: it says nothing new.
@@ -112,7 +87,9 @@ public struct ConnectivityGate: Sendable {
   public mutating func take(
     _ result: ProbeResult, at now: Instant, _ time: Timestamp
   ) -> Verdict {
-    guard isGuarding, let isUp = result.finding.isUp else { return Verdict(admitted: admit([result])) }
+    guard isGuarding, let isUp = result.finding.isUp else {
+      return Verdict(admitted: admit([Admitted(result: result, arrival: now)]))
+    }
     cadence.note(result, isUp: isUp, at: now)
     let new = Held(result: result, since: now, arrival: time)
     return isUp ? answered(new) : failed(new)
@@ -135,7 +112,7 @@ public struct ConnectivityGate: Sendable {
       answers[name] = Answer(isUp: false, first: Turn(at: new.since, time: new.result.time))
     }
     if isReferencesFault, references.contains(name) || isLate(new.since) {
-      return Verdict(admitted: admit([new.result]))
+      return Verdict(admitted: admit([new.admitted]))
     }
     held[name, default: []].append(new)
     return judge(at: new.since)
@@ -173,9 +150,10 @@ public struct ConnectivityGate: Sendable {
       verdict.admitted += release { _ in true }
     case .failing:
       let times = held.values.compactMap(\.last?.result.time)
-      outage = Turn(at: now, time: times.reduce(failure.time) { $0.isBefore($1) ? $1 : $0 })
+      let last = times.reduce(failure.time) { $0.isBefore($1) ? $1 : $0 }
+      outage = Ongoing(known: Turn(at: now, time: last), since: failure.at)
       held = [:]
-      verdict.outage = event(.began(afterUptime: max(.zero, now - upSince)), failure.time)
+      verdict.outage = event(.began(afterUptime: max(.zero, failure.at - upSince)), failure.time)
     }
     return verdict
   }
@@ -206,8 +184,8 @@ public struct ConnectivityGate: Sendable {
     }
     if let outage {
       // A round of before it may be over only now; the wall clock may have been set back.
-      let isLater = outage.time.isBefore(result.time) || new.since - outage.at >= Self.patience
-      let admitted = isWhole ? admit([result]) : []
+      let isLater = outage.known.time.isBefore(result.time) || new.since - outage.known.at >= Self.patience
+      let admitted = isWhole ? admit([new.admitted]) : []
       return Verdict(admitted: admitted, outage: isLater ? end(outage, new) : nil)
     }
     if isReference {
@@ -226,19 +204,19 @@ public struct ConnectivityGate: Sendable {
       released = releaseForAnswer(result.time)
     }
     released += release { $0.result.target.name == name }
-    return Verdict(admitted: released + admit([result]))
+    return Verdict(admitted: released + admit([new.admitted]))
   }
 
   /// A target has answered a round that began at `time`, while all references fail: they speak for themselves, and so does
   /// what failed in a round of before. What fails later may still be all.
-  private mutating func releaseForAnswer(_ time: Timestamp) -> [ProbeResult] {
+  private mutating func releaseForAnswer(_ time: Timestamp) -> [Admitted] {
     let references = references
     return release { references.contains($0.result.target.name) || $0.result.time.isBefore(time) }
   }
 
-  private mutating func end(_ outage: Turn, _ new: Held) -> Outage {
+  private mutating func end(_ outage: Ongoing, _ new: Held) -> Outage {
     let result = new.result
-    let lasted = new.since - outage.at
+    let lasted = new.since - outage.since
     (self.outage, lastEnd, upSince) = (nil, Turn(at: new.since, time: result.time), new.since)
     (held, isReferencesFault) = ([:], false)
     // What fails from now on may fail together again, but who ended this has answered without them.
@@ -256,20 +234,20 @@ public struct ConnectivityGate: Sendable {
     return passed < Self.aftermath || passed < Self.patience && new.result.time.isBefore(lastEnd.time)
   }
 
-  private mutating func release(_ isJudged: (Held) -> Bool) -> [ProbeResult] {
-    var released: [ProbeResult] = []
+  private mutating func release(_ isJudged: (Held) -> Bool) -> [Admitted] {
+    var released: [Admitted] = []
     for name in held.keys.sorted() {
       guard let waiting = held[name] else { continue }
       // None overtakes another of its target.
       let count = waiting.lastIndex(where: isJudged).map { $0 + 1 } ?? 0
-      released += waiting.prefix(count).map(\.result)
+      released += waiting.prefix(count).map(\.admitted)
       held[name] = count == waiting.count ? nil : Array(waiting.dropFirst(count))
     }
     return admit(released)
   }
 
-  private mutating func admit(_ results: [ProbeResult]) -> [ProbeResult] {
-    for result in results {
+  private mutating func admit(_ results: [Admitted]) -> [Admitted] {
+    for result in results.map(\.result) {
       switch result.finding.isUp {
       case true?: down.remove(result.target.name)
       case false?: down.insert(result.target.name)

@@ -30,7 +30,7 @@ struct Door {
   }
 
   private func words(_ verdict: ConnectivityGate.Verdict) -> [String] {
-    Self.words(verdict.outage) + verdict.admitted.map(Self.words)
+    Self.words(verdict.outage) + verdict.admitted.map { Self.words($0.result) }
   }
 
   /// Some rounds of one second after the other, as ticks see them: they begin at `second` and come a second later.
@@ -106,6 +106,25 @@ struct Door {
     #expect(door.expire(at: 99).isEmpty)
   }
 
+  @Test func `an outage lasts from the failure, however late it is known as one`() {
+    var door = Door()
+    _ = door.round(all, at: 0)
+    #expect(door.round([lost("gw")], at: 10).isEmpty)
+    #expect(door.round([lost("a")], at: 13).isEmpty)
+    #expect(door.round([lost("b")], at: 16) == ["down after 11"])
+    #expect(door.round([ping("a")], at: 20) == ["up after 10", "a 10"])
+  }
+
+  @Test func `what was held back has the moment at which it came`() {
+    var door = Door()
+    let start = door.start
+    _ = door.round(all, at: 0)
+    #expect(door.gate.take(lost("a", 10), at: start + .seconds(11), noon.later(11)).admitted.isEmpty)
+    let verdict = door.gate.take(ping("gw", 12), at: start + .seconds(13), noon.later(13))
+    #expect(verdict.admitted.map(\.result.target.name) == ["a", "gw"])
+    #expect(verdict.admitted.map(\.arrival) == [start + .seconds(11), start + .seconds(13)])
+  }
+
   @Test func `a target at fault alone is said once the reference was asked again`() {
     var door = Door()
     _ = door.round(all, at: 0)
@@ -158,7 +177,7 @@ struct Door {
     #expect(door.round([lost("a"), ping("b")], at: 10) == ["b 10"])
     #expect(door.round([ping("gw")], at: 12) == ["a 0", "gw 10"])
     #expect(door.round([lost("gw"), lost("a")], at: 20).isEmpty)
-    #expect(door.round([lost("b")], at: 21) == ["down after 22"])
+    #expect(door.round([lost("b")], at: 21) == ["down after 21"])
     // Where all are down, one of them will do.
     var other = Door("a")
     _ = other.round([ping("gw"), lost("a")], at: 0)
