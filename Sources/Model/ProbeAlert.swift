@@ -84,12 +84,15 @@ public struct ProbeState: Sendable, Hashable {
   public var loss: Double?
   /// The mean round-trip time in milliseconds; nil where it is not known.
   public var roundTrip: Double?
+  /// How many hops its last trace has, of which the last is the target where it is up; nil for one that is not only traced.
+  public var hops: Int?
 
   /// Makes a state.
-  public init(name: String, isUp: Bool, loss: Double?, roundTrip: Double?) {
+  public init(name: String, isUp: Bool, loss: Double?, roundTrip: Double?, hops: Int? = nil) {
     self.name = name
     self.isUp = isUp
     self.loss = loss
     self.roundTrip = roundTrip
+    self.hops = hops
   }
 }

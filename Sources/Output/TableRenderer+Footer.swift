@@ -73,7 +73,7 @@ struct Footer {
 
 extension String {
   /// This noun for so many of it.
-  fileprivate func counted(_ count: UInt64) -> String {
+  func counted(_ count: UInt64) -> String {
     if count == 1 { return self }
     return self + (hasSuffix("s") || hasSuffix("ch") ? "es" : "s")
   }

@@ -84,10 +84,11 @@ struct Hub {
       shares[question] = top
       return top
     }
-    report.probes = probes.states
+    let states = probes.states
+    report.probes = states + probes.routeStates
     let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
       var alert = alert
-      alert.probes = report.probes
+      alert.probes = states
       return alert
     }
     // Pipes count payload.

@@ -24,7 +24,7 @@ final class ProbeSource: Source {
   private var gate: ConnectivityGate
   private var outages: TargetOutages
   /// The routes of the targets that are traced, each to one address: another one has a route of its own.
-  private var routes: [String: (address: IPAddress, history: RouteHistory)] = [:]
+  private var routes: [String: (address: IPAddress, history: RouteHistory, last: RouteTrace?)] = [:]
   private var localOutage: (outage: Outage, since: Instant)?
   /// Outages that end because nothing tells of them any more.
   private var ended: [Outage] = []
@@ -57,6 +57,16 @@ final class ProbeSource: Source {
   var states: [ProbeState] {
     // That this host's network is there need not be said.
     limits.states.filter { !$0.isUp || $0.name != ConnectivityGate.subject }
+  }
+
+  /// How the last trace of each target was that is only traced. It does not say whether something answers, so alerts do not
+  /// have it.
+  var routeStates: [ProbeState] {
+    routes.keys.sorted().compactMap { name in
+      guard !judged.contains(name), let last = routes[name]?.last else { return nil }
+      return ProbeState(
+        name: name, isUp: last.ending == .reached, loss: nil, roundTrip: nil, hops: last.hops.count)
+    }
   }
 
   /// Probes what `plans` say from now on, by these limits. Errors: no thread was to be had; then nothing changes.
@@ -159,7 +169,8 @@ final class ProbeSource: Source {
   private func route(_ result: ProbeResult) -> ChangedRoute? {
     guard case .trace(let trace) = result.finding else { return nil }
     let (name, address) = (result.target.name, result.target.address)
-    if routes[name]?.address != address { routes[name] = (address, RouteHistory()) }
+    if routes[name]?.address != address { routes[name] = (address, RouteHistory(), nil) }
+    routes[name]?.last = trace
     guard let change = routes[name]?.history.record(trace) else { return nil }
     return ChangedRoute(
       target: result.target, from: change.from, to: change.to, time: result.time,

@@ -45,4 +45,25 @@ struct ConnVitalsNeighbourTests {
     #expect(try #require(ping.max) < 450, "\(ping)")
     try await answers.stop()
   }
+
+  /// Who says so after three seconds is this host itself, which is no hop, however many were asked for meanwhile.
+  @Test(arguments: SocketKind.allCases, ["10.77.1.99", "fd77::99"])
+  func `a trace to a neighbour that is not there has no hop`(kind: SocketKind, target: String) async throws {
+    let lab = try await Topology()
+    try await kind.permit(in: lab.a)
+    let events = try await lab.a.events("-tP --hops 30 --hop-timeout 1 \(target)")
+    let trace = try #require(events.first)
+    #expect(trace.ending == "stopped" && trace.path.isEmpty, "\(trace)")
+    #expect(trace.error == "host unreachable", "\(trace)")
+  }
+
+  @Test func `nor has one of UDP`() async throws {
+    let lab = try await Topology()
+    try await lab.a.closePingSockets()
+    let copy = try await CopyForEveryone(of: "connvitals")
+    let child = try await lab.a.connvitals(
+      "-tP --format json --hop-timeout 1 10.77.1.99", as: CopyForEveryone.nobody, program: copy.path)
+    let trace = try ProbeEvent(line: try #require(child.output.lines.first))
+    #expect(trace.ending == "stopped" && trace.path.isEmpty, "\(trace)")
+  }
 }

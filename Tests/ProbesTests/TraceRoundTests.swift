@@ -105,6 +105,27 @@ import Testing
     #expect(round.trace == RouteTrace(hops: [], ending: .stopped(PathError(.networkUnreachable))))
   }
 
+  /// The kernel looks for a neighbour for three seconds, and the requests of before are given up by then.
+  @Test(arguments: [0, 2]) func `what this host says late ends it after the last hop that answered`(
+    answered: Int
+  ) {
+    var round = round()
+    _ = send(&round, at: 0)
+    for ttl in 0..<answered {
+      round.answer(
+        .init(ttl: ttl + 1, attempt: 1), .timeExceeded(by: Self.router(ttl)), received: at(1), stamp: nil)
+    }
+    for time in [1000, 2000] {
+      _ = isOver(&round, at: at(time).instant)
+      _ = send(&round, at: time)
+    }
+    let late = PathError(.hostUnreachable)
+    round.answer(.init(ttl: 12, attempt: 1), .stopped(late), received: at(2001), stamp: nil)
+    #expect(isOver(&round, at: at(2001).instant))
+    #expect(round.trace.hops.compactMap(\.address) == (0..<answered).map(Self.router))
+    #expect(round.trace.hops.count == answered && round.trace.ending == .stopped(late))
+  }
+
   @Test func `an answer to an attempt that was given up is not the next one's`() {
     var round = round(hops: 1)
     _ = send(&round, at: 0)

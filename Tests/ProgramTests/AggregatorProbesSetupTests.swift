@@ -9,13 +9,17 @@ struct AggregatorProbesSetupTests {
 
   @Test func `a table has a line of the targets`() async throws {
     let stage = try await ProbesStage()
-    let monitors = try stage.monitors(["gw 10.9.0.5", "off 10.9.0.6"])
+    let monitors = try stage.monitors(
+      ["gw 10.9.0.5", "off 10.9.0.6"],
+      more: "[way]\ntype=trace\nhost=10.9.0.7\ninterval=0.2\nhops=4\n"
+        + "[cut]\ntype=trace\nhost=10.9.0.8\ninterval=0.2\nhops=1\n")
     try await stage.network.set("target 10.9.0.6 echo off")
     let aggregator = try stage.lab.a.start([
       Program.path("runaggregator"), "--format", "table", "--interval", "0.2", "--monitor-config", monitors,
     ])
     try await aggregator.output.first("the targets") {
-      $0.contains("probes: off down · gw 0.0 % loss ") ? () : nil
+      $0.contains("probes: off down · cut not reached · gw 0.0 % loss ") && $0.contains(" ms · way 2 hops")
+        ? () : nil
     }
     #expect(try await aggregator.stop() == .exited(0))
   }

@@ -69,9 +69,10 @@ extension ProbeAlert.Share {
 }
 
 extension ProbeState {
-  /// `gw 0.0 % loss 0.41 ms`, or `gw down`.
+  /// `gw 0.0 % loss 0.41 ms`, `gw down`, or of a trace `gw 5 hops`.
   var sentence: String {
     let name = name.escapingControlCharacters
+    if let hops { return isUp ? "\(name) \(hops) \("hop".counted(UInt64(hops)))" : "\(name) not reached" }
     guard isUp else { return "\(name) down" }
     let parts = [loss.map { "\($0.fixed(1)) % loss" }, roundTrip.map { "\($0.fixed(2)) ms" }].compactMap(
       \.self)

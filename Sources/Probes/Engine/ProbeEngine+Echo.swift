@@ -175,7 +175,7 @@ extension ProbeEngine {
     var isDue = false
     for taken in answers {
       let isWanted = target.trace?.answer(
-        taken.request, of: flow, taken.answer, received: now, stamp: taken.stamp)
+        taken.request, of: flow, target.withoutOwn(taken.answer), received: now, stamp: taken.stamp)
       if isWanted ?? false { isDue = true }
     }
     if isDue { advance(target, .trace, at: now, clock()) }
@@ -203,6 +203,14 @@ extension ProbeEngine {
 }
 
 extension ProbedTarget {
+  /// An answer to a trace, without a reporter where this host itself says that a neighbour does not answer: it is no hop.
+  fileprivate func withoutOwn(_ answer: TraceRound.Answer) -> TraceRound.Answer {
+    guard case .stopped(let why) = answer, why.reason == .hostUnreachable, let reporter = why.reporter,
+      reporter == SourceAddress.towards(address, zone: zone)
+    else { return answer }
+    return .stopped(PathError(why.reason))
+  }
+
   /// Takes what came for a request; returns whether the target is to be advanced because of it.
   fileprivate func take(
     _ message: EchoChannel.Message, _ part: EchoTokenPart, _ key: ChannelKey,
@@ -225,7 +233,8 @@ extension ProbedTarget {
       return ping?.fail(part, PathError(.timeExceeded, reporter: router), at: reading.instant) ?? false
     case .error(let why, let stamp):
       if key.isTrace {
-        return trace?.answer(part, of: key.flow, .stopped(why), received: reading, stamp: stamp) ?? false
+        return trace?.answer(
+          part, of: key.flow, withoutOwn(.stopped(why)), received: reading, stamp: stamp) ?? false
       }
       return ping?.fail(part, why, at: reading.instant) ?? false
     }

@@ -209,8 +209,14 @@ struct TraceRound: Sendable {
       end(at: index + 1, .reached)
     case .stopped(let why):
       probes[index].hop = why.reporter.map { RouteTrace.Hop($0, roundTrip) }
-      end(at: why.reporter == nil ? index : index + 1, .stopped(why))
+      end(at: why.reporter == nil ? lastAnswered(before: index) : index + 1, .stopped(why))
     }
+  }
+
+  /// How many hops there are up to the last that answered. What this host says comes seconds after the request where a
+  /// neighbour does not answer, and stands for all that were sent meanwhile.
+  private func lastAnswered(before index: Int) -> Int {
+    probes.prefix(index).lastIndex { $0.hop != nil }.map { $0 + 1 } ?? 0
   }
 
   /// When its requests were sent that may still be answered, as far as that is known.

@@ -177,6 +177,14 @@ import Testing
     #expect(lines.allSatisfy { $0.displayWidth <= 40 })
   }
 
+  @Test func `what is only traced has its hops`() {
+    let probes = ([(5, true), (1, true), (30, false)] as [(Int, Bool)]).map { hops, isUp in
+      ProbeState(name: "to\(hops)", isUp: isUp, loss: nil, roundTrip: nil, hops: hops)
+    }
+    let line = frame(probes, width: 100).first { $0.contains("probes:") } ?? ""
+    #expect(line.contains("probes: to30 not reached · to5 5 hops · to1 1 hop"))
+  }
+
   @Test(arguments: [(12, nil), (13, "and 1 more"), (500, "and 488 more")] as [(Int, String?)])
   func `of many targets twelve are named`(count: Int, rest: String?) {
     let probes = (1...count).map { ProbeState(name: "t\($0)", isUp: $0 != count, loss: nil, roundTrip: nil) }
