@@ -105,6 +105,20 @@ import Testing
     #expect(round.trace == RouteTrace(hops: [], ending: .stopped(PathError(.networkUnreachable))))
   }
 
+  @Test func `a request that is refused does not end what is under way before it`() {
+    var round = round()
+    _ = send(&round, at: 0)
+    let refusal = PathError(.prohibited)
+    round.answer(.init(ttl: 5, attempt: 1), .stopped(refusal), received: at(0), stamp: nil)
+    for ttl in 1...4 {
+      round.answer(
+        .init(ttl: ttl, attempt: 1), .timeExceeded(by: Self.router(ttl)), received: at(2), stamp: nil)
+    }
+    #expect(isOver(&round, at: at(2).instant))
+    #expect(round.trace.hops.map(\.address) == (1...4).map(Self.router))
+    #expect(round.trace.ending == .stopped(refusal))
+  }
+
   /// The kernel looks for a neighbour for three seconds, and the requests of before are given up by then.
   @Test(arguments: [0, 2]) func `what this host says late ends it after the last hop that answered`(
     answered: Int
@@ -120,7 +134,7 @@ import Testing
       _ = send(&round, at: time)
     }
     let late = PathError(.hostUnreachable)
-    round.answer(.init(ttl: 12, attempt: 1), .stopped(late), received: at(2001), stamp: nil)
+    round.answer(.init(ttl: 12, attempt: 1), .undeliverable(late), received: at(2001), stamp: nil)
     #expect(isOver(&round, at: at(2001).instant))
     #expect(round.trace.hops.compactMap(\.address) == (0..<answered).map(Self.router))
     #expect(round.trace.hops.count == answered && round.trace.ending == .stopped(late))

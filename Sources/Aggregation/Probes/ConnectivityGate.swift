@@ -70,7 +70,9 @@ public struct ConnectivityGate: Sendable {
     answers = answers.filter { references.contains($0.key) }
     held = held.filter { targets.contains($0.key) }
     down.formIntersection(targets)
-    if !isGuarding { (outage, lastEnd, isReferencesFault) = (nil, nil, false) }
+    if isGuarding { return }
+    if outage != nil { upSince = now }
+    (outage, lastEnd, isReferencesFault) = (nil, nil, false)
   }
 
   /// Continues an outage of an earlier run, which began at `since`; it is now `time`, and rounds of before do not end it.
@@ -88,7 +90,9 @@ public struct ConnectivityGate: Sendable {
     _ result: ProbeResult, at now: Instant, _ time: Timestamp
   ) -> Verdict {
     guard isGuarding, let isUp = result.finding.isUp else {
-      return Verdict(admitted: admit([Admitted(result: result, arrival: now)]))
+      let name = result.target.name
+      let before = isGuarding ? [] : release { $0.result.target.name == name }
+      return Verdict(admitted: before + admit([Admitted(result: result, arrival: now)]))
     }
     cadence.note(result, isUp: isUp, at: now)
     let new = Held(result: result, since: now, arrival: time)
@@ -112,7 +116,9 @@ public struct ConnectivityGate: Sendable {
       answers[name] = Answer(isUp: false, first: Turn(at: new.since, time: new.result.time))
     }
     if isReferencesFault, references.contains(name) || isLate(new.since) {
-      return Verdict(admitted: admit([new.admitted]))
+      // None overtakes another of its target.
+      held[name, default: []].append(new)
+      return Verdict(admitted: release { $0.result.target.name == name })
     }
     held[name, default: []].append(new)
     return judge(at: new.since)
@@ -151,9 +157,11 @@ public struct ConnectivityGate: Sendable {
     case .failing:
       let times = held.values.compactMap(\.last?.result.time)
       let last = times.reduce(failure.time) { $0.isBefore($1) ? $1 : $0 }
-      outage = Ongoing(known: Turn(at: now, time: last), since: failure.at)
+      // Where a target has answered since the references fail, it began after that.
+      let since = max(failure.at, lastWhole?.at ?? failure.at)
+      outage = Ongoing(known: Turn(at: now, time: last), since: since)
       held = [:]
-      verdict.outage = event(.began(afterUptime: max(.zero, failure.at - upSince)), failure.time)
+      verdict.outage = event(.began(afterUptime: max(.zero, since - upSince)), failure.time)
     }
     return verdict
   }

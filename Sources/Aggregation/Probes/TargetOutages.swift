@@ -22,7 +22,7 @@ public struct TargetOutages: Sendable {
       return nil
     }
     targets[name] = Target(isUp: isUp, since: now)
-    let lasted = now - before.since
+    let lasted = max(.zero, now - before.since)
     return Outage(
       subject: name,
       state: isUp ? .ended(downtime: lasted, isIgnored: false) : .began(afterUptime: lasted),

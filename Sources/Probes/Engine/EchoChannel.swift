@@ -170,7 +170,7 @@ final class EchoChannel {
       guard let reference = packet.quoted(bytes, family), let token = token(of: reference) else { return nil }
       let reason = PathError.Reason(family, type: type, code: code, info: info)
       // A router may not cut what may not be cut here.
-      if case .tooBig = reason, socket.refusesLong { isNarrow = true }
+      if case .tooBig(let mtu) = reason, mtu < Self.usualRoom, socket.refusesLong { isNarrow = true }
       if reason == .timeExceeded, let router = envelope.offender {
         return (token, .timeExceeded(by: router, stamp: envelope.stamp))
       }

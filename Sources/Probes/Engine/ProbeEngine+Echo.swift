@@ -203,12 +203,12 @@ extension ProbeEngine {
 }
 
 extension ProbedTarget {
-  /// An answer to a trace, without a reporter where this host itself says that a neighbour does not answer: it is no hop.
+  /// An answer to a trace, told apart where this host itself says that a request went nowhere: it is no hop.
   fileprivate func withoutOwn(_ answer: TraceRound.Answer) -> TraceRound.Answer {
-    guard case .stopped(let why) = answer, why.reason == .hostUnreachable, let reporter = why.reporter,
+    guard case .stopped(let why) = answer, let reporter = why.reporter, reporter != address,
       reporter == SourceAddress.towards(address, zone: zone)
     else { return answer }
-    return .stopped(PathError(why.reason))
+    return .undeliverable(PathError(why.reason))
   }
 
   /// Takes what came for a request; returns whether the target is to be advanced because of it.

@@ -141,8 +141,10 @@ struct TraceRound: Sendable {
     case timeExceeded(by: IPAddress)
     /// The destination replies.
     case reached(IPAddress)
-    /// A router, or this host, says that it goes no further.
+    /// A router says that it goes no further, or this host that it sends no such request.
     case stopped(PathError)
+    /// This host says of what it has sent that it went nowhere, as when a neighbour does not answer.
+    case undeliverable(PathError)
   }
 
   /// Takes an answer to a request, read at `received`, that the kernel stamped with `stamp`. One to a request that was given up is
@@ -209,7 +211,8 @@ struct TraceRound: Sendable {
       end(at: index + 1, .reached)
     case .stopped(let why):
       probes[index].hop = why.reporter.map { RouteTrace.Hop($0, roundTrip) }
-      end(at: why.reporter == nil ? lastAnswered(before: index) : index + 1, .stopped(why))
+      end(at: why.reporter == nil ? index : index + 1, .stopped(why))
+    case .undeliverable(let why): end(at: lastAnswered(before: index), .stopped(why))
     }
   }
 

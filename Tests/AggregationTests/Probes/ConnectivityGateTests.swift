@@ -115,6 +115,16 @@ struct Door {
     #expect(door.round([ping("a")], at: 20) == ["up after 10", "a 10"])
   }
 
+  @Test func `none overtakes another of its target, nor where nothing is guarded any more`() {
+    var door = Door()
+    let start = door.start
+    _ = door.round(all, at: 0)
+    #expect(door.gate.take(lost("a", 10), at: start + .seconds(11), noon.later(11)).admitted.isEmpty)
+    door.use(references: [], ["a", "b"], at: 12)
+    let verdict = door.gate.take(ping("a", 12), at: start + .seconds(13), noon.later(13))
+    #expect(verdict.admitted.map(\.arrival) == [start + .seconds(11), start + .seconds(13)])
+  }
+
   @Test func `what was held back has the moment at which it came`() {
     var door = Door()
     let start = door.start
