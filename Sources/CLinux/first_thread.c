@@ -44,7 +44,7 @@ static void *serve(void *unused) {
   return NULL;
 }
 
-/// Waits a second at most until what it runs has returned: a listener says that it failed just before it returns. Under the
+/// Waits until what it runs has returned, for a second at most: a listener reports its failure before it returns. Under the
 /// lock.
 static void wait_until_idle(void) {
   struct timespec end;
@@ -53,7 +53,7 @@ static void wait_until_idle(void) {
   while (state == busy && pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT) continue;
 }
 
-/// Gives it something to run, and makes it where there is none; 0, or why it does not run that. Under the lock.
+/// Has it run `body`, and makes it where there is none. Returns 0, or an error number if it cannot. Under the lock.
 static int give(void *(*body)(void *), void *argument) {
   if (state == busy) return EBUSY;
   int error = state == none ? start(serve, NULL) : 0;

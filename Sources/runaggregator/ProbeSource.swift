@@ -59,8 +59,8 @@ final class ProbeSource: Source {
     limits.states.filter { !$0.isUp || $0.name != ConnectivityGate.subject }
   }
 
-  /// How the last trace of each target was that is only traced. It does not say whether something answers, so alerts do not
-  /// have it.
+  /// The last trace of each target that is only traced. A trace does not say whether the target answers, so alerts leave it
+  /// out.
   var routeStates: [ProbeState] {
     routes.keys.sorted().compactMap { name in
       guard !judged.contains(name), let last = routes[name]?.last else { return nil }
@@ -188,7 +188,7 @@ final class ProbeSource: Source {
       localOutage = if case .began = outage.state { (outage, gate.outageSince ?? now) } else { nil }
     }
     for admitted in verdict.admitted {
-      // Only the outage itself is of the moment that it came: alerts wait from when it counts.
+      // An outage is measured from the result's arrival, the `for` of an alert from its admission.
       if let outage = outages.take(admitted.result, at: admitted.arrival) { events.append(.outage(outage)) }
       events += judge(admitted.result, now, time, top)
     }

@@ -2,11 +2,11 @@
 """What runpipe costs, beside HAProxy (tuned for splice, and as Debian ships it) and socat, in the same run.
 
 usage: pipe.py [--quick] [--goals] [bulk|rate|busy|latency|idle|limit|laws]...
-Each figure is the median of several runs (RUNS of the environment says how many), taken in turns; each ratio that of the
-ratios of runs that follow each other, for the machine's speed drifts. The forwarder has the last processor for itself where there
-are four or more; with fewer, all share them all. `laws` is no figure: 1 GiB both ways, over the loopback, to a reader
-that stops, and over a wire of 50 ms that loses 1 %. Ends with status 1 and says why when one of them is broken, with
---goals also when a goal is missed.
+Each figure is the median of several runs, taken in turns; RUNS in the environment sets how many. Each ratio is the
+median of the ratios of consecutive runs, because the speed of the machine drifts. The forwarder has the last processor
+for itself where there are four or more; with fewer, all share them all. `laws` is no figure: 1 GiB both ways, over the
+loopback, to a reader that stops, and over a wire of 50 ms that loses 1 %. Ends with status 1 and says why when one of
+them is broken, with --goals also when a goal is missed.
 """
 import json, os, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 

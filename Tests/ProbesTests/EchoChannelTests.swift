@@ -1,4 +1,3 @@
-import Glibc
 import Lab
 import Model
 import SystemRuntime
@@ -43,7 +42,10 @@ import Testing
     }
 
     /// Sends a round of requests, and takes what comes until `isDone`, or for a minute.
-    mutating func round(_ number: UInt16, _ count: Int, at passed: Double, until isDone: (Exchange) -> Bool) {
+    mutating func round(
+      _ number: UInt16, _ count: Int, at passed: Double, _ poller: borrowing Poller,
+      until isDone: (Exchange) -> Bool
+    ) {
       (current, refused, answers) = (number, 0, [:])
       let target = IPAddress(v4: row.path == nil ? 0x7f00_0001 : 0x0a4d_0202)
       let reading = RoundTripClock.Reading(instant: start + .seconds(passed), wall: 0)
@@ -56,8 +58,9 @@ import Testing
         take()
       }
       let end = Instant.now + .seconds(60)
-      while !isDone(self), Instant.now < end {
-        usleep(1000)
+      var events = PollEvents(capacity: 1)
+      while !isDone(self), case let left = end - .now, left > .zero {
+        poller.wait(into: &events, timeout: left)
         take()
       }
     }
@@ -87,12 +90,14 @@ import Testing
     }
     try await lab.a.setSysctl("net.ipv4.ping_group_range", to: row.isDatagram ? "0 2147483647" : "1 0")
     let (isFast, isNarrow, refused, answers) = try await lab.a.inside {
+      let poller = try Poller()
       var exchange = try Exchange(row)
+      try exchange.channel.watch(poller, token: 1)
       // After a second of so many the rate is high.
-      exchange.round(0, 2100, at: 0.5) { !$0.answers.isEmpty || $0.refused > 0 }
+      exchange.round(0, 2100, at: 0.5, poller) { !$0.answers.isEmpty || $0.refused > 0 }
       // The first that may not be cut tell of the way; by a router they are lost.
-      exchange.round(1, 50, at: 1) { $0.channel.isNarrow || !row.isNarrow }
-      exchange.round(2, 100, at: 1.5) { $0.answers.count == 100 }
+      exchange.round(1, 50, at: 1, poller) { $0.channel.isNarrow || !row.isNarrow }
+      exchange.round(2, 100, at: 1.5, poller) { $0.answers.count == 100 }
       let last = exchange.answers.filter { $0.key.round == 2 }
       return (exchange.channel.isFast, exchange.channel.isNarrow, exchange.refused, last)
     }

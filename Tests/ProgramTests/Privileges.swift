@@ -14,7 +14,7 @@ struct Privileges: Hashable, CustomStringConvertible {
   static let probing: UInt64 = 1 << 13
   static let resources: UInt64 = 1 << 24
   static let scheduling: UInt64 = 1 << 23
-  /// The name of the thread that listens to the connection table, or will.
+  /// The name of the thread that listens to the connection table.
   static let listener = "flow-events"
   /// CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE.
   static let naming: UInt64 = 1 << 2 | 1 << 19

@@ -9,7 +9,7 @@ extension ConnectivityGate {
     public var outage: Outage?
   }
 
-  /// A result that counts, and when it came: how long an outage lasts does not depend on how long it was held back.
+  /// A result that counts, and when it came. Outages are measured from there, not from when it was admitted.
   public struct Admitted: Sendable, Hashable {
     /// What a round found.
     public var result: ProbeResult
@@ -17,7 +17,7 @@ extension ConnectivityGate {
     public var arrival: Instant
   }
 
-  /// A result that waits until it is known whose fault it is.
+  /// A result that is held back until the next round of the references.
   struct Held {
     var result: ProbeResult
     var since: Instant
@@ -34,10 +34,10 @@ extension ConnectivityGate {
     var first: Turn
   }
 
-  /// When a result came, and of what time it is.
+  /// When a result came, and when its round began.
   struct Turn {
     var at: Instant
-    /// When the last round began of those that made it.
+    /// When the round began.
     var time: Timestamp
   }
 

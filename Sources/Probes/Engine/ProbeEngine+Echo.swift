@@ -175,7 +175,7 @@ extension ProbeEngine {
     var isDue = false
     for taken in answers {
       let isWanted = target.trace?.answer(
-        taken.request, of: flow, target.withoutOwn(taken.answer), received: now, stamp: taken.stamp)
+        taken.request, of: flow, target.classified(taken.answer), received: now, stamp: taken.stamp)
       if isWanted ?? false { isDue = true }
     }
     if isDue { advance(target, .trace, at: now, clock()) }
@@ -203,8 +203,8 @@ extension ProbeEngine {
 }
 
 extension ProbedTarget {
-  /// An answer to a trace, told apart where this host itself says that a request went nowhere: it is no hop.
-  fileprivate func withoutOwn(_ answer: TraceRound.Answer) -> TraceRound.Answer {
+  /// Makes an error that this host itself reports `undeliverable`: this host is no hop of the route.
+  fileprivate func classified(_ answer: TraceRound.Answer) -> TraceRound.Answer {
     guard case .stopped(let why) = answer, let reporter = why.reporter, reporter != address,
       reporter == SourceAddress.towards(address, zone: zone)
     else { return answer }
@@ -234,7 +234,7 @@ extension ProbedTarget {
     case .error(let why, let stamp):
       if key.isTrace {
         return trace?.answer(
-          part, of: key.flow, withoutOwn(.stopped(why)), received: reading, stamp: stamp) ?? false
+          part, of: key.flow, classified(.stopped(why)), received: reading, stamp: stamp) ?? false
       }
       return ping?.fail(part, why, at: reading.instant) ?? false
     }

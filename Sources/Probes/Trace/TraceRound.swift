@@ -143,7 +143,7 @@ struct TraceRound: Sendable {
     case reached(IPAddress)
     /// A router says that it goes no further, or this host that it sends no such request.
     case stopped(PathError)
-    /// This host says of what it has sent that it went nowhere, as when a neighbour does not answer.
+    /// This host could not deliver the request, as when a neighbour does not answer.
     case undeliverable(PathError)
   }
 
@@ -216,8 +216,8 @@ struct TraceRound: Sendable {
     }
   }
 
-  /// How many hops there are up to the last that answered. What this host says comes seconds after the request where a
-  /// neighbour does not answer, and stands for all that were sent meanwhile.
+  /// How many hops there are up to the last that answered. The kernel reports a missing neighbour after three seconds, for
+  /// all requests that were sent meanwhile.
   private func lastAnswered(before index: Int) -> Int {
     probes.prefix(index).lastIndex { $0.hop != nil }.map { $0 + 1 } ?? 0
   }
