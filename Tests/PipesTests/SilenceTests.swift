@@ -47,11 +47,11 @@ import Testing
         #expect(silence.nextLook(Self.limit) == Self.start + .seconds(second) + Self.limit / 8)
       case .look(let second, let client, let target):
         last = second
-        let found = Silence.Unconfirmed(client: client, target: target)
+        let found = Silence.Untaken(client: client, target: target)
         silence.look(found, at: Self.start + .seconds(second))
         // Bytes may be handed over at any moment, which asks for no look by itself: the next one is soon.
         #expect(silence.nextLook(Self.limit) == Self.start + .seconds(min(over, second + 10)))
-        #expect(silence.isQuiet == (found == Silence.Unconfirmed()))
+        #expect(silence.isQuiet == (found == Silence.Untaken()))
       }
     }
     #expect(!silence.isOver(Self.limit, at: Self.start + .seconds(over) - .nanoseconds(1)))

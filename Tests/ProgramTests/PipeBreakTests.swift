@@ -9,12 +9,28 @@ struct PipeBreakTests {
   func `what is taken slowly out of the kernel's buffer is not cut`(
     mode: String, how: (splice: String, way: String)
   ) async throws {
-    let (splice, way) = how
+    try await isNotCut(mode, splice: how.splice, way: how.way, size: 600_000, pace: ["4000", "8192"])
+  }
+
+  /// A kernel whose buffer is full confirms nothing until a good part of it is free, and once it has confirmed all,
+  /// nothing more.
+  @Test(
+    arguments: [("open", 600_000), ("end", 600_000), ("reset", 600_000), ("open", 60_000), ("end", 60_000)],
+    ["sent", "received"])
+  func `a peer of this host that takes less than its kernel confirms is not cut`(
+    what: (mode: String, size: UInt64), way: String
+  ) async throws {
+    try await isNotCut(what.mode, splice: "auto", way: way, size: what.size, pace: ["400", "131072"])
+  }
+
+  /// `pace` is how many bytes the peer takes at a time, ten times a second, and its buffer.
+  private func isNotCut(
+    _ mode: String, splice: String, way: String, size: UInt64, pace: [String]
+  ) async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(
       [mode == "open" ? "--idle-timeout" : "--fin-timeout", "3", "--splice", splice], in: lab.a)
-    let size: UInt64 = 600_000
-    let peer = try PipePeer("slow_taker", [mode, way, "\(size)"], in: lab.a)
+    let peer = try PipePeer("slow_taker", [mode, way, "\(size)"] + pace, in: lab.a)
     try await peer.said("given")
     let all = HostView(received: way == "sent" ? 0 : size, sent: way == "sent" ? size : 0)
     try await pipe.report("all in the kernel's hands") { $0.pipe?.usage == all }
@@ -33,7 +49,7 @@ struct PipeBreakTests {
   func `a peer that takes nothing is cut although bytes wait for it`(way: String) async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--fin-timeout", "1"], in: lab.a)
-    let peer = try PipePeer("slow_taker", ["never", way, "600000"], in: lab.a)
+    let peer = try PipePeer("slow_taker", ["never", way, "600000", "0", "8192"], in: lab.a)
     try await peer.said("given")
     let line = try await pipe.process.errors.first("a line") {
       $0.contains("after one side had finished and was closed. Raise --fin-timeout") ? $0 : nil

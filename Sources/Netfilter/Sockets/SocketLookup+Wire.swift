@@ -46,16 +46,17 @@ extension SocketDiagnostics {
   static func decodeAnswer(
     _ payload: borrowing RawSpan, of transport: TransportProtocol, tally: inout Counts
   ) -> SocketLookup.Answer? {
-    guard let entry = decode(payload, of: transport, tally: &tally), let cookie = cookie(payload) else {
-      return nil
-    }
+    guard let entry = decode(payload, of: transport, tally: &tally), let cookie = cookie(payload),
+      let unread = payload.load(56, as: UInt32.self)
+    else { return nil }
     var cgroup: UInt64?
     var carried: Usage?
     _ = forEachAttribute(in: payload.extracting(72..<payload.byteCount)) { type, value in
       if type == cgroupAttribute { cgroup = value.load(0) }
       if type == informationAttribute, transport == .tcp { carried = Self.payload(value) }
     }
-    return SocketLookup.Answer(socket: entry, cookie: cookie, cgroup: cgroup, payload: carried)
+    return SocketLookup.Answer(
+      socket: entry, cookie: cookie, cgroup: cgroup, payload: carried, unread: unread)
   }
 
   /// The socket's cookie: idiag_cookie, the lower half first.

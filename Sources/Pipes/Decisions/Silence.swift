@@ -2,13 +2,14 @@ import Model
 
 /// How long nothing of a connection has moved. Does no I/O.
 ///
-/// Bytes move when a socket takes them, and again when its peer confirms them: an answer that lies whole in the
-/// kernel's send buffer is still being read. Of that the kernel says only how much is not confirmed, so it is asked
-/// several times within the limit: a silent connection is found at the limit or up to an eighth of it later, and never
-/// before. Whoever moves bytes need not say when the next look is due: there is one within an eighth in any case.
+/// Bytes move when a socket takes them, and again when its peer takes them: an answer that lies whole in the kernel's
+/// buffers is still being read. Of that the kernel says only how much is left, so it is asked several times within the
+/// limit: a silent connection is found at the limit or up to an eighth of it later, and never before. Whoever moves
+/// bytes need not say when the next look is due: there is one within an eighth in any case.
 struct Silence: Sendable, Equatable {
-  /// Bytes that were handed over and that each peer has not confirmed.
-  struct Unconfirmed: Sendable, Hashable {
+  /// Bytes that were handed over and that each peer has not taken: its kernel has not confirmed them, or, as far as
+  /// that can be asked, its process has not read them.
+  struct Untaken: Sendable, Hashable {
     var client: Int32 = 0
     var target: Int32 = 0
   }
@@ -19,7 +20,7 @@ struct Silence: Sendable, Equatable {
   /// The last moment at which something moved, as far as is known.
   private(set) var since: Instant
 
-  private var unconfirmed = Unconfirmed()
+  private var untaken = Untaken()
   // Nil when bytes were handed over since.
   private var looked: Instant?
 
@@ -36,10 +37,10 @@ struct Silence: Sendable, Equatable {
   }
 
   /// Notes what the kernel says at `now`.
-  mutating func look(_ found: Unconfirmed, at now: Instant) {
-    // What was handed over since the last look may have been confirmed until now.
-    if looked == nil || found.client < unconfirmed.client || found.target < unconfirmed.target { since = now }
-    unconfirmed = found
+  mutating func look(_ found: Untaken, at now: Instant) {
+    // What was handed over since the last look may have been taken until now.
+    if looked == nil || found.client < untaken.client || found.target < untaken.target { since = now }
+    untaken = found
     looked = now
   }
 
@@ -48,8 +49,8 @@ struct Silence: Sendable, Equatable {
     looked != nil && now - since >= limit
   }
 
-  /// Whether all was confirmed at the last look and nothing was handed over since: the kernel need not be asked.
-  var isQuiet: Bool { looked != nil && unconfirmed == Unconfirmed() }
+  /// Whether all was taken at the last look and nothing was handed over since: the kernel need not be asked.
+  var isQuiet: Bool { looked != nil && untaken == Untaken() }
 
   /// When it is to be looked at next, under this limit. A move puts that off and never brings it forward.
   func nextLook(_ limit: Duration) -> Instant {

@@ -1,4 +1,5 @@
 import Model
+import Netfilter
 import SystemRuntime
 import SystemPackage
 
@@ -45,18 +46,42 @@ extension Worker {
     lookAtBreak(connection)
   }
 
-  /// Resets the connection if its peer has everything, or has confirmed nothing for the time limit; else looks again
+  /// Resets the connection if its peer has everything, or has taken nothing for the time limit; else looks again
   /// later.
   func lookAtBreak(_ connection: Connection) {
     guard var breaking = connection.breaking else { return }
-    let left = breaking.end.socket.unacknowledged
-    connection.silence.look(Silence.Unconfirmed(client: Int32(clamping: left)), at: now)
-    if left == 0 || connection.silence.isOver(connection.configuration.finTimeout, at: now) {
+    let untaken = self.untaken.bytes(beyond: breaking.end.socket)
+    connection.silence.look(Silence.Untaken(client: untaken), at: now)
+    if breaking.end.socket.unacknowledged == 0
+      || connection.silence.isOver(connection.configuration.finTimeout, at: now)
+    {
       return cut(connection)
     }
     breaking.nextLook = now + breaking.pause
     breaking.pause = min(breaking.pause * 2, Self.longestPause)
     connection.breaking = breaking
     schedule(connection)
+  }
+}
+
+/// Asks what peers have not taken of what was sent to them.
+///
+/// A kernel whose receive buffer is full confirms nothing, however much is read, until a segment and a sixteenth of the
+/// buffer are free (`__tcp_select_window()` of net/ipv4/tcp_output.c). So a peer in this network namespace is asked what
+/// its process has left unread. Of one elsewhere only what its kernel confirms is known.
+struct UntakenBytes: ~Copyable {
+  /// Opened when it is first needed. Where it cannot be, what is confirmed is known all the same.
+  private var sockets: SocketLookup?
+
+  /// How many bytes that were sent through `socket` its peer has not confirmed, or has confirmed and not read.
+  mutating func bytes(beyond socket: borrowing TCPSocket) -> Int32 {
+    Int32(clamping: socket.unacknowledged + unread(beyond: socket))
+  }
+
+  private mutating func unread(beyond socket: borrowing TCPSocket) -> Int {
+    guard let local = socket.local, let remote = socket.remote else { return 0 }
+    if sockets == nil { sockets = try? SocketLookup() }
+    let peer = try? sockets?.socket(.tcp, local: remote, remote: local)
+    return peer.map { Int($0.unread) } ?? 0
   }
 }

@@ -176,12 +176,12 @@ extension Worker {
       connection.silence.moved(at: now)
       schedule(connection)
     case .open(let received, let sent):
-      var unconfirmed = Silence.Unconfirmed()
+      var untaken = Silence.Untaken()
       if !connection.silence.isQuiet {
-        unconfirmed.client = Int32(clamping: connection.client.socket.unacknowledged)
-        unconfirmed.target = Int32(clamping: received.sink.socket.unacknowledged)
+        untaken.client = self.untaken.bytes(beyond: connection.client.socket)
+        untaken.target = self.untaken.bytes(beyond: received.sink.socket)
       }
-      connection.silence.look(unconfirmed, at: now)
+      connection.silence.look(untaken, at: now)
       guard let limit = connection.silenceLimit(received, sent), connection.silence.isOver(limit, at: now)
       else { return schedule(connection) }
       let isHalfClosed = received.relay.isFinished || sent.relay.isFinished

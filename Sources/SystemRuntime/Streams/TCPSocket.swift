@@ -92,6 +92,13 @@ public struct TCPSocket: ~Copyable, Sendable {
     return unsafe address.fill { unsafe getsockname(number, $0, $1) } == 0 ? address.endpoint : nil
   }
 
+  /// The other end; nil when the socket is not connected.
+  public var remote: Endpoint? {
+    var address = SocketAddress()
+    let number = descriptor
+    return unsafe address.fill { unsafe getpeername(number, $0, $1) } == 0 ? address.endpoint : nil
+  }
+
   private static func set(_ option: CInt, _ level: CInt, _ value: CInt = 1, of number: CInt) {
     var value = value
     // In bounds: the kernel reads one number. A refusal costs speed, not correctness.

@@ -235,12 +235,13 @@ def crowd():
 
 def slow_taker():
     """SIZE bytes go WAY (sent or received) into the pipe, whose sender then ends as MODE says (open, end, reset); they
-    are taken slowly, from the signal on fast, and all arrive. With `never` as MODE none is taken."""
-    mode, way, size = ARGUMENTS[0], ARGUMENTS[1], int(ARGUMENTS[2])
+    are taken slowly, STEP at a time into a buffer of BUFFER, from the signal on fast, and all arrive. With `never` as
+    MODE none is taken."""
+    mode, way, size, step, buffer = ARGUMENTS[0], ARGUMENTS[1], *map(int, ARGUMENTS[2:])
     server = socket.socket()
     client = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    (client if way == "sent" else server).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    (client if way == "sent" else server).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     server.bind(TARGET)
     server.listen(1)
     client.connect(PIPE)
@@ -264,7 +265,7 @@ def slow_taker():
     total = 0
     try:
         while total < size:
-            data = taker.recv(4000)
+            data = taker.recv(1 << 20 if hurry.is_set() else step)
             check(data, f"an end after {total} of {size} bytes")
             total += len(data)
             if not hurry.is_set():
