@@ -85,7 +85,7 @@ struct Hub {
       return top
     }
     let states = probes.states
-    report.probes = states + probes.routeStates
+    report.probes = states
     let alerts = thresholds.update(with: report, at: now, isPartial: isMissing).map { alert in
       var alert = alert
       alert.probes = states

@@ -53,15 +53,13 @@ final class ProbeSource: Source {
   /// Messages that had no room in a receive buffer, since start.
   private(set) var droppedMessages: UInt64 = 0
 
-  /// How each target was at its last round.
+  /// How each target was at its last round, then those that are only traced.
   var states: [ProbeState] {
     // That this host's network is there need not be said.
-    limits.states.filter { !$0.isUp || $0.name != ConnectivityGate.subject }
+    limits.states.filter { !$0.isUp || $0.name != ConnectivityGate.subject } + routeStates
   }
 
-  /// The last trace of each target that is only traced. A trace does not say whether the target answers, so alerts leave it
-  /// out.
-  var routeStates: [ProbeState] {
+  private var routeStates: [ProbeState] {
     routes.keys.sorted().compactMap { name in
       guard !judged.contains(name), let last = routes[name]?.last else { return nil }
       return ProbeState(

@@ -83,11 +83,13 @@ import Testing
       await service.run()
       #expect(!shop.files.isEmpty && shop.files.allSatisfy { $0.hasSuffix(".waiting") })
     }
-    let service = try shop.service(server)
+    let service = try shop.service(server, hours: 1)
     service.finish(within: .seconds(600))
     await service.run()
     let mails = try await server.mails(count: 1)
     #expect(mails.count == 1 && mails[0].data.hasSuffix("\r\n\r\n1 down\r\n1 up\r\n2 down\r\n2 up\r\n"))
+    // When it is sent: the lines have their own times.
+    #expect(mails[0].field("Date") == "Sat, 29 Nov 2025 17:26:40 +0100")
     #expect(shop.files.isEmpty)
   }
 

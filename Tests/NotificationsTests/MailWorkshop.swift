@@ -54,12 +54,14 @@ final class MailWorkshop: Sendable {
   }
 
   func service(
-    _ server: TestServer, pause: Duration = .milliseconds(1), in folder: String? = nil
+    _ server: TestServer, pause: Duration = .milliseconds(1), in folder: String? = nil,
+    hours: Int64 = 0
   ) throws -> MailService {
     var service = MailService(
       configurations(try configuration(server)), folder: taken(folder ?? self.folder),
       host: "gate",
-      now: { Timestamp(seconds: 1_764_430_000, utcOffset: 3600) }, warn: { [lines] in lines.append($0.code) })
+      now: { Timestamp(seconds: 1_764_430_000 + 3600 * hours, utcOffset: 3600) },
+      warn: { [lines] in lines.append($0.code) })
     service.pauses.first = pause
     service.pauses.longest = pause
     return service

@@ -27,13 +27,13 @@ import Testing
         "[Gateway]\ndown=yes\non_resolve=yes\nmail_config=\(folder.path)/mail.json\n", to: "rules.cfg")
     }
 
-    /// Starts the program; `prepare` is a shell's line before that, in a mount namespace of its own.
-    func start(_ prepare: String = ":") throws -> ChildProcess {
-      try namespace.start([
-        "unshare", "-m", "sh", "-c", "\(prepare) && exec \"$@\"", "sh", Program.path("runaggregator"),
-        "--format", "json", "--interval", "0.2", "--monitor-config", "\(folder.path)/monitors.cfg",
-        "--notification-config", "\(folder.path)/rules.cfg", "--spool", spool,
-      ])
+    func start(_ place: UselessFolder? = nil) throws -> ChildProcess {
+      try namespace.start(
+        (place?.wrapper("\(folder.path)/state") ?? []) + [
+          Program.path("runaggregator"), "--format", "json", "--interval", "0.2", "--monitor-config",
+          "\(folder.path)/monitors.cfg", "--notification-config", "\(folder.path)/rules.cfg", "--spool",
+          spool,
+        ])
     }
 
     func close(_ rule: String, _ name: String) async throws {
@@ -90,21 +90,18 @@ import Testing
     #expect(setting.server.reports("mail").count == 1)
   }
 
-  @Test(arguments: [
-    (
-      "mount -t tmpfs -o size=4k,nr_inodes=100 none STATE && mkdir STATE/spool && head -c 4096 /dev/zero >STATE/spool/.full",
-      "No space left"
-    ),
-    ("mkdir STATE/spool && mount -t tmpfs -o ro none STATE/spool", "Read-only file system"),
-    ("mkdir STATE/spool && echo x >STATE/spool/000000000000.waiting", "cannot be read as mails"),
-    ("touch STATE/spool", "mails cannot wait in"),
-  ])
-  func `a folder that is of no use is said once, and mail is sent all the same`(prepare: String, said: String)
+  @Test(
+    arguments: UselessFolder.all + [
+      UselessFolder(
+        prepare: "mkdir STATE/spool && echo x >STATE/spool/000000000000.waiting",
+        said: "cannot be read as mails"),
+      UselessFolder(prepare: "touch STATE/spool", said: "mails cannot wait in"),
+    ])
+  func `a folder that is of no use is said once, and mail is sent all the same`(place: UselessFolder)
     async throws
   {
     let setting = try await Setting()
-    let state = "\(setting.folder.path)/state"
-    let program = try setting.start("mkdir \(state) && " + prepare.replacing("STATE", with: state))
+    let program = try setting.start(place)
     // Until then nothing is to be kept.
     try await program.output.first("a report") { $0.isEmpty ? nil : () }
     try await setting.close("icmp type echo-request drop", "gate")
@@ -115,7 +112,7 @@ import Testing
     #expect(try await setting.server.mails(count: 2).last?.data.contains(up) == true)
     #expect(try await program.stop() == .exited(0))
     let complaints = program.errors.lines.filter { $0.contains("mails") }
-    #expect(complaints.count == 1 && complaints[0].contains(said), "\(program.errors.text)")
+    #expect(complaints.count == 1 && complaints[0].contains(place.said), "\(program.errors.text)")
     #expect(setting.server.reports("mail").count == 2)
   }
 

@@ -72,10 +72,11 @@ struct AggregatorProbesTests {
     let backup = try stage.backup()
     let alert = try await aggregator.event("alert", "of bandwidth") { $0["rule"] as? String == "much" }
     let states = try #require(alert["probes"] as? [Event])
-    #expect(states.map { $0["name"] as? String } == ["gw", "shop"])
-    #expect(states.allSatisfy { $0["up"] as? Bool == true })
+    #expect(states.map { $0["name"] as? String } == ["gw", "shop", "route"])
+    #expect(states.map { ($0["up"] ?? $0["reached"]) as? Bool } == [true, true, true])
+    #expect(states.map { $0["hops"] as? Int } == [nil, nil, 2])
     let facts = try await stage.run("firing..", of: aggregator)
-    let probes = #/BWMON_PROBES=gw 0\.0 % loss \d+\.\d\d ms; shop \d+\.\d\d ms/#
+    let probes = #/BWMON_PROBES=gw 0\.0 % loss \d+\.\d\d ms; shop \d+\.\d\d ms; route 2 hops/#
     #expect(facts.contains { $0.wholeMatch(of: probes) != nil }, "\(facts)")
     backup.process.signal(SIGKILL)
     try await stage.network.set("target 10.9.0.5 delay 300")

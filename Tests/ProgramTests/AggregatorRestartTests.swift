@@ -31,11 +31,13 @@ import Testing
 
     func write(rule: String) throws { try folder.write(rule + "\n", to: "rules.cfg") }
 
-    func start() throws -> ChildProcess {
-      try namespace.start([
-        Program.path("runaggregator"), "--format", "json", "--interval", "0.2", "--monitor-config",
-        "\(folder.path)/monitors.cfg", "--notification-config", "\(folder.path)/rules.cfg", "--spool", state,
-      ])
+    func start(_ place: UselessFolder? = nil) throws -> ChildProcess {
+      try namespace.start(
+        (place?.wrapper(state) ?? []) + [
+          Program.path("runaggregator"), "--format", "json", "--interval", "0.2", "--monitor-config",
+          "\(folder.path)/monitors.cfg", "--notification-config", "\(folder.path)/rules.cfg", "--spool",
+          place == nil ? state : "\(state)/spool",
+        ])
     }
 
     func close(_ rule: String, _ name: String) async throws {
@@ -207,6 +209,25 @@ import Testing
     #expect(try await second.stop() == .exited(0))
     #expect(try setting.server.requests().count == 2)
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(setting.state)/webhooks").isEmpty)
+  }
+
+  @Test(arguments: UselessFolder.all)
+  func `a folder that is of no use is said once, and webhooks are sent all the same`(place: UselessFolder)
+    async throws
+  {
+    let setting = try await Setting()
+    let program = try setting.start(place)
+    try await setting.rounds(1, of: program)
+    for count in [1, 3] {
+      try await setting.close("icmp type echo-request drop", "gate")
+      #expect(try await setting.reported(count: count).last == "firing")
+      try await setting.namespace.nft("delete table inet gate")
+      #expect(try await setting.reported(count: count + 1).last == "resolved")
+    }
+    #expect(try await program.stop() == .exited(0))
+    let complaints = program.errors.lines.filter { $0.contains("webhooks") }
+    #expect(complaints.count == 1 && complaints[0].contains(place.said), "\(program.errors.text)")
+    #expect(try setting.server.requests().count == 4)
   }
 }
 

@@ -3,7 +3,7 @@ import Glibc
 import Lab
 import Testing
 
-/// A44: no rate and no time of a ping goes by a wall clock that somebody sets, or by the sleep of a host.
+/// A44: no rate goes by a wall clock that somebody sets, or by the sleep of a host.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct ClockTests {
   @Test(arguments: SteppedClock.hourEitherWay)
@@ -28,43 +28,6 @@ struct ClockTests {
       .filter { abs($0) > SteppedClock.slack }
     let jump = try #require(jumps.first)
     #expect(jumps.count == 1 && abs(jump - step / .seconds(1)) < SteppedClock.slack, "\(jumps)")
-  }
-
-  /// A record of connmonitor, as far as it matters here.
-  private struct Record: Decodable {
-    struct Ping: Decodable { var min, max, loss: Double }
-    var timestamp: Double
-    var ping: Ping
-  }
-
-  /// The kernel's stamps of what comes and goes are of the wall clock too, and of the machine's here.
-  @Test(arguments: SteppedClock.hourEitherWay)
-  func `setting the wall clock moves no time of a ping`(step: Duration) async throws {
-    let host = try await NetworkNamespace()
-    let clock = try await SteppedClock()
-    let folder = try ScratchFolder()
-    let hosts = try folder.write("127.0.0.1 ping=50 numpings=5 json=true\n", to: "hosts")
-    let monitor = try host.start(clock.wrapper + [Program.path("connmonitor"), hosts])
-    func records() throws -> [Record] {
-      try monitor.output.lines.filter { !$0.isEmpty }.map {
-        try JSONDecoder().decode(Record.self, from: Data($0.utf8))
-      }
-    }
-    func wait(for count: Int) async throws {
-      try await eventually("\(count) records", state: { monitor.errors.text }) {
-        try records().count >= count ? () : nil
-      }
-    }
-    try await wait(for: 3)
-    try clock.setWallClock(by: step)
-    try await wait(for: try records().count + 10)
-    #expect(try await monitor.stop() == .exited(0))
-    let answered = try records().filter { $0.ping.loss < 100 }
-    // A reply is waited for a second.
-    #expect(answered.count > 10 && answered.allSatisfy { $0.ping.min >= 0 && $0.ping.max < 1_000 })
-    let times = try records().map { $0.timestamp / 1_000 }
-    let jumps = zip(times, times.dropFirst()).map { $1 - $0 }.filter { abs($0) > SteppedClock.slack }
-    #expect(jumps.count == 1 && abs((jumps.first ?? 0) - step / .seconds(1)) < SteppedClock.slack, "\(jumps)")
   }
 
   @Test func `a suspend is part of its interval, and of no rate after it`() async throws {
@@ -126,39 +89,6 @@ struct ClockTests {
       }
     }
   }
-
-  /// P6: the kernel's stamps are of the wall clock.
-  @Test func `setting the wall clock changes no time of a ping`() async throws {
-    let lab = try await MonitorAccountingTests.readyTopology()
-    let clock = try await SteppedClock()
-    let folder = try ScratchFolder()
-    let list = try folder.write("10.77.1.2 ping=50 json=true timestamp=false\n", to: "hosts")
-    let monitor = try lab.a.start(clock.wrapper + [Program.path("connmonitor"), list])
-    func bursts() throws -> [PingTimes] {
-      try monitor.output.lines.filter { !$0.isEmpty }.map {
-        try JSONDecoder().decode(PingRecord.self, from: Data($0.utf8)).ping
-      }
-    }
-    for step in [Duration.zero, SteppedClock.hour, .zero - SteppedClock.hour, .milliseconds(3), .zero] {
-      try clock.setWallClock(by: step)
-      let before = try bursts().count
-      try await eventually("bursts", state: { monitor.errors.text }) {
-        try bursts().count >= before + 4 ? () : nil
-      }
-    }
-    try await monitor.stop()
-    let all = try bursts()
-    // Over a wire of this host; half a second is the time limit.
-    #expect(all.allSatisfy { $0.loss == 0 && $0.min > 0 && $0.max < 500 }, "\(all)")
-  }
-
-  private struct PingTimes: Decodable {
-    var min: Double
-    var max: Double
-    var loss: Double
-  }
-
-  private struct PingRecord: Decodable { var ping: PingTimes }
 }
 
 extension Report {

@@ -29,9 +29,9 @@ struct NetConnMonMailSetting {
   }
 
   /// Starts the program in the folder; the reference is port 7000.
-  func start(_ arguments: [String] = []) throws -> ChildProcess {
+  func start(_ arguments: [String] = [], in place: UselessFolder? = nil) throws -> ChildProcess {
     try namespace.start(
-      [
+      (place?.wrapper("\(folder.path)/state") ?? []) + [
         "sh", "-c", "cd \"$1\" && shift && exec \"$@\"", "sh", folder.path, Program.path("netconnmon"),
         "-a", "127.0.0.1", "-p", "7000", "-i", "0.02", "-m", "0", "--spool", spool,
       ] + arguments)

@@ -45,6 +45,23 @@ import Testing
         && monitor.errors.text.contains("program.damaged, and remove it."))
   }
 
+  @Test(arguments: UselessFolder.all)
+  func `a folder that is of no use is said, and mail is sent all the same`(place: UselessFolder) async throws
+  {
+    let setting = try await NetConnMonMailSetting()
+    try setting.configure()
+    let monitor = try setting.start(in: place)
+    let (reference, lines) = try await setting.recover(monitor)
+    #expect(try await setting.server.mails(count: 1).first?.textLines == lines)
+    try await reference.stop(SIGKILL)
+    #expect(try await monitor.stop() == .exited(0))
+    // What waits, and what the next start is to know.
+    let complaints = monitor.errors.lines
+    #expect((1...2).contains(complaints.count), "\(monitor.errors.text)")
+    #expect(complaints.allSatisfy { $0.contains(place.said) && $0.contains(setting.spool) }, "\(complaints)")
+    #expect(Set(complaints).count == complaints.count)
+  }
+
   @Test func `a configuration that comes later is used after a reload, a wrong one is not`() async throws {
     let setting = try await NetConnMonMailSetting()
     let monitor = try setting.start()

@@ -5,7 +5,7 @@ import Testing
 /// netconnmon in a network of its own, where port 7000 is the reference.
 @Suite(.needs(.namespaces), .timeLimit(.minutes(10))) struct NetConnMonTests {
   /// A port that accepts and says nothing, until its owner goes: a line for each connection.
-  private static func server(
+  static func server(
     _ namespace: NetworkNamespace, _ address: String = "127.0.0.1", port: Int = 7000
   ) async throws -> ChildProcess {
     let child = try namespace.start([
@@ -34,7 +34,7 @@ import Testing
   }
 
   /// Waits until `server` has seen `count` connections more.
-  private static func checks(_ count: Int, at server: ChildProcess) async throws {
+  static func checks(_ count: Int, at server: ChildProcess) async throws {
     let wanted = server.output.lines.count + count
     try await eventually("\(count) checks") { server.output.lines.count >= wanted ? () : nil }
   }

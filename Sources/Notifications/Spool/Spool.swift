@@ -1,5 +1,6 @@
 import Curl
 import Model
+import SystemPackage
 
 /// The schedule and the files together: what one decides, the other writes down.
 struct Spool {
@@ -88,9 +89,10 @@ struct Spool {
 
   /// Warns of reports that nobody will send: they are in no file.
   func sayWhatIsLost() {
-    if files.isStateUnsaved {
+    if let error = files.stateFailure {
       let text =
-        "what the next start is to go on with could not be written to \(files.place): free space there."
+        "what the next start is to go on with could not be written to \(files.place) (\(error.description)): free space "
+        + "there, and let this program write to it."
       warn(Warning(code: "mail_lost", text: text.escapingControlCharacters))
     }
     let count = files.countOfUnsaved(schedule.entries)

@@ -23,10 +23,11 @@ struct SpoolFiles<Report: SpoolReport> {
   private var states: [String: String] = [:]
   /// Files of what was sent or dropped that could not be removed: a next start must not send them again.
   private var leftovers: Set<String> = []
-  private var isFailing = false
+  /// Why the folder cannot be used, while it cannot.
+  private var failure: Errno?
   private var sequence: UInt64 = 0
-  /// True when the program's state on the disk is an older one.
-  private(set) var isStateUnsaved = false
+  /// Why the program's state on the disk is an older one; nil when it is not.
+  private(set) var stateFailure: Errno?
 
   /// Where it is, for people.
   var place: String { path ?? "memory" }
@@ -130,13 +131,14 @@ struct SpoolFiles<Report: SpoolReport> {
 
   /// Writes the program's state, in place of the one before; none has no file.
   mutating func keep(_ state: [UInt8]) {
-    isStateUnsaved = !attempt { folder throws(Errno) in
+    let isWritten = attempt { folder throws(Errno) in
       if state.isEmpty {
         try folder.remove(Self.state)
       } else {
         try folder.write(state, to: Self.state)
       }
     }
+    stateFailure = isWritten ? nil : failure ?? .noSuchFileOrDirectory
   }
 
   /// How many of these are in no file.
@@ -167,8 +169,8 @@ struct SpoolFiles<Report: SpoolReport> {
       fail(error)
       return false
     }
-    if isFailing {
-      isFailing = false
+    if failure != nil {
+      failure = nil
       warn(
         Warning(
           code: "\(Report.words.code)_unusable",
@@ -179,8 +181,9 @@ struct SpoolFiles<Report: SpoolReport> {
   }
 
   private mutating func fail(_ error: Errno) {
-    guard !isFailing else { return }
-    isFailing = true
+    let isSaid = failure != nil
+    failure = error
+    if isSaid { return }
     warn(
       Warning(
         code: "\(Report.words.code)_unusable",

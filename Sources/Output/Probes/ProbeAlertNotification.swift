@@ -113,13 +113,18 @@ extension ProbeAlert {
 }
 
 extension JSONWriter {
-  /// How targets were: `[{"name":"gw","up":true,"loss":0.0,"rtt":0.410}]`.
+  /// How targets were: `[{"name":"gw","up":true,"loss":0.0,"rtt":0.410}]`, of a trace `{"name":"gw","reached":true,"hops":5}`.
   mutating func field(_ key: String, _ states: [ProbeState]) {
     self.key(key)
     array { writer in
       for state in states {
         writer.object { writer in
           writer.field("name", state.name)
+          if let hops = state.hops {
+            writer.field("reached", state.isUp)
+            writer.field("hops", UInt64(hops))
+            return
+          }
           writer.field("up", state.isUp)
           writer.field("loss", state.loss, decimals: 1)
           writer.field("rtt", state.roundTrip, decimals: 3)

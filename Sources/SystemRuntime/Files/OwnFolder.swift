@@ -12,16 +12,20 @@ public final class OwnFolder: Sendable {
   /// Errors: `wouldBlock` where another process has it; those of mkdir(2) and open(2).
   public init(_ path: String) throws(Errno) {
     var part = ""
+    var refusal: Errno?
     let names = path.split(separator: "/")
     for (index, name) in names.enumerated() {
       part += "/\(name)"
       // Others must not see into it; they may have folders of their own beside root's. In bounds: the text lives during the
       // call.
       let mode: mode_t = index + 1 < names.count && geteuid() == 0 ? 0o755 : 0o700
-      if unsafe mkdir(part, mode) != 0, errno != EEXIST, errno != EROFS, errno != EACCES { throw .last }
+      guard unsafe mkdir(part, mode) != 0, errno != EEXIST else { continue }
+      // The kernel may say so of a folder that is there as well.
+      guard errno == EROFS || errno == EACCES else { throw .last }
+      refusal = .last
     }
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .last }
+    guard descriptor >= 0 else { throw errno == ENOENT ? refusal ?? .last : .last }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let error = Errno.last
       close(descriptor)
