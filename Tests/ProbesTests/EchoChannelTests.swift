@@ -93,11 +93,11 @@ import Testing
       let poller = try Poller()
       var exchange = try Exchange(row)
       try exchange.channel.watch(poller, token: 1)
-      // After a second of so many the rate is high.
-      exchange.round(0, 2100, at: 0.5, poller) { !$0.answers.isEmpty || $0.refused > 0 }
+      // After a quarter of a second of so many the rate is high.
+      exchange.round(0, 600, at: 0.1, poller) { !$0.answers.isEmpty || $0.refused > 0 }
       // The first that may not be cut tell of the way; by a router they are lost.
-      exchange.round(1, 50, at: 1, poller) { $0.channel.isNarrow || !row.isNarrow }
-      exchange.round(2, 100, at: 1.5, poller) { $0.answers.count == 100 }
+      exchange.round(1, 50, at: 0.25, poller) { $0.channel.isNarrow || !row.isNarrow }
+      exchange.round(2, 100, at: 0.4, poller) { $0.answers.count == 100 }
       let last = exchange.answers.filter { $0.key.round == 2 }
       return (exchange.channel.isFast, exchange.channel.isNarrow, exchange.refused, last)
     }

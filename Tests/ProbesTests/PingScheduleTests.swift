@@ -26,9 +26,9 @@ import Testing
 
     mutating func advance(_ now: RoundTripClock.Reading) {
       let clock = Timestamp(seconds: 1_700_000_000)
-      if let over = schedule.advance(at: now, clock, send: { sent.append($0) }) {
-        finished.append(over.burst)
-      }
+      let due = schedule.advance(at: now, clock)
+      sent += due.numbers.map { EchoTokenPart(round: due.round, number: $0) }
+      if due.isOver, let over = schedule.takeFinished() { finished.append(over.burst) }
     }
   }
 

@@ -7,15 +7,15 @@ import Testing
 @Suite struct SendRateTests {
   private let start = Instant.now
 
-  @Test func `a rate is high after a second of it, until a second without`() {
+  @Test func `a rate is high after a quarter of a second of it, until one without`() {
     var rate = SendRate(at: start)
-    rate.add(3000, at: start + .milliseconds(900))
+    rate.add(750, at: start + .milliseconds(240))
     #expect(!rate.isHigh)
-    rate.add(10, at: start + .seconds(1))
+    rate.add(10, at: start + .milliseconds(250))
     #expect(rate.isHigh)
-    rate.add(1000, at: start + .milliseconds(1900))
+    rate.add(250, at: start + .milliseconds(490))
     #expect(rate.isHigh)
-    rate.add(900, at: start + .seconds(2))
+    rate.add(240, at: start + .milliseconds(500))
     #expect(!rate.isHigh)
   }
 

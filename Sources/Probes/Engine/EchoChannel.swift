@@ -229,17 +229,20 @@ struct SendRate: Sendable {
 
   private var count = 0
   private var since: Instant
-  /// True when the rate was high in the last second or more.
+  /// How often it is decided. Until then many targets that begin cost more than they need to.
+  private static let window = Duration.milliseconds(250)
+
+  /// True when the rate was high in the last window, or longer.
   private(set) var isHigh = false
 
   /// Nothing was sent before `now`.
   init(at now: Instant) { since = now }
 
-  /// Takes note that `count` requests are sent; decides once a second.
+  /// Takes note that `count` requests are sent.
   mutating func add(_ count: Int, at now: Instant) {
     self.count += count
     let passed = now - since
-    guard passed >= .seconds(1) else { return }
+    guard passed >= Self.window else { return }
     isHigh = Double(self.count) > Self.highPerSecond * passed.inSeconds
     (self.count, since) = (0, now)
   }

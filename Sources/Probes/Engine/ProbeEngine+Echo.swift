@@ -23,10 +23,7 @@ struct ChannelKey: Hashable, Sendable {
 
   var token: UInt64 { ProbeEngine.firstChannelToken + UInt64(index) }
 
-  // One word is hashed instead of four: each message looks its socket up.
-  func hash(into hasher: inout Hasher) { hasher.combine(index) }
-
-  /// What makes the identifier of each socket another one.
+  /// Its place in a table, and what makes the identifier of each socket another one.
   var index: UInt16 {
     (family == .v4 ? 0 : 1) + (isTrace ? 2 : 0) + (isSilent ? 4 : 0) + UInt16(truncatingIfNeeded: flow) << 3
   }
@@ -38,19 +35,25 @@ extension ProbeEngine {
   }
 
   func advancePing(_ target: ProbedTarget, at now: RoundTripClock.Reading, _ time: Timestamp) {
-    let key = ChannelKey(target.family, isTrace: false, isSilent: target.ping?.isSilent ?? false)
-    let channel = channel(key)
-    var refused: [EchoTokenPart] = []
-    let finished = target.ping?.advance(at: now, time) { part in
-      guard let channel else { return refused.append(part) }
-      channel.add(target.token(part), to: target.address, zone: target.zone, payload: target.payload)
-    }
-    if let channel, channel.isWaiting, !unsent.contains(key) { unsent.append(key) }
-    for part in refused { fail(target, part, key, reason(of: key)) }
-    if let finished {
+    guard let due = target.ping?.advance(at: now, time) else { return }
+    if !due.numbers.isEmpty { sendPings(of: target, due) }
+    if due.isOver, let finished = target.ping?.takeFinished() {
       if finished.burst.loss > 0 { noteOverflow() }
       add(.ping(finished.burst), of: target, began: finished.began)
     }
+  }
+
+  private func sendPings(of target: ProbedTarget, _ due: PingSchedule.Due) {
+    let key = ChannelKey(target.family, isTrace: false, isSilent: target.ping?.isSilent ?? false)
+    let parts = due.numbers.lazy.map { EchoTokenPart(round: due.round, number: $0) }
+    guard let channel = channel(key) else {
+      for part in parts { fail(target, part, key, reason(of: key)) }
+      return
+    }
+    for part in parts {
+      channel.add(target.token(part), to: target.address, zone: target.zone, payload: target.payload)
+    }
+    if !unsent.contains(key) { unsent.append(key) }
   }
 
   func advanceTrace(_ target: ProbedTarget, at now: RoundTripClock.Reading, _ time: Timestamp) {
@@ -81,7 +84,7 @@ extension ProbeEngine {
 
   /// Asks whether what looks lost had no room here.
   private func noteOverflow() {
-    for (key, channel) in channels {
+    for (key, channel) in channels.all {
       guard let memory = channel.receiveMemory, let text = overflow.update(memory, of: key) else { continue }
       notes.append(.overflowed(text))
     }
@@ -114,15 +117,15 @@ extension ProbeEngine {
   /// Takes what has come by one of the sockets.
   func receive(by key: ChannelKey, _ readiness: Readiness) {
     guard let channel = channels[key] else { return }
-    var due: [ProbedTarget] = []
     let reading = Self.readClocks()
     channel.receive(errors: readiness.contains(.failed), into: &buffer) { token, message in
       guard let target = targets[token.target], target.take(message, token.part, key, reading) else { return }
-      due.append(target)
+      answered.append(target)
     }
-    if due.isEmpty { return }
+    if answered.isEmpty { return }
     let time = clock()
-    for target in due { advance(target, key.isTrace ? .trace : .ping, at: reading, time) }
+    for target in answered { advance(target, key.isTrace ? .trace : .ping, at: reading, time) }
+    answered.removeAll(keepingCapacity: true)
   }
 
   /// A request cannot be sent: its target looks at that at once, when what it does now is done.
@@ -152,7 +155,7 @@ extension ProbeEngine {
     do throws(Errno) {
       let channel = try EchoChannel(
         key.family, packet.ofFlow(key.flow), identifier: identifier &+ key.index, at: .now)
-      channels[key] = channel
+      channels.add(channel, key)
       refusals[key] = nil
       watch(channel, token: key.token)
       return channel

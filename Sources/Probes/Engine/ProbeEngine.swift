@@ -29,10 +29,12 @@ public final class ProbeEngine {
   let identifier: UInt16
   var targets = TargetTable()
   var deadlines = DeadlineQueue()
-  var channels: [ChannelKey: EchoChannel] = [:]
+  var channels = ChannelTable()
   var refusals: [ChannelKey: Errno] = [:]
   var buffer = EchoBuffer()
   var outcomes: [Outcome] = []
+  /// Targets of which a message that is read makes something due.
+  var answered: [ProbedTarget] = []
   var notes: [Note] = []
   var overflow = ReplyOverflow()
   /// Channels that have requests, each for a number of routers.
@@ -138,13 +140,16 @@ public final class ProbeEngine {
 
   /// True where replies are better taken together than each when it comes: requests that wait are sent first.
   private var canPause: Bool {
-    unsent.isEmpty && !services.isTiming && channels.values.contains(where: \.isFast)
+    unsent.isEmpty && !services.isTiming && channels.all.contains(where: \.channel.isFast)
   }
 
   /// Takes what was found since the last call, in its order.
   public func takeOutcomes() -> [Outcome] {
-    defer { outcomes = [] }
-    return outcomes
+    let taken = outcomes
+    outcomes = []
+    // There will be as many again.
+    outcomes.reserveCapacity(taken.count)
+    return taken
   }
 
   /// Takes what is to be known of the engine as a whole since the last call: sentences that end with what to do.

@@ -36,29 +36,44 @@ struct PingSchedule: Sendable {
     if round == nil { wake = nil }
   }
 
-  /// Does what is due: calls `send` for each request that is to be sent, and returns a burst that is over.
-  mutating func advance(
-    at now: RoundTripClock.Reading, _ time: Timestamp, send: (EchoTokenPart) -> Void
-  ) -> Finished? {
+  /// What is due. It is small: there is one for each request.
+  struct Due: Sendable, Hashable {
+    /// The requests that are to be sent, by their round and their numbers.
+    var round: UInt16
+    var numbers: Range<UInt16>
+    /// Whether a burst is over, which `takeFinished` returns.
+    var isOver = false
+  }
+
+  /// Does what is due.
+  mutating func advance(at now: RoundTripClock.Reading, _ time: Timestamp) -> Due {
     let instant = now.instant
     if round == nil, clock.begins(at: instant) {
       round = PingRound(number: clock.number, count: settings.count, timeout: settings.timeout, began: time)
       nextSend = instant
     }
-    while let request = round?.nextRequest, nextSend <= instant {
+    let first = round?.nextRequest ?? 0
+    var due = Due(round: clock.number, numbers: first..<first)
+    while nextSend <= instant, let request = round?.nextRequest {
       round?.send(at: now)
-      send(EchoTokenPart(round: clock.number, number: request))
+      due.numbers = first..<request + 1
       nextSend = max(nextSend, instant - settings.gap) + settings.gap
     }
-    var finished: Finished?
-    if round?.isOver(at: instant) ?? false, let over = round {
-      finished = Finished(began: over.began, burst: over.burst(late: late, more: duplicates))
-      (late, duplicates) = (0, 0)
-      isSilent = finished?.burst.roundTrips.isEmpty ?? false
-      previous = over
+    if round?.isOver(at: instant) ?? false {
+      due.isOver = true
+      previous = round
       round = nil
     }
     wake = round.map { $0.nextRequest == nil ? $0.deadline ?? instant : nextSend } ?? clock.nextStart
+    return due
+  }
+
+  /// Takes the burst that `advance` has found over.
+  mutating func takeFinished() -> Finished? {
+    guard let over = previous else { return nil }
+    let finished = Finished(began: over.began, burst: over.burst(late: late, more: duplicates))
+    (late, duplicates) = (0, 0)
+    isSilent = finished.burst.roundTrips.isEmpty
     return finished
   }
 

@@ -1,6 +1,9 @@
-/// Elements of which the least comes first (a binary heap).
+/// Elements of which the least comes first: a heap, each element with four below it. A binary one is twice as deep, and each
+/// level is another place in memory.
 package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
   private var heap: [Element] = []
+
+  private static var branches: Int { 4 }
 
   /// Makes an empty one.
   package init() {}
@@ -14,7 +17,7 @@ package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
   package mutating func insert(_ element: Element) {
     heap.append(element)
     var child = heap.count - 1
-    while child > 0, case let parent = (child - 1) / 2, element < heap[parent] {
+    while child > 0, case let parent = (child - 1) / Self.branches, element < heap[parent] {
       heap[child] = heap[parent]
       child = parent
     }
@@ -32,9 +35,11 @@ package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
     guard let first = heap.first, let last = heap.popLast() else { return nil }
     guard !heap.isEmpty else { return first }
     var parent = 0
-    while case let left = 2 * parent + 1, left < heap.count {
-      let right = left + 1
-      let child = right < heap.count && heap[right] < heap[left] ? right : left
+    while case let first = Self.branches * parent + 1, first < heap.count {
+      var child = first
+      for other in first + 1..<min(first + Self.branches, heap.count) where heap[other] < heap[child] {
+        child = other
+      }
       guard heap[child] < last else { break }
       heap[parent] = heap[child]
       parent = child

@@ -1,3 +1,24 @@
+/// The ICMP sockets by their keys. A dictionary would hash a key for each request and each batch of messages.
+struct ChannelTable {
+  private var slots: [(key: ChannelKey, channel: EchoChannel)?] = []
+
+  /// All of them.
+  var all: some Sequence<(key: ChannelKey, channel: EchoChannel)> { slots.lazy.compactMap(\.self) }
+
+  /// The socket of a kind; nil where there is none.
+  subscript(key: ChannelKey) -> EchoChannel? {
+    let index = Int(key.index)
+    return index < slots.count ? slots[index]?.channel : nil
+  }
+
+  /// Adds the socket of a kind.
+  mutating func add(_ channel: EchoChannel, _ key: ChannelKey) {
+    let missing = Int(key.index) + 1 - slots.count
+    if missing > 0 { slots += Array(repeating: nil, count: missing) }
+    slots[Int(key.index)] = (key, channel)
+  }
+}
+
 /// Targets by their numbers. A dictionary would take several times as long, for each message twice.
 struct TargetTable {
   private var slots: [ProbedTarget?]
