@@ -24,8 +24,9 @@ log=$(mktemp)
 policy=
 trap 'rm -f "$log"; [ -z "$policy" ] || $sudo rm -f "$policy"' EXIT
 # Debian starts the servers that it installs, unless a policy forbids it (invoke-rc.d(8)). Nobody asked for these to run.
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-  policy=/usr/sbin/policy-rc.d
+policy_file=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+if [ ! -e "$policy_file" ]; then
+  policy=$policy_file
   printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
   $sudo chmod 755 "$policy"
 fi

@@ -28,6 +28,19 @@ import Testing
     #expect(far.socket.inode == server.inode)
     #expect(near.cookie != 0 && far.cookie != 0 && near.cookie != far.cookie)
     #expect(lookup.malformed == 0 && lookup.lookups == 2)
+    #expect(far.unread == 0)
+    let sent = unsafe send(client.descriptor, "abcde", 5, 0)
+    var bytes: [UInt8] = [0, 0, 0, 0, 0]
+    // Waits until all has come, and leaves it there.
+    let peeked = unsafe recv(server.descriptor, &bytes, 5, CInt(MSG_PEEK | MSG_WAITALL))
+    #expect(sent == 5 && peeked == 5)
+    func unread() throws -> UInt32? {
+      try lookup.socket(.tcp, local: at(listener.port), remote: at(client.port))?.unread
+    }
+    #expect(try unread() == 5)
+    let read = unsafe recv(server.descriptor, &bytes, 2, 0)
+    #expect(read == 2)
+    #expect(try unread() == 3)
   }
 
   @Test func `a connection that nobody has accepted has no inode, its listener has`() throws {

@@ -127,6 +127,24 @@ import Testing
     #expect(table.holders(of: [501]) == [:])
   }
 
+  /// The answers of kcmp(2), by the two threads: -1 as a container's filter has it.
+  @Test(
+    arguments: [
+      (answers: [:], mainHasNone: true, found: [11]), (answers: [:], mainHasNone: false, found: []),
+      (answers: [[10, 11]: 1, [10, 12]: 1], mainHasNone: true, found: []),
+      (answers: [[10, 11]: 0, [10, 12]: 0, [11, 12]: 1], mainHasNone: true, found: [11]),
+      (answers: [[10, 11]: 0, [10, 12]: 0, [11, 12]: 0], mainHasNone: false, found: [11, 12]),
+    ] as [(answers: [[Int32]: CInt], mainHasNone: Bool, found: [Int32])])
+  func `where threads cannot be compared, one stands for a main thread without descriptors`(
+    row: (answers: [[Int32]: CInt], mainHasNone: Bool, found: [Int32])
+  ) throws {
+    proc.add(10, sockets: [:])
+    proc.addThreads(10, [11: [3: 501], 12: [3: 501]])
+    let root = try OpenFile(proc.path, isFolder: true)
+    var threads = SeparateThreads { row.answers[[$0, $1]] ?? -1 }
+    #expect(threads.withDescriptors(of: 10, mainHasNone: row.mainHasNone, in: root) == row.found)
+  }
+
   @Test func `a thread with descriptors of its own is looked at where nobody else has a socket`() throws {
     for pid in Int32(10)..<20 { proc.add(pid, sockets: [3: UInt64(pid)]) }
     proc.add(Self.pid, sockets: [3: 501])

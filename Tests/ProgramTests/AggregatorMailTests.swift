@@ -32,7 +32,7 @@ import Testing
         (place?.wrapper("\(folder.path)/state") ?? []) + [
           Program.path("runaggregator"), "--format", "json", "--interval", "0.2", "--monitor-config",
           "\(folder.path)/monitors.cfg", "--notification-config", "\(folder.path)/rules.cfg", "--spool",
-          spool,
+          "\(folder.path)/state/\(place?.path ?? "spool")",
         ])
     }
 
@@ -92,6 +92,7 @@ import Testing
 
   @Test(
     arguments: UselessFolder.all + [
+      UselessFolder.absent,
       UselessFolder(
         prepare: "mkdir STATE/spool && echo x >STATE/spool/000000000000.waiting",
         said: "cannot be read as mails"),

@@ -36,7 +36,7 @@ import Testing
         (place?.wrapper(state) ?? []) + [
           Program.path("runaggregator"), "--format", "json", "--interval", "0.2", "--monitor-config",
           "\(folder.path)/monitors.cfg", "--notification-config", "\(folder.path)/rules.cfg", "--spool",
-          place == nil ? state : "\(state)/spool",
+          place.map { "\(state)/\($0.path)" } ?? state,
         ])
     }
 
@@ -211,7 +211,7 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(setting.state)/webhooks").isEmpty)
   }
 
-  @Test(arguments: UselessFolder.all)
+  @Test(arguments: UselessFolder.all + [UselessFolder.absent])
   func `a folder that is of no use is said once, and webhooks are sent all the same`(place: UselessFolder)
     async throws
   {

@@ -98,6 +98,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [true, false])
+  func `make deps says which packages it installs and nothing of how, unless it fails`(isWell: Bool)
+    async throws
+  {
+    let place = try await Place(built: [])
+    let folder = place.folder
+    _ = try await folder.write(program: "#!/bin/sh\nexit 0\n", to: "unwanted/swift")
+    _ = try await folder.write(program: "#!/bin/sh\nexec \"$@\"\n", to: "unwanted/sudo")
+    _ = try await folder.write(
+      program: "#!/bin/sh\nseq 60\ncase \" $* \" in *' install '*) exit \(isWell ? 0 : 1);; esac\n",
+      to: "unwanted/apt-get")
+    let make = try place.make("deps", ["POLICY_RC_D=\(folder.path)/policy-rc.d"])
+    #expect(try await make.ended() == .exited(isWell ? 0 : 2), "\(make.errors.text)")
+    let said = make.output.lines.filter { !$0.hasPrefix("make: ") }
+    #expect(said.count == 1 && said[0].hasPrefix("Installing Debian packages: "), "\(said)")
+    let failure = make.errors.lines.filter { Int($0) != nil }
+    #expect(failure.count == (isWell ? 0 : 120), "\(make.errors.text)")
+    #expect(!place.files(in: folder.path).contains("policy-rc.d"))
+  }
+
   @Test func `the links of the installed documents lead somewhere`() async throws {
     let place = try await Place(built: Self.programs)
     let install = try place.make("install")

@@ -20,17 +20,27 @@ struct PipeBreakTests {
   func `a peer of this host that takes less than its kernel confirms is not cut`(
     what: (mode: String, size: UInt64), way: String
   ) async throws {
-    try await isNotCut(what.mode, splice: "auto", way: way, size: what.size, pace: ["400", "131072"])
+    try await isNotCut(what.mode, splice: "auto", way: way, size: what.size, pace: ["200", "131072"])
+  }
+
+  /// Of a peer elsewhere is known only what its kernel confirms.
+  @Test(arguments: ["open", "end", "reset"])
+  func `what a client of another host takes slowly is not cut`(mode: String) async throws {
+    let lab = try Laboratory.topology
+    try await isNotCut(
+      mode, splice: "auto", way: "sent", size: 600_000, pace: ["4000", "8192"], clientIn: lab.b.name)
   }
 
   /// `pace` is how many bytes the peer takes at a time, ten times a second, and its buffer.
   private func isNotCut(
-    _ mode: String, splice: String, way: String, size: UInt64, pace: [String]
+    _ mode: String, splice: String, way: String, size: UInt64, pace: [String], clientIn place: String? = nil
   ) async throws {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(
       [mode == "open" ? "--idle-timeout" : "--fin-timeout", "3", "--splice", splice], in: lab.a)
-    let peer = try PipePeer("slow_taker", [mode, way, "\(size)"] + pace, in: lab.a)
+    let peer = try PipePeer(
+      "slow_taker", pipe: place == nil ? "127.0.0.1:8080" : "10.77.1.1:8080",
+      [mode, way, "\(size)"] + pace + [place].compactMap(\.self), in: lab.a)
     try await peer.said("given")
     let all = HostView(received: way == "sent" ? 0 : size, sent: way == "sent" ? size : 0)
     try await pipe.report("all in the kernel's hands") { $0.pipe?.usage == all }
@@ -45,11 +55,13 @@ struct PipeBreakTests {
     try await pipe.stop()
   }
 
-  @Test(arguments: ["sent", "received"])
-  func `a peer that takes nothing is cut although bytes wait for it`(way: String) async throws {
+  /// With the larger buffer its kernel confirms all.
+  @Test(arguments: ["sent", "received"], [["600000", "0", "8192"], ["60000", "0", "131072"]])
+  func `a peer that takes nothing is cut although bytes wait for it`(way: String, size: [String]) async throws
+  {
     let lab = try Laboratory.topology
     let pipe = try await Reporter.pipe(["--fin-timeout", "1"], in: lab.a)
-    let peer = try PipePeer("slow_taker", ["never", way, "600000", "0", "8192"], in: lab.a)
+    let peer = try PipePeer("slow_taker", ["never", way] + size, in: lab.a)
     try await peer.said("given")
     let line = try await pipe.process.errors.first("a line") {
       $0.contains("after one side had finished and was closed. Raise --fin-timeout") ? $0 : nil

@@ -73,9 +73,26 @@ struct TableFaultTests {
     let folder = try ScratchFolder()
     try folder.write(
       "[m]\ntype=monitor\n[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n", to: "monitors")
+    let drip = try folder.write(
+      """
+      import socket, time
+      sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      while True:
+        sender.sendto(bytes(1000), ("10.77.1.2", 9))
+        time.sleep(0.01)
+      """, to: "drip.py")
+    let sender = "[sender]\nprocess_filter=^drip\nout_threshold=1\ninterval=1\n"
+    let rules = try folder.write(sender, to: "rules")
     let aggregator = try Reporter(
-      ["--auto-group", "--monitor-config", "\(folder.path)/monitors"], program: "runaggregator", in: lab.a)
+      ["--auto-group", "--monitor-config", "\(folder.path)/monitors", "--notification-config", rules],
+      program: "runaggregator", in: lab.a)
     try await aggregator.report("a first report")
+    func alerts() throws -> [String] {
+      try aggregator.events("alert").map { "\($0["rule"] ?? "") \($0["state"] ?? "")" }
+    }
+    func alerts(_ wanted: [String]) async throws {
+      try await eventually("\(wanted)", state: { aggregator.state }) { try alerts() == wanted ? () : nil }
+    }
     let echo = try PipePeer("echo", pipe: "-", in: lab.a)
     try await echo.said("ready")
     let held = try PipePeer("hold", target: "-", ["1", "1"], in: lab.a)
@@ -89,6 +106,8 @@ struct TableFaultTests {
       $0.row(named: "traffic")?.sent ?? 0 > 400_000 && $0.row(named: "pipe-8080:127.0.0.1:9000") != nil
     }
     let seen = try #require(before.row(named: "traffic")?.usage)
+    let dripping = try lab.a.start(["python3", drip])
+    try await alerts(["sender firing"])
 
     try await change("break", aggregator, lab.a)
     try await eventually("a warning", state: { aggregator.state }) {
@@ -96,6 +115,11 @@ struct TableFaultTests {
     }
     client.go()
     _ = try await client.counts(2)
+    // What is not known of the sender ends nothing, and the pipe is judged.
+    try folder.write(
+      sender + "[pipe]\nprocess_filter=^pipe-8080\nout_threshold=0.01\ninterval=1\n", to: "rules")
+    aggregator.process.signal(SIGHUP)
+    try await alerts(["sender firing", "pipe firing"])
     // So many reports that the pipe has moved more in fifteen of them: on a busy machine not in each.
     let count = try aggregator.reports().count
     let during = try await eventually("reports", state: { aggregator.state }) {
@@ -105,6 +129,7 @@ struct TableFaultTests {
     }
     #expect(during.allSatisfy { $0.row(named: "traffic")?.usage == seen })
     #expect(aggregator.process.status == nil && held.process.status == nil)
+    #expect(try alerts() == ["sender firing", "pipe firing"])
 
     try await change("repair", aggregator, lab.a)
     let after = try await aggregator.report("the rest") { $0.row(named: "traffic")?.sent ?? 0 > 700_000 }
@@ -112,6 +137,7 @@ struct TableFaultTests {
     #expect((after.row(named: "traffic")?.sent ?? 0) < 800_000)
     #expect(warnings(aggregator).suffix(2) == ["firing", "resolved"])
     #expect(after.health["failed_reads"] ?? 0 > 10)
+    try await dripping.stop(SIGKILL)
     try await held.finished()
     try await client.finish()
     try await aggregator.stop()

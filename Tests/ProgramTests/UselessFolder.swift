@@ -1,14 +1,16 @@
 import Testing
 
-/// A folder for what waits that nothing can be written to.
+/// A folder that cannot serve for what waits.
 struct UselessFolder: Sendable, CustomTestStringConvertible {
-  /// What a shell does to make it, in a mount namespace of its own; STATE is an empty folder, and the one that waits is
-  /// STATE/spool.
+  /// What a shell does to make it, in a mount namespace of its own; STATE is an empty folder, and the folder is `path` in
+  /// it.
   let prepare: String
   /// What the program says of it.
   let said: String
+  /// Where it is in STATE.
+  var path = "spool"
 
-  var testDescription: String { said }
+  var testDescription: String { "\(path): \(said)" }
 
   static let all = [
     UselessFolder(
@@ -18,6 +20,10 @@ struct UselessFolder: Sendable, CustomTestStringConvertible {
     UselessFolder(
       prepare: "mkdir STATE/spool && mount -t tmpfs -o ro none STATE/spool", said: "Read-only file system"),
   ]
+
+  /// There is none, and none above it, and none can be made.
+  static let absent = UselessFolder(
+    prepare: "mount -t tmpfs -o ro none STATE", said: "Read-only file system", path: "spool/a/b")
 
   /// Words of a command line that make it and then run what follows.
   func wrapper(_ state: String) -> [String] {

@@ -22,7 +22,8 @@ public struct SocketLookup: ~Copyable {
     /// The payload that a TCP socket has carried (see `SocketDestroyEvents`; while it lives, received is one byte
     /// less); nil unless it was asked for, and for what is left of a closed one.
     public var payload: Usage?
-    /// Bytes that came and that no process has read: idiag_rqueue of sock_diag(7). Of TCP sockets that are connected.
+    /// Bytes that came and that no process has read, after an end one more until that is read: idiag_rqueue of
+    /// sock_diag(7). Of TCP sockets that are connected.
     public var unread: UInt32
   }
 

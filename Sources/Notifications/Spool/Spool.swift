@@ -77,7 +77,7 @@ struct Spool {
     if let state { unkept = state }
     guard let latest = unkept, files.countOfUnsaved(schedule.entries) == 0 else { return }
     files.keep(latest)
-    unkept = nil
+    if files.stateFailure == nil { unkept = nil }
   }
 
   /// Uses others from now on; the next attempts are due at once.

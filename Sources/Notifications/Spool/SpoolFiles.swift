@@ -138,7 +138,7 @@ struct SpoolFiles<Report: SpoolReport> {
         try folder.write(state, to: Self.state)
       }
     }
-    stateFailure = isWritten ? nil : failure ?? .noSuchFileOrDirectory
+    stateFailure = isWritten ? nil : failure
   }
 
   /// How many of these are in no file.

@@ -113,21 +113,26 @@ extension ProbeAlert {
 }
 
 extension JSONWriter {
-  /// How targets were: `[{"name":"gw","up":true,"loss":0.0,"rtt":0.410}]`, of a trace `{"name":"gw","reached":true,"hops":5}`.
+  /// How targets were: `[{"name":"gw","up":true,"loss":0.0,"rtt":0.410}]`, of a trace with
+  /// `"up":null,"loss":null,"rtt":null,"reached":true,"hops":5`.
   mutating func field(_ key: String, _ states: [ProbeState]) {
     self.key(key)
     array { writer in
       for state in states {
         writer.object { writer in
           writer.field("name", state.name)
-          if let hops = state.hops {
-            writer.field("reached", state.isUp)
-            writer.field("hops", UInt64(hops))
-            return
+          if state.hops == nil {
+            writer.field("up", state.isUp)
+          } else {
+            writer.key("up")
+            writer.null()
           }
-          writer.field("up", state.isUp)
           writer.field("loss", state.loss, decimals: 1)
           writer.field("rtt", state.roundTrip, decimals: 3)
+          if let hops = state.hops {
+            writer.field("reached", state.isUp)
+            writer.field("hops", hops)
+          }
         }
       }
     }

@@ -89,7 +89,8 @@ extension ProcessTable {
   private mutating func searchThreads(_ search: inout HolderSearch) {
     if search.missing.isEmpty { return }
     for index in processes.indices {
-      let threads = separateThreads.withDescriptors(of: processes[index].pid, in: root)
+      let threads = separateThreads.withDescriptors(
+        of: processes[index].pid, mainHasNone: false, in: root)
       if threads.isEmpty { continue }
       processes[index].threads = threads
       scan(index)
@@ -112,7 +113,8 @@ extension ProcessTable {
       try readSockets(openDescriptors(index), into: &sockets)
       // Without any, its main thread may have ended and others go on.
       if listing.isEmpty {
-        processes[index].threads = separateThreads.withDescriptors(of: processes[index].pid, in: root)
+        processes[index].threads = separateThreads.withDescriptors(
+          of: processes[index].pid, mainHasNone: true, in: root)
       }
       if !processes[index].threads.isEmpty { readThreads(index, into: &sockets) }
     } catch {

@@ -8,22 +8,32 @@ struct SeparateThreads {
   private static let limit = 64
   private var entries = NumberedEntries(limit: 65_536)
   private var listing: [NumberedEntry] = []
+  private let share: (Int32, Int32) -> CInt
+
+  /// `share` compares the descriptor tables of two threads: 1 where they are one, 0 where not, negative where the kernel
+  /// does not say.
+  init(share: @escaping (Int32, Int32) -> CInt = clinux_share_descriptors) { self.share = share }
 
   /// The threads of `pid`, below `root` (/proc), that do not share its descriptors, one for each other table: any after
-  /// its main thread has ended (pthread_exit(3)), else who has a table of its own (unshare(2), CLONE_FILES).
+  /// its main thread has ended (pthread_exit(3)), else who has a table of its own (unshare(2), CLONE_FILES). With
+  /// `mainHasNone` its main thread shows no descriptor.
   ///
   /// One question for a process with a single thread, one more for each other thread.
-  mutating func withDescriptors(of pid: Int32, in root: borrowing OpenFile) -> [Int32] {
+  mutating func withDescriptors(of pid: Int32, mainHasNone: Bool, in root: borrowing OpenFile) -> [Int32] {
     // Two links, and one for each thread.
     guard let status = try? root.status(of: "\(pid)/task"), status.links > 3,
       let folder = try? OpenFile("\(pid)/task", in: root, isFolder: true)
     else { return [] }
     var tables = [pid]
     // Where the kernel does not compare (a container's filter of system calls), a table counts as shared: the usual
-    // case, and looking at each thread of each process would cost most where least can be seen.
+    // case, and looking at each thread of each process would cost most where least can be seen. An empty table shows
+    // nothing, so one other is looked at beside it.
     for thread in others(than: pid, in: folder) where tables.count <= Self.limit {
-      if tables.contains(where: { clinux_share_descriptors($0, thread) != 0 }) { continue }
-      tables.append(thread)
+      let isShared = tables.contains { table in
+        let answer = share(table, thread)
+        return answer < 0 ? table != pid || !mainHasNone : answer > 0
+      }
+      if !isShared { tables.append(thread) }
     }
     return Array(tables.dropFirst())
   }

@@ -3,7 +3,7 @@ import Model
 /// How long nothing of a connection has moved. Does no I/O.
 ///
 /// Bytes move when a socket takes them, and again when its peer takes them: an answer that lies whole in the kernel's
-/// buffers is still being read. Of that the kernel says only how much is left, so it is asked several times within the
+/// buffers is still being read. The kernel says only how much was not taken yet, so it is asked several times within the
 /// limit: a silent connection is found at the limit or up to an eighth of it later, and never before. Whoever moves
 /// bytes need not say when the next look is due: there is one within an eighth in any case.
 struct Silence: Sendable, Equatable {

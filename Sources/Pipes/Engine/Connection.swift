@@ -101,6 +101,8 @@ final class Connection {
   var targetIndex = 0
   /// How long nothing has moved, once it is open.
   var silence: Silence
+  /// What is known of the receive queues of its peers.
+  var queues = (client: PeerQueue(), target: PeerQueue())
   /// The moment that stands in the worker's queue of deadlines.
   var scheduled: Instant?
   /// Whether it stands in the worker's queue of those that have more to do.

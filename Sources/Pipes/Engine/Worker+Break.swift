@@ -1,5 +1,4 @@
 import Model
-import Netfilter
 import SystemRuntime
 import SystemPackage
 
@@ -50,38 +49,15 @@ extension Worker {
   /// later.
   func lookAtBreak(_ connection: Connection) {
     guard var breaking = connection.breaking else { return }
-    let untaken = self.untaken.bytes(beyond: breaking.end.socket)
-    connection.silence.look(Silence.Untaken(client: untaken), at: now)
-    if breaking.end.socket.unacknowledged == 0
-      || connection.silence.isOver(connection.configuration.finTimeout, at: now)
-    {
-      return cut(connection)
+    if breaking.end.socket.unacknowledged == 0 { return cut(connection) }
+    let limit = connection.configuration.finTimeout
+    if now >= connection.silence.nextLook(limit) {
+      connection.silence.look(untaken(connection), at: now)
+      if connection.silence.isOver(limit, at: now) { return cut(connection) }
     }
-    breaking.nextLook = now + breaking.pause
+    breaking.nextLook = min(now + breaking.pause, connection.silence.nextLook(limit))
     breaking.pause = min(breaking.pause * 2, Self.longestPause)
     connection.breaking = breaking
     schedule(connection)
-  }
-}
-
-/// Asks what peers have not taken of what was sent to them.
-///
-/// A kernel whose receive buffer is full confirms nothing, however much is read, until a segment and a sixteenth of the
-/// buffer are free (`__tcp_select_window()` of net/ipv4/tcp_output.c). So a peer in this network namespace is asked what
-/// its process has left unread. Of one elsewhere only what its kernel confirms is known.
-struct UntakenBytes: ~Copyable {
-  /// Opened when it is first needed. Where it cannot be, what is confirmed is known all the same.
-  private var sockets: SocketLookup?
-
-  /// How many bytes that were sent through `socket` its peer has not confirmed, or has confirmed and not read.
-  mutating func bytes(beyond socket: borrowing TCPSocket) -> Int32 {
-    Int32(clamping: socket.unacknowledged + unread(beyond: socket))
-  }
-
-  private mutating func unread(beyond socket: borrowing TCPSocket) -> Int {
-    guard let local = socket.local, let remote = socket.remote else { return 0 }
-    if sockets == nil { sockets = try? SocketLookup() }
-    let peer = try? sockets?.socket(.tcp, local: remote, remote: local)
-    return peer.map { Int($0.unread) } ?? 0
   }
 }

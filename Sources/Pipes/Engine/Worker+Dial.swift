@@ -176,12 +176,7 @@ extension Worker {
       connection.silence.moved(at: now)
       schedule(connection)
     case .open(let received, let sent):
-      var untaken = Silence.Untaken()
-      if !connection.silence.isQuiet {
-        untaken.client = self.untaken.bytes(beyond: connection.client.socket)
-        untaken.target = self.untaken.bytes(beyond: received.sink.socket)
-      }
-      connection.silence.look(untaken, at: now)
+      connection.silence.look(connection.silence.isQuiet ? Silence.Untaken() : untaken(connection), at: now)
       guard let limit = connection.silenceLimit(received, sent), connection.silence.isOver(limit, at: now)
       else { return schedule(connection) }
       let isHalfClosed = received.relay.isFinished || sent.relay.isFinished

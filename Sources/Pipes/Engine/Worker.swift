@@ -73,7 +73,8 @@ final class Worker {
   var newcomers: [Token] = []
   private var lastNewcomers: [Token] = []
   var youth: KeepAliveSchedule
-  var untaken = UntakenBytes()
+  /// Asks whether peers still take what was sent to them.
+  var untakenBytes = UntakenBytes()
   var scratch = [UInt8](repeating: 0, count: 65536)
   var now = Instant.now
   /// How many events in one pass are much work.

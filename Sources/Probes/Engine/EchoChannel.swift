@@ -227,12 +227,12 @@ struct SendRate: Sendable {
   /// Above this rate the kernel's stamps of what is sent, and a look at each reply when it comes, cost more than they tell.
   private static let highPerSecond = 2000.0
 
-  private var count = 0
-  private var since: Instant
-  /// How often it is decided. Until then many targets that begin cost more than they need to.
+  /// How long requests are counted before it is decided. Many targets that begin cost more until then.
   private static let window = Duration.milliseconds(250)
 
-  /// True when the rate was high in the last window, or longer.
+  private var count = 0
+  private var since: Instant
+  /// True when the rate was high in the last window, which is 250 ms or longer.
   private(set) var isHigh = false
 
   /// Nothing was sent before `now`.

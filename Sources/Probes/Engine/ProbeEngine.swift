@@ -33,7 +33,7 @@ public final class ProbeEngine {
   var refusals: [ChannelKey: Errno] = [:]
   var buffer = EchoBuffer()
   var outcomes: [Outcome] = []
-  /// Targets of which a message that is read makes something due.
+  /// Targets for which a message just read makes something due; empty between calls of `receive(by:)`.
   var answered: [ProbedTarget] = []
   var notes: [Note] = []
   var overflow = ReplyOverflow()
@@ -147,7 +147,7 @@ public final class ProbeEngine {
   public func takeOutcomes() -> [Outcome] {
     let taken = outcomes
     outcomes = []
-    // There will be as many again.
+    // As many are likely again.
     outcomes.reserveCapacity(taken.count)
     return taken
   }

@@ -5,6 +5,7 @@ struct PingSchedule: Sendable {
   private let settings: ProbeJob.Ping
   private var round: PingRound?
   private var previous: PingRound?
+  private var hasFinished = false
   private var late = 0
   private var duplicates = 0
   private var clock: RoundClock
@@ -36,7 +37,7 @@ struct PingSchedule: Sendable {
     if round == nil { wake = nil }
   }
 
-  /// What is due. It is small: there is one for each request.
+  /// What is due. A range and no array: one is made for each request.
   struct Due: Sendable, Hashable {
     /// The requests that are to be sent, by their round and their numbers.
     var round: UInt16
@@ -61,6 +62,7 @@ struct PingSchedule: Sendable {
     }
     if round?.isOver(at: instant) ?? false {
       due.isOver = true
+      hasFinished = true
       previous = round
       round = nil
     }
@@ -68,9 +70,10 @@ struct PingSchedule: Sendable {
     return due
   }
 
-  /// Takes the burst that `advance` has found over.
+  /// Takes the burst that `advance` has found over; nil when it was taken before.
   mutating func takeFinished() -> Finished? {
-    guard let over = previous else { return nil }
+    guard hasFinished, let over = previous else { return nil }
+    hasFinished = false
     let finished = Finished(began: over.began, burst: over.burst(late: late, more: duplicates))
     (late, duplicates) = (0, 0)
     isSilent = finished.burst.roundTrips.isEmpty

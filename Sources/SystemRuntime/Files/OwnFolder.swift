@@ -20,8 +20,9 @@ public final class OwnFolder: Sendable {
       // call.
       let mode: mode_t = index + 1 < names.count && geteuid() == 0 ? 0o755 : 0o700
       guard unsafe mkdir(part, mode) != 0, errno != EEXIST else { continue }
-      // The kernel may say so of a folder that is there as well.
-      guard errno == EROFS || errno == EACCES else { throw .last }
+      // Below what could not be made nothing can be made either.
+      guard errno == EROFS || errno == EACCES else { throw errno == ENOENT ? refusal ?? .last : .last }
+      // Both may also come for a folder that exists.
       refusal = .last
     }
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

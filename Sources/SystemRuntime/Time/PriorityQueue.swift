@@ -35,9 +35,9 @@ package struct PriorityQueue<Element: Comparable & Sendable>: Sendable {
     guard let first = heap.first, let last = heap.popLast() else { return nil }
     guard !heap.isEmpty else { return first }
     var parent = 0
-    while case let first = Self.branches * parent + 1, first < heap.count {
-      var child = first
-      for other in first + 1..<min(first + Self.branches, heap.count) where heap[other] < heap[child] {
+    while case let leftmost = Self.branches * parent + 1, leftmost < heap.count {
+      var child = leftmost
+      for other in leftmost + 1..<min(leftmost + Self.branches, heap.count) where heap[other] < heap[child] {
         child = other
       }
       guard heap[child] < last else { break }

@@ -3,7 +3,7 @@
 usage: pipe_peer.py CASE PIPEHOST:PORT TARGETHOST:PORT [ARGUMENT]...
 The server listens on the target, the client connects to the pipe. `-` for either leaves that side to another process.
 """
-import hashlib, os, socket, struct, sys, threading, time
+import ctypes, hashlib, os, socket, struct, sys, threading, time
 
 CHUNK = os.urandom(1 << 20)
 
@@ -41,6 +41,13 @@ def accept(server):
     connection, _ = server.accept()
     connection.settimeout(PATIENCE)
     return connection
+
+
+def enter(name):
+    """Has this thread make its sockets in a network namespace from here on."""
+    with open(f"/run/netns/{name}") as file:
+        # CLONE_NEWNET
+        check(ctypes.CDLL(None).setns(file.fileno(), 0x40000000) == 0, f"cannot enter {name}")
 
 
 def connect():
@@ -236,9 +243,11 @@ def crowd():
 def slow_taker():
     """SIZE bytes go WAY (sent or received) into the pipe, whose sender then ends as MODE says (open, end, reset); they
     are taken slowly, STEP at a time into a buffer of BUFFER, from the signal on fast, and all arrive. With `never` as
-    MODE none is taken."""
-    mode, way, size, step, buffer = ARGUMENTS[0], ARGUMENTS[1], *map(int, ARGUMENTS[2:])
+    MODE none is taken. With NAMESPACE the client is in that network namespace."""
+    mode, way, size, step, buffer = ARGUMENTS[0], ARGUMENTS[1], *map(int, ARGUMENTS[2:5])
     server = socket.socket()
+    for name in ARGUMENTS[5:]:
+        enter(name)
     client = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     (client if way == "sent" else server).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
