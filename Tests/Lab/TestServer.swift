@@ -91,6 +91,14 @@ public final class TestServer: Sendable {
   /// Ends it.
   public func stop() async throws { try await process.stop(9) }
 
+  /// A sendMailConfig.json for a mail server.
+  public var mailConfiguration: String {
+    """
+    {"mail": {"from": "gate@example.org", "to": "root@example.org", "smtp": {"server": "localhost",
+      "port": \(port), "cafile": "\(certificate)"}}}
+    """
+  }
+
   /// The mails that reached a mail server, whatever it answered.
   public func mails(count: Int) async throws -> [ReceivedMail] {
     try await reports("mail", count: count).map {

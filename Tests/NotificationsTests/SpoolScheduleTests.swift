@@ -182,6 +182,7 @@ import Testing
     let ending = schedule.finish(.sent(refused: refused), at: start)
     #expect(ending?.isDone == false && ending?.entry.report.recipients == ["y@h"])
     #expect(ending?.warnings.map(\.code) == ["mail_refused"])
+    #expect(ending?.warnings.first?.text.contains("takes nothing for x@h (550 no)") == true)
     #expect(schedule.start(at: start)?.entry.name == "1")
     _ = schedule.finish(.sent(refused: []), at: start)
     #expect(schedule.due(at: start) == start + .seconds(480))

@@ -41,6 +41,19 @@ struct ConnVitalsPingTests {
     }
   }
 
+  /// A burst of a hundred takes a second: most replies come within it, and each too late.
+  @Test(arguments: SocketKind.allCases)
+  func `what comes after its time is late, and no reply and no duplicate`(kind: SocketKind) async throws {
+    let site = try await ProbeSite("[target 10.9.0.5]\ndelay = 400\n[target fd09:2::5]\ndelay = 400")
+    try await kind.permit(in: site.host)
+    let events = try await site.host.events("-p 100 --timeout 0.2 \(Self.targets.joined(separator: " "))")
+    #expect(events.count == 2)
+    for event in events {
+      #expect(event.loss == 100 && event.received == 0 && event.duplicates == 0, "\(event)")
+      #expect(event.late ?? 0 > 0, "\(event)")
+    }
+  }
+
   @Test(arguments: targets)
   func `a long way is a long time, not a loss`(target: String) async throws {
     let site = try await ProbeSite("[target \(target)]\ndelay = 200")

@@ -17,11 +17,7 @@ import Testing
       namespace = try await NetworkNamespace()
       server = try await TestServer("mail_server", ["starttls"], in: namespace)
       folder = try ScratchFolder()
-      try folder.write(
-        """
-        {"mail": {"from": "gate@example.org", "to": "root@example.org", "smtp": {"server": "localhost",
-          "port": \(server.port), "cafile": "\(server.certificate)"}}}
-        """, to: "mail.json")
+      try folder.write(server.mailConfiguration, to: "mail.json")
       try folder.write("[gate]\ntype=ping\nhost=127.0.0.1\ncount=1\ninterval=0.2\n", to: "monitors.cfg")
       try folder.write(
         "[Gateway]\ndown=yes\non_resolve=yes\nmail_config=\(folder.path)/mail.json\n", to: "rules.cfg")

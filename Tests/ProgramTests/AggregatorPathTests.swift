@@ -64,11 +64,16 @@ struct AggregatorPathTests {
       interval=0.2
 
       """, to: "monitors")
+    let mail = try await TestServer("mail_server", ["starttls"], in: lab.a)
     let rules = try folder.write(
       "[path]\nloss_threshold=20 %\ninterval=2\n"
+        + "mail_config=\(try folder.write(mail.mailConfiguration, to: "mail.json"))\n"
         + "notification_command=sh -c 'echo $BWMON_SUBJECT: $BWMON_TOP >>\(folder.path)/said'\n", to: "rules")
     let aggregator = try Reporter(
-      ["--monitor-config", monitors, "--app-config", apps, "--notification-config", rules],
+      [
+        "--monitor-config", monitors, "--app-config", apps, "--notification-config", rules, "--spool",
+        "\(folder.path)/state",
+      ],
       program: "runaggregator", interval: "0.5", in: lab.a)
     // Much over eth1, less over eth0, most within the host.
     let load = "--send 1440000000 --note"
@@ -96,6 +101,8 @@ struct AggregatorPathTests {
       return said.contains { $0.wholeMatch(of: #/near: Web \d+ % of sent bytes/#) != nil }
         && said.contains { $0.wholeMatch(of: #/far: Backup \d+ % of sent bytes/#) != nil } ? () : nil
     }
+    let mails = try await mail.mails(count: 1).map(\.data).joined()
+    #expect(mails.firstMatch(of: #/BWMON_TOP: (Web|Backup) \d+ % of sent bytes/#) != nil, "\(mails)")
     let line =
       #/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: near exceeding 'loss' limit 20\.00: \d+\.\d\d %; Web \d+ % of sent bytes/#
     #expect(aggregator.process.errors.lines.contains { $0.wholeMatch(of: line) != nil })

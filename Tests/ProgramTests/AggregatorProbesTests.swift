@@ -88,6 +88,36 @@ struct AggregatorProbesTests {
     try await aggregator.stop()
   }
 
+  @Test func `services are looked at, and that none answers any more is one outage`() async throws {
+    let stage = try await ProbesStage()
+    let greeting = """
+      import socket, struct
+      body = b'\\x0a8.0.36-test\\0' + struct.pack('<I', 7) + b'12345678\\0' + struct.pack('<HBHHB', 0xffff, 33, 2, 0x0008, 21)
+      body += bytes(10) + b'123456789012\\0mysql_native_password\\0'
+      server = socket.create_server(('127.0.0.1', 3306))
+      while True:
+        client, _ = server.accept()
+        client.sendall(struct.pack('<I', len(body)) + body)
+        client.close()
+      """
+    func serve() throws -> ChildProcess { try stage.lab.a.start(["python3", "-c", greeting]) }
+    let server = try serve()
+    let aggregator = try stage.start(
+      try stage.monitors([], more: "[services]\ntype=scan\nhost=127.0.0.1\ninterval=0.2\n"),
+      rules: "[gone]\ndown=yes\nCOMMAND\n")
+    try await aggregator.event("probe", "a version") { event in
+      event["kind"] as? String == "scan" && (event["mysql"] as? Event)?["version"] as? String == "8.0.36-test"
+    }
+    try await server.stop(SIGKILL)
+    #expect(try await stage.run("firing.down", of: aggregator).contains("BWMON_SUBJECT=services"))
+    let again = try serve()
+    _ = try await stage.run("resolved.down", of: aggregator)
+    try await aggregator.stop()
+    let outages = try aggregator.events("outage").map { $0["state"] as? String }
+    #expect(outages.last == "resolved" && outages.suffix(2).first == "firing", "\(outages)")
+    try await again.stop(SIGKILL)
+  }
+
   @Test func `an interface that goes down and comes up is one outage of local connectivity`() async throws {
     let stage = try await ProbesStage()
     let lab = stage.lab

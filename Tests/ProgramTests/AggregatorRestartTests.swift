@@ -227,6 +227,8 @@ import Testing
     #expect(try await program.stop() == .exited(0))
     let complaints = program.errors.lines.filter { $0.contains("webhooks") }
     #expect(complaints.count == 1 && complaints[0].contains(place.said), "\(program.errors.text)")
+    let firing = program.errors.lines.filter { $0.contains("what fires") }
+    #expect(firing.count == 1 && firing[0].contains(place.said), "\(program.errors.text)")
     #expect(try setting.server.requests().count == 4)
   }
 }

@@ -125,10 +125,14 @@ import Testing
     ("::1", "::1"), ("[::1]", "::1"), ("127.0.0.1", "127.0.0.1"),
     // A name with an address of each family, of which one refuses.
     ("both.test", "127.0.0.1"), ("both.test", "::1"),
+    // A host without IPv6.
+    ("both.test", "127.0.0.1 alone"),
   ])
   func `a reference is an address of either family or a name`(reference: String, served: String) async throws
   {
     let namespace = try await NetworkNamespace()
+    if served.hasSuffix(" alone") { try await namespace.setSysctl("net.ipv6.conf.all.disable_ipv6", to: "1") }
+    let served = served.replacing(" alone", with: "")
     let folder = "/etc/netns/\(namespace.name)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -108,6 +108,39 @@ struct NotificationTests {
     try await stage.server.finish()
   }
 
+  @Test func `bandwidth is mailed and posted as well, each begin and each end once`() async throws {
+    let stage = try await Stage()
+    let mail = try await TestServer("mail_server", ["starttls"], in: stage.lab.a)
+    let web = try await TestServer("web_server", in: stage.lab.a)
+    let configuration = try stage.folder.write(mail.mailConfiguration, to: "mail.json")
+    let flags = try stage.rules(
+      """
+      [too much]
+      process_filter=Drip
+      out_threshold=100
+      interval=1
+      on_resolve=yes
+      mail_config=\(configuration)
+      webhook=http://127.0.0.1:\(web.port)/hook
+
+      """)
+    let aggregator = try Reporter(
+      flags + ["--spool", "\(stage.folder.path)/state"], program: "runaggregator", in: stage.lab.a)
+    try await aggregator.report("a first report")
+    let drip = try stage.drip(400)
+    let begin = try #require(try await mail.mails(count: 1).first)
+    #expect(begin.data.contains("BWMON_DIRECTION: out") && begin.data.contains("BWMON_SUBJECT: Drip"))
+    let posted = try await web.requests(count: 1)
+    #expect(posted[0].body.contains(#""state":"firing""#) && posted[0].body.contains(#""subject":"Drip""#))
+    try await drip.process.stop(SIGKILL)
+    #expect(try await mail.mails(count: 2).last?.data.contains("BWMON_STATE: resolved") == true)
+    #expect(try await web.requests(count: 2).last?.body.contains(#""state":"resolved""#) == true)
+    try await aggregator.stop()
+    #expect(mail.reports("mail").count == 2)
+    #expect(try web.requests().count == 2)
+    try await stage.server.finish()
+  }
+
   @Test func `a command has all the privileges that the program was started with`() async throws {
     let stage = try await Stage(script: "cp /proc/self/status \"$dir/status\"")
     let aggregator = try Reporter(

@@ -87,6 +87,8 @@ struct SampleUnitTests {
     let unit = try SampleUnit("connmonitor.service")
     let installed = "/var/run/connmonitor.conf"
     #expect(unit.command == ["/usr/local/bin/connmonitor", installed])
+    #expect(unit["StandardOutput"] == "append:/var/log/connmonitor.log")
+    #expect(unit["StandardError"] == "append:/var/log/connmonitor.err")
     let folder = try ScratchFolder()
     let file = "\(folder.path)/connmonitor.conf"
     let shell = "+/bin/sh -c "

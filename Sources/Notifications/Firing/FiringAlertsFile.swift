@@ -80,11 +80,12 @@ public struct FiringAlertsFile: Sendable {
         let folder = try DurableFolder(path)
         if let file = alerts.file {
           try folder.write(file, to: Self.name)
+          // A file that is removed needs no room, so that it can be does not say that one can be written.
+          if isFailing { warn(Self.usable(path)) }
+          isFailing = false
         } else {
           try folder.remove(Self.name)
         }
-        if isFailing { warn(Self.usable(path)) }
-        isFailing = false
         unsaved.isSet.store(false, ordering: .relaxed)
       } catch {
         if !isFailing { warn(Self.unusable(path, program, error)) }

@@ -133,17 +133,19 @@ import Testing
     var alert = OutputTests.alert(.firing)
     var renderer = JSONRenderer(origin: sampleOrigin)
     #expect(!renderer.render(.alert(alert)).contains("probes"))
-    alert.probes = states
+    alert.probes = states + [ProbeState(name: "lab", isUp: false, loss: nil, roundTrip: nil, hops: 30)]
     let text = renderer.render(.alert(alert))
     #expect(
       text.contains(
         #""probes":[{"name":"gw","up":true,"loss":0.0,"rtt":0.410},"#
           + #"{"name":"web","up":false,"loss":null,"rtt":null},{"name":"scan","up":true,"loss":null,"rtt":null},"#
-          + #"{"name":"shop","up":true,"loss":null,"rtt":12.345},{"name":"isp","up":false,"loss":100.0,"rtt":null}]"#
+          + #"{"name":"shop","up":true,"loss":null,"rtt":12.345},{"name":"isp","up":false,"loss":100.0,"rtt":null},"#
+          + #"{"name":"lab","up":null,"loss":null,"rtt":null,"reached":false,"hops":30}]"#
       ))
     _ = try JSONSerialization.jsonObject(with: Data(text.utf8))
     let fact = Model.Notification(alert, host: "h").facts.first { $0.name == "BWMON_PROBES" }
-    #expect(fact?.value == "gw 0.0 % loss 0.41 ms; web down; scan up; shop 12.35 ms; isp down")
+    #expect(
+      fact?.value == "gw 0.0 % loss 0.41 ms; web down; scan up; shop 12.35 ms; isp down; lab not reached")
   }
 
   @Test func `neither plain lines nor the table have alerts of probes`() {

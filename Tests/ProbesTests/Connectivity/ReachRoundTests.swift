@@ -103,7 +103,10 @@ import Testing
     #expect(round.outcome == .unknown(.addressNotAvailable))
   }
 
-  @Test(arguments: [Errno.addressNotAvailable, .networkUnreachable, .noRouteToHost, .notPermitted, .timedOut])
+  @Test(arguments: [
+    Errno.addressNotAvailable, .addressFamilyNotSupported, .networkUnreachable, .noRouteToHost, .notPermitted,
+    .timedOut,
+  ])
   func `all else is the network`(error: Errno) {
     var round = round(1)
     _ = round.found(1, of: 0, at: start)
