@@ -43,6 +43,28 @@ struct ConnVitalsErrorTests {
     }
   }
 
+  /// Of another program's request nothing is said by these, however its router answers.
+  @Test(arguments: SocketKind.allCases, ["identifier", "sequence"])
+  func `an error about another request is none, and its router no hop`(kind: SocketKind, garbage: String)
+    async throws
+  {
+    let ways = [("10.9.0.5", "10.9.1.1"), ("fd09:2::5", "fd09:1::1")]
+    // The quotation ends before what only our requests have.
+    let scenario = ways.map {
+      "[target \($0)]\npath = \($1)\n[hop \($1)]\ngarbage = 100 \(garbage)\nquote = 8\n"
+    }
+    let site = try await ProbeSite(scenario.joined())
+    try await kind.permit(in: site.host)
+    for (target, hop) in ways {
+      let trace = try #require(try await site.host.events("-tP --hop-timeout 1 \(target)").first)
+      #expect(trace.path == ["*", target] && trace.ending == "reached", "\(trace)")
+      try await site.network.set("hop \(hop) answer unreachable 1")
+      let ping = try #require(try await site.host.events("-p 2 --timeout 1 \(target)").first)
+      #expect(ping.loss == 100 && ping.error == nil, "\(ping)")
+      try await site.network.set("hop \(hop) answer normal")
+    }
+  }
+
   @Test(arguments: SocketKind.allCases)
   func `where the kernel has no IPv6 at all it is said once, and the others are asked`(
     kind: SocketKind
