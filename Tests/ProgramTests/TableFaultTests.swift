@@ -73,14 +73,7 @@ struct TableFaultTests {
     let folder = try ScratchFolder()
     try folder.write(
       "[m]\ntype=monitor\n[p]\ntype=pipe\nport=8080\nnewhost=127.0.0.1\nnewport=9000\n", to: "monitors")
-    let drip = try folder.write(
-      """
-      import socket, time
-      sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-      while True:
-        sender.sendto(bytes(1000), ("10.77.1.2", 9))
-        time.sleep(0.01)
-      """, to: "drip.py")
+    let drip = try await folder.copy(Program.traffic, as: "drip")
     let sender = "[sender]\nprocess_filter=^drip\nout_threshold=1\ninterval=1\n"
     let rules = try folder.write(sender, to: "rules")
     let aggregator = try Reporter(
@@ -106,7 +99,10 @@ struct TableFaultTests {
       $0.row(named: "traffic")?.sent ?? 0 > 400_000 && $0.row(named: "pipe-8080:127.0.0.1:9000") != nil
     }
     let seen = try #require(before.row(named: "traffic")?.usage)
-    let dripping = try lab.a.start(["python3", drip])
+    let dripping = try lab.a.start(
+      [drip]
+        + "udp 10.77.1.2 9 --send 1000000000 --size 1000 --rate 100000".split(separator: " ").map(String.init)
+    )
     try await alerts(["sender firing"])
 
     try await change("break", aggregator, lab.a)

@@ -13,9 +13,10 @@ struct PeerQueue: Sendable {
 
 /// Asks what peers have not taken of what was sent to them.
 ///
-/// A kernel whose receive buffer is full confirms nothing, however much is read, until a segment and a sixteenth of the
-/// buffer are free (`__tcp_select_window()` of net/ipv4/tcp_output.c). So a peer in this network namespace is asked what
-/// its process has left unread. Of one elsewhere only what its kernel confirms is known.
+/// A kernel with a full receive buffer keeps its window closed at first when its process reads. It opens the window when
+/// a sixteenth of the buffer, and at least a segment, is free (`__tcp_select_window()` of net/ipv4/tcp_output.c). Until
+/// then it acknowledges nothing new. So for a peer in this network namespace its receive queue is looked at. For a peer
+/// elsewhere only acknowledgements are known.
 struct UntakenBytes: ~Copyable {
   /// Opened when it is first needed.
   private var sockets: SocketLookup?
