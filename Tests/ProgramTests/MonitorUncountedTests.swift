@@ -195,6 +195,8 @@ struct MonitorUncountedTests {
     try await monitor.report("a first report")
     client.go()
     _ = try await client.counts(2)
+    // Looked up while it lives, however long a busy machine takes for it.
+    if witness == "lookup" { try await monitor.report("its name") { $0.row(pid: client.pid) != nil } }
     // What TCP sends after the last call is reported with the end of the connection.
     try await client.finish()
     let after = try await lab.b.countedBytes()
