@@ -184,7 +184,7 @@ let package = Package(
       ["Ownership", "Netfilter", "SystemRuntime", "Model", "CBPF", "KernelLab", "Lab", systemPackage]),
     tests(
       "DiagnosisTests",
-      ["Diagnosis", "Ownership", "Netfilter", "SystemRuntime", "Model", "KernelLab", systemPackage]),
+      ["Diagnosis", "Ownership", "Netfilter", "SystemRuntime", "Model", "KernelLab", "Lab", systemPackage]),
     fuzz,
     tests(
       "MonitorsTests",

@@ -1,3 +1,4 @@
+import Lab
 import KernelLab
 import Model
 import SystemRuntime
@@ -8,7 +9,7 @@ import Testing
 @testable import Ownership
 
 /// Entries that have ended and that the running kernel keeps, in a namespace of the test's own.
-@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.needs(.namespaces))
 struct KeptEntriesTests {
   @Test func `a stalled reader keeps entries in the table until it gives reliability up`() throws {
     try ConntrackLab.inside {

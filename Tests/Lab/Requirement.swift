@@ -4,6 +4,8 @@ import Testing
 
 /// Something that a test needs of the machine and that not every machine has.
 public enum Requirement: String, Sendable, CaseIterable {
+  /// To be root.
+  case root
   /// To be root and to make network namespaces.
   case namespaces
   /// The queueing discipline that delays and loses packets.
@@ -34,11 +36,16 @@ public enum Requirement: String, Sendable, CaseIterable {
   case calls = "bpf"
   /// BPF programs that watch packets.
   case packets = "bpf-5.8"
+  /// Logs of a real tstat, whose folder the environment's `TSTAT_LOGS` names.
+  case realLogs = "tstat_logs"
   /// The originals that ours are run beside.
   case originals = "connvitals and connmonitor of PyPI, see make test-deps"
 
   /// Whether a continuous-integration run asks that nothing is skipped without a word.
   static var everyTestMustRun: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
+
+  /// The folder of real logs of tstat and of what the original makes of them.
+  public static let logs = ProcessInfo.processInfo.environment["TSTAT_LOGS"]
 
   /// Whether Tests/known-skips.txt says that this may be missing.
   public var isKnownSkip: Bool { Self.isKnownSkip(rawValue) }
@@ -102,6 +109,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   public func isAvailable() async throws -> Bool {
     do {
       switch self {
+      case .root: return geteuid() == 0
+      case .realLogs: return Self.logs != nil
       case .uring: return Self.hasRings
       case .originals:
         return FileManager.default.isExecutableFile(atPath: Program.original("connmonitor"))
@@ -125,7 +134,8 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .flowtable:
         try await namespace.nft(
           "table inet lab { flowtable fast { hook ingress priority 0; devices = { lo }; }; }")
-      case .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets, .originals: break
+      case .root, .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets, .realLogs, .originals:
+        break
       }
       return true
     } catch let error as LabError {

@@ -1,3 +1,4 @@
+import Lab
 import Glibc
 import KernelLab
 import Model
@@ -7,7 +8,7 @@ import Testing
 @testable import Netfilter
 
 /// The running kernel's events of its connection table, in a namespace of the test's own, to a reader with little room.
-@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.needs(.namespaces))
 struct ConntrackEventsTests {
   /// With 4 KiB the kernel takes a quarter of a minute.
   @Test(arguments: [CInt(16_384), 4_096])

@@ -1,3 +1,4 @@
+import Lab
 import KernelLab
 import Model
 import SystemRuntime
@@ -7,7 +8,7 @@ import Testing
 @testable import Ownership
 
 /// The thread that follows the running kernel's events of its connection table, in a namespace of the test's own.
-@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.needs(.namespaces))
 struct ConntrackEventThreadTests {
   @Test func `an end that is reported again, because another listener has stalled, counts once`() throws {
     try ConntrackLab.inside {

@@ -73,7 +73,7 @@ import Testing
   }
 
   /// Where the kernel reports processes: on a host, not in a container.
-  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  @Test(.needs(.root))
   func `the kernel's event of another program comes with the table`()
     throws
   {

@@ -1,3 +1,4 @@
+import Lab
 import Glibc
 import KernelLab
 import Model
@@ -9,7 +10,7 @@ import Testing
 @testable import SystemRuntime
 
 /// What a reading of the table has when the thread that follows it ends, or its sockets fail.
-@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.needs(.namespaces))
 struct LiveFlowTableTests {
   /// Starts listeners and lets them fail.
   private final class Faults {

@@ -9,7 +9,7 @@ import Testing
 @testable import SystemRuntime
 
 /// The running kernel's namespaces. There are others than these tests' own on a machine at work.
-@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.needs(.namespaces))
 struct NamespacesTableTests {
   private static let address = IPAddress(v4: 0x0a63_0001)
 

@@ -9,7 +9,7 @@ import Testing
 @testable import SystemRuntime
 
 /// Ends of new flows in other network namespaces; this process has the sockets.
-@Suite(.serialized, .enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.serialized, .needs(.namespaces))
 struct OwnersElsewhereTests {
   private static let start = Instant.now
   private static let address: UInt32 = 0x0a62_0001

@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(
-    .enabled(if: ProcessesPrivileges.isRoot),
+    .needs(.root),
     arguments: [(60, 900), (4_201, 900), (4_200, 7_000)] as [(Int32, UInt64)])
   func `a socket of a process with very many descriptors is found`(number: Int32, inode: UInt64) throws {
     proc.add(20, start: 200)
@@ -160,7 +160,7 @@ import Testing
     #expect(Array(finder.observed.living.newestFirst).first == 20)
   }
 
-  @Test(.enabled(if: ProcessesPrivileges.isRoot))
+  @Test(.needs(.root))
   func `processes that may not be read are counted while that is so`() throws {
     proc.add(10, sockets: [3: 501])
     proc.add(11, sockets: [3: 502])

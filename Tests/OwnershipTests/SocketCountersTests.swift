@@ -1,3 +1,4 @@
+import Lab
 import Glibc
 import KernelLab
 import Model
@@ -9,7 +10,7 @@ import Testing
 @testable import SystemRuntime
 
 /// The running kernel's connection table in a namespace of the test's own.
-@Suite(.enabled(if: ProcessesPrivileges.isRoot && Capabilities.mayEnterNamespaces))
+@Suite(.needs(.namespaces))
 struct SocketCountersTests {
   private final class Connection {
     let listener: SocketsOpened

@@ -7,9 +7,6 @@ import Testing
 
 @testable import Tstat
 
-/// A folder of real logs of tstat and of what the original makes of them; CI has one.
-private let realLogs: String? = ProcessInfo.processInfo.environment["TSTAT_LOGS"]
-
 @Suite struct LogSlicesTests {
   /// The slices of the logs of these names in a folder, which need not be there.
   static func slices(
@@ -69,10 +66,10 @@ private let realLogs: String? = ProcessInfo.processInfo.environment["TSTAT_LOGS"
   }
 
   @Test(
-    .enabled(if: realLogs != nil),
+    .needs(.realLogs),
     arguments: ["0.6.5", "0.6.8"])
   func `real logs give the JSON that the original gave`(version: String) throws {
-    let folder = try #require(realLogs)
+    let folder = try #require(Requirement.logs)
     let options = RowReaderTests.options {
       $0.format = RowOptions.WireFormat(rawValue: version) ?? .version068
       $0.sensor = "sensor.example"
