@@ -191,6 +191,8 @@ let package = Package(
       ["Monitors", "Model", "INI", "SystemRuntime", "Netfilter", "Ownership", "Lab"]),
     tests("PipesTests", ["Pipes", "Model", "INI", "SystemRuntime", "Netfilter", "Lab"]),
     tests("ProbesTests", ["Probes", "Curl", "Model", "INI", "SystemRuntime", "Lab", systemPackage]),
+    tests(
+      "HubTests", ["runaggregator", "Notifications", "Aggregation", "Model", "SystemRuntime", "Lab"]),
     tests("ConnectivityMailTests", ["netconnmon", "Notifications", "Lab"]),
     tests("AggregationTests", ["Aggregation", "Model", "INI", "Lab"]),
     tests("OutputTests", ["Output", "Model"], fixtures: true),

@@ -1,16 +1,16 @@
 import Model
 
 /// A value of a JSON text (RFC 8259), with the line that it stands in.
-struct JSONValue: Sendable, Hashable {
+package struct JSONValue: Sendable, Hashable {
   /// A name and its value; names may be repeated.
-  struct Member: Sendable, Hashable {
-    var name: String
-    var line: Int
-    var value: JSONValue
+  package struct Member: Sendable, Hashable {
+    package var name: String
+    package var line: Int
+    package var value: JSONValue
   }
 
   /// What it is.
-  enum Content: Sendable, Hashable {
+  package enum Content: Sendable, Hashable {
     case null
     case boolean(Bool)
     /// As it was written.
@@ -20,33 +20,33 @@ struct JSONValue: Sendable, Hashable {
     case object([Member])
   }
 
-  var content: Content
-  var line: Int
+  package var content: Content
+  package var line: Int
 
   /// The last member of that name, if this is an object that has one.
-  func member(_ name: String) -> JSONValue? {
+  package func member(_ name: String) -> JSONValue? {
     if case .object(let members) = content { members.last { $0.name == name }?.value } else { nil }
   }
 
   /// The text, if this is a string.
-  var string: String? { if case .string(let text) = content { text } else { nil } }
+  package var string: String? { if case .string(let text) = content { text } else { nil } }
 
   /// The number, if this is a whole one.
-  var integer: Int? { if case .number(let text) = content { Int(text) } else { nil } }
+  package var integer: Int? { if case .number(let text) = content { Int(text) } else { nil } }
 }
 
 /// Why a text is not JSON, or not what was wanted.
-struct JSONError: Error, Sendable, Hashable {
+package struct JSONError: Error, Sendable, Hashable {
   /// The line of the text, from 1.
-  var line: Int
+  package var line: Int
   /// What is wrong there, and what to do.
-  var what: String
+  package var what: String
 }
 
 /// Reads a JSON text strictly, within bounds of size and depth.
-struct JSONReader {
+package struct JSONReader {
   /// The longest text.
-  static let mostBytes = 1 << 20
+  package static let mostBytes = 1 << 20
   private static let mostDepth = 16
 
   private let bytes: [UInt8]
@@ -56,7 +56,7 @@ struct JSONReader {
   private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   /// Returns the one value of the text.
-  static func value(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+  package static func value(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
     guard bytes.count <= mostBytes else {
       throw JSONError(line: 1, what: "the text has more than \(mostBytes) bytes: shorten it")
     }

@@ -1,9 +1,9 @@
 public import Model
 
 /// Writes JSON (RFC 8259).
-enum JSONText {
+package enum JSONText {
   /// A string with its quotation marks. Control characters, also those of Unicode that drive a terminal, are escaped.
-  static func string(_ text: String) -> String {
+  package static func string(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -23,7 +23,7 @@ enum JSONText {
   }
 
   /// An object; the values are JSON already.
-  static func object(_ members: [(name: String, value: String)]) -> String {
+  package static func object(_ members: [(name: String, value: String)]) -> String {
     "{" + members.map { "\(string($0.name)):\($0.value)" }.joined(separator: ",") + "}"
   }
 
@@ -47,5 +47,20 @@ extension Notification {
       [("schema", "1"), ("event", JSONText.string("notification"))] + facts + [
         ("line", JSONText.string(line))
       ])
+  }
+}
+
+extension Timestamp {
+  /// Seconds, nanoseconds, and seconds ahead of UTC.
+  package var json: String { "[\(seconds),\(nanoseconds),\(utcOffset)]" }
+
+  /// Reads what `json` has written; nil for anything else, and beyond the year 9999.
+  package init?(_ json: JSONValue) {
+    guard case .array(let values) = json.content, values.count == 3,
+      let seconds = values[0].integer, (-62_135_596_800...253_402_300_799).contains(seconds),
+      let nanoseconds = values[1].integer, (0...999_999_999).contains(nanoseconds),
+      let offset = values[2].integer, (-86_400...86_400).contains(offset)
+    else { return nil }
+    self.init(seconds: Int64(seconds), nanoseconds: Int32(nanoseconds), utcOffset: Int32(offset))
   }
 }

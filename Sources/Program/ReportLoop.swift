@@ -54,13 +54,13 @@ public struct ReportLoop: ~Copyable {
     var measured = Instant.now
     if startsAtOnce && count == 1 { refresh() }
     let first = try measure(measured)
-    var outcome = StandardOutput.Outcome.written
+    var outcome = WriteOutcome.written
     if startsAtOnce {
       outcome = try sink.receive(first)
       reports += 1
     }
     // An empty report does not show that.
-    if !StandardOutput.isOpen { outcome = .closed }
+    if !sink.isOpen { outcome = .closed }
     func attempt(isLast: Bool = false) throws(KernelError) {
       do throws(KernelError) {
         if isLast || reports + 1 == count { refresh() }
@@ -105,7 +105,7 @@ public struct ReportLoop: ~Copyable {
 
   /// All reports are made: waits until a slow reader has them, or a signal comes.
   private func handOver(
-    _ outcome: StandardOutput.Outcome, _ sink: inout some Sink
+    _ outcome: WriteOutcome, _ sink: inout some Sink
   ) throws(KernelError) -> Ending {
     var outcome = outcome
     while outcome == .waiting {

@@ -29,13 +29,13 @@ public struct RetryingOutput {
   public var isFailing: Bool { recovery.failure != nil }
 
   /// Adds `text` and writes what the reader takes now; `written` also where it has to wait until writing works again.
-  public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> StandardOutput.Outcome {
+  public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> WriteOutcome {
     queue.add(text)
     return try flush()
   }
 
   /// Writes what the reader takes now of what waits.
-  public mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
+  public mutating func flush() throws(KernelError) -> WriteOutcome {
     do throws(KernelError) {
       let outcome = try queue.flush()
       if outcome != .closed, let since = recovery.succeed() {

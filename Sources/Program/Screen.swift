@@ -31,16 +31,19 @@ public struct Screen: Sink {
     }
   }
 
+  /// False when standard output was closed before the program started.
+  public var isOpen: Bool { StandardOutput.isOpen }
+
   /// Writes `events` in their order, as far as the reader takes them now; what becomes of the rest is reported by
   /// `flush`. A report that a slow reader has no room for is left out, and counted in the next one's health.
-  public mutating func receive(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome {
+  public mutating func receive(_ events: [Event]) throws(KernelError) -> WriteOutcome {
     var text: [UInt8] = []
     for event in events { add(event, to: &text) }
     return try output.write(text)
   }
 
   /// Writes what the reader takes now of what waits.
-  public mutating func flush() throws(KernelError) -> StandardOutput.Outcome { try output.flush() }
+  public mutating func flush() throws(KernelError) -> WriteOutcome { try output.flush() }
 
   /// How long a slow reader is waited for when a signal ends the program.
   private static let farewell = Duration.seconds(1)

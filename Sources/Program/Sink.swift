@@ -4,14 +4,17 @@ public import SystemRuntime
 
 /// Where events go. It delays nothing: what it has no room for is counted in the health of the reports.
 public protocol Sink {
+  /// False when nobody can take anything, which the first events may not show where they are empty.
+  var isOpen: Bool { get }
+
   /// Takes events in their order; returns what became of them.
-  mutating func receive(_ events: [Event]) throws(KernelError) -> StandardOutput.Outcome
+  mutating func receive(_ events: [Event]) throws(KernelError) -> WriteOutcome
 
   /// Takes the last events, and may wait a moment for who is slow.
   mutating func finish(with events: [Event]) throws(KernelError)
 
   /// Goes on with what waits for a slow reader.
-  mutating func flush() throws(KernelError) -> StandardOutput.Outcome
+  mutating func flush() throws(KernelError) -> WriteOutcome
 }
 
 /// The messages of a program as a sink: warnings and changes of routes, a line each on standard error.
@@ -21,8 +24,11 @@ public struct MessageSink: Sink {
   /// Writes as `diagnostics` does.
   public init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
 
+  /// Always: standard error that was closed loses what is written.
+  public var isOpen: Bool { true }
+
   /// Writes the messages.
-  public func receive(_ events: [Event]) -> StandardOutput.Outcome {
+  public func receive(_ events: [Event]) -> WriteOutcome {
     // Two codes may be taken back for one reason.
     var said: Set<String> = []
     for event in events {
@@ -41,5 +47,5 @@ public struct MessageSink: Sink {
   public func finish(with events: [Event]) { _ = receive(events) }
 
   /// Nothing waits: a line that nobody reads is lost.
-  public func flush() -> StandardOutput.Outcome { .written }
+  public func flush() -> WriteOutcome { .written }
 }

@@ -9,7 +9,7 @@ struct RecordWriter {
   private var output = RetryingOutput { text, _ in Messages.say(.warning(text)) }
   /// Records that `flush` writes at once.
   private var batch: [UInt8] = []
-  private var outcome = StandardOutput.Outcome.written
+  private var outcome = WriteOutcome.written
   private var routes: [ProbeJob: RouteChange] = [:]
   /// Paths and services with which something is wrong, which was said.
   private var problems: Set<Matter> = []

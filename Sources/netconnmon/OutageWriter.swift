@@ -26,7 +26,7 @@ struct OutageWriter {
   }
 
   /// Writes a change as far as the reader takes it now.
-  mutating func write(_ outage: Outage) throws(KernelError) -> StandardOutput.Outcome {
+  mutating func write(_ outage: Outage) throws(KernelError) -> WriteOutcome {
     var text: [UInt8] = []
     if json == nil { text += "\(ConnectivityLine(outage))\n".utf8 }
     json?.render(.outage(outage), to: &text)
@@ -37,7 +37,7 @@ struct OutageWriter {
   var isFailing: Bool { output.isFailing }
 
   /// Writes what the reader takes now of what waits.
-  mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
+  mutating func flush() throws(KernelError) -> WriteOutcome {
     let outcome = try output.flush()
     if outcome == .written, !isFailing, let loss = output.takeLossBySlowReader(of: "lines") {
       diagnostics.warning(loss)

@@ -29,7 +29,10 @@ struct PublishSink: Sink {
   /// How many events will never arrive.
   var dropped: UInt64 { publisher.dropped }
 
-  mutating func receive(_ events: [Event]) -> StandardOutput.Outcome {
+  /// Always: what cannot be published waits on the disk.
+  var isOpen: Bool { true }
+
+  mutating func receive(_ events: [Event]) -> WriteOutcome {
     for event in events {
       let kind = PublishedEvent(event)
       guard plan.configuration.events.contains(kind) else { continue }
@@ -44,7 +47,7 @@ struct PublishSink: Sink {
   mutating func finish(with events: [Event]) { _ = receive(events) }
 
   /// Nothing waits here.
-  func flush() -> StandardOutput.Outcome { .written }
+  func flush() -> WriteOutcome { .written }
 
   /// Publishes as `new` says from now on; what waits goes that way as well.
   mutating func use(_ new: PublishPlan) {

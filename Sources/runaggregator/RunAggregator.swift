@@ -193,8 +193,9 @@ import SystemRuntime
         SpoolFolder.take(waiting, of: .webhooks, program: "runaggregator") { diagnostics.warning($0) }
       }, now: { WallClock.now() })
     // Without rules nothing fires, and behind the fence no file is made.
-    let firing = FiringAlertsFile(
-      in: notificationConfig == nil ? nil : state.map { "\($0)/alerts" }, program: "runaggregator"
+    let firing = FiringFile(
+      in: notificationConfig == nil ? nil : state.map { "\($0)/alerts" }, program: "runaggregator",
+      decode: FiringAlerts.alerts(in:)
     ) { diagnostics.warning($0) }
     if !firing.found.isEmpty {
       diagnostics.note("alerts of the last run that go on, and are not reported again: \(firing.found.count)")
@@ -229,9 +230,8 @@ import SystemRuntime
         mail.finish(within: Self.farewell)
       }
       let sinks = HubSinks(
-        MessageSink(diagnostics), notifier, transfers, mail, firing,
-        Screen(report, style: .applications, diagnostics),
-        publish)
+        MessageSink(diagnostics), NotificationSink(notifier, transfers, mail, firing), publish,
+        Screen(report, style: .applications, diagnostics))
       let failure = loop(configuration, sensor, pipes, probes, firing.found, sinks, diagnostics)
       firing.finish()
       notifier.finish()

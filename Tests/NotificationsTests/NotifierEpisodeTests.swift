@@ -100,4 +100,21 @@ import Testing
     await notifier.service.run(drainTime: .seconds(600))
     #expect(shop.lines("log") == ["wget repeat", "wget resolved"])
   }
+
+  @Test func `the end of what an earlier run reported goes to whom it notified`() async throws {
+    let rules = ["web", "other"].map {
+      shop.rule(#"echo "$BWMON_RULE $BWMON_STATE" >> "$0/log""#, for: $0, onResolve: true)
+    }
+    var notifier = Notifier(rules: rules) { _ in }
+    notifier.restore(sampleNotification().episode, notified: [.command, .mail])
+    #expect(notifier.notified(of: sampleNotification().episode) == [.command])
+    // Of which nobody was notified, nobody is notified of the end.
+    notifier.submit(sampleNotification(.ended(.over), rule: "other"))
+    notifier.submit(sampleNotification(.goesOn))
+    notifier.submit(sampleNotification(.ended(.ruleRemoved)))
+    notifier.finish()
+    await notifier.service.run(drainTime: .seconds(600))
+    #expect(shop.lines("log") == ["web repeat", "web resolved"])
+    #expect(notifier.dropped == 0)
+  }
 }

@@ -1,6 +1,6 @@
 import Foundation
+import Lab
 import Model
-import Synchronization
 import Testing
 
 @testable import Notifications
@@ -33,17 +33,6 @@ final class Workshop: Sendable {
   func lines(_ name: String) -> [String] {
     (text(name) ?? "").split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
-}
-
-/// The lines that were written.
-final class Lines: Sendable {
-  private let lines = Mutex<[String]>([])
-
-  var all: [String] { lines.withLock { $0 } }
-
-  var count: Int { lines.withLock { $0.count } }
-
-  func append(_ line: String) { lines.withLock { $0.append(line) } }
 }
 
 extension Notifier {

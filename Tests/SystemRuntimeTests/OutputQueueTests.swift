@@ -49,7 +49,7 @@ import Testing
     // A shorter one still has room.
     #expect(try queue.write(text(4, 10)) == .waiting)
     var taken: [UInt8] = []
-    var outcome = StandardOutput.Outcome.waiting
+    var outcome = WriteOutcome.waiting
     for _ in 0..<10_000 where outcome == .waiting {
       taken += pipe.read()
       outcome = try queue.flush()

@@ -3,6 +3,16 @@ import CLinux
 import Glibc
 import SystemPackage
 
+/// What became of a text that was to be written.
+public enum WriteOutcome: Sendable, Hashable {
+  /// All of it was written.
+  case written
+  /// The reader is slow: some of it waits.
+  case waiting
+  /// Nobody reads any more: end quietly.
+  case closed
+}
+
 /// Text on its way to standard output, which may be slow: a measuring loop never waits for a reader.
 public struct OutputQueue {
   /// The most that waits; a text that does not fit is left out whole.
@@ -23,7 +33,7 @@ public struct OutputQueue {
   init(to descriptor: CInt) { self.descriptor = descriptor }
 
   /// Adds `text` and writes what the reader takes now.
-  public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> StandardOutput.Outcome {
+  public mutating func write(_ text: consuming [UInt8]) throws(KernelError) -> WriteOutcome {
     add(text)
     return try flush()
   }
@@ -40,7 +50,7 @@ public struct OutputQueue {
   }
 
   /// Writes what the reader takes now of what waits.
-  public mutating func flush() throws(KernelError) -> StandardOutput.Outcome {
+  public mutating func flush() throws(KernelError) -> WriteOutcome {
     while !waiting.isEmpty {
       // In bounds: the pointer and count are the slice's own.
       var count = unsafe waiting.withUnsafeBytes {

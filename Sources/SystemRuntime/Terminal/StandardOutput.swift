@@ -5,16 +5,6 @@ import SystemPackage
 
 /// Standard output, and the terminal that it may be.
 public enum StandardOutput {
-  /// What became of a text.
-  public enum Outcome: Sendable, Hashable {
-    /// All of it was written.
-    case written
-    /// The reader is slow: some of it waits.
-    case waiting
-    /// Nobody reads any more: end quietly.
-    case closed
-  }
-
   /// True when it is a terminal (isatty(3)).
   public static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 

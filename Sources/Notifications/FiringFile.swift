@@ -3,15 +3,26 @@ import Synchronization
 import SystemPackage
 import SystemRuntime
 
-/// The alerts that fire, in a file: another start of the program continues with them.
+/// What fires, in a file: another start of the program continues with it. What it is the program knows, by `Alert`.
 ///
 /// The program that reports calls `save` and never waits for the disk; `run` writes in a task of its own. Of several that are
 /// saved meanwhile the last is written.
-public struct FiringAlertsFile: Sendable {
-  /// What fired at the end of the last run.
-  public let found: [FiringAlert]
+public struct FiringFile<Alert: Sendable>: Sendable {
+  /// The file as it is to be.
+  public struct Content: Sendable {
+    /// What is written; nil where nothing fires, and there is to be no file.
+    public var bytes: [UInt8]?
+    /// What was left out because it has no room; nil for nothing.
+    public var omission: Warning?
 
-  static let name = "firing.json"
+    /// Makes it.
+    public init(bytes: [UInt8]?, omission: Warning? = nil) { (self.bytes, self.omission) = (bytes, omission) }
+  }
+
+  /// What fired at the end of the last run.
+  public let found: [Alert]
+
+  private static var name: String { "firing.json" }
 
   private let path: String?
   private let program: String
@@ -19,17 +30,21 @@ public struct FiringAlertsFile: Sendable {
   private let own: OwnFolder?
   /// Another program had the folder at the start.
   private let isTaken: Bool
-  private let snapshots: AsyncStream<FiringAlerts>
-  private let saved: AsyncStream<FiringAlerts>.Continuation
+  private let snapshots: AsyncStream<Content>
+  private let saved: AsyncStream<Content>.Continuation
   private let warn: @Sendable (Warning) -> Void
   private let unsaved = Unsaved()
 
   /// Takes the folder at an absolute `path` for `program` alone, and reads what is there. Where there is none above
-  /// it, it is made as soon as something fires; without a `path` nothing is kept. What cannot be used is warned of.
-  public init(in path: String?, program: String, warn: @escaping @Sendable (Warning) -> Void) {
+  /// it, it is made as soon as something fires; without a `path` nothing is kept. What cannot be used is warned of. `decode` reads
+  /// the file; nil for one that is damaged, or of another version.
+  public init(
+    in path: String?, program: String, decode: ([UInt8]) -> [Alert]?,
+    warn: @escaping @Sendable (Warning) -> Void
+  ) {
     self.program = program
     self.warn = warn
-    (snapshots, saved) = AsyncStream.makeStream(of: FiringAlerts.self, bufferingPolicy: .bufferingNewest(1))
+    (snapshots, saved) = AsyncStream.makeStream(of: Content.self, bufferingPolicy: .bufferingNewest(1))
     guard let path else {
       (self.path, own, isTaken, found) = (nil, nil, false, [])
       return
@@ -40,7 +55,7 @@ public struct FiringAlertsFile: Sendable {
       own = try OwnFolder(path)
       isTaken = false
       self.path = path
-      found = Self.read(path, warn: warn)
+      found = Self.read(path, decode, warn: warn)
     } catch {
       // There is none as long as nothing fires; another one that has it may be about to end.
       let mayCome = error == .noSuchFileOrDirectory || error == .wouldBlock
@@ -52,8 +67,8 @@ public struct FiringAlertsFile: Sendable {
   /// Whether what was saved last could not be written: then it is to be saved again.
   public var isUnsaved: Bool { unsaved.isSet.load(ordering: .relaxed) }
 
-  /// Has `alerts` written, in place of those of before; returns at once.
-  public func save(_ alerts: FiringAlerts) { saved.yield(alerts) }
+  /// Has `content` written, in place of that of before; returns at once.
+  public func save(_ content: Content) { saved.yield(content) }
 
   /// Has `run` end when all is written.
   public func finish() { saved.finish() }
@@ -65,21 +80,16 @@ public struct FiringAlertsFile: Sendable {
     // Said at the start, where another program has the folder.
     var isFailing = isTaken
     var isIncomplete = false
-    for await alerts in snapshots {
-      if alerts.isIncomplete, !isIncomplete {
+    for await content in snapshots {
+      if let omission = content.omission, !isIncomplete {
         isIncomplete = true
-        warn(
-          Warning(
-            code: "alerts_omitted",
-            text:
-              "more than \(FiringAlerts.most) alerts fire, or their names are long: those beyond fire again after a "
-              + "restart. Make the rules match fewer applications."))
+        warn(omission)
       }
       do throws(Errno) {
         if own == nil { own = try OwnFolder(path) }
         let folder = try DurableFolder(path)
-        if let file = alerts.file {
-          try folder.write(file, to: Self.name)
+        if let bytes = content.bytes {
+          try folder.write(bytes, to: Self.name)
           // A file that is removed needs no room, so that it can be does not say that one can be written.
           if isFailing { warn(Self.usable(path)) }
           isFailing = false
@@ -96,11 +106,13 @@ public struct FiringAlertsFile: Sendable {
     withExtendedLifetime(own) {}
   }
 
-  private static func read(_ path: String, warn: (Warning) -> Void) -> [FiringAlert] {
+  private static func read(
+    _ path: String, _ decode: ([UInt8]) -> [Alert]?, warn: (Warning) -> Void
+  ) -> [Alert] {
     let why: String
     do throws(Errno) {
       let bytes = try DurableFolder(path).read(name, limit: JSONReader.mostBytes)
-      if let alerts = FiringAlerts.alerts(in: bytes) { return alerts }
+      if let alerts = decode(bytes) { return alerts }
       why = "it is damaged, or of another version"
     } catch {
       if error == .noSuchFileOrDirectory { return [] }

@@ -1,10 +1,11 @@
 import Foundation
 import Lab
 import Model
+import Notifications
 import SystemRuntime
 import Testing
 
-@testable import Notifications
+@testable import runaggregator
 
 /// What fires, as the next start finds it.
 @Suite struct FiringAlertsTests {
@@ -35,8 +36,9 @@ import Testing
         time: Timestamp(seconds: -5)))
   }
 
-  private func file(_ path: String? = nil) -> FiringAlertsFile {
-    FiringAlertsFile(in: path ?? folder, program: "bwmon") { [lines] in lines.append("\($0.code) \($0.text)")
+  private func file(_ path: String? = nil) -> FiringFile<FiringAlert> {
+    FiringFile(in: path ?? folder, program: "bwmon", decode: FiringAlerts.alerts(in:)) { [lines] in
+      lines.append("\($0.code) \($0.text)")
     }
   }
 
@@ -45,7 +47,9 @@ import Testing
     do {
       let file = file()
       var alerts = FiringAlerts()
-      for report in reports where alerts.take(report, notified: [.command, .webhook]) { file.save(alerts) }
+      for report in reports where alerts.take(report, notified: [.command, .webhook]) {
+        file.save(alerts.content)
+      }
       file.finish()
       await file.run()
     }
@@ -53,7 +57,10 @@ import Testing
   }
 
   @Test func `what fires is found as it was last reported, with who was notified`() async {
-    let reports = [usage(), usage(hostileText), usage("app", .repeated(count: 3), .received), probe()]
+    let reports = [
+      usage(), usage("$(x); \n\"'`id` \\ \u{1b}[2J | \u{202e}é日本"),
+      usage("app", .repeated(count: 3), .received), probe(),
+    ]
     let alerts = await found(after: reports)
     #expect(Set(alerts) == Set(reports.map { FiringAlert($0, notified: [.command, .webhook]) }))
     #expect(alerts.count == 4 && lines.all.isEmpty)
@@ -90,7 +97,7 @@ import Testing
     #expect(text.count <= JSONReader.mostBytes && alerts.isIncomplete)
     #expect(FiringAlerts.alerts(in: text)?.count == most)
     let file = file()
-    file.save(alerts)
+    file.save(alerts.content)
     file.finish()
     await file.run()
     #expect(lines.count == 1 && lines.all[0].hasPrefix("alerts_omitted"))
@@ -125,8 +132,10 @@ import Testing
   }
 
   @Test func `without a folder, or with one that cannot be made, nothing is kept`() async throws {
-    let none = FiringAlertsFile(in: nil, program: "bwmon") { [lines] in lines.append($0.text) }
-    none.save(FiringAlerts())
+    let none = FiringFile(in: nil, program: "bwmon", decode: FiringAlerts.alerts(in:)) { [lines] in
+      lines.append($0.text)
+    }
+    none.save(FiringAlerts().content)
     none.finish()
     await none.run()
     #expect(none.found.isEmpty && lines.all.isEmpty)
@@ -151,28 +160,10 @@ import Testing
     owner = nil
     var alerts = FiringAlerts()
     _ = alerts.take(usage(), notified: [])
-    later.save(alerts)
+    later.save(alerts.content)
     later.finish()
     await later.run()
     #expect(lines.count == 2 && lines.all.last?.contains("is kept in \(folder) again") == true)
     #expect(FileManager.default.fileExists(atPath: "\(folder)/firing.json"))
-  }
-
-  @Test func `the end of what an earlier run reported goes to whom it notified`() async throws {
-    let shop = try Workshop()
-    let rules = ["web", "other"].map {
-      shop.rule(#"echo "$BWMON_RULE $BWMON_STATE" >> "$0/log""#, for: $0, onResolve: true)
-    }
-    var notifier = Notifier(rules: rules) { [lines] in lines.append($0.text) }
-    notifier.restore(sampleNotification().episode, notified: [.command, .mail])
-    #expect(notifier.notified(of: sampleNotification().episode) == [.command])
-    // Of which nobody was notified, nobody is notified of the end.
-    notifier.submit(sampleNotification(.ended(.over), rule: "other"))
-    notifier.submit(sampleNotification(.goesOn))
-    notifier.submit(sampleNotification(.ended(.ruleRemoved)))
-    notifier.finish()
-    await notifier.service.run(drainTime: .seconds(600))
-    #expect(shop.lines("log") == ["web repeat", "web resolved"])
-    #expect(notifier.dropped == 0)
   }
 }

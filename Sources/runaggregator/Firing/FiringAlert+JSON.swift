@@ -1,4 +1,5 @@
 import Model
+import Notifications
 
 extension FiringAlert {
   /// The alert as JSON: what its rule still knows after a restart is not in it.
@@ -81,21 +82,6 @@ extension DeliveryKind {
     case .mail: "mail"
     case .webhook: "webhook"
     }
-  }
-}
-
-extension Timestamp {
-  /// Seconds, nanoseconds, and seconds ahead of UTC.
-  var json: String { "[\(seconds),\(nanoseconds),\(utcOffset)]" }
-
-  /// Reads what `json` has written; nil for anything else, and beyond the year 9999.
-  init?(_ json: JSONValue) {
-    guard case .array(let values) = json.content, values.count == 3,
-      let seconds = values[0].integer, (-62_135_596_800...253_402_300_799).contains(seconds),
-      let nanoseconds = values[1].integer, (0...999_999_999).contains(nanoseconds),
-      let offset = values[2].integer, (-86_400...86_400).contains(offset)
-    else { return nil }
-    self.init(seconds: Int64(seconds), nanoseconds: Int32(nanoseconds), utcOffset: Int32(offset))
   }
 }
 

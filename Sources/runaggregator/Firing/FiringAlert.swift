@@ -1,19 +1,20 @@
-public import Model
+import Model
+import Notifications
 
 /// An alert that fires, by what was last reported of it, and the deliveries that were notified of it.
-public struct FiringAlert: Sendable, Hashable {
+struct FiringAlert: Sendable, Hashable {
   /// What was reported.
-  public enum Report: Sendable, Hashable {
+  enum Report: Sendable, Hashable {
     /// Of the bandwidth of an application.
     case usage(Alert)
     /// Of what probes find.
     case probe(ProbeAlert)
 
     /// The alert, if it is one of bandwidth.
-    public var ofUsage: Alert? { if case .usage(let alert) = self { alert } else { nil } }
+    var ofUsage: Alert? { if case .usage(let alert) = self { alert } else { nil } }
 
     /// The alert, if it is one of a probe.
-    public var ofProbe: ProbeAlert? { if case .probe(let alert) = self { alert } else { nil } }
+    var ofProbe: ProbeAlert? { if case .probe(let alert) = self { alert } else { nil } }
   }
 
   /// What it has from its beginning to its end, and no other alert that fires at the same time.
@@ -28,12 +29,12 @@ public struct FiringAlert: Sendable, Hashable {
   }
 
   /// The last that was reported.
-  public var report: Report
+  var report: Report
   /// The deliveries that were notified that it began.
-  public var notified: [DeliveryKind]
+  var notified: [DeliveryKind]
 
   /// Makes it.
-  public init(_ report: Report, notified: [DeliveryKind]) {
+  init(_ report: Report, notified: [DeliveryKind]) {
     self.report = report
     self.notified = notified
   }
@@ -58,7 +59,7 @@ extension FiringAlert.Report {
 }
 
 /// The alerts that fire, as the file has them: at most so many, with so many bytes, as can be read again. Does no I/O.
-public struct FiringAlerts: Sendable, Hashable {
+struct FiringAlerts: Sendable, Hashable {
   /// The most alerts.
   static let most = 1024
   /// The most bytes of their texts.
@@ -68,13 +69,10 @@ public struct FiringAlerts: Sendable, Hashable {
   private var texts: [FiringAlert.Key: String] = [:]
   private var bytes = 0
   /// Whether one had no room, since start: it fires again after a restart.
-  public private(set) var isIncomplete = false
-
-  /// None.
-  public init() {}
+  private(set) var isIncomplete = false
 
   /// Takes what was reported, and who was notified of it; returns whether the file changes with it.
-  public mutating func take(_ report: FiringAlert.Report, notified: [DeliveryKind]) -> Bool {
+  mutating func take(_ report: FiringAlert.Report, notified: [DeliveryKind]) -> Bool {
     let before = texts.removeValue(forKey: report.key)
     bytes -= before.map { $0.utf8.count + 1 } ?? 0
     if case .resolved = report.state { return before != nil }
@@ -90,6 +88,18 @@ public struct FiringAlerts: Sendable, Hashable {
 }
 
 extension FiringAlerts {
+  /// What the file is to be.
+  var content: FiringFile<FiringAlert>.Content {
+    FiringFile.Content(
+      bytes: file,
+      omission: isIncomplete
+        ? Warning(
+          code: "alerts_omitted",
+          text:
+            "more than \(Self.most) alerts fire, or their names are long: those beyond fire again after a restart. "
+            + "Make the rules match fewer applications.") : nil)
+  }
+
   /// The text of the file; nil where nothing fires, and there is to be none.
   var file: [UInt8]? {
     if texts.isEmpty { return nil }
