@@ -46,6 +46,6 @@ public struct MessageSink: Sink {
   /// Writes the messages.
   public func finish(with events: [Event]) { _ = receive(events) }
 
-  /// Nothing waits: a line that nobody reads is lost.
+  /// Nothing waits here: a line that nobody reads is lost, which is said when somebody reads again.
   public func flush() -> WriteOutcome { .written }
 }

@@ -146,6 +146,15 @@ public enum Requirement: String, Sendable, CaseIterable {
   }
 }
 
+/// Rounds of `make trials`, which look for what hangs on the order of things.
+public enum Trials {
+  /// The number of the round, from 1; nil in every other run of the tests.
+  public static let round = ProcessInfo.processInfo.environment["BWMON_TRIAL"].flatMap { UInt64($0) }
+
+  /// Whether this is one: only then is judged what a busy machine may lose in a single run.
+  public static var isRunning: Bool { round != nil }
+}
+
 extension Trait where Self == ConditionTrait {
   /// Runs a test only where the machine has all of this.
   ///

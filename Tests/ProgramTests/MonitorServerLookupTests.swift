@@ -3,10 +3,10 @@ import Testing
 
 /// Servers of several processes where owners are looked up: a race, which a busy machine may lose.
 ///
-/// So each is tried some times. What is named is right each time, and once all is as it should be.
+/// What is named is right each time. That all of it is named is judged by `make trials`, once in several runs.
 @Suite(.needs(.namespaces), .serialized, .laboratory(), .timeLimit(.minutes(10)))
 struct MonitorServerLookupTests {
-  private static let tries = 10
+  private static let tries = Trials.isRunning ? 10 : 1
 
   /// Runs a server and a client of it; returns the report that has all, and whether it is as `isRight` says.
   private func measure(
@@ -29,7 +29,8 @@ struct MonitorServerLookupTests {
   }
 
   /// Requests of a millisecond: the search asks the holders of the listener, those that accepted last first.
-  @Test(arguments: ["", "--prefork"]) func `each worker has a name`(kind: String) async throws {
+  @Test(arguments: ["", "--prefork"]) func `each worker has its own bytes, or none`(kind: String) async throws
+  {
     for _ in 0..<Self.tries {
       let isWhole = try await measure(
         "tcp-serve --workers 4 --work 1 --send 10000 \(kind)",
@@ -45,11 +46,11 @@ struct MonitorServerLookupTests {
       }
       if isWhole { return }
     }
-    Issue.record("in \(Self.tries) runs never a name for each worker")
+    if Trials.isRunning { Issue.record("in \(Self.tries) runs never a name for each worker") }
   }
 
   /// As inetd does: accept, fork, exec, close. Sessions of 0.3 s.
-  @Test func `a session is the program's that was started for it`() async throws {
+  @Test func `a session is the program's that was started for it, or not certainly another's`() async throws {
     for _ in 0..<Self.tries {
       let isWhole = try await measure(
         "tcp-serve --exec \(Program.traffic) --send 20000 --rate 60000", "--receive 20000 --connections 10"
@@ -62,6 +63,6 @@ struct MonitorServerLookupTests {
       }
       if isWhole { return }
     }
-    Issue.record("in \(Self.tries) runs never all sessions by their programs")
+    if Trials.isRunning { Issue.record("in \(Self.tries) runs never all sessions by their programs") }
   }
 }

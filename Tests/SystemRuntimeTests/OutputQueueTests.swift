@@ -92,4 +92,41 @@ import Testing
     var queue = OutputQueue(to: file)
     #expect(try queue.write(text(1, 1 << 20)) == .written)
   }
+
+  @Test func `messages that a reader has no room for are lost and counted, and none is cut`() throws {
+    let pipe = try Pipe()
+    var messages = MessageQueue(to: pipe.writer)
+    let long = String(repeating: "x", count: 200_000) + "\n"
+    messages.write(long)
+    for _ in 0..<3 { messages.write("lost\n") }
+    var taken = ""
+    while taken.utf8.count < long.utf8.count {
+      // What was begun goes on with the next message, which is lost itself as long as that has no room.
+      taken += String(decoding: pipe.read(), as: UTF8.self)
+      messages.write("lost\n")
+    }
+    taken += String(decoding: pipe.read(), as: UTF8.self)
+    #expect(taken.hasPrefix(long) && !taken.dropFirst(long.count).contains("xx"))
+    messages.write("last\n")
+    taken += String(decoding: pipe.read(), as: UTF8.self)
+    let lines = taken.dropFirst(long.count).split(separator: "\n")
+    let gap = try #require(lines.first?.split(separator: " "))
+    let count = try #require(gap.first.flatMap { Int($0.dropFirst()) })
+    #expect(
+      count >= 3 && lines.first?.hasSuffix("messages lost here: standard error was not read in time)") == true
+    )
+    #expect(lines.dropFirst().dropLast().allSatisfy { $0 == "lost" } && lines.last == "last")
+  }
+
+  @Test func `messages after a reader that has gone are no error`() throws {
+    let ignored = signal(SIGPIPE, SIG_IGN)
+    defer { _ = signal(SIGPIPE, ignored) }
+    var ends: [CInt] = [0, 0]
+    try #require(unsafe pipe(&ends) == 0)
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    close(ends[0])
+    defer { close(ends[1]) }
+    var messages = MessageQueue(to: ends[1])
+    for _ in 0..<3 { messages.write("nobody reads it\n") }
+  }
 }

@@ -8,7 +8,7 @@ import Testing
 /// The points are of a generator; `make trials` takes other ones in each trial.
 @Suite(.rabbitServer, .serialized) struct SendKillTests {
   private static let window = 8
-  private static let trial = ProcessInfo.processInfo.environment["BWMON_TRIAL"].flatMap { UInt64($0) } ?? 0
+  private static let trial = Trials.round ?? 0
 
   private let server: RabbitServer
 

@@ -50,8 +50,9 @@ public enum StandardOutput {
   }
 }
 
-/// Standard error: where a line that cannot be written is lost, because there is nobody left to report to.
+/// Standard error: what its reader has no room for is lost, and said as soon as it reads again.
 public enum StandardError {
+  private static let messages = Mutex(MessageQueue(to: STDERR_FILENO))
   private static let latest = Mutex<[String]>([])
   private static let latestLimit = 4
   private static let diverted = Mutex<[String]?>(nil)
@@ -85,16 +86,32 @@ public enum StandardError {
     }
   }
 
-  /// Writes `text` in one piece as far as the kernel takes it; nothing while its reader does not read.
+  /// Writes `text`, or loses and counts it while its reader does not read; waits for nobody.
   public static func write(_ text: String) {
     if isDiverted(text) { return }
     latest.withLock {
       $0.append(text)
       if $0.count > latestLimit { $0.removeFirst() }
     }
-    guard StandardOutput.isWritable(STDERR_FILENO) else { return }
-    let bytes = Array(text.utf8)
-    // In bounds: the pointer and count are the array's own.
-    _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    messages.withLock { $0.write(text) }
+  }
+}
+
+/// Messages on their way to a reader that may not read: one waits, the rest of what was begun, and those after it are lost.
+struct MessageQueue {
+  private var queue: OutputQueue
+  /// How many messages were lost and are not said yet.
+  private var lost = 0
+
+  init(to descriptor: CInt) { queue = OutputQueue(to: descriptor) }
+
+  mutating func write(_ text: String) {
+    // Where nobody reads any more there is nobody to tell either.
+    guard case .written? = try? queue.flush() else { return lost += 1 }
+    let gap =
+      lost == 0
+      ? "" : "(\(lost) message\(lost == 1 ? "" : "s") lost here: standard error was not read in time)\n"
+    lost = 0
+    _ = try? queue.write(Array((gap + text).utf8))
   }
 }
