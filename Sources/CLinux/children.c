@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -40,7 +42,33 @@ pid_t clinux_run_child(const char *path, char *const arguments[], int input) {
   return error == 0 ? pid : (errno = error, -1);
 }
 
-pid_t clinux_fork(void) { return fork(); }
+struct division {
+  void (*body)(void *);
+  void *argument;
+  pid_t pid;
+  int error;
+};
+
+static void *divide(void *argument) {
+  struct division *division = argument;
+  division->pid = fork();
+  if (division->pid == 0) {
+    division->body(division->argument);
+    _exit(EXIT_FAILURE);
+  }
+  division->error = errno;
+  return NULL;
+}
+
+pid_t clinux_fork(void (*body)(void *argument), void *argument) {
+  struct division division = {.body = body, .argument = argument, .pid = -1};
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, divide, &division);
+  if (error != 0) return errno = error, -1;
+  pthread_join(thread, NULL);
+  errno = division.error;
+  return division.pid;
+}
 
 void clinux_await_end(pid_t child, int milliseconds) {
   enum { without_descriptor = 5 };

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 public import SystemRuntime
 
@@ -94,25 +95,24 @@ public struct Launcher: ~Copyable {
     }
   }
 
-  /// Serves whoever started this program as its launcher, over `control`. Returns in each child, with its socket; and nil when
-  /// nobody asks any more, after `undo` has undone what children left. Only for a process of one thread.
-  public static func serve(_ control: consuming LocalSocket, undo: () -> Void) -> LocalSocket? {
+  /// Serves whoever started this program as its launcher, over `control`, and has each child run `work` with its socket. Returns
+  /// when nobody asks any more, after `undo` has undone what children left. Only for a process of one thread.
+  public static func serve(
+    _ control: consuming LocalSocket, undo: () -> Void, work: @escaping (consuming LocalSocket) -> Never
+  ) {
     var child: ChildProgram?
     while let handed = control.take() {
-      switch Wish(rawValue: handed.byte) {
+      let wish = Wish(rawValue: handed.byte)
+      switch wish {
       case .start:
         child?.endAndWait()
         // Where there is no room for a process now, the socket closes, and it is asked for again.
-        switch ChildProgram.fork() {
-        case .child: return handed.takeSocket()
-        case .parent(let started):
-          child = started
-          // From here on it only waits.
-          ProcessMemory.unmapTextOfStart()
-        case .failed: child = nil
-        }
+        let socket = HandedSocket(handed.takeSocket())
+        child = ChildProgram.fork(without: control) { socket.run(work) }
+        // From here on it only waits.
+        if child != nil { ProcessMemory.unmapTextOfStart() }
       case .end, .wait:
-        if handed.byte == Wish.end.rawValue { child?.goOn() }
+        if wish == .end { child?.goOn() }
         // One that has closed its socket and does not end has nothing to lose.
         let ending = child?.wait(atMost: childPatience) ?? child?.endAndWait()
         let (kind, value): (UInt8, Int32) =
@@ -133,6 +133,18 @@ public struct Launcher: ~Copyable {
     child?.goOn()
     if child?.wait(atMost: patience) == nil { child?.endAndWait() }
     undo()
-    return nil
+  }
+}
+
+/// The socket of a child, which its launcher closes as soon as the child has it.
+private final class HandedSocket {
+  private var socket: LocalSocket?
+
+  init(_ socket: consuming LocalSocket?) { self.socket = socket }
+
+  func run(_ work: (consuming LocalSocket) -> Never) -> Never {
+    if let socket = socket.take() { work(socket) }
+    // Nobody handed one over: there is nobody to work for.
+    _exit(EXIT_FAILURE)
   }
 }

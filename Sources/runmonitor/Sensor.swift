@@ -37,15 +37,16 @@ struct Sensor: ~Copyable {
     }
     let note = try SharedFlag()
     // In its parent this ends with the last child.
-    let served = Launcher.serve(control) {
+    Launcher.serve(control) {
       TrackedTable.undoAccounting(of: note, Diagnostics(program: "runaggregator"))
-    }
-    guard let socket = served else { return }
-    ProcessMemory.returnEarly()
-    StandardError.divert()
-    var sensor = Sensor(channel: Channel(socket), note: note)
-    do throws(ChannelError) { try sensor.work() } catch {
-      // The hub has gone, or is none that this one understands: what it started was undone.
+    } work: { socket in
+      ProcessMemory.returnEarly()
+      StandardError.divert()
+      var sensor = Sensor(channel: Channel(socket), note: note)
+      do throws(ChannelError) { try sensor.work() } catch {
+        // The hub has gone, or is none that this one understands: what it started was undone.
+      }
+      RunMonitor.end()
     }
   }
 

@@ -6,8 +6,12 @@
 /// its standard output; standard error is shared, signals are as by default. Returns its pid, -1 with errno.
 pid_t clinux_run_child(const char *path, char *const arguments[], int input);
 
-/// fork(2). Only for a process of one thread: the child has no other.
-pid_t clinux_fork(void);
+/// fork(2) on a new thread, the only one of the child, where it runs `body`, which must end the process. Only for a process
+/// of one thread. Returns the child's pid, -1 with errno.
+///
+/// Swift's locks hold their owner by the number of its thread, which each thread asks for once. A thread that has asked
+/// before it forks would lock in the child with its number of before, and the kernel lets nobody unlock that for another.
+pid_t clinux_fork(void (*body)(void *argument), void *argument);
 
 /// Waits until the child has ended, but not longer than `milliseconds`, nor than 5 where the kernel has no pidfd_open(2)
 /// (before Linux 5.3). It is still to be waited for by waitpid(2).

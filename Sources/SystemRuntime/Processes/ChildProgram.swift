@@ -40,20 +40,26 @@ public struct ChildProgram: Sendable {
     guard pid > 0 else { throw .failed("running \(path)", .last) }
   }
 
-  /// Which of two processes this is after `fork`.
-  public enum Division: Sendable {
-    /// The new one.
-    case child
-    /// The old one, and the new one's number.
-    case parent(ChildProgram)
-    /// There is no new one: no room for processes or memory.
-    case failed
+  /// Divides this process in two, as fork(2): the new one runs `body` on a thread that is new as well, without `socket`, which
+  /// stays this one's. Only for a process with one thread. Returns the new one; nil where there is no room for processes or
+  /// memory.
+  public static func fork(
+    without socket: borrowing LocalSocket, _ body: @escaping () -> Never
+  ) -> ChildProgram? {
+    let number = socket.descriptor.number
+    let work = Work {
+      close(number)
+      body()
+    }
+    // The child has a copy of it; ours lives until the call returns.
+    let pid = unsafe clinux_fork(runChild, Unmanaged.passUnretained(work).toOpaque())
+    return withExtendedLifetime(work) { pid > 0 ? ChildProgram(pid: pid) : nil }
   }
 
-  /// Divides this process in two, as fork(2). Only for a process with one thread.
-  public static func fork() -> Division {
-    let pid = clinux_fork()
-    return pid < 0 ? .failed : pid == 0 ? .child : .parent(ChildProgram(pid: pid))
+  fileprivate final class Work {
+    let body: () -> Never
+
+    init(_ body: @escaping () -> Never) { self.body = body }
   }
 
   private init(pid: Int32) { self.pid = pid }
@@ -101,4 +107,10 @@ public struct ChildProgram: Sendable {
 
   /// From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE do nothing to this process: whoever started it ends it.
   public static func ignoreSignals() { clinux_ignore_ends() }
+}
+
+/// A global function, as C calls it.
+private func runChild(_ argument: UnsafeMutableRawPointer?) {
+  guard let argument = unsafe argument else { return }
+  unsafe Unmanaged<ChildProgram.Work>.fromOpaque(argument).takeUnretainedValue().body()
 }
