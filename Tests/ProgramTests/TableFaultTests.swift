@@ -101,7 +101,7 @@ struct TableFaultTests {
     let seen = try #require(before.row(named: "traffic")?.usage)
     let dripping = try lab.a.start(
       [drip]
-        + "udp 10.77.1.2 9 --send 1000000000 --size 1000 --rate 100000".split(separator: " ").map(String.init)
+        + "udp 10.77.1.2 9 --count 1000000 --size 1000 --rate 100000".split(separator: " ").map(String.init)
     )
     try await alerts(["sender firing"])
 

@@ -29,7 +29,8 @@ struct TrafficTests {
     let server = try Traffic("tcp-serve", in: lab.b)
     let port = try await server.ready()
     let client = try Traffic(
-      "\(command) 10.77.1.2 \(port) --send 100000 --after 200000 --exec \(Program.traffic)", in: lab.a)
+      "\(command) 10.77.1.2 \(port) --send 100000 --after 200000"
+        + (command == "tcp-exec" ? " --exec \(Program.traffic)" : ""), in: lab.a)
     let heir = command == "tcp-exec" ? client.pid : try await client.child()
     let counts = try await client.counts(2)
     #expect(counts.map(\.pid) == [client.pid, heir])
@@ -55,7 +56,7 @@ struct TrafficTests {
 
   @Test func `a wrong command line is refused`() async throws {
     let lab = try Laboratory.topology
-    for line in ["", "nonsense", "tcp 10.77.1.2 1 --unknown"] {
+    for line in ["", "nonsense", "tcp 10.77.1.2 1 --unknown", "udp 10.77.1.2 9 --send 1"] {
       let client = try Traffic(line, in: lab.a)
       #expect(try await client.process.ended() == .exited(64))
     }

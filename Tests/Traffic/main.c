@@ -22,14 +22,14 @@ static const struct {
     {"tcp-thread", tcp_thread, "HOST PORT --send N [--keep]: a thread's; the main one ends, or stays without its descriptors"},
     {"tcp-elsewhere", tcp_elsewhere,
      "HOST PORT --network FILE --send N [--keep]: by a socket of another network namespace; with --keep a thread lives there"},
-    {"tcp-resume", tcp_resume, "--fd N --send N: goes on with an inherited socket"},
+    {"tcp-resume", tcp_resume, "--fd N --after N [--rate B]: goes on with an inherited socket"},
     {"udp-serve", udp_server, "[--bind A] [--port P]"},
-    {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N]"},
+    {"udp", udp_client, "HOST PORT --count N --size N [--echo] [--connected] [--rate B] [--window N] [--source-port P]"},
     {"udp-scatter", udp_scatter,
      "HOST PORT --count N --size N [--after N] [--connected --bind A]: to N addresses from HOST on, then to the first --after"},
-    {"ping", ping, "HOST --count N --size N [--raw]: --size is the ICMP message with its 8-byte header"},
+    {"ping", ping, "HOST --count N --size N [--raw] [--rate B]: --size is the ICMP message with its 8-byte header"},
     {"raw-serve", raw_receiver, "[--bind A] --protocol N"},
-    {"raw", raw_sender, "HOST --protocol N --count N --size N"},
+    {"raw", raw_sender, "HOST --protocol N --count N --size N [--rate B]"},
     {"packet", packet_sender, "--interface I --count N --size N: whole Ethernet frames"},
     {"guest", guest,
      "HOST PORT --bind A --interface TAP --count N --size N: a virtual machine's, in frames to 02:00:00:00:00:01"},
@@ -39,10 +39,7 @@ static int usage(const char *program) {
   fprintf(stderr, "usage: %s COMMAND ...\n", program);
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
     fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].use);
-  fprintf(stderr,
-          "common: --method plain|sendfile|splice|mmsg|uring, --gate (a byte on stdin starts it),\n"
-          "  --step (each connection but the last stays open, udp waits halfway, until a byte on stdin),\n"
-          "  --hold (sockets stay open until a byte or the end of stdin), --note TEXT (ignored)\n");
+  fputs(common, stderr);
   return 64;
 }
 
@@ -52,7 +49,7 @@ int main(int argc, char **argv) {
   if (argc < 2) return usage(argv[0]);
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
-    struct options options = parse_options(argc, argv);
+    struct options options = parse_options(argc, argv, commands[i].use);
     return commands[i].run(&options);
   }
   return usage(argv[0]);

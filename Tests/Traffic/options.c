@@ -1,7 +1,9 @@
 #include "traffic.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,11 @@ static const struct option names[] = {
     {0, 0, 0, 0},
 };
 
+const char common[] =
+    "common: --method plain|sendfile|splice|mmsg|uring, --gate (a byte on stdin starts it),\n"
+    "  --step (each connection but the last stays open, udp waits halfway, until a byte on stdin),\n"
+    "  --hold (sockets stay open until a byte or the end of stdin), --note TEXT (ignored)\n";
+
 const struct options defaults = {
     .bind = "0.0.0.0", .port = "0", .count = 1, .size = 1000, .window = 32, .connections = 1, .fd = -1, .protocol = 253,
 };
@@ -48,12 +55,27 @@ static enum method method_named(const char *name) {
   fail("no such method: %s", name);
 }
 
-struct options parse_options(int argc, char **argv) {
+// A flag that a command ignores would be a test of something else.
+static bool is_named(const char *flag, const char *use) {
+  char text[32];
+  snprintf(text, sizeof text, "--%s", flag);
+  for (const char *at = use; (at = strstr(at, text)); at++) {
+    char next = at[strlen(text)];
+    if (next != '-' && !isalpha((unsigned char)next)) return true;
+  }
+  return false;
+}
+
+struct options parse_options(int argc, char **argv, const char *use) {
   struct options o = defaults;
   o.program = argv[0];
   o.command = argv[1];
-  int option;
-  while ((option = getopt_long(argc - 1, argv + 1, "", names, 0)) != -1) {
+  int option, index = 0;
+  while ((option = getopt_long(argc - 1, argv + 1, "", names, &index)) != -1) {
+    if (option != '?' && !is_named(names[index].name, use) && !is_named(names[index].name, common)) {
+      fprintf(stderr, "%s takes no --%s\n", argv[1], names[index].name);
+      exit(64);
+    }
     switch (option) {
     case BIND: o.bind = optarg; break;
     case PORT: o.port = optarg; break;

@@ -35,7 +35,8 @@ extern struct totals totals;
 extern double beginning;
 
 extern const struct options defaults;
-struct options parse_options(int argc, char **argv);
+extern const char common[];
+struct options parse_options(int argc, char **argv, const char *use);
 
 // report.c: lines to stdout, each in one write; the end of the process.
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
