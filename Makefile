@@ -32,7 +32,8 @@ TEST_PACKAGES := iproute2 nftables conntrack iputils-ping traceroute python3 pro
 BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 
 # Values and decoders: they need no root, no namespaces and no server; what does is skipped for who is not root.
-UNIT_TESTS := Aggregation|Channel|Fuzz|INI|Model|Monitors|Netfilter|Notifications|Output|Patterns|Probes|Publishing|Status|Tstat
+UNIT_TESTS := Aggregation|Channel|Diagnosis|Fuzz|HTTPRecords|Hub|INI|Model|Monitors|Netfilter|Notifications|Output
+UNIT_TESTS := $(UNIT_TESTS)|Ownership|Patterns|Pipes|Probes|Publishing|Status|SystemRuntime|Tstat
 
 # The programs that probe, and mail: they come apart. More at a time than two processors do makes others late.
 PROBE_TESTS := ^(ProbeProgramTests|TstatProgramTests|FakeNetworkTests|CurlTests|ConnectivityMailTests)\.|NetConnMon|AggregatorProbes|AggregatorMail

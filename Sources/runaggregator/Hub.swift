@@ -138,9 +138,7 @@ struct Hub {
       if isFirst { sensor.stop() }
       return keepOld("\(error)")
     }
-    do throws(KernelError) { try probes.use(configuration.probes, configuration.probeRules) } catch {
-      diagnostics.error("\(error) Probes stay as they were.")
-    }
+    probes.use(configuration.probes, configuration.probeRules)
     for warning in configuration.warnings { diagnostics.warning(warning) }
     if filters.isEmpty { sensor.retire(at: .now) } else if !isFirst { sensor.use(filters) }
     pipes.set(countedElsewhere: sensor.isActive)

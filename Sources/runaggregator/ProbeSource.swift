@@ -7,6 +7,11 @@ import SystemRuntime
 /// The probes of the monitor configuration: results, alerts and outages. Their thread starts with the first of them.
 final class ProbeSource: Source {
   private var service: ProbeService?
+  private var plans: [ProbePlan] = []
+  /// Whether the thread could be started.
+  private var recovery = Recovery<KernelError>()
+  /// What is to be said of that.
+  private var warnings: [Warning] = []
   /// Of what is probed; a result of anything else comes too late.
   private var names: Set<String> = []
   /// Those of them that may answer or not: a trace alone says neither.
@@ -38,8 +43,8 @@ final class ProbeSource: Source {
   /// True when one is configured.
   var isActive: Bool { !names.isEmpty }
 
-  /// A thread that probes does not fail after its start; what cannot be sent is a result.
-  var state: Recovery<KernelError>.State { .up }
+  /// The thread may fail to start, not later: what cannot be sent is a result.
+  var state: Recovery<KernelError>.State { recovery.state }
 
   /// Probes move no bytes that are not counted elsewhere.
   func outcome(until now: Instant, isAlone: Bool) -> SourceOutcome? { nil }
@@ -67,10 +72,12 @@ final class ProbeSource: Source {
     }
   }
 
-  /// Probes what `plans` say from now on, by these limits. Errors: no thread was to be had; then nothing changes.
-  func use(_ plans: [ProbePlan], _ rules: [ProbeRule]) throws(KernelError) {
-    if service == nil, !plans.isEmpty { service = try ProbeService() }
+  /// Probes what `plans` say from now on, by these limits. Where no thread is to be had, that is its `state`: it is said
+  /// once and tried again.
+  func use(_ plans: [ProbePlan], _ rules: [ProbeRule], at now: Instant = .now) {
+    self.plans = plans
     service?.use(plans)
+    start(at: now)
     names = Self.names(of: plans)
     // A trace does not say whether something answers.
     let answering = plans.filter { $0.trace == nil }
@@ -92,6 +99,29 @@ final class ProbeSource: Source {
           subject: began.outage.subject, state: .ended(downtime: downtime, isIgnored: false),
           time: WallClock.now()))
     }
+  }
+
+  /// Starts the thread where there is something to probe and none yet.
+  private func start(at now: Instant) {
+    guard service == nil, !plans.isEmpty else {
+      if recovery.succeed() != nil { say("no probe is configured any more.", isResolved: true) }
+      return
+    }
+    guard recovery.isDue(at: now) else { return }
+    do throws(KernelError) {
+      let service = try ProbeService()
+      service.use(plans)
+      self.service = service
+      if recovery.succeed() != nil { say("the probes of the configuration are at work.", isResolved: true) }
+    } catch {
+      if recovery.fail(error, at: now) {
+        say("\(error) Nothing is probed for now, all else goes on. It is tried again.", isResolved: false)
+      }
+    }
+  }
+
+  private func say(_ text: String, isResolved: Bool) {
+    warnings.append(Warning(code: "unprobed", text: text, isResolved: isResolved))
   }
 
   /// Continues at `now`, which is `time`, what fired at the end of an earlier run; to be called once, after `use`. An outage
@@ -138,8 +168,11 @@ final class ProbeSource: Source {
   func events(
     until now: Instant, at time: Timestamp, top: (Set<IPAddress>, Duration) -> [ProbeAlert.Share]
   ) -> [Event] {
-    var events = ended.map(Event.outage) + limits.takeRemoved(at: time).map(Event.probeAlert)
-    ended = []
+    start(at: now)
+    var events =
+      warnings.map { .warning($0, at: time) } + ended.map(Event.outage)
+      + limits.takeRemoved(at: time).map(Event.probeAlert)
+    (warnings, ended) = ([], [])
     _ = sources()
     defer { pending = [] }
     for report in pending {

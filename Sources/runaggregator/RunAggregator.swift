@@ -259,7 +259,8 @@ import SystemRuntime
       } else if source.enableTracking {
         diagnostics.note("no monitor is configured: tracking is left as it is")
       }
-      try probes.use(configuration.probes, configuration.probeRules)
+      probes.use(configuration.probes, configuration.probeRules)
+      if case .failed(let error, _, _) = probes.state { throw error }
       var hub = Hub(configuration, sensor, pipes, probes, source.layer, diagnostics)
       hub.restore(
         firing.compactMap(\.report.ofUsage), firing.compactMap(\.report.ofProbe), at: .now, WallClock.now())

@@ -50,6 +50,32 @@ struct AggregatorProbesSetupTests {
     try await aggregator.stop()
   }
 
+  @Test func `probes that cannot be started are said, tried again, and delay nothing`() async throws {
+    let stage = try await ProbesStage()
+    let aggregator = try stage.start(try stage.monitors([]))
+    try await aggregator.report("a first report")
+    let pid = aggregator.process.pid
+    // A file can be read, and no more: of the numbers below the limit one is free.
+    let used = Set(
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").compactMap(Int.init))
+    let free = (0...).lazy.filter { !used.contains($0) }.prefix(2)
+    try await run(["prlimit", "--pid", "\(pid)", "--nofile=\(try #require(Array(free).last)):"])
+    _ = try stage.monitors(["gw 10.9.0.5"])
+    aggregator.process.signal(SIGHUP)
+    let said = try await aggregator.event("warning", "that nothing is probed") {
+      $0["code"] as? String == "unprobed" && $0["state"] as? String == "firing"
+    }
+    #expect((said["text"] as? String)?.contains("Too many open files") == true, "\(said)")
+    try await aggregator.nextReport()
+    try await run(["prlimit", "--pid", "\(pid)", "--nofile=1024:"])
+    try await aggregator.event("warning", "its end") {
+      $0["code"] as? String == "unprobed" && $0["state"] as? String == "resolved"
+    }
+    try await aggregator.rounds(2, of: ["gw"], loss: 0)
+    #expect(try aggregator.events("warning").count { $0["code"] as? String == "unprobed" } == 2)
+    try await aggregator.stop()
+  }
+
   @Test func `a name without an address is a warning, and probed once it has one`() async throws {
     let stage = try await ProbesStage()
     let folder = "/etc/netns/\(stage.lab.a.name)"
