@@ -79,6 +79,12 @@ extension Target {
       }
     }
     message.add(3, bigEndian: UInt32(flow.isOffloaded ? 1 << 14 : 0))
+    if flow.hasClosed {
+      // TCP_CONNTRACK_CLOSE.
+      message.addNested(4) { message in
+        message.addNested(1) { message in message.add(1, bigEndian: UInt8(8)) }
+      }
+    }
     if flow.isCounted {
       let counters = flow.counters
       for (type, packets, bytes) in [

@@ -32,7 +32,8 @@ struct AggregatorTests {
     }
   }
 
-  @Test func `processes are added up into applications, the first rule that matches wins`() async throws {
+  @Test(.eachWitness, .sayingTheWitness)
+  func `processes are added up into applications, the first rule that matches wins`() async throws {
     let stage = try await Stage()
     let senders = try await [stage.sender("mail"), stage.sender("web-one"), stage.sender("web-two")]
     let truth = try await stage.truth()
@@ -54,7 +55,9 @@ struct AggregatorTests {
     for traffic in senders + [stage.server] { try await traffic.finish() }
   }
 
-  @Test func `what no rule claims is grouped by executable, or by script`() async throws {
+  @Test(.eachWitness, .sayingTheWitness) func `what no rule claims is grouped by executable, or by script`()
+    async throws
+  {
     let stage = try await Stage()
     let sender = try await stage.sender("anything")
     let folder = try ScratchFolder()
@@ -75,7 +78,9 @@ struct AggregatorTests {
     for traffic in [sender, stage.server] { try await traffic.finish() }
   }
 
-  @Test func `a child without a rule belongs to its parent's application`() async throws {
+  @Test(.eachWitness, .sayingTheWitness) func `a child without a rule belongs to its parent's application`()
+    async throws
+  {
     let stage = try await Stage()
     let line = "\(Program.traffic) tcp 10.77.1.2 \(stage.port) --send 100000 --hold; true"
     let parent = try stage.lab.a.start(["bash", "-c", line, "the-parent-application"])
@@ -96,7 +101,7 @@ struct AggregatorTests {
     try await stage.server.finish()
   }
 
-  @Test func `monitors with filters of their own`() async throws {
+  @Test(.eachWitness, .sayingTheWitness) func `monitors with filters of their own`() async throws {
     let stage = try await Stage()
     let senders = try await [stage.sender("red"), stage.sender("green"), stage.sender("blue")]
     let folder = try ScratchFolder()
