@@ -9,7 +9,7 @@ extension HostFacts {
       reading, accounting, tracking, room, ended, lost, final, priority, uncounted, offload, bridging,
       diagnostics,
       capabilities,
-      visibility,
+      processAccess,
       seen, processEvents, namespaces,
     ].compactMap(\.self)
   }

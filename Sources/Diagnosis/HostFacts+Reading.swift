@@ -62,7 +62,7 @@ extension HostFacts {
 
   private mutating func readProcesses(_ wanted: Bool?) throws(KernelError) {
     var processes = try ProcessTable()
-    hidden = processes.visibilityWarning()
+    hidden = processes.accessWarning()
     try processes.refresh()
     // No socket has this inode: all are looked at.
     _ = processes.holders(of: [.max])

@@ -19,7 +19,7 @@ extension HostFacts {
         : .problem("\(names) are missing: \(KernelError.privilegeAdvice(missing.names))."))
   }
 
-  package var visibility: DoctorFinding {
+  package var processAccess: DoctorFinding {
     if let hidden { return DoctorFinding("processes", .problem(hidden.text)) }
     guard let denied else { return DoctorFinding("processes", .ok("all \(processes) can be read")) }
     return DoctorFinding("processes", denied.isMendable ? .problem(denied.sentence) : .note(denied.sentence))

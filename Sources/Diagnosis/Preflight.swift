@@ -34,7 +34,7 @@ public enum Preflight {
     if let warning = Warning.withoutDiagnostics(SocketDiagnostics.missing()) { warnings.append(warning) }
     var processes = try ProcessTable()
     let missing = Capabilities.naming.subtracting(.effective).names
-    if let hidden = processes.visibilityWarning() {
+    if let hidden = processes.accessWarning() {
       warnings.append(hidden)
     } else if !missing.isEmpty {
       warnings.append(.missingCapabilities(missing))

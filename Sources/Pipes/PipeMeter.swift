@@ -66,7 +66,7 @@ public final class PipeMeter: Meter {
     (moved, paths) = ([:], [:])
     var measurement = Measurement(interval: interval, readings: [])
     for pipe in engine.pipes + engine.takeRemoved() {
-      let total = pipe.tally.usage
+      let total = pipe.counters.usage
       let usage = total - last[pipe.id, default: .zero]
       last[pipe.id] = total
       moved[pipe.id] = usage

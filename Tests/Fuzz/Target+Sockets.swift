@@ -9,16 +9,16 @@ extension Target {
     var entry: SocketEntry?
     var answer: SocketLookup.Answer?
     var end: SocketDestroyEvents.Event?
-    var tally = SocketDiagnostics.Counts()
+    var counts = SocketDiagnostics.Counts()
     var byteCount: Int
 
     init(_ payload: borrowing RawSpan, _ transport: TransportProtocol) {
       self.transport = transport
       byteCount = payload.byteCount
-      entry = SocketDiagnostics.decode(payload, of: transport, tally: &tally)
+      entry = SocketDiagnostics.decode(payload, of: transport, counts: &counts)
       var others = SocketDiagnostics.Counts()
-      answer = SocketDiagnostics.decodeAnswer(payload, of: transport, tally: &others)
-      if transport == .tcp { end = SocketDiagnostics.decodeEnd(payload, tally: &others) }
+      answer = SocketDiagnostics.decodeAnswer(payload, of: transport, counts: &others)
+      if transport == .tcp { end = SocketDiagnostics.decodeEnd(payload, counts: &others) }
     }
   }
 
@@ -30,7 +30,7 @@ extension Target {
     for message in reported {
       try law(
         "attributes lie in the message",
-        message.tally.malformed + message.tally.unknownAttributes <= 1 + message.byteCount / 4)
+        message.counts.malformed + message.counts.unknownAttributes <= 1 + message.byteCount / 4)
       try law("all readers see the same socket", message.answer?.socket == message.entry)
       if let end = message.end {
         try law("what ended had a peer", end.remote.port != 0)
@@ -44,12 +44,12 @@ extension Target {
       try law("nobody holds what closes", entry.state != .closing || entry.inode == 0)
       try law(
         "a raw socket has no port", message.transport != .raw || entry.local.port + entry.remote.port == 0)
-      var tally = SocketDiagnostics.Counts()
+      var counts = SocketDiagnostics.Counts()
       let written = encode(entry)
       let again = SocketDiagnostics.decode(
-        unsafe written.span.bytes, of: message.transport, tally: &tally)
+        unsafe written.span.bytes, of: message.transport, counts: &counts)
       try law(
-        "written again it reads the same: \(entry)", again == entry && tally == SocketDiagnostics.Counts())
+        "written again it reads the same: \(entry)", again == entry && counts == SocketDiagnostics.Counts())
     }
   }
 

@@ -28,8 +28,8 @@ package enum WitnessRecorded {
     slot: UInt32 = 5, pid: UInt32 = 4711, start: UInt64 = 3_478_430_012_345,
     _ socket: witness_socket = socket()
   ) -> [UInt8] {
-    var record = witness_sighting()
-    record.kind = UInt32(WITNESS_SIGHTING)
+    var record = witness_first_use()
+    record.kind = UInt32(WITNESS_FIRST_USE)
     record.slot = slot
     record.process = pid
     record.start = start

@@ -35,9 +35,9 @@ import Testing
   private func decode(
     _ bytes: [UInt8]
   ) -> (event: SocketDestroyEvents.Event?, malformed: UInt64) {
-    var tally = SocketDiagnostics.Counts()
-    let event = SocketDiagnostics.decodeEnd(unsafe bytes.span.bytes, tally: &tally)
-    return (event, tally.malformed)
+    var counts = SocketDiagnostics.Counts()
+    let event = SocketDiagnostics.decodeEnd(unsafe bytes.span.bytes, counts: &counts)
+    return (event, counts.malformed)
   }
 
   @Test(

@@ -136,30 +136,30 @@ import Testing
 
   @Test(arguments: SocketsRecorded.answers)
   func `every prefix and mutation of an answer is survived`(answer: SocketsRecorded.Answer) {
-    var tally = SocketDiagnostics.Counts()
+    var counts = SocketDiagnostics.Counts()
     for length in 0..<answer.bytes.count {
       let bytes = Array(answer.bytes[..<length])
       let decoded = SocketDiagnostics.decodeAnswer(
-        unsafe bytes.span.bytes, of: answer.transport, tally: &tally)
+        unsafe bytes.span.bytes, of: answer.transport, counts: &counts)
       #expect((decoded != nil) == (length >= 72), "\(length) bytes")
     }
     var mutations = SplitMix64(seed: 31)
     for _ in 0..<2_000 {
       let bytes = mutations.mutate(answer.bytes)
       let decoded = SocketDiagnostics.decodeAnswer(
-        unsafe bytes.span.bytes, of: answer.transport, tally: &tally)
+        unsafe bytes.span.bytes, of: answer.transport, counts: &counts)
       if bytes.count < 72 { #expect(decoded == nil) }
     }
   }
 
   @Test func `cookie and control group are read where the kernel tells them`() throws {
     let answer = try #require(SocketsRecorded.answers.first)
-    var tally = SocketDiagnostics.Counts()
-    let decoded = SocketDiagnostics.decodeAnswer(unsafe answer.bytes.span.bytes, of: .tcp, tally: &tally)
+    var counts = SocketDiagnostics.Counts()
+    let decoded = SocketDiagnostics.decodeAnswer(unsafe answer.bytes.span.bytes, of: .tcp, counts: &counts)
     #expect(decoded?.cookie == 1)
     #expect(decoded?.cgroup == 1)
     let bare = Array(answer.bytes[..<72])
-    let without = SocketDiagnostics.decodeAnswer(unsafe bare.span.bytes, of: .tcp, tally: &tally)
+    let without = SocketDiagnostics.decodeAnswer(unsafe bare.span.bytes, of: .tcp, counts: &counts)
     #expect(without?.socket == answer.entry && without?.cgroup == nil)
   }
 }

@@ -7,25 +7,25 @@ import Testing
 @Suite struct SocketsDiagnosticsTests {
   private func decode(
     _ bytes: [UInt8], _ transport: TransportProtocol
-  ) -> (entry: SocketEntry?, tally: SocketDiagnostics.Counts) {
-    var tally = SocketDiagnostics.Counts()
-    let entry = SocketDiagnostics.decode(unsafe bytes.span.bytes, of: transport, tally: &tally)
-    return (entry, tally)
+  ) -> (entry: SocketEntry?, counts: SocketDiagnostics.Counts) {
+    var counts = SocketDiagnostics.Counts()
+    let entry = SocketDiagnostics.decode(unsafe bytes.span.bytes, of: transport, counts: &counts)
+    return (entry, counts)
   }
 
   @Test(arguments: SocketsRecorded.answers + SocketsRecorded.sctp)
   func `an answer is decoded whole`(answer: SocketsRecorded.Answer) {
-    let (entry, tally) = decode(answer.bytes, answer.transport)
+    let (entry, counts) = decode(answer.bytes, answer.transport)
     #expect(entry == answer.entry)
-    #expect(tally == SocketDiagnostics.Counts())
+    #expect(counts == SocketDiagnostics.Counts())
   }
 
   @Test(arguments: SocketsRecorded.answers + SocketsRecorded.sctp)
   func `every prefix is an entry or malformed, never both silent`(answer: SocketsRecorded.Answer) {
     for length in 0..<answer.bytes.count {
-      let (entry, tally) = decode(Array(answer.bytes[..<length]), answer.transport)
+      let (entry, counts) = decode(Array(answer.bytes[..<length]), answer.transport)
       #expect((entry != nil) == (length >= 72), "\(length) bytes")
-      if length < 72 { #expect(tally.malformed == 1) }
+      if length < 72 { #expect(counts.malformed == 1) }
       // An answer that ends inside an attribute still tells who the socket is.
       if length >= 72 { #expect(entry?.inode == answer.entry.inode) }
     }
@@ -36,18 +36,18 @@ import Testing
     var mutations = SplitMix64(seed: 11)
     for _ in 0..<5_000 {
       let bytes = mutations.mutate(answer.bytes)
-      let (entry, tally) = decode(bytes, answer.transport)
-      #expect(tally.malformed <= 1)
-      #expect(entry != nil || tally.malformed == 1)
+      let (entry, counts) = decode(bytes, answer.transport)
+      #expect(counts.malformed <= 1)
+      #expect(entry != nil || counts.malformed == 1)
     }
   }
 
   @Test func `attributes of a newer kernel are counted and passed over`() throws {
     let answer = try #require(SocketsRecorded.answers.first)
     // Type 23, then 16383; each without payload.
-    let (entry, tally) = decode(answer.bytes + [4, 0, 23, 0, 4, 0, 0xff, 0x3f], answer.transport)
+    let (entry, counts) = decode(answer.bytes + [4, 0, 23, 0, 4, 0, 0xff, 0x3f], answer.transport)
     #expect(entry == answer.entry)
-    #expect(tally == SocketDiagnostics.Counts(malformed: 0, unknownAttributes: 2))
+    #expect(counts == SocketDiagnostics.Counts(malformed: 0, unknownAttributes: 2))
   }
 
   @Test(
@@ -57,18 +57,18 @@ import Testing
     ] as [([UInt8], UInt64)])
   func `an impossible attribute ends the walk`(attribute: [UInt8], malformed: UInt64) throws {
     let answer = try #require(SocketsRecorded.answers.first)
-    let (entry, tally) = decode(Array(answer.bytes[..<72]) + attribute, answer.transport)
+    let (entry, counts) = decode(Array(answer.bytes[..<72]) + attribute, answer.transport)
     #expect(entry == answer.entry)
-    #expect(tally.malformed == malformed)
+    #expect(counts.malformed == malformed)
   }
 
   @Test(arguments: [UInt8](0...1) + [3, 9, 11, 255])
   func `another address family is malformed`(family: UInt8) throws {
     var bytes = try #require(SocketsRecorded.answers.first).bytes
     bytes[0] = family
-    let (entry, tally) = decode(bytes, .tcp)
+    let (entry, counts) = decode(bytes, .tcp)
     #expect(entry == nil)
-    #expect(tally.malformed == 1)
+    #expect(counts.malformed == 1)
   }
 
   @Test(

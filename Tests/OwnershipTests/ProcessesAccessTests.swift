@@ -45,7 +45,7 @@ import Testing
     proc.write("self/mounts", Array("proc \(proc.path) proc rw,\(option) 0 0\n".utf8))
     proc.write("self/status", Array("Name:\tx\nCapInh:\t0\nCapEff:\t\(capabilities)\n".utf8))
     var table = try ProcessTable(root: proc.path)
-    let warning = table.visibilityWarning()
+    let warning = table.accessWarning()
     #expect(warning?.code == code)
     if let warning { #expect(warning.text.contains(proc.path)) }
   }
@@ -74,6 +74,6 @@ import Testing
 
   @Test func `nothing is said where nothing can be known`() throws {
     var table = try ProcessTable(root: proc.path)
-    #expect(table.visibilityWarning() == nil)
+    #expect(table.accessWarning() == nil)
   }
 }

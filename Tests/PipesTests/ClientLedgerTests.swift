@@ -11,7 +11,7 @@ import Testing
   /// A connection of a client, which delivers `bytes`.
   private func open(_ ledger: ClientLedger, _ number: Int, _ bytes: Int) -> ClientLedger.Account {
     let account = ledger.open(client(number), destination: nil)
-    account.tally.add(bytes, .received)
+    account.counters.add(bytes, .received)
     return account
   }
 
@@ -24,7 +24,7 @@ import Testing
     let ledger = ClientLedger()
     let kept = open(ledger, 1, 10)
     ledger.close(open(ledger, 1, 5))
-    kept.tally.add(1, .received)
+    kept.counters.add(1, .received)
     let row = try #require(ledger.rows().rows.first)
     #expect(row.key == .address(client(1).address) && row.usage.received == 16 && row.connections == 1)
     ledger.close(kept)
@@ -36,7 +36,7 @@ import Testing
     let ledger = ClientLedger(limit: 10)
     for number in 1...50 {
       let account = ledger.open(client(number), destination: nil)
-      account.tally.add(number, .received)
+      account.counters.add(number, .received)
       ledger.close(account)
     }
     let (rows, evicted, evictions) = ledger.rows()
@@ -49,7 +49,7 @@ import Testing
   @Test func `a connection gets its name later, with what it moved before`() throws {
     let ledger = ClientLedger()
     let account = ledger.open(client(1), destination: client(2))
-    account.tally.add(7, .received)
+    account.counters.add(7, .received)
     #expect(ledger.rows().rows.isEmpty)
     let unnamed = ledger.takeUnnamed()
     #expect(unnamed.map(\.source) == [client(1)])
@@ -72,7 +72,7 @@ import Testing
     #expect(ledger.rows().rows.count == limit)
     #expect(sum(ledger) == 499_500)
     for account in accounts {
-      account.tally.add(1, .received)
+      account.counters.add(1, .received)
       ledger.close(account)
     }
     #expect(ledger.rows().rows.count <= limit)
@@ -99,7 +99,7 @@ import Testing
     let late = open(ledger, 3, 100)
     #expect(ledger.rows().evicted.received == 100)
     ledger.close(kept[0])
-    late.tally.add(1, .received)
+    late.counters.add(1, .received)
     #expect(ledger.rows().evicted.received == 101)
     #expect(Set(ledger.rows().rows.map(\.key)) == [.address(client(1).address), .address(client(2).address)])
     ledger.close(late)

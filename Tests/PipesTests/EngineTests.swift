@@ -87,7 +87,7 @@ import Testing
     let pipe = PipeConfiguration(
       port: try EnginePeer.freePorts(1)[0], host: "127.0.0.1", remotePort: target.local.port,
       bind: EnginePeer.place)
-    let engine = try PipeEngine(threads: 1, youth: isOld ? .milliseconds(20) : .seconds(3600)) { _ in }
+    let engine = try PipeEngine(threads: 1, keepAliveAge: isOld ? .milliseconds(20) : .seconds(3600)) { _ in }
     try engine.apply([pipe])
     let client = try Stream(try TCPSocket(connectingTo: pipe.listening))
     let (isSent, received) = (client.send(EnginePeer.message), client.receive(EnginePeer.message.count))

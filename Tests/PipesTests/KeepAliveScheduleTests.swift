@@ -37,23 +37,23 @@ import Testing
   func `young connections are looked at now and then, all at once`(
     events: [Event], next: Int?, looks: [Bool]
   ) {
-    var youth = KeepAliveSchedule(age: .seconds(10))
+    var schedule = KeepAliveSchedule(age: .seconds(10))
     var found: [Bool] = []
     for event in events {
       switch event {
-      case .began(let seconds): youth.began(at: Self.after(seconds))
-      case .left: youth.left()
-      case .look(let seconds): found.append(youth.isDue(at: Self.after(seconds)))
+      case .began(let seconds): schedule.began(at: Self.after(seconds))
+      case .left: schedule.left()
+      case .look(let seconds): found.append(schedule.isDue(at: Self.after(seconds)))
       }
     }
-    #expect(youth.nextLook == next.map(Self.after))
+    #expect(schedule.nextLook == next.map(Self.after))
     #expect(found == looks)
   }
 
   @Test(arguments: [
     (0, 0, false), (0, 9, false), (0, 10, true), (5, 10, false), (5, 20, true), (20, 10, false),
   ])
-  func `youth is over after a time`(start: Int, now: Int, isOver: Bool) {
+  func `the age is over after a time`(start: Int, now: Int, isOver: Bool) {
     #expect(KeepAliveSchedule(age: .seconds(10)).isOver(Self.after(start), at: Self.after(now)) == isOver)
   }
 }

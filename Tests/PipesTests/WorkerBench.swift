@@ -27,7 +27,7 @@ final class WorkerBench {
     configuration.idleTimeout = idleTimeout
     let mailboxes = try mailboxes ?? [Mailbox()]
     let common = try Worker.Common(
-      workers: mailboxes.count, budget: DescriptorBudget(descriptors: 1024), youth: .seconds(3600))
+      workers: mailboxes.count, budget: DescriptorBudget(descriptors: 1024), keepAliveAge: .seconds(3600))
     worker = try Worker(index: 0, common: common, mailboxes: mailboxes)
     pipe = Pipe(
       id: 1, configuration, listeners: [listener],

@@ -59,7 +59,7 @@ import Testing
   @Test func `a rest of one worker is one of all, and the latest end holds`() throws {
     let mailboxes = try [Mailbox(), Mailbox()]
     let common = try Worker.Common(
-      workers: 2, budget: DescriptorBudget(descriptors: 1024), youth: .seconds(3600))
+      workers: 2, budget: DescriptorBudget(descriptors: 1024), keepAliveAge: .seconds(3600))
     let workers = try (0..<2).map { try Worker(index: $0, common: common, mailboxes: mailboxes) }
     let ends = [Instant(sinceZero: .milliseconds(5000)), Instant(sinceZero: .milliseconds(5007))]
     workers[0].turns.rest(until: ends[0])

@@ -24,14 +24,14 @@ struct witness_slot {
   /// Of TCP: all payload that had been taken from the socket when the process last used it. In the second tier, of
   /// others: the packet that may be seen again.
   unsigned long long consumed;
-  /// Not 0 once the reader was sent a witness_sighting of this slot, and once the TCP socket has closed. Two words, as
+  /// Not 0 once the reader was sent a witness_first_use of this slot, and once the TCP socket has closed. Two words, as
   /// two processors may set them at the same time.
   unsigned int reported;
   unsigned int ended;
 };
 
 /// Kinds of record.
-#define WITNESS_SIGHTING 1
+#define WITNESS_FIRST_USE 1
 #define WITNESS_PROCESS 2
 #define WITNESS_EXIT 3
 
@@ -70,7 +70,7 @@ struct witness_socket {
 #define WITNESS_CLOSED 8u
 
 /// A process was seen to use a socket for the first time, or the socket's ends have changed.
-struct witness_sighting {
+struct witness_first_use {
   unsigned int kind;
   unsigned int slot;
   unsigned long long time;
@@ -80,7 +80,7 @@ struct witness_sighting {
   struct witness_socket socket;
 };
 
-/// What a process runs: before its first sighting, and when it has become another program since. The arguments follow,
+/// What a process runs: before its first use, and when it has become another program since. The arguments follow,
 /// separated by NULs.
 struct witness_process {
   unsigned int kind;
@@ -117,9 +117,9 @@ struct witness_losses {
   unsigned long long unplaced;
   unsigned long long unplaced_sent;
   unsigned long long unplaced_received;
-  /// Records for which the ring had no room. Those of sightings are tried again with the next use.
+  /// Records for which the ring had no room. Those of first uses are tried again with the next use.
   unsigned long long ring_full;
-  /// Sightings that could not be reported for want of room.
+  /// First uses that could not be reported for want of room.
   unsigned long long unreported;
 };
 

@@ -79,7 +79,7 @@ int BPF_PROG(executed, struct task_struct *task) {
   __u64 start = BPF_CORE_READ(leader, start_boottime);
   struct process_key process = {.start = start, .process = bpf_get_current_pid_tgid() >> 32};
   if (!bpf_map_lookup_elem(&described, &process)) return 0;
-  // Without room the next sighting says it.
+  // Without room the next use says it.
   if (!describe_process(current, leader, start)) bpf_map_delete_elem(&described, &process);
   return 0;
 }

@@ -273,9 +273,9 @@ __noinline int introduce(__u64 start) {
 // the kernel. Both took a second of each start.
 __noinline int report(__u64 socket, __u64 key, __u64 start, __u32 process, __u32 index) {
   if (process == bpf_get_current_pid_tgid() >> 32 && !introduce(start)) return 0;
-  struct witness_sighting *record = reserve(sizeof *record);
+  struct witness_first_use *record = reserve(sizeof *record);
   if (!record) return 0;
-  record->kind = WITNESS_SIGHTING;
+  record->kind = WITNESS_FIRST_USE;
   record->slot = index;
   record->time = bpf_ktime_get_boot_ns();
   record->start = start;

@@ -8,9 +8,9 @@ extension SocketDiagnostics {
   /// Decodes the payload of a message about a TCP socket that ended; nil, when it makes no sense or is about one
   /// that never had a peer: a listener.
   static func decodeEnd(
-    _ payload: borrowing RawSpan, tally: inout Counts
+    _ payload: borrowing RawSpan, counts: inout Counts
   ) -> SocketDestroyEvents.Event? {
-    guard let entry = decode(payload, of: .tcp, tally: &tally), let cookie = cookie(payload) else {
+    guard let entry = decode(payload, of: .tcp, counts: &counts), let cookie = cookie(payload) else {
       return nil
     }
     guard entry.transport == .tcp, entry.remote.port != 0 else { return nil }
@@ -19,7 +19,7 @@ extension SocketDiagnostics {
       if type == informationAttribute { usage = Self.payload(value) }
     }
     guard let usage else {
-      tally.malformed += 1
+      counts.malformed += 1
       return nil
     }
     return SocketDestroyEvents.Event(

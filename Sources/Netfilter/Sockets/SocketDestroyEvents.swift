@@ -50,12 +50,12 @@ public struct SocketDestroyEvents: ~Copyable {
   /// waits.
   public mutating func receive(limit: Int, _ body: (Event) -> Void) throws(KernelError) -> Bool {
     for _ in 0..<limit {
-      var tally = SocketDiagnostics.Counts()
+      var counts = SocketDiagnostics.Counts()
       let look = try socket.receiveNow("listening to the ends of sockets") { header, payload in
         guard header.type == SocketDiagnostics.messageType else { return }
-        if let event = SocketDiagnostics.decodeEnd(payload, tally: &tally) { body(event) }
+        if let event = SocketDiagnostics.decodeEnd(payload, counts: &counts) { body(event) }
       }
-      malformed += tally.malformed
+      malformed += counts.malformed
       switch look {
       case .nothing: return true
       case .lost: losses += 1

@@ -46,7 +46,7 @@ package enum SocketDiagnostics {
 
   /// Decodes the payload of one answer (struct inet_diag_msg and attributes); nil when it makes no sense.
   package static func decode(
-    _ payload: borrowing RawSpan, of transport: TransportProtocol, tally: inout Counts
+    _ payload: borrowing RawSpan, of transport: TransportProtocol, counts: inout Counts
   ) -> SocketEntry? {
     guard let family = payload.load(0, as: UInt8.self), let state = payload.load(1, as: UInt8.self),
       let uid = payload.load(64, as: UInt32.self), let inode = payload.load(68, as: UInt32.self),
@@ -54,7 +54,7 @@ package enum SocketDiagnostics {
       var local = endpoint(payload, port: 4, address: 8, isV6),
       var remote = endpoint(payload, port: 6, address: 24, isV6)
     else {
-      tally.malformed += 1
+      counts.malformed += 1
       return nil
     }
     var carried = transport
@@ -68,8 +68,8 @@ package enum SocketDiagnostics {
       default: unknown += 1
       }
     }
-    tally.unknownAttributes += unknown
-    if !isWhole { tally.malformed += 1 }
+    counts.unknownAttributes += unknown
+    if !isWhole { counts.malformed += 1 }
     if transport == .raw {
       // A raw socket's port is its protocol again; a port stays only where packets have one.
       local.port = 0

@@ -44,9 +44,9 @@ extension SocketDiagnostics {
 
   /// Decodes the payload of the answer to a look-up; nil when it makes no sense.
   static func decodeAnswer(
-    _ payload: borrowing RawSpan, of transport: TransportProtocol, tally: inout Counts
+    _ payload: borrowing RawSpan, of transport: TransportProtocol, counts: inout Counts
   ) -> SocketLookup.Answer? {
-    guard let entry = decode(payload, of: transport, tally: &tally), let cookie = cookie(payload),
+    guard let entry = decode(payload, of: transport, counts: &counts), let cookie = cookie(payload),
       let unread = payload.load(56, as: UInt32.self)
     else { return nil }
     var cgroup: UInt64?

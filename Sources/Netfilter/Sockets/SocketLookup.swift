@@ -78,12 +78,12 @@ public struct SocketLookup: ~Copyable {
     else { return nil }
     lookups += 1
     var answer: Answer?
-    var tally = SocketDiagnostics.Counts()
+    var counts = SocketDiagnostics.Counts()
     let refusal = try netlink.ask(request, Self.operation) { type, payload in
       guard type == SocketDiagnostics.messageType else { return }
-      answer = SocketDiagnostics.decodeAnswer(payload, of: transport, tally: &tally)
+      answer = SocketDiagnostics.decodeAnswer(payload, of: transport, counts: &counts)
     }
-    malformed += tally.malformed
+    malformed += counts.malformed
     switch refusal {
     // No such socket; or no diagnostics of this protocol, for which the kernel has the same number.
     case nil, .noSuchFileOrDirectory, .invalidArgument: return answer

@@ -23,13 +23,13 @@ public struct SocketTable: ~Copyable {
   /// no failure: `source(of:)` says so.
   public private(set) var netlinkError: KernelError?
   /// Messages and lines that could not be understood, since start.
-  public var malformed: UInt64 { tally.malformed }
+  public var malformed: UInt64 { counts.malformed }
   /// Attributes of a newer kernel than this code knows, since start.
-  public var unknownAttributes: UInt64 { tally.unknownAttributes }
+  public var unknownAttributes: UInt64 { counts.unknownAttributes }
   /// Sockets beyond the limit, since start.
   public private(set) var dropped: UInt64 = 0
 
-  private var tally = SocketDiagnostics.Counts()
+  private var counts = SocketDiagnostics.Counts()
   private var netlink: NetlinkSocket?
   private var lines = LineReader()
   private var latest: [SocketFile: Source] = [:]
@@ -142,19 +142,19 @@ extension SocketTable {
   ) -> Bool {
     if refused.contains(name) { return false }
     let start = sockets.count
-    var tally = tally
+    var counts = counts
     var dropped: UInt64 = 0
     do throws(KernelError) {
       // Nothing is repeated on an interruption: no walk over sockets is consistent.
       let answer = try netlink?.dump(request, "asking sock_diag for \(name) sockets") { type, payload in
         guard type == SocketDiagnostics.messageType || type == SocketDiagnostics.olderMessageType,
-          let entry = SocketDiagnostics.decode(payload, of: transport, tally: &tally)
+          let entry = SocketDiagnostics.decode(payload, of: transport, counts: &counts)
         else { return }
         if sockets.count < limit { sockets.append(entry) } else { dropped += 1 }
       }
       guard let answer else { return false }
-      tally.malformed += answer.malformed
-      self.tally = tally
+      counts.malformed += answer.malformed
+      self.counts = counts
       self.dropped += dropped
       return true
     } catch {
@@ -182,7 +182,7 @@ extension SocketTable {
         malformed += 1
       }
     }
-    tally.malformed += malformed
+    counts.malformed += malformed
     self.dropped += dropped
   }
 }

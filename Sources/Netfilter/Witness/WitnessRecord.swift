@@ -15,8 +15,8 @@ package enum WitnessRecord: Sendable, Hashable {
   /// Decodes one record; nil when it ends too early, is of an unknown kind, or claims what cannot be.
   package init?(_ bytes: borrowing RawSpan) {
     switch bytes.load(0, as: UInt32.self).map(CInt.init(truncatingIfNeeded:)) {
-    case WITNESS_SIGHTING:
-      guard let record = bytes.structure(as: witness_sighting.self),
+    case WITNESS_FIRST_USE:
+      guard let record = bytes.structure(as: witness_first_use.self),
         let user = WitnessUser(record.process, record.start)
       else { return nil }
       self = .firstUse(

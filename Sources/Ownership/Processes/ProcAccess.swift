@@ -54,20 +54,20 @@ extension ProcessTable {
   /// True when these are all processes of the machine: nothing is hidden, and this is its first pid namespace, whose
   /// number is always the same (PROC_PID_INIT_INO, linux/proc_ns.h).
   public mutating func seesHost() -> Bool {
-    guard visibilityWarning() == nil else { return false }
+    guard accessWarning() == nil else { return false }
     var text = [UInt8](repeating: 0, count: 32)
     guard let count = try? root.readLink("self/ns/pid", into: &text) else { return false }
     return text[..<count].elementsEqual("pid:[4026531836]".utf8)
   }
 
   /// What the mount options of procfs hide from this process; nil when all processes can be seen.
-  public mutating func visibilityWarning() -> Warning? {
+  public mutating func accessWarning() -> Warning? {
     guard let own = try? OpenFile("self", in: root, isFolder: true), let mounts = try? read("mounts", own)
     else {
       return nil
     }
-    let visibility = ProcAccess(mounts: mounts, path: path)
+    let access = ProcAccess(mounts: mounts, path: path)
     let capabilities = (try? read("status", own)).flatMap(ProcessStatus.effectiveCapabilities)
-    return visibility.warning(path: path, capabilities: capabilities ?? 0)
+    return access.warning(path: path, capabilities: capabilities ?? 0)
   }
 }

@@ -6,7 +6,7 @@ final class ClientLedger: Sendable {
   /// A connection, as its client's bytes are counted.
   final class Account: Sendable {
     /// What was delivered.
-    let tally = ByteCounters()
+    let counters = ByteCounters()
     private let isClosed = Atomic<Bool>(false)
 
     /// Whether more may come.
@@ -48,13 +48,13 @@ final class ClientLedger: Sendable {
     var accounts: [Account] = []
     var settled = Usage.zero
 
-    var usage: Usage { accounts.reduce(settled) { $0 + $1.tally.usage } }
+    var usage: Usage { accounts.reduce(settled) { $0 + $1.counters.usage } }
 
     mutating func settle() {
       accounts.removeAll { account in
         // This is read before the bytes: a closed connection moves nothing more.
         if account.isOpen { return false }
-        settled += account.tally.usage
+        settled += account.counters.usage
         return true
       }
       // Its room too.

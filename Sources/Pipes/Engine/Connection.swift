@@ -15,7 +15,7 @@ final class HalfConnection {
   /// What the poller knows the source by.
   let sourceToken: Token
   let sink: StreamEnd
-  let lane: DirectionLimiter
+  let limiter: DirectionLimiter
   var relay: Relay
   var choice: TransferChoice
   /// Bytes in it are `relay.pending`; nil while there are none.
@@ -32,7 +32,7 @@ final class HalfConnection {
   var turn = 0.0
   /// What the poller reports of the source's socket.
   var interest = Interest()
-  /// Whether it stands in the lane's queue.
+  /// Whether it stands in the limiter's queue.
   var waitsForGrant = false
   /// Whether its sender outruns us, and whether it stands in the worker's queue for a turn.
   var isBulk = false
@@ -42,13 +42,13 @@ final class HalfConnection {
   var isHeldByUs: Bool { waitsForGrant || waitsForTurn }
 
   init(
-    from source: StreamEnd, _ sourceToken: Token, to sink: StreamEnd, lane: DirectionLimiter, relay: Relay,
+    from source: StreamEnd, _ sourceToken: Token, to sink: StreamEnd, limiter: DirectionLimiter, relay: Relay,
     choice: TransferChoice
   ) {
     self.source = source
     self.sourceToken = sourceToken
     self.sink = sink
-    self.lane = lane
+    self.limiter = limiter
     self.relay = relay
     self.choice = choice
   }

@@ -11,9 +11,9 @@ final class Pipe: Sendable {
   /// Where it forwards to.
   let target: Target
   /// What was delivered, of all its connections.
-  let tally = ByteCounters()
+  let counters = ByteCounters()
   /// The same by the addresses of this host that it passed.
-  let paths = PathTallies()
+  let paths = PathCounters()
   /// From clients to the target.
   let received: DirectionLimiter
   /// From the target to clients.
@@ -111,24 +111,24 @@ final class Pipe: Sendable {
 
 /// What a pipe moved through each address of this host. A byte passes two: the one that its client connected to, and the
 /// one towards the target.
-final class PathTallies: Sendable {
+final class PathCounters: Sendable {
   /// The most addresses that are counted apart. Bytes of further addresses are counted for none.
   static let limit = 64
 
-  private let tallies = Mutex<[IPAddress: ByteCounters]>([:])
+  private let byAddress = Mutex<[IPAddress: ByteCounters]>([:])
 
   /// Where to count what moves through `address`; nil where there is no room, or the address is not known.
-  func tally(of address: IPAddress?) -> ByteCounters? {
+  func counters(of address: IPAddress?) -> ByteCounters? {
     guard let address else { return nil }
-    return tallies.withLock { tallies in
-      if let tally = tallies[address] { return tally }
-      guard tallies.count < Self.limit else { return nil }
-      let tally = ByteCounters()
-      tallies[address] = tally
-      return tally
+    return byAddress.withLock { byAddress in
+      if let counters = byAddress[address] { return counters }
+      guard byAddress.count < Self.limit else { return nil }
+      let counters = ByteCounters()
+      byAddress[address] = counters
+      return counters
     }
   }
 
   /// What moved so far through each, as this host sees it.
-  var usages: [IPAddress: Usage] { tallies.withLock { $0.mapValues(\.usage) } }
+  var usages: [IPAddress: Usage] { byAddress.withLock { $0.mapValues(\.usage) } }
 }

@@ -29,12 +29,12 @@ public final class PipeEngine {
 
   /// Starts `threads` threads, which wait for pipes; `log` gets what the administrator should know, on any of them.
   public convenience init(threads: Int, log: @escaping @Sendable (Warning) -> Void) throws(PipeError) {
-    try self.init(threads: threads, youth: KeepAliveSchedule.usual, log: log)
+    try self.init(threads: threads, keepAliveAge: KeepAliveSchedule.usual, log: log)
   }
 
-  /// The same with another `youth` of connections, another resolver, and other `patience` with it at the start.
+  /// The same with another `keepAliveAge` of connections, another resolver, and other `patience` with it at the start.
   init(
-    threads: Int, youth: Duration = KeepAliveSchedule.usual, patience: Duration = firstAnswer,
+    threads: Int, keepAliveAge: Duration = KeepAliveSchedule.usual, patience: Duration = firstAnswer,
     lookUp: @escaping Target.LookUp = NameResolution.endpoints, log: @escaping @Sendable (Warning) -> Void
   ) throws(PipeError) {
     do throws(KernelError) {
@@ -42,7 +42,7 @@ public final class PipeEngine {
       self.patience = patience
       self.lookUp = lookUp
       budget = DescriptorBudget(descriptors: DescriptorLimit.raise())
-      common = try Worker.Common(workers: threads, budget: budget, youth: youth)
+      common = try Worker.Common(workers: threads, budget: budget, keepAliveAge: keepAliveAge)
       var mailboxes: [Mailbox] = []
       for _ in 0..<threads { mailboxes.append(try Mailbox()) }
       for index in 0..<threads { try Self.startWorker(index, common, mailboxes) }

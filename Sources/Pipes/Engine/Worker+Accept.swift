@@ -168,7 +168,7 @@ extension Worker {
     let token = Token(slot: slot, generation: generations[slot], .client)
     let connection = Connection(pipe, client, from: source, token: token, at: now)
     connections[slot] = connection
-    youth.began(at: now)
+    keepAlive.began(at: now)
     if pipe.isClosed { return cut(connection) }
     do throws(Errno) { try poller.add(connection.client.socket, token: token.raw) } catch {
       pipe.warn("not_accepting", "cannot wait for a connection: \(error). The client was refused.")
@@ -212,11 +212,11 @@ extension Worker {
         half.pipe = nil
         leaveQueue(half, connection)
         leaveTurn(half, connection)
-        half.lane.giveBack(half.grant)
+        half.limiter.giveBack(half.grant)
       }
     }
     if let account = connection.account { connection.pipe.clients?.close(account) }
-    if !connection.isKeptAlive { youth.left() }
+    if !connection.isKeptAlive { keepAlive.left() }
     connection.pipe.leave()
     mailbox.addLoad(-1)
     if services[connection.pipe.id]?.pausedUntil != nil { services[connection.pipe.id]?.pausedUntil = now }

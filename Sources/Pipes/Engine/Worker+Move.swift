@@ -23,19 +23,19 @@ extension Worker {
     if index > 0 { pipe.target.prefer(dialing.endpoints[index]) }
     let early = connection.early
     let received = HalfConnection(
-      from: connection.client, connection.token, to: target, lane: pipe.received,
+      from: connection.client, connection.token, to: target, limiter: pipe.received,
       relay: Relay(mayRead: early.contains(.readable), endIsNear: early.contains(.peerFinished)),
       choice: TransferChoice(configuration.splice))
     let sent = HalfConnection(
-      from: target, connection.token.with(.attempt(index)), to: connection.client, lane: pipe.sent,
+      from: target, connection.token.with(.attempt(index)), to: connection.client, limiter: pipe.sent,
       relay: Relay(
         mayRead: dialing.early.contains(.readable), endIsNear: dialing.early.contains(.peerFinished)),
       choice: TransferChoice(configuration.splice))
     if early.contains(.urgent) { expectMark(received) }
     if dialing.early.contains(.urgent) { expectMark(sent) }
     connection.phase = .open(received: received, sent: sent)
-    connection.paths.client = pipe.paths.tally(of: connection.client.socket.local?.address)
-    connection.paths.target = pipe.paths.tally(of: target.socket.local?.address)
+    connection.paths.client = pipe.paths.counters(of: connection.client.socket.local?.address)
+    connection.paths.target = pipe.paths.counters(of: target.socket.local?.address)
     if let clients = pipe.clients {
       // Only a client of this host has a process here; a PROXY header speaks of somebody else's.
       let local = connection.destination == nil ? connection.client.socket.local : nil
@@ -130,9 +130,9 @@ extension Worker {
     guard case .open(let received, let sent) = connection.phase, connection.breaking == nil else { return }
     let hadFailed = connection.failure != nil
     let hasMoreReceived = run(received, connection, isLast: sent.relay.isFinished) == .more
-    tally(received, connection)
+    count(received, connection)
     let hasMoreSent = run(sent, connection, isLast: received.relay.isFinished) == .more
-    tally(sent, connection)
+    count(sent, connection)
     if connection.hasNobodyLeft { return cut(connection) }
     // What the first direction could not know.
     if connection.failure != nil && !hadFailed { return move(connection) }
@@ -161,7 +161,7 @@ extension Worker {
         return .idle
       case .finish:
         // Who sees the end may ask for the counters at once.
-        tally(half, connection)
+        count(half, connection)
         // The close that follows the last end says it as well.
         if !isLast { half.sink.socket.finishSending() }
         half.relay.finished()
@@ -169,7 +169,7 @@ extension Worker {
       case .drain: if let error = drain(half) { fail(connection, half.sink, error) }
       case .fill:
         guard left > 0 else { return .more }
-        if half.relay.senderHasFailed && half.lane.isLimited && half.grant == 0 {
+        if half.relay.senderHasFailed && half.limiter.isLimited && half.grant == 0 {
           // Under a limit those that have gone wait in no queue before those that are there.
           half.relay.foundEnd()
           continue
@@ -263,13 +263,13 @@ extension Worker {
   }
 
   /// Counts what a direction has delivered in one go. Counters that other threads read cost more than all else here.
-  private func tally(_ half: HalfConnection, _ connection: Connection) {
+  private func count(_ half: HalfConnection, _ connection: Connection) {
     guard half.uncounted > 0 else { return }
-    let (bytes, direction) = (half.uncounted, half.lane.direction)
+    let (bytes, direction) = (half.uncounted, half.limiter.direction)
     half.uncounted = 0
     connection.silence.moved(at: now)
-    connection.pipe.tally.add(bytes, direction)
-    connection.account?.tally.add(bytes, direction)
+    connection.pipe.counters.add(bytes, direction)
+    connection.account?.counters.add(bytes, direction)
     connection.paths.client?.add(bytes, direction)
     connection.paths.target?.add(bytes, direction.reversed)
   }
@@ -279,7 +279,7 @@ extension Worker {
     guard half.relay.pending == 0 else { return }
     release(half)
     if half.grant > 0 {
-      half.lane.giveBack(half.grant)
+      half.limiter.giveBack(half.grant)
       half.grant = 0
     }
   }

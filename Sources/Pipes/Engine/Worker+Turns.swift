@@ -6,7 +6,7 @@ extension Worker {
   /// Whether a direction may move bytes now. Beside connections that are quickly answered, one that moves much has to
   /// wait for its turn; a limit has its own queue.
   func mayMove(_ half: HalfConnection, _ connection: Connection) -> Bool {
-    guard half.isBulk, !half.lane.isLimited, turns.areNeeded(at: now) else { return true }
+    guard half.isBulk, !half.limiter.isLimited, turns.areNeeded(at: now) else { return true }
     let identifier = ticket(of: half, connection).token
     if turns.begin(identifier, at: .now) { return true }
     if !half.waitsForTurn {

@@ -13,9 +13,9 @@ final class Worker {
     var pausedUntil: Instant?
   }
 
-  /// How many connections of this worker wait for grants of a lane.
+  /// How many connections of this worker wait for grants of a limiter.
   struct Waiting {
-    var lane: DirectionLimiter
+    var limiter: DirectionLimiter
     var count = 0
   }
 
@@ -23,7 +23,7 @@ final class Worker {
   final class Common: Sendable {
     let allowance: PipePool.Allowance
     /// How long connections are young.
-    let youth: Duration
+    let keepAliveAge: Duration
     /// Workers that have not ended.
     let running: Atomic<Int>
     /// Workers that accept nothing more.
@@ -41,8 +41,8 @@ final class Worker {
     /// Until when none of them gives turns to bulk, in microseconds of the clock.
     let restsUntil = Atomic<Int64>(0)
 
-    init(workers: Int, budget: DescriptorBudget, youth: Duration) throws(KernelError) {
-      self.youth = youth
+    init(workers: Int, budget: DescriptorBudget, keepAliveAge: Duration) throws(KernelError) {
+      self.keepAliveAge = keepAliveAge
       allowance = PipePool.Allowance(budget.splicePipes)
       running = Atomic(workers)
       changed = try Waker()
@@ -64,7 +64,7 @@ final class Worker {
   var deadlines = DeadlineQueue()
   // Connections that stopped only to let others have their turn.
   var queue: [Token] = []
-  /// Lanes in whose queue a connection of this worker stands.
+  /// Limiters in whose queue a connection of this worker stands.
   var shaped: [ObjectIdentifier: Waiting] = [:]
   var turns: BulkTurns
   var nextGrants: Instant?
@@ -72,7 +72,7 @@ final class Worker {
   /// Clients that were accepted in this pass: they have until the next one to say something.
   var newcomers: [Token] = []
   private var lastNewcomers: [Token] = []
-  var youth: KeepAliveSchedule
+  var keepAlive: KeepAliveSchedule
   /// Asks whether peers still take what was sent to them.
   var untakenBytes = UntakenBytes()
   var scratch = [UInt8](repeating: 0, count: 65536)
@@ -90,7 +90,7 @@ final class Worker {
     mailbox = mailboxes[index]
     colleagues = mailboxes
     pool = PipePool(common.allowance)
-    youth = KeepAliveSchedule(age: common.youth)
+    keepAlive = KeepAliveSchedule(age: common.keepAliveAge)
     // Where there are more, peers have the others.
     turns = BulkTurns(rests: Processors.count <= 2 * mailboxes.count)
     poller = try Poller()
@@ -133,7 +133,7 @@ final class Worker {
     var next = deadlines.earliest
     if let nextGrants { next = next.map { min($0, nextGrants) } ?? nextGrants }
     if let look = turns.nextLook { next = next.map { min($0, look) } ?? look }
-    if let look = youth.nextLook { next = next.map { min($0, look) } ?? look }
+    if let look = keepAlive.nextLook { next = next.map { min($0, look) } ?? look }
     for service in services.values {
       if let until = service.pausedUntil { next = next.map { min($0, until) } ?? until }
     }
@@ -203,14 +203,14 @@ final class Worker {
   }
 
   private func keepOldAlive() {
-    guard youth.isDue(at: now) else { return }
+    guard keepAlive.isDue(at: now) else { return }
     for case let connection? in connections
-    where !connection.isKeptAlive && youth.isOver(connection.started, at: now) {
+    where !connection.isKeptAlive && keepAlive.isOver(connection.started, at: now) {
       guard case .open(let received, _) = connection.phase else { continue }
       received.source.socket.keepAlive()
       received.sink.socket.keepAlive()
       connection.isKeptAlive = true
-      youth.left()
+      keepAlive.left()
     }
   }
 
