@@ -1,7 +1,7 @@
 #!/bin/bash
 # The claims of speed and memory, each measured beside a peer or a floor in the same run. Takes half an hour.
 #
-# Usage: run.sh [table|join|aggregation|idle|pipe|matrix|brief|watchers|names|owners|witness|calls|nginx|probes|tstat|flood[:SECONDS]|soak[:SECONDS]]... Prints a line for each claim.
+# Usage: run.sh [table|join|aggregation|idle|pipe|matrix|brief|watchers|names|owners|witness|calls|nginx|probes|tstat|flood[:SECONDS]|soak[:SECONDS]|fresh]... Prints a line for each claim.
 # A goal that is missed is said so and is no failure: machines are noisy. What cannot be measured is one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,13 +14,13 @@ done
 rm -f $release.log
 export BWMON_PROGRAMS=$PWD/$release/release
 echo "$(uname -sr), $(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), load $(cut -d' ' -f1 /proc/loadavg)"
-[ $# -gt 0 ] || set -- table join aggregation idle pipe matrix brief watchers names owners witness calls nginx probes tstat flood soak
+[ $# -gt 0 ] || set -- table join aggregation idle pipe matrix brief watchers names owners witness calls nginx probes tstat flood soak fresh
 for benchmark in "$@"; do
   IFS=: read -r name argument <<<"$benchmark"
   # Processes, connections and interfaces go with the namespaces. Only in the first pid namespace
   # are processes reported, and have they the numbers that the witness sees.
   apart=(unshare --net --mount --pid --fork --kill-child --mount-proc)
   [[ ! "$name" =~ ^(nginx|calls|names|join|idle|watchers)$ ]] || apart=(unshare --net --mount)
-  [[ ! "$name" =~ ^(owners|tstat)$ ]] || apart=()
+  [[ ! "$name" =~ ^(owners|tstat|fresh)$ ]] || apart=()
   "${apart[@]}" python3 "Tests/Benchmarks/$name.py" ${argument:+"$argument"}
 done
