@@ -16,6 +16,8 @@ public struct Traffic: Sendable {
     public var connections: UInt64
     /// Bytes that TCP sent again, on connections that have ended or are held.
     public var retransmitted: UInt64
+    /// How often its TCP found that what it had sent arrived in another order, on the same connections.
+    public var reordered: UInt64
     /// Seconds since its program began.
     public var seconds: Double
   }

@@ -36,7 +36,7 @@ struct MonitorMatrixTests {
     try await resident?.stop()
     #expect(traffic.counts.allSatisfy { $0.sent + $0.received > 0 })
     if row.owner == .untracked { return }
-    table.expect(traffic.counts, row.header, resent: try await traffic.server.counted().retransmitted)
+    table.expect(traffic.counts, row.header, server: try await traffic.server.counted())
   }
 
   /// Waits until all of `truth`, in the client's view, is whose it must be.

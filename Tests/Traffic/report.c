@@ -39,10 +39,11 @@ void say(const char *format, ...) {
 
 void report(void) {
   say("{\"pid\":%d,\"sent\":%llu,\"received\":%llu,\"datagrams\":%llu,\"connections\":%llu,\"retransmitted\":%llu,"
-      "\"seconds\":%.6f}",
+      "\"reordered\":%llu,\"seconds\":%.6f}",
       getpid(),
       (unsigned long long)totals.sent, (unsigned long long)totals.received, (unsigned long long)totals.datagrams,
-      (unsigned long long)totals.connections, (unsigned long long)totals.retransmitted, now() - beginning);
+      (unsigned long long)totals.connections, (unsigned long long)totals.retransmitted,
+      (unsigned long long)totals.reordered, now() - beginning);
 }
 
 void fail(const char *format, ...) {

@@ -74,11 +74,13 @@ void wait_until_acknowledged(int fd) {
 }
 
 // What the kernel sent again by itself: the reason why a stream can be more bytes than payload and headers.
-void count_retransmitted(int fd) {
+// What was sent again, and how often what was sent arrived in another order.
+void count_lost(int fd) {
   struct tcp_info info = {0};
   socklen_t length = sizeof info;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) fail("TCP_INFO");
   totals.retransmitted += info.tcpi_bytes_retrans;
+  totals.reordered += info.tcpi_reord_seen;
 }
 
 // IPPROTO_MPTCP is newer than some C libraries.

@@ -1,8 +1,8 @@
 // A generator of network traffic of exactly known size, of every kind that the tests need.
 //
 // Each command writes JSON lines: {"ready":PORT} or {"connected":PORT} on the way, and one last line with what
-// it moved: {"pid":..,"sent":..,"received":..,"datagrams":..,"connections":..,"retransmitted":..,"seconds":..}.
-// Bytes are payload; the seconds are those since the program began.
+// it moved: {"pid":..,"sent":..,"received":..,"datagrams":..,"connections":..,"retransmitted":..,"reordered":..,
+// "seconds":..}. Bytes are payload; the seconds are those since the program began.
 #ifndef TRAFFIC_H
 #define TRAFFIC_H
 
@@ -27,7 +27,7 @@ struct options {
 
 // What was moved so far. One for the whole process.
 struct totals {
-  uint64_t sent, received, datagrams, connections, retransmitted;
+  uint64_t sent, received, datagrams, connections, retransmitted, reordered;
 };
 extern struct totals totals;
 
@@ -78,7 +78,7 @@ void stream_step(struct stream *stream, short events, const struct options *opti
 short stream_events(const struct stream *stream);
 void run_streams(struct stream *streams, size_t count, const struct options *options);
 void wait_until_acknowledged(int fd);
-void count_retransmitted(int fd);
+void count_lost(int fd);
 int stream_protocol(const struct options *options);
 int connect_tcp(const struct options *options);
 
