@@ -20,6 +20,9 @@ enum MailVerdict {
     case CurlCode.certificate:
       return .permanent(
         "\(reason): have the server use a valid certificate for its name, or set \"verify\": false.")
+    case CurlCode.tls where transcript.lastReply == nil:
+      return .transient(
+        "\(reason): if the server's port begins without TLS, set \"tls\": false.", mayHaveArrived: false)
     case CurlCode.authorities, CurlCode.unusableURL, CurlCode.unsupported:
       return .denied("\(reason): correct the mail configuration.")
     default:

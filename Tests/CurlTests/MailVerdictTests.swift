@@ -81,6 +81,16 @@ import Testing
     }
   }
 
+  @Test func `a port that begins without TLS is one of the reasons why TLS fails`() {
+    let hint = "why: if the server's port begins without TLS, set \"tls\": false."
+    for (lines, text) in [([], hint), (["< 220 a", "> STARTTLS", "< 220 b"], "why.")] {
+      let outcome = MailVerdict.outcome(
+        code: 35, reason: "why", transcript: MailTranscript(Array(lines.joined(separator: "\n").utf8)),
+        recipients: ["a@h"])
+      #expect(outcome == .transient(text, mayHaveArrived: false))
+    }
+  }
+
   @Test func `a mail that was taken names who is refused`() {
     let outcome = MailVerdict.outcome(
       code: 0, reason: "",

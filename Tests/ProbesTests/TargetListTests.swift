@@ -56,6 +56,7 @@ func shown(_ plans: [ProbePlan]) -> String {
     ),
     ("\u{feff}h", "h@1 ping 500.0 10x41"),
     ("h ping=1 # scan=2", "h@1 ping 1.0 10x41"), ("h #scan=2", "h@1 ping 500.0 10x41"),
+    ("h#scan=2", "h@1 ping 500.0 10x41"), ("h ping=1#000", "h@1 ping 1.0 10x41"),
     ("h\nh", "h@1 ping 500.0 10x41|h@2 ping 500.0 10x41"),
     ("Host.Example.", "Host.Example.@1 ping 500.0 10x41"), ("my_host-1", "my_host-1@1 ping 500.0 10x41"),
     ("bücher.example", "bücher.example@1 ping 500.0 10x41"), ("1.2.3.4", "1.2.3.4@1 ping 500.0 10x41"),
@@ -175,7 +176,7 @@ func shown(_ plans: [ProbePlan]) -> String {
   }
 
   @Test(arguments: [
-    ("h\n\n # a\n# b", 3), ("h # a", 1), ("#", 1), ("h", nil), ("h#a", nil),
+    ("h\n\n # a\n# b", 3), ("h # a", 1), ("#", 1), ("h", nil), ("h#a", 1),
   ])
   func `comments are noted once, with the first line that has one`(text: String, line: Int?) {
     let warnings = (try? read(text))?.warnings ?? []

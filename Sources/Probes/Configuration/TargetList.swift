@@ -144,11 +144,11 @@ extension TargetOption {
 }
 
 extension String {
-  /// The words before a `#` that begins one, and whether there is such.
+  /// The words before a `#`, and whether there is one: no host and no value has it.
   fileprivate var words: (text: [String], hasComment: Bool) {
-    let all = unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }
-    let comment = all.firstIndex { $0.unicodeScalars.first == "#" }
-    return (Array(all[..<(comment ?? all.endIndex)]), comment != nil)
+    let comment = unicodeScalars.firstIndex(of: "#")
+    let text = unicodeScalars[..<(comment ?? unicodeScalars.endIndex)]
+    return (text.split { $0.properties.isWhitespace }.map { String($0) }, comment != nil)
   }
 
   /// A user's text in quotes for a message.
