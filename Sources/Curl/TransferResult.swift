@@ -52,6 +52,9 @@ extension CurlTransfer {
     if number(CCURL_IS_HEAD_TOO_LONG) == 1 {
       return TransferFailure(.malformed, "the head of the answer is too long")
     }
+    if code == CurlCode.timedOut, duration(CCURL_CONNECTED_AFTER) == nil {
+      return TransferFailure(.notConnected, "no connection in time")
+    }
     let kind: TransferFailure.Kind =
       switch code {
       case CurlCode.unresolved, CurlCode.unresolvedProxy: .unresolved

@@ -97,10 +97,14 @@ package struct JSONReader {
     case UInt8(ascii: "f"): content = try word("false", .boolean(false))
     case UInt8(ascii: "n"): content = try word("null", .null)
     case UInt8(ascii: "-"), .some(0x30...0x39): content = .number(try number())
-    case nil: throw error("the text ends too early: complete it")
-    default: throw error("a value is expected here: write a \"text\", a number, true, false, { or [")
+    default: throw wrong("a value is expected here: write a \"text\", a number, true, false, { or [")
     }
     return JSONValue(content: content, line: start)
+  }
+
+  /// What is wrong with what comes next; of a text that was cut that is its end.
+  private func wrong(_ what: String) -> JSONError {
+    error(next == nil ? "the text ends too early: complete it" : what)
   }
 
   private mutating func members(depth: Int) throws(JSONError) -> [JSONValue.Member] {
@@ -111,19 +115,19 @@ package struct JSONReader {
     while true {
       skipSpace()
       guard next == UInt8(ascii: "\"") else {
-        throw error("a \"name\" is expected here: add it, or remove a comma")
+        throw wrong("a \"name\" is expected here: add it, or remove a comma")
       }
       let start = line
       let name = try string()
       skipSpace()
       guard take(":") else {
-        throw error(
+        throw wrong(
           "a colon is expected after \"\(name.escapingControlCharacters.shortened(to: 40))\": add it")
       }
       members.append(JSONValue.Member(name: name, line: start, value: try value(depth: depth + 1)))
       skipSpace()
       if take("}") { return members }
-      guard take(",") else { throw error("a comma or } is expected here: add it") }
+      guard take(",") else { throw wrong("a comma or } is expected here: add it") }
     }
   }
 
@@ -136,7 +140,7 @@ package struct JSONReader {
       elements.append(try value(depth: depth + 1))
       skipSpace()
       if take("]") { return elements }
-      guard take(",") else { throw error("a comma or ] is expected here: add it") }
+      guard take(",") else { throw wrong("a comma or ] is expected here: add it") }
     }
   }
 

@@ -33,6 +33,12 @@ import Testing
     #expect(throws: JSONError.self) { try JSONReader.value(Array(text.utf8)) }
   }
 
+  @Test(arguments: ["", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "[", "[1", "[1,"])
+  func `a text that was cut is said to end too early`(text: String) {
+    let error = #expect(throws: JSONError.self) { try JSONReader.value(Array(text.utf8)) }
+    #expect(error.map { "\($0)" }?.contains("the text ends too early: complete it") == true)
+  }
+
   @Test func `bytes that are no text, too deep and too long are refused`() {
     #expect(throws: JSONError.self) { try JSONReader.value([0x22, 0xff, 0x22]) }
     let deep = [UInt8](repeating: UInt8(ascii: "["), count: 100_000)

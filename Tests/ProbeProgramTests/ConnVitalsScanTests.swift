@@ -67,12 +67,20 @@ struct ConnVitalsScanTests {
     #expect(scan["https"] as? String == "None" && scan["mysql"] as? String == "None")
   }
 
+  @Test func `a service that was not connected to does not count as one that says nothing`() async throws {
+    let site = try await ProbeSite("[target 10.9.0.5]\nsilent = yes")
+    let child = try await site.host.connvitals("-sP --timeout 1 --format json 10.9.0.5")
+    let event = try ProbeEvent(line: try #require(child.output.lines.first))
+    let errors = [event.http?.error, event.https?.error, event.mysql?.error]
+    #expect(errors.allSatisfy { $0 == "no connection in time" }, "\(child.output.lines)")
+  }
+
   @Test func `services that say nothing cost their time, not the others`() async throws {
     let child = try await Self.scan(
       ["silent80", "silent443", "mysql"], "-sP --timeout 3 --format json 127.0.0.1")
     let event = try ProbeEvent(line: try #require(child.output.lines.first))
     #expect(event.http?.status == nil && event.https?.status == nil)
-    #expect(event.http?.error?.isEmpty == false && event.https?.error?.isEmpty == false)
+    #expect(event.http?.error == "no answer in time" && event.https?.error?.isEmpty == false)
     #expect(event.mysql?.version == "5.7.2-log")
     let silent = try await Self.scan(["silent3306"], "-sP --timeout 1 127.0.0.1")
     #expect(silent.output.lines == ["127.0.0.1", "None\tNone\tNone"])
