@@ -31,7 +31,7 @@ TEST_PACKAGES := iproute2 nftables conntrack iputils-ping traceroute python3 pro
   groff-base mandoc
 BENCH_PACKAGES := haproxy socat nethogs fping tcpdump
 
-# Values and decoders: they need no root, no namespaces and no server; what does is skipped for who is not root.
+# What needs no root: values, decoders, sockets of the loopback. A test that needs more is skipped where that is missing.
 UNIT_TESTS := Aggregation|Channel|Diagnosis|Fuzz|HTTPRecords|Hub|INI|Model|Monitors|Netfilter|Notifications|Output
 UNIT_TESTS := $(UNIT_TESTS)|Ownership|Patterns|Pipes|Probes|Publishing|Status|SystemRuntime|Tstat
 

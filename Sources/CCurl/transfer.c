@@ -148,14 +148,19 @@ static int64_t time_of(CURL *easy, CURLINFO which) {
 
 int64_t ccurl_number_of(ccurl_transfer *transfer, enum ccurl_result which) {
   long status = 0;
+  char *address = NULL;
   switch (which) {
     case CCURL_STATUS:
       return curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status) ? -1 : status;
+    case CCURL_LOOKED_UP_AFTER: return time_of(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T);
     case CCURL_CONNECTED_AFTER: return time_of(transfer->easy, CURLINFO_CONNECT_TIME_T);
     case CCURL_TLS_AFTER: return time_of(transfer->easy, CURLINFO_APPCONNECT_TIME_T);
     case CCURL_ENDED_AFTER: return time_of(transfer->easy, CURLINFO_TOTAL_TIME_T);
     case CCURL_IS_BODY_CUT: return transfer->is_body_cut;
     case CCURL_IS_HEAD_TOO_LONG: return transfer->is_head_too_long;
+    case CCURL_WAS_CONNECTED:
+      // The time of connecting is 0 until TLS is there, and of a connection that was there before.
+      return !curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address) && address && *address;
     case CCURL_OS_ERROR:
       if (transfer->socket_error) return transfer->socket_error;
       return curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &status) ? 0 : status;

@@ -52,8 +52,10 @@ extension CurlTransfer {
     if number(CCURL_IS_HEAD_TOO_LONG) == 1 {
       return TransferFailure(.malformed, "the head of the answer is too long")
     }
-    if code == CurlCode.timedOut, duration(CCURL_CONNECTED_AFTER) == nil {
-      return TransferFailure(.notConnected, "no connection in time")
+    if code == CurlCode.timedOut, number(CCURL_WAS_CONNECTED) != 1 {
+      return duration(CCURL_LOOKED_UP_AFTER) == nil
+        ? TransferFailure(.unresolved, "no address in time")
+        : TransferFailure(.notConnected, "no connection in time")
     }
     let kind: TransferFailure.Kind =
       switch code {

@@ -47,10 +47,10 @@ struct InterfaceMeter: ~Copyable {
   /// Why the interfaces could not be read; nil when they could.
   var failure: KernelError? { recovery.failure }
 
-  /// Reads interfaces and packet sockets; returns whether that worked. They are only compared with the flows, so what
-  /// fails here is made up for by the next reading.
-  mutating func update(at now: Instant) -> Bool {
-    senders.note(packetSockets.read(), at: now)
+  /// Reads interfaces, and packet sockets unless somebody `seesFrames`; returns whether that worked. They are only
+  /// compared with the flows, so what fails here is made up for by the next reading.
+  mutating func update(at now: Instant, seesFrames: Bool = false) -> Bool {
+    if !seesFrames { senders.note(packetSockets.read(), at: now) }
     guard recovery.isDue(at: now) else { return true }
     do throws(KernelError) {
       latest = try read()

@@ -97,13 +97,13 @@ public final class Monitor: Meter {
   /// Reads the table, and what is needed beside it.
   private func read(until now: Instant, isFirst: Bool) throws(KernelError) {
     // Whatever passes between the two readings is at worst explained too well, never untracked.
-    if !isFirst { untracked.read(at: now) }
+    if !isFirst { untracked.read(at: now, used) }
     try sources.readTable(at: now)
     // What they moved during the reading of the table included.
     accounting.learn(used.read(at: now, of: sources.networks))
     if used.report.isLast { sources.lookUpOwners() }
     if isFirst {
-      untracked.read(at: now)
+      untracked.read(at: now, used)
       try sources.readAddresses(isFirst: true)
     }
     try sources.readProcesses(isFirst: isFirst)

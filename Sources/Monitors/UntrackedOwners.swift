@@ -29,9 +29,9 @@ struct UntrackedOwners: ~Copyable {
     }
   }
 
-  /// Reads the interfaces.
-  mutating func read(at now: Instant) {
-    if meter?.update(at: now) == false { unread += 1 }
+  /// Reads the interfaces; who sent frames is only supposed where `used` does not report it.
+  mutating func read(at now: Instant, _ used: UsedSockets) {
+    if meter?.update(at: now, seesFrames: used.seesFrames) == false { unread += 1 }
   }
 
   /// Returns what the interfaces moved since the last call; `carried` is what they moved of the flows.

@@ -102,7 +102,7 @@ package struct JSONReader {
     return JSONValue(content: content, line: start)
   }
 
-  /// What is wrong with what comes next; of a text that was cut that is its end.
+  /// The error `what`; where the text ends here, that it ends too early.
   private func wrong(_ what: String) -> JSONError {
     error(next == nil ? "the text ends too early: complete it" : what)
   }
@@ -148,7 +148,8 @@ package struct JSONReader {
     -> JSONValue.Content
   {
     guard bytes[index...].starts(with: word.utf8) else {
-      throw error("an unknown word: write true, false, null, or a text in quotation marks")
+      if word.utf8.starts(with: bytes[index...]) { index = bytes.endIndex }
+      throw wrong("an unknown word: write true, false, null, or a text in quotation marks")
     }
     index += word.utf8.count
     return content
@@ -169,7 +170,7 @@ package struct JSONReader {
   private mutating func digits() throws(JSONError) {
     let start = index
     while let byte = next, (0x30...0x39).contains(byte) { index += 1 }
-    if index == start { throw error("a digit is expected here: correct the number") }
+    if index == start { throw wrong("a digit is expected here: correct the number") }
   }
 
   private mutating func string() throws(JSONError) -> String {
@@ -193,11 +194,13 @@ package struct JSONReader {
         index += 1
       }
     }
-    throw error("a text is not closed: add a quotation mark")
+    throw unclosed
   }
 
+  private var unclosed: JSONError { error("a string is not closed and the text ends too early: complete it") }
+
   private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
-    guard let byte = next else { throw error("a text is not closed: add a quotation mark") }
+    guard let byte = next else { throw unclosed }
     index += 1
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
@@ -210,7 +213,9 @@ package struct JSONReader {
       let first = try unit()
       if let scalar = Unicode.Scalar(first) { return scalar }
       // The second half of a character beyond U+FFFF.
-      guard (0xd800..<0xdc00).contains(first), take("\\"), take("u") else { throw halfCharacter }
+      guard (0xd800..<0xdc00).contains(first), take("\\"), take("u") else {
+        throw next == nil ? unclosed : halfCharacter
+      }
       let second = try unit()
       guard (0xdc00..<0xe000).contains(second),
         let scalar = Unicode.Scalar(0x10000 + (UInt32(first) - 0xd800) << 10 + (UInt32(second) - 0xdc00))
@@ -226,6 +231,7 @@ package struct JSONReader {
 
   private mutating func unit() throws(JSONError) -> UInt16 {
     let digits = bytes[index..<min(index + 4, bytes.count)]
+    if digits.count < 4, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) { throw unclosed }
     guard digits.count == 4, !digits.contains(UInt8(ascii: "+")), !digits.contains(UInt8(ascii: "-")),
       let unit = UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
     else { throw error("four hexadecimal digits are expected after \\u: correct them") }

@@ -113,9 +113,9 @@ struct Hub {
     for source in sources { source.refresh() }
   }
 
-  /// Why the last report lacks what a source measures; nil when it has all.
+  /// Why the last report lacks bytes that a source measures; nil when it has all.
   var failure: KernelError? {
-    for source in sources {
+    for source in [sensor, pipes] as [any Source] {
       if case .failed(let why, _, _) = source.state { return why }
     }
     return nil

@@ -50,11 +50,12 @@ final class HubSinks: Sink {
   }
 
   private func counted(_ events: [Event]) -> [Event] {
-    events.map { event in
+    let (notifications, records) = (notifications.dropped, publish?.dropped ?? 0)
+    return events.map { event in
       switch event {
       case .usage(var report):
-        report.health.droppedNotifications = notifications.dropped
-        report.health.droppedRecords = publish?.dropped ?? 0
+        report.health.droppedNotifications = notifications
+        report.health.droppedRecords = records
         return .usage(report)
       case .alert, .probeAlert, .warning, .probe, .outage, .route: return event
       }

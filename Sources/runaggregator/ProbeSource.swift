@@ -77,6 +77,8 @@ final class ProbeSource: Source {
   func use(_ plans: [ProbePlan], _ rules: [ProbeRule], at now: Instant = .now) {
     self.plans = plans
     service?.use(plans)
+    // Who reads the files again has perhaps made room.
+    recovery.retryAtOnce()
     start(at: now)
     names = Self.names(of: plans)
     // A trace does not say whether something answers.

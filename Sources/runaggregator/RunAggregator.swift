@@ -277,7 +277,6 @@ import SystemRuntime
         drain: pipes.drain(for: drainTimeout.duration), beforeLast: pipes.cutOpen,
         refresh: { hub.refresh() })
       if ending == .counted { pipes.cutOpen() }
-      // The last report lacks what the sensor measures.
       return hub.failure
     } catch {
       return error

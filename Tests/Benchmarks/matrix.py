@@ -169,7 +169,7 @@ def main():
     for kind in kinds:
         expected, reported = kind.bytes(packets[kind.key]), kind.reported(report)
         goal(f"matrix: {kind.name}, off its own count", 100 * abs(reported - expected) / expected, "%", 1,
-             f"{reported} of {expected} bytes")
+             f"{reported} of {expected} bytes", f"{kind.sum('reordered')} times overtaken")
 
 
 if __name__ == "__main__":

@@ -184,4 +184,30 @@ import Testing
     }
     #expect(failure.kind == .timedOut)
   }
+
+  @Test func `a server that accepts and says nothing was there`() async throws {
+    let transfers = try TransferThread()
+    let server = try await TestServer("mail_server", ["silent-greeting"])
+    let outcome = try await ask(transfers, server, "/", scheme: "https") {
+      $0.limits = TransferLimits(connect: .milliseconds(500), whole: .milliseconds(500))
+    }
+    #expect(Self.kind(of: outcome) == .timedOut)
+  }
+
+  @Test func `a server that does not answer a second request of a connection was there`() async throws {
+    let (transfers, server) = (try TransferThread(), try await TestServer("web_server", ["keep"]))
+    let first = try await ask(transfers, server, "/status/204") { $0.keepsConnection = true }
+    #expect(try response(first).status == 204)
+    let second = try await ask(transfers, server, "/silent") {
+      $0.keepsConnection = true
+      $0.limits = TransferLimits(connect: .milliseconds(500), whole: .milliseconds(500))
+    }
+    #expect(Self.kind(of: second) == .timedOut)
+    #expect(try server.requests().map(\.connection) == [1, 1])
+  }
+
+  private static func kind(of outcome: TransferOutcome) -> TransferFailure.Kind? {
+    guard case .failed(let failure) = outcome else { return nil }
+    return failure.kind
+  }
 }

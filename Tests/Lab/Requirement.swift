@@ -38,6 +38,8 @@ public enum Requirement: String, Sendable, CaseIterable {
   case packets = "bpf-5.8"
   /// Logs of a real tstat, whose folder the environment's `TSTAT_LOGS` names.
   case realLogs = "tstat_logs"
+  /// What the tests' own servers are made of.
+  case servers = "python3 and openssl, see make test-deps"
   /// The originals that ours are run beside.
   case originals = "connvitals and connmonitor of PyPI, see make test-deps"
 
@@ -114,6 +116,8 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .uring: return Self.hasRings
       case .originals:
         return FileManager.default.isExecutableFile(atPath: Program.original("connmonitor"))
+      case .servers:
+        return ["/usr/bin/python3", "/usr/bin/openssl"].allSatisfy(FileManager.default.isExecutableFile)
       case .calls: return Self.hasPrograms(from: (6, 3))
       case .packets: return Self.hasPrograms(from: (5, 8))
       case .sctp: return FileManager.default.fileExists(atPath: "/proc/net/sctp")
@@ -134,7 +138,8 @@ public enum Requirement: String, Sendable, CaseIterable {
       case .flowtable:
         try await namespace.nft(
           "table inet lab { flowtable fast { hook ingress priority 0; devices = { lo }; }; }")
-      case .root, .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets, .realLogs, .originals:
+      case .root, .namespaces, .sctp, .uring, .cgroups, .nextPid, .calls, .packets, .realLogs, .originals,
+        .servers:
         break
       }
       return true

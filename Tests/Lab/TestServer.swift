@@ -33,6 +33,7 @@ public final class TestServer: Sendable {
   public init(
     _ script: String, _ words: [String] = [], in namespace: NetworkNamespace? = nil
   ) async throws {
+    try await Requirement.servers.orSkip()
     folder = try ScratchFolder()
     certificate = "\(folder.path)/certificate.pem"
     let key = "\(folder.path)/key.pem"

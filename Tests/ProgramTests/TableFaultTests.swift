@@ -99,9 +99,13 @@ struct TableFaultTests {
       $0.row(named: "traffic")?.sent ?? 0 > 400_000 && $0.row(named: "pipe-8080:127.0.0.1:9000") != nil
     }
     let seen = try #require(before.row(named: "traffic")?.usage)
+    // It waits for an answer now and then.
+    let sink = try Traffic("udp-serve", in: lab.b)
     let dripping = try lab.a.start(
       [drip]
-        + "udp 10.77.1.2 9 --count 1000000 --size 1000 --rate 100000".split(separator: " ").map(String.init)
+        + "udp 10.77.1.2 \(try await sink.ready()) --count 1000000 --size 1000 --rate 100000".split(
+          separator: " "
+        ).map(String.init)
     )
     try await alerts(["sender firing"])
 

@@ -26,7 +26,7 @@ static int go_on(int fd, const struct options *options) {
   gate(options);
   move(fd, options->after, options);
   // Of the connection's whole life: whoever had it before has not counted it.
-  count_lost(fd);
+  count_disorder(fd);
   report();
   hold(options);
   return 0;

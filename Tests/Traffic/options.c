@@ -32,9 +32,10 @@ static const struct option names[] = {
 };
 
 const char common[] =
-    "common: --method plain|sendfile|splice|mmsg|uring, --gate (a byte on stdin starts it),\n"
-    "  --step (each connection but the last stays open, udp waits halfway, until a byte on stdin),\n"
-    "  --hold (sockets stay open until a byte or the end of stdin), --note TEXT (ignored)\n";
+    "common: --gate (a byte on stdin starts it), --hold (sockets stay open until a byte or the end of stdin),\n"
+    "  --note TEXT (ignored)\n"
+    "M: plain|sendfile|splice|mmsg|uring; with step each connection but the last stays open, udp waits halfway,\n"
+    "  until a byte on stdin\n";
 
 const struct options defaults = {
     .bind = "0.0.0.0", .port = "0", .count = 1, .size = 1000, .window = 32, .connections = 1, .fd = -1, .protocol = 253,

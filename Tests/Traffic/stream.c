@@ -73,9 +73,9 @@ void wait_until_acknowledged(int fd) {
   }
 }
 
-// What the kernel sent again by itself: the reason why a stream can be more bytes than payload and headers.
-// What was sent again, and how often what was sent arrived in another order.
-void count_lost(int fd) {
+// What was sent again makes a stream longer than payload and headers; what arrived in another order makes its
+// acknowledgements longer.
+void count_disorder(int fd) {
   struct tcp_info info = {0};
   socklen_t length = sizeof info;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) fail("TCP_INFO");

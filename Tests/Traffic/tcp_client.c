@@ -10,7 +10,7 @@ static struct stream start(const struct options *options) {
 static void finish(const struct stream *stream, const struct options *options) {
   if (!options->sctp) {
     wait_until_acknowledged(stream->fd);
-    count_lost(stream->fd);
+    count_disorder(stream->fd);
   }
   if (options->linger) pause_until(now() + options->linger / 1000.0);
 }

@@ -59,7 +59,7 @@ static void serve(int listener, const struct options *options) {
     for (size_t i = count; i-- > 0;) {
       stream_step(&streams[i], polled[i + 1].revents, options);
       if (!stream_finished(&streams[i])) continue;
-      if (!options->sctp) count_lost(streams[i].fd);
+      if (!options->sctp) count_disorder(streams[i].fd);
       close(streams[i].fd);
       streams[i] = streams[--count];
     }

@@ -78,7 +78,7 @@ void stream_step(struct stream *stream, short events, const struct options *opti
 short stream_events(const struct stream *stream);
 void run_streams(struct stream *streams, size_t count, const struct options *options);
 void wait_until_acknowledged(int fd);
-void count_lost(int fd);
+void count_disorder(int fd);
 int stream_protocol(const struct options *options);
 int connect_tcp(const struct options *options);
 

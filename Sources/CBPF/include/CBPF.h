@@ -42,8 +42,9 @@ struct cbpf_witness;
 /// needs any, nor bpf(2). Returns nil and fills `failure` where that is not possible.
 struct cbpf_witness *cbpf_open(const struct cbpf_options *options, struct cbpf_failure *failure);
 
-/// 1 while the descriptors are open that keep the program at work, else 0.
-int cbpf_at_work(const struct cbpf_witness *witness);
+/// 1 while the descriptors are open that keep the program at work, else 0. One that was closed and replaced by another
+/// file without a name is noticed after as many calls as there are programs.
+int cbpf_at_work(struct cbpf_witness *witness);
 
 /// Takes the program out of the kernel; what it has written can still be read.
 void cbpf_detach(struct cbpf_witness *witness);

@@ -56,6 +56,7 @@ enum ccurl_number {
 enum ccurl_result {
   CCURL_STATUS,
   /// Microseconds from the start.
+  CCURL_LOOKED_UP_AFTER,
   CCURL_CONNECTED_AFTER,
   CCURL_TLS_AFTER,
   CCURL_ENDED_AFTER,
@@ -63,6 +64,8 @@ enum ccurl_result {
   CCURL_IS_BODY_CUT,
   /// 1: more of the head came than was allowed, and the transfer ended for that.
   CCURL_IS_HEAD_TOO_LONG,
+  /// 1: the server was reached, now or by an earlier transfer whose connection this one has taken.
+  CCURL_WAS_CONNECTED,
   /// Why a connection failed: a number of errno.h, 0 where none is known.
   CCURL_OS_ERROR,
 };
